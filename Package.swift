@@ -1,0 +1,101 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The rooms of Sheaf and who may import whom: docs/decisions/0001-rooms.md says why, Tests/TidyTests keeps it so.
+
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func room(_ name: String, _ imports: String...) -> Target {
+    .target(name: name, dependencies: imports.map { .byName(name: $0) }, swiftSettings: strict)
+}
+
+/// A room that touches C: its unsafe uses are spelled out.
+func device(_ name: String, _ imports: String...) -> Target {
+    .target(
+        name: name, dependencies: imports.map { .byName(name: $0) }, swiftSettings: strict + [.strictMemorySafety()])
+}
+
+func tests(_ name: String, _ imports: String...) -> Target {
+    .testTarget(
+        name: name, dependencies: imports.map { .byName(name: $0) }, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+func door(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let package = Package(
+    name: "sheaf",
+    products: [.executable(name: "sheaf", targets: ["sheaf"])],
+    targets: [
+        // C doors, one per library.
+        .target(name: "CLinux"),
+        door("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
+        door("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+        door("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+        door("CYaml", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
+
+        // Pure rooms: values in, values out.
+        .target(name: "Model", swiftSettings: strict, linkerSettings: [.linkedLibrary("m")]),
+        room("JSON", "Model"),
+        room("Masking", "Model"),
+        room("Expressions", "JSON", "Model"),
+        device("Workflows", "Expressions", "JSON", "Model", "CYaml"),
+        room("Scheduling", "Model"),
+        room("Gates", "Model", "JSON"),
+        room("Reporting", "JSON", "Model", "Gates"),
+        room("Wire", "Model", "JSON"),
+        room("Simulation", "Scheduling", "Model", "Wire"),
+
+        // Devices.
+        device("Transport", "Wire", "Model", "COpenSSL", "CLinux"),
+        device("Artifacts", "Wire", "Model", "COpenSSL", "CZstd", "CLinux"),
+        device("Storage", "Model", "CSQLite", "CLinux"),
+
+        // Services.
+        room("Queries", "Storage", "Reporting", "Gates", "JSON", "Model"),
+        room(
+            "CoordinatorService", "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "JSON",
+            "Wire", "Transport", "Artifacts", "Storage", "Model"),
+        device(
+            "AgentService", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model",
+            "CLinux"),
+
+        // The binary.
+        .executableTarget(
+            name: "sheaf",
+            dependencies: [
+                "CoordinatorService", "AgentService", "Queries", "Workflows", "Expressions", "Gates", "Reporting",
+                "JSON", "Artifacts", "Wire", "Transport", "Storage", "Scheduling", "Model",
+            ],
+            swiftSettings: strict),
+        // The generator of Sources/Wire/Generated; `make proto` runs it.
+        .executableTarget(
+            name: "protoc-gen-sheaf", dependencies: ["Wire"], swiftSettings: strict),
+
+        tests("ModelTests", "Model"),
+        tests("JSONTests", "JSON", "Model"),
+        tests("MaskingTests", "Masking", "Model"),
+        tests("ExpressionsTests", "Expressions", "JSON", "Model"),
+        tests("WorkflowsTests", "Workflows", "Expressions", "JSON", "Model"),
+        tests("SchedulingTests", "Scheduling", "Model"),
+        tests("GatesTests", "Gates", "JSON", "Model"),
+        tests("ReportingTests", "Reporting", "Gates", "JSON", "Model"),
+        tests("WireTests", "Wire", "JSON", "Model"),
+        tests("TransportTests", "Transport", "Wire", "Model"),
+        tests("ArtifactsTests", "Artifacts", "Wire", "Model"),
+        tests("StorageTests", "Storage", "Model"),
+        tests("SimulationTests", "Simulation", "Scheduling", "Model"),
+        tests("CoordinatorServiceTests", "CoordinatorService", "Storage", "Wire", "Model"),
+        tests("AgentServiceTests", "AgentService", "Artifacts", "Wire", "Model"),
+        tests(
+            "WalkthroughTests", "Workflows", "Scheduling", "Gates", "Reporting", "JSON", "Model"),
+        tests("EndToEndTests", "JSON", "Model"),
+        tests("TidyTests"),
+    ]
+)

@@ -1,0 +1,247 @@
+/// What a workflow comes to, once its matrices are expanded: what the farm schedules and the gates judge.
+package struct Plan: Equatable, Sendable {
+    package var name: String
+    /// The workflow file's path as the submitter gave it; diagnostics and reports use it.
+    package var file: String
+    package var jobs: [PlannedJob]
+    package var gates: [GateRule]
+    /// The share of harmless changes that the whole run may block (gates.md), in (0, 1).
+    package var falseBlockRate: Double
+
+    package init(
+        name: String, file: String, jobs: [PlannedJob], gates: [GateRule] = [], falseBlockRate: Double = 0.05
+    ) {
+        self.name = name
+        self.file = file
+        self.jobs = jobs
+        self.gates = gates
+        self.falseBlockRate = falseBlockRate
+    }
+}
+
+/// One job of the plan, with its cells as far as they are known.
+package struct PlannedJob: Equatable, Sendable {
+    package var id: String
+    package var name: String
+    /// Positions in the plan of the jobs that this one waits for.
+    package var needs: [Int]
+    /// Names of gates that must pass before this job starts.
+    package var needsGates: [String]
+    /// The text of `if`, an expression; `nil` is `success()`.
+    package var condition: String?
+    /// `nil` while the matrix depends on outputs of `needs`; settled when those have ended.
+    package var cells: [PlannedCell]?
+    package var failFast: Bool
+    /// The most cells with a leased shard at one time; `nil` means all.
+    package var maxParallel: Int?
+    package var shards: ShardPlan
+    package var retry: RetryPolicy
+    package var work: JobWork
+
+    package init(
+        id: String, name: String? = nil, needs: [Int] = [], needsGates: [String] = [], condition: String? = nil,
+        cells: [PlannedCell]?, failFast: Bool = true, maxParallel: Int? = nil, shards: ShardPlan = ShardPlan(),
+        retry: RetryPolicy = RetryPolicy(), work: JobWork = JobWork()
+    ) {
+        self.id = id
+        self.name = name ?? id
+        self.needs = needs
+        self.needsGates = needsGates
+        self.condition = condition
+        self.cells = cells
+        self.failFast = failFast
+        self.maxParallel = maxParallel
+        self.shards = shards
+        self.retry = retry
+        self.work = work
+    }
+}
+
+/// One point of a job's matrix. A job without a matrix has one cell without values.
+package struct PlannedCell: Equatable, Sendable {
+    /// Unique in its job: `eval_3_11_torch`.
+    package var id: String
+    /// For people: `eval (3.11, torch)`.
+    package var name: String
+    /// The `matrix` context: the axes in the file's order, then what `include` added.
+    package var values: [Value.Member]
+    /// What an agent must have: `runs-on`, lower-cased, after the farm's label table.
+    package var labels: [String]
+    /// The Python that `actions/setup-python` asks for; `nil` when the job asks for none.
+    package var python: String?
+    package var resources: ResourceRequest
+    package var timeout: Duration
+    /// `nil` when silence is no reason to end an attempt.
+    package var idleTimeout: Duration?
+    package var queueTimeout: Duration
+    package var continueOnError: Bool
+    /// `false`: named in the report, and neutral.
+    package var required: Bool
+    package var inputs: [HeldInput]
+    /// Why this cell does not run: its `if` was false. The text of the condition with what it came to.
+    package var skipped: String?
+
+    package init(
+        id: String, name: String, values: [Value.Member] = [], labels: [String] = [], python: String? = nil,
+        resources: ResourceRequest = ResourceRequest(), timeout: Duration = .minutes(60), idleTimeout: Duration? = nil,
+        queueTimeout: Duration = .minutes(60), continueOnError: Bool = false, required: Bool = true,
+        inputs: [HeldInput] = [], skipped: String? = nil
+    ) {
+        self.id = id
+        self.name = name
+        self.values = values
+        self.labels = labels
+        self.python = python
+        self.resources = resources
+        self.timeout = timeout
+        self.idleTimeout = idleTimeout
+        self.queueTimeout = queueTimeout
+        self.continueOnError = continueOnError
+        self.required = required
+        self.inputs = inputs
+        self.skipped = skipped
+    }
+}
+
+/// How a cell is cut into shards.
+package struct ShardPlan: Equatable, Sendable {
+    package enum ItemSource: Equatable, Sendable {
+        /// A file of the code tree, one item per line.
+        case file(String)
+        /// A command whose standard output has one item per line; a template.
+        case command(String)
+        /// A collector by name: `pytest`.
+        case collect(String)
+    }
+
+    /// How many shards a cell has; with items, at most this many, and never more than items. At least 1.
+    package var count: Int
+    /// `nil`: a shard only gets its number.
+    package var items: ItemSource?
+    package var maxParallel: Int?
+    package var failFast: Bool
+
+    package init(count: Int = 1, items: ItemSource? = nil, maxParallel: Int? = nil, failFast: Bool = false) {
+        self.count = count
+        self.items = items
+        self.maxParallel = maxParallel
+        self.failFast = failFast
+    }
+
+    /// The items of shard `shard` among `count` shards: positions in the listing, each in exactly one shard.
+    package static func slice(shard: Int, of count: Int, items: Int) -> Range<Int> {
+        precondition(count > 0 && shard >= 0 && shard < count && items >= 0, "a shard is one of its count")
+        let bound = { (edge: Int) in edge * (items / count) + min(edge, items % count) }
+        return bound(shard)..<bound(shard + 1)
+    }
+}
+
+/// What may be tried again, and how soon.
+package struct RetryPolicy: Equatable, Sendable {
+    /// The most attempts of one shard, the first included; at least 1.
+    package var attemptsMax: Int
+    /// `infrastructure`, a cause's label (`oom`, `timeout`) or `exit:75`.
+    package var on: [String]
+    package var backoffMin: Duration
+    package var backoffMax: Duration
+    /// What `memory` is multiplied by after `oom`; at least 1.
+    package var memoryFactor: Double
+
+    package init(
+        attemptsMax: Int = 3, on: [String] = ["infrastructure"], backoffMin: Duration = .seconds(1),
+        backoffMax: Duration = .minutes(1), memoryFactor: Double = 1
+    ) {
+        self.attemptsMax = attemptsMax
+        self.on = on
+        self.backoffMin = backoffMin
+        self.backoffMax = backoffMax
+        self.memoryFactor = memoryFactor
+    }
+
+    /// Whether an attempt that ended so may be followed by another, attempts left aside. `user_error` never may.
+    package func covers(_ cause: Cause) -> Bool {
+        guard cause.kind != .userError && cause.kind != .passed else { return false }
+        return on.contains { word in
+            word == cause.label || word == cause.kind.rawValue
+                || (word == "infrastructure" && cause.kind.isInfrastructure)
+        }
+    }
+}
+
+/// What every shard of a job does on its agent. Texts are templates: they may hold `${{ }}`, which the agent evaluates.
+package struct JobWork: Equatable, Sendable {
+    /// The workflow's `env`, then the job's; later entries win.
+    package var environment: [Template]
+    package var shell: String?
+    package var workingDirectory: String?
+    /// Builds the environment, once per agent and key.
+    package var setup: [Step]
+    package var steps: [Step]
+    /// The path of the metrics file, below the workspace; `nil` when the job names none.
+    package var metrics: String?
+    package var outputs: [Template]
+
+    package init(
+        environment: [Template] = [], shell: String? = nil, workingDirectory: String? = nil, setup: [Step] = [],
+        steps: [Step] = [], metrics: String? = nil, outputs: [Template] = []
+    ) {
+        self.environment = environment
+        self.shell = shell
+        self.workingDirectory = workingDirectory
+        self.setup = setup
+        self.steps = steps
+        self.metrics = metrics
+        self.outputs = outputs
+    }
+}
+
+/// A name with the text it stands for, before evaluation.
+package struct Template: Equatable, Sendable {
+    package var name: String
+    package var text: String
+    package init(_ name: String, _ text: String) {
+        self.name = name
+        self.text = text
+    }
+}
+
+/// One step of a job: a command, or an action.
+package struct Step: Equatable, Sendable {
+    package enum Action: Equatable, Sendable {
+        case run(String)
+        /// The action without its reference (`actions/checkout`), and the reference (`v4`).
+        case uses(action: String, reference: String, with: [Template])
+    }
+
+    package var id: String?
+    /// A template; `nil`: derived from the action.
+    package var name: String?
+    /// The text of `if`, an expression; `nil` is `success()`.
+    package var condition: String?
+    package var action: Action
+    package var environment: [Template]
+    package var shell: String?
+    package var workingDirectory: String?
+    /// Minutes, a template.
+    package var timeout: String?
+    /// A Boolean, a template.
+    package var continueOnError: String?
+    package var line: Int
+
+    package init(
+        id: String? = nil, name: String? = nil, condition: String? = nil, action: Action,
+        environment: [Template] = [], shell: String? = nil, workingDirectory: String? = nil, timeout: String? = nil,
+        continueOnError: String? = nil, line: Int = 0
+    ) {
+        self.id = id
+        self.name = name
+        self.condition = condition
+        self.action = action
+        self.environment = environment
+        self.shell = shell
+        self.workingDirectory = workingDirectory
+        self.timeout = timeout
+        self.continueOnError = continueOnError
+        self.line = line
+    }
+}

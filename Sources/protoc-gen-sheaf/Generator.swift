@@ -1,0 +1,6 @@
+@main
+enum Generator {
+    static func main() {
+        print("protoc-gen-sheaf")
+    }
+}

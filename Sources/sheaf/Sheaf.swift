@@ -1,0 +1,6 @@
+@main
+enum Sheaf {
+    static func main() {
+        print("sheaf")
+    }
+}
