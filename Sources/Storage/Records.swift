@@ -1,0 +1,288 @@
+package import Model
+
+/// One decision or fact to be stored. A batch of changes is committed whole or not at all, in order.
+package enum Change: Equatable, Sendable {
+    case runSubmitted(RunRecord)
+    case jobResolved(JobRecord)
+    case jobEnded(run: RunID, job: Int, ending: String, reason: String)
+    /// A cell's number of shards became known; `listing` names the object with its items.
+    case cellSharded(CellID, shards: Int, items: Int?, listing: Digest?)
+    case cellEnded(CellID, ending: String)
+    case attemptLeased(LeaseRecord)
+    case attemptStarted(AttemptID, at: Instant)
+    case attemptEnded(AttemptEnding)
+    case shardsSettled(SettlementRecord)
+    case runCancelled(RunID, by: String, reason: String, at: Instant)
+    case runEnded(RunEnding)
+
+    case agentSeen(AgentRecord)
+    case agentDraining(name: String, draining: Bool, reason: String)
+    case certificateIssued(CertificateRecord)
+    case certificatesRevoked(role: Principal.Role, name: String, reason: String, at: Instant)
+    case tokenCreated(TokenRecord)
+    case tokenUsed(hash: Digest, at: Instant)
+    case baselineSet(BaselineRecord)
+    /// The scope has shown that it possesses these objects, or was given them.
+    case objectsGranted(scope: String, digests: [Digest])
+    case audited(AuditRecord)
+}
+
+/// A run as it was submitted. `request` and `plan` are encoded messages of proto/sheaf.proto.
+package struct RunRecord: Equatable, Sendable {
+    package var id: RunID
+    /// The submitter's key: the same key is the same run.
+    package var key: String
+    package var owner: Principal
+    package var name: String
+    package var file: String
+    package var submittedAt: Instant
+    package var tree: Digest?
+    package var commit: String
+    package var request: [UInt8]
+    package var plan: [UInt8]
+
+    package init(
+        id: RunID, key: String, owner: Principal, name: String, file: String, submittedAt: Instant, tree: Digest?,
+        commit: String, request: [UInt8], plan: [UInt8]
+    ) {
+        self.id = id
+        self.key = key
+        self.owner = owner
+        self.name = name
+        self.file = file
+        self.submittedAt = submittedAt
+        self.tree = tree
+        self.commit = commit
+        self.request = request
+        self.plan = plan
+    }
+}
+
+/// A run with what has become of it.
+package struct StoredRun: Equatable, Sendable {
+    package var run: RunRecord
+    package var cancellation: Cancellation?
+    package var ending: RunEnding?
+
+    package struct Cancellation: Equatable, Sendable {
+        package var by: String
+        package var reason: String
+        package var at: Instant
+    }
+}
+
+package struct RunEnding: Equatable, Sendable {
+    package var run: RunID
+    package var at: Instant
+    package var verdict: Verdict
+    package var exitCode: Int
+    /// The judgement in JSON, as `sheaf judge` prints it.
+    package var judgement: [UInt8]
+
+    package init(run: RunID, at: Instant, verdict: Verdict, exitCode: Int, judgement: [UInt8]) {
+        self.run = run
+        self.at = at
+        self.verdict = verdict
+        self.exitCode = exitCode
+        self.judgement = judgement
+    }
+}
+
+/// What became of a job once everything it needs had ended: its cells, or why it has none.
+package struct JobRecord: Equatable, Sendable {
+    package var run: RunID
+    package var job: Int
+    /// `cells`, `not_applicable`, `not_reached`, `failed`.
+    package var kind: String
+    package var reason: String
+    /// For `cells`: the `PlannedJob` message with its cells.
+    package var resolution: [UInt8]
+    /// Filled when the job has ended: `success`, `failure`, …
+    package var ending: String?
+
+    package init(
+        run: RunID, job: Int, kind: String, reason: String, resolution: [UInt8] = [], ending: String? = nil
+    ) {
+        self.run = run
+        self.job = job
+        self.kind = kind
+        self.reason = reason
+        self.resolution = resolution
+        self.ending = ending
+    }
+}
+
+package struct CellRecord: Equatable, Sendable {
+    package var cell: CellID
+    package var shards: Int?
+    package var items: Int?
+    package var listing: Digest?
+    package var ending: String?
+}
+
+package struct LeaseRecord: Equatable, Sendable {
+    package var attempt: AttemptID
+    package var agent: AgentID
+    package var devices: [String]
+    package var cpus: Int
+    package var memory: ByteCount
+    package var at: Instant
+    package var until: Instant
+
+    package init(
+        attempt: AttemptID, agent: AgentID, devices: [String], cpus: Int, memory: ByteCount, at: Instant,
+        until: Instant
+    ) {
+        self.attempt = attempt
+        self.agent = agent
+        self.devices = devices
+        self.cpus = cpus
+        self.memory = memory
+        self.at = at
+        self.until = until
+    }
+}
+
+package struct AttemptEnding: Equatable, Sendable {
+    package var attempt: AttemptID
+    package var at: Instant
+    package var cause: Cause
+    /// When the shard may be tried again; `nil`: it is not.
+    package var retryAt: Instant?
+    /// Why it was or was not tried again.
+    package var why: String
+    /// The agent's `AttemptReport`; empty when there was none.
+    package var report: [UInt8]
+
+    package init(
+        attempt: AttemptID, at: Instant, cause: Cause, retryAt: Instant?, why: String, report: [UInt8] = []
+    ) {
+        self.attempt = attempt
+        self.at = at
+        self.cause = cause
+        self.retryAt = retryAt
+        self.why = why
+        self.report = report
+    }
+}
+
+/// A leased attempt with what has become of it.
+package struct StoredAttempt: Equatable, Sendable {
+    package var lease: LeaseRecord
+    package var startedAt: Instant?
+    package var ending: AttemptEnding?
+}
+
+/// Shards `first...last` of a cell ended with one cause.
+package struct SettlementRecord: Equatable, Sendable {
+    package var cell: CellID
+    package var first: Int
+    package var last: Int
+    /// The attempt that decided; 0 when there was none.
+    package var attempt: Int
+    package var cause: Cause
+    package var at: Instant
+
+    package init(cell: CellID, first: Int, last: Int, attempt: Int, cause: Cause, at: Instant) {
+        self.cell = cell
+        self.first = first
+        self.last = last
+        self.attempt = attempt
+        self.cause = cause
+        self.at = at
+    }
+}
+
+package struct AgentRecord: Equatable, Sendable {
+    package var name: String
+    package var team: String?
+    /// The `Capacity` message.
+    package var capacity: [UInt8]
+    package var software: String
+    package var lastSeenAt: Instant
+    package var draining: Bool
+    package var drainReason: String
+
+    package init(
+        name: String, team: String?, capacity: [UInt8], software: String, lastSeenAt: Instant, draining: Bool = false,
+        drainReason: String = ""
+    ) {
+        self.name = name
+        self.team = team
+        self.capacity = capacity
+        self.software = software
+        self.lastSeenAt = lastSeenAt
+        self.draining = draining
+        self.drainReason = drainReason
+    }
+}
+
+package struct CertificateRecord: Equatable, Sendable {
+    /// Lower-case hexadecimal.
+    package var serial: String
+    package var principal: Principal
+    package var fingerprint: Digest
+    package var issuedAt: Instant
+    package var expiresAt: Instant
+    package var revokedAt: Instant?
+    package var revocationReason: String
+
+    package init(
+        serial: String, principal: Principal, fingerprint: Digest, issuedAt: Instant, expiresAt: Instant,
+        revokedAt: Instant? = nil, revocationReason: String = ""
+    ) {
+        self.serial = serial
+        self.principal = principal
+        self.fingerprint = fingerprint
+        self.issuedAt = issuedAt
+        self.expiresAt = expiresAt
+        self.revokedAt = revokedAt
+        self.revocationReason = revocationReason
+    }
+}
+
+/// An enrolment token; the store knows its hash alone.
+package struct TokenRecord: Equatable, Sendable {
+    package var hash: Digest
+    package var principal: Principal
+    package var createdBy: String
+    package var expiresAt: Instant
+    package var usedAt: Instant?
+
+    package init(hash: Digest, principal: Principal, createdBy: String, expiresAt: Instant, usedAt: Instant? = nil) {
+        self.hash = hash
+        self.principal = principal
+        self.createdBy = createdBy
+        self.expiresAt = expiresAt
+        self.usedAt = usedAt
+    }
+}
+
+package struct BaselineRecord: Equatable, Sendable {
+    package var alias: String
+    package var run: RunID
+    package var setBy: String
+    package var setAt: Instant
+
+    package init(alias: String, run: RunID, setBy: String, setAt: Instant) {
+        self.alias = alias
+        self.run = run
+        self.setBy = setBy
+        self.setAt = setAt
+    }
+}
+
+package struct AuditRecord: Equatable, Sendable {
+    package var at: Instant
+    /// `user alice (team vision)`, `agent gpu-3`, `coordinator`.
+    package var who: String
+    package var action: String
+    package var subject: String
+
+    package init(at: Instant, who: String, action: String, subject: String) {
+        self.at = at
+        self.who = who
+        self.action = action
+        self.subject = subject
+    }
+}

@@ -1,0 +1,221 @@
+package import Model
+
+extension SQLiteStore {
+    package func nextRun() throws(StorageError) -> RunID {
+        let newest = try read { (database) throws(StorageError) in try database.number("SELECT max(id) FROM runs") }
+        return RunID(UInt64(bitPattern: newest ?? 0) + 1)
+    }
+
+    package func run(_ id: RunID) throws(StorageError) -> StoredRun? {
+        try rows("\(Self.selectRun) WHERE id = ?", [.run(id)], Self.storedRun).first
+    }
+
+    package func run(key: String) throws(StorageError) -> RunID? {
+        try rows("SELECT id FROM runs WHERE key = ?", [.text(key)]) { RunID(UInt64(bitPattern: $0.int64(0))) }.first
+    }
+
+    package func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun] {
+        let bound = before.map { Int64(bitPattern: $0.number) } ?? .max
+        return try rows(
+            "\(Self.selectRun) WHERE id < ? ORDER BY id DESC LIMIT ?", [.integer(bound), .int(most)], Self.storedRun)
+    }
+
+    package func openRuns() throws(StorageError) -> [RunID] {
+        try rows("SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id", []) {
+            RunID(UInt64(bitPattern: $0.int64(0)))
+        }
+    }
+
+    package func jobs(of run: RunID) throws(StorageError) -> [JobRecord] {
+        try rows(
+            "SELECT job, kind, reason, resolution, ending FROM jobs WHERE run = ? ORDER BY job", [.run(run)]
+        ) {
+            JobRecord(
+                run: run, job: $0.int(0), kind: $0.text(1), reason: $0.text(2), resolution: $0.blob(3),
+                ending: $0.optionalText(4))
+        }
+    }
+
+    package func cells(of run: RunID) throws(StorageError) -> [CellRecord] {
+        try rows(
+            "SELECT job, cell, shards, items, listing, ending FROM cells WHERE run = ? ORDER BY job, cell",
+            [.run(run)]
+        ) {
+            CellRecord(
+                cell: CellID(run: run, job: $0.int(0), cell: $0.int(1)), shards: $0.optionalInt(2),
+                items: $0.optionalInt(3), listing: $0.optionalDigest(4), ending: $0.optionalText(5))
+        }
+    }
+
+    package func attempts(of run: RunID) throws(StorageError) -> [StoredAttempt] {
+        try rows(
+            "\(Self.selectAttempt) WHERE run = ? ORDER BY job, cell, shard, attempt", [.run(run)], Self.storedAttempt)
+    }
+
+    package func attempt(_ id: AttemptID) throws(StorageError) -> StoredAttempt? {
+        try rows(
+            "\(Self.selectAttempt) WHERE run = ? AND job = ? AND cell = ? AND shard = ? AND attempt = ?",
+            [
+                .run(id.run), .int(id.shard.cell.job), .int(id.shard.cell.cell), .int(id.shard.shard),
+                .int(id.number),
+            ], Self.storedAttempt
+        ).first
+    }
+
+    package func settlements(of run: RunID) throws(StorageError) -> [SettlementRecord] {
+        try rows(
+            """
+            SELECT job, cell, first_shard, last_shard, attempt, cause, code, evidence, settled_at
+            FROM settlements
+            WHERE run = ?
+            ORDER BY job, cell, first_shard
+            """, [.run(run)]
+        ) {
+            SettlementRecord(
+                cell: CellID(run: run, job: $0.int(0), cell: $0.int(1)), first: $0.int(2), last: $0.int(3),
+                attempt: $0.int(4), cause: Self.cause($0, from: 5), at: $0.instant(8))
+        }
+    }
+
+    package func agents() throws(StorageError) -> [AgentRecord] {
+        try rows(
+            "SELECT name, team, capacity, software, last_seen_at, draining, drain_reason FROM agents ORDER BY name",
+            []
+        ) {
+            AgentRecord(
+                name: $0.text(0), team: $0.optionalText(1), capacity: $0.blob(2), software: $0.text(3),
+                lastSeenAt: $0.instant(4), draining: $0.int(5) != 0, drainReason: $0.text(6))
+        }
+    }
+
+    package func certificates() throws(StorageError) -> [CertificateRecord] {
+        try rows(
+            """
+            SELECT serial, role, name, team, fingerprint, issued_at, expires_at, revoked_at, revocation_reason
+            FROM certificates
+            ORDER BY issued_at, serial
+            """, []
+        ) {
+            CertificateRecord(
+                serial: $0.text(0), principal: Self.principal($0, from: 1),
+                fingerprint: $0.optionalDigest(4) ?? Self.noDigest, issuedAt: $0.instant(5), expiresAt: $0.instant(6),
+                revokedAt: $0.optionalInstant(7), revocationReason: $0.text(8))
+        }
+    }
+
+    package func token(hash: Digest) throws(StorageError) -> TokenRecord? {
+        try rows(
+            "SELECT role, name, team, created_by, expires_at, used_at FROM tokens WHERE hash = ?", [.digest(hash)]
+        ) {
+            TokenRecord(
+                hash: hash, principal: Self.principal($0, from: 0), createdBy: $0.text(3), expiresAt: $0.instant(4),
+                usedAt: $0.optionalInstant(5))
+        }.first
+    }
+
+    package func baselines() throws(StorageError) -> [BaselineRecord] {
+        try rows("SELECT alias, run, set_by, set_at FROM baselines ORDER BY alias", []) {
+            BaselineRecord(
+                alias: $0.text(0), run: RunID(UInt64(bitPattern: $0.int64(1))), setBy: $0.text(2),
+                setAt: $0.instant(3))
+        }
+    }
+
+    package func granted(_ digests: [Digest], to scope: String) throws(StorageError) -> Set<Digest> {
+        try read { (database) throws(StorageError) in
+            let statement = try database.prepare("SELECT 1 FROM grants WHERE scope = ? AND digest = ?")
+            var found: Set<Digest> = []
+            for digest in digests {
+                statement.bind([.text(scope), .digest(digest)])
+                if try statement.step() { found.insert(digest) }
+                statement.reset()
+            }
+            return found
+        }
+    }
+
+    package func audit(most: Int) throws(StorageError) -> [AuditRecord] {
+        try rows("SELECT at, who, action, subject FROM audit ORDER BY id DESC LIMIT ?", [.int(most)]) {
+            AuditRecord(at: $0.instant(0), who: $0.text(1), action: $0.text(2), subject: $0.text(3))
+        }
+    }
+
+    private func rows<Row: Sendable>(
+        _ sql: String, _ parameters: [Parameter], _ row: (borrowing Statement) -> Row
+    ) throws(StorageError) -> [Row] {
+        try read { (database) throws(StorageError) in
+            let statement = try database.prepare(sql)
+            statement.bind(parameters)
+            var rows: [Row] = []
+            while try statement.step() { rows.append(row(statement)) }
+            return rows
+        }
+    }
+
+    private static let noDigest: Digest = {
+        guard let digest = Digest([UInt8](repeating: 0, count: Digest.byteCount)) else {
+            preconditionFailure("32 bytes make a digest")
+        }
+        return digest
+    }()
+
+    private static let selectRun = """
+        SELECT id, key, owner_role, owner, team, name, file, submitted_at, tree, commit_id, request, plan,
+            cancelled_by, cancel_reason, cancelled_at, ended_at, verdict, exit_code, judgement
+        FROM runs
+        """
+
+    private static func storedRun(_ row: borrowing Statement) -> StoredRun {
+        let id = RunID(UInt64(bitPattern: row.int64(0)))
+        let run = RunRecord(
+            id: id, key: row.text(1), owner: principal(row, from: 2), name: row.text(5), file: row.text(6),
+            submittedAt: row.instant(7), tree: row.optionalDigest(8), commit: row.text(9), request: row.blob(10),
+            plan: row.blob(11))
+        let cancellation = row.optionalInstant(14).map {
+            StoredRun.Cancellation(by: row.text(12), reason: row.text(13), at: $0)
+        }
+        let ending = row.optionalInstant(15).map {
+            // An unknown word can only come from a damaged row: the worst verdict then.
+            RunEnding(
+                run: id, at: $0, verdict: Verdict(rawValue: row.text(16)) ?? .fail, exitCode: row.int(17),
+                judgement: row.blob(18))
+        }
+        return StoredRun(run: run, cancellation: cancellation, ending: ending)
+    }
+
+    private static let selectAttempt = """
+        SELECT run, job, cell, shard, attempt, agent, devices, cpus, memory, leased_at, leased_until,
+            started_at, ended_at, cause, code, evidence, retry_at, why, report
+        FROM attempts
+        """
+
+    private static func storedAttempt(_ row: borrowing Statement) -> StoredAttempt {
+        let id = AttemptID(
+            shard: ShardID(
+                run: RunID(UInt64(bitPattern: row.int64(0))), job: row.int(1), cell: row.int(2), shard: row.int(3)),
+            number: row.int(4))
+        let lease = LeaseRecord(
+            attempt: id, agent: AgentID(row.text(5)), devices: row.text(6).split(separator: ",").map(String.init),
+            cpus: row.int(7), memory: ByteCount(row.int64(8)), at: row.instant(9), until: row.instant(10))
+        let ending = row.optionalInstant(12).map {
+            AttemptEnding(
+                attempt: id, at: $0, cause: cause(row, from: 13), retryAt: row.optionalInstant(16), why: row.text(17),
+                report: row.blob(18))
+        }
+        return StoredAttempt(lease: lease, startedAt: row.optionalInstant(11), ending: ending)
+    }
+
+    /// Reads `cause, code, evidence`. An unknown word can only come from a damaged row: a fault of the farm then.
+    private static func cause(_ row: borrowing Statement, from column: CInt) -> Cause {
+        Cause(
+            Cause.Kind(rawValue: row.text(column)) ?? .agentFault, code: row.optionalInt(column + 1),
+            evidence: row.text(column + 2))
+    }
+
+    /// Reads `role, name, team`. An unknown role can only come from a damaged row: the one with the least rights then.
+    private static func principal(_ row: borrowing Statement, from column: CInt) -> Principal {
+        Principal(
+            role: Principal.Role(rawValue: row.text(column)) ?? .agent, name: row.text(column + 1),
+            team: row.optionalText(column + 2))
+    }
+}

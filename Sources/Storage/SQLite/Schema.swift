@@ -1,0 +1,166 @@
+/// The tables, as a list of steps: step n brings a store of schema n to schema n + 1. Steps are only ever added.
+enum Schema {
+    static let applicationID: Int64 = 0x5348_4541  // "SHEA"
+    static var version: Int { steps.count }
+
+    static let steps: [String] = [
+        """
+        CREATE TABLE runs (
+            id INTEGER PRIMARY KEY,
+            key TEXT NOT NULL UNIQUE,
+            owner_role TEXT NOT NULL,
+            owner TEXT NOT NULL,
+            team TEXT,
+            name TEXT NOT NULL,
+            file TEXT NOT NULL,
+            submitted_at INTEGER NOT NULL,
+            tree BLOB,
+            commit_id TEXT NOT NULL,
+            request BLOB NOT NULL,
+            plan BLOB NOT NULL,
+            cancelled_by TEXT,
+            cancel_reason TEXT,
+            cancelled_at INTEGER,
+            ended_at INTEGER,
+            verdict TEXT,
+            exit_code INTEGER,
+            judgement BLOB
+        ) STRICT;
+        CREATE INDEX open_runs ON runs (id) WHERE ended_at IS NULL;
+
+        CREATE TABLE jobs (
+            run INTEGER NOT NULL,
+            job INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            resolution BLOB NOT NULL,
+            ending TEXT,
+            PRIMARY KEY (run, job)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE cells (
+            run INTEGER NOT NULL,
+            job INTEGER NOT NULL,
+            cell INTEGER NOT NULL,
+            shards INTEGER,
+            items INTEGER,
+            listing BLOB,
+            ending TEXT,
+            PRIMARY KEY (run, job, cell)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE attempts (
+            run INTEGER NOT NULL,
+            job INTEGER NOT NULL,
+            cell INTEGER NOT NULL,
+            shard INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            agent TEXT NOT NULL,
+            devices TEXT NOT NULL,
+            cpus INTEGER NOT NULL,
+            memory INTEGER NOT NULL,
+            leased_at INTEGER NOT NULL,
+            leased_until INTEGER NOT NULL,
+            started_at INTEGER,
+            ended_at INTEGER,
+            cause TEXT,
+            code INTEGER,
+            evidence TEXT,
+            retry_at INTEGER,
+            why TEXT,
+            report BLOB,
+            PRIMARY KEY (run, job, cell, shard, attempt)
+        ) STRICT;
+
+        CREATE TABLE settlements (
+            run INTEGER NOT NULL,
+            job INTEGER NOT NULL,
+            cell INTEGER NOT NULL,
+            first_shard INTEGER NOT NULL,
+            last_shard INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            cause TEXT NOT NULL,
+            code INTEGER,
+            evidence TEXT NOT NULL,
+            settled_at INTEGER NOT NULL,
+            PRIMARY KEY (run, job, cell, first_shard)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE agents (
+            name TEXT PRIMARY KEY,
+            team TEXT,
+            capacity BLOB NOT NULL,
+            software TEXT NOT NULL,
+            last_seen_at INTEGER NOT NULL,
+            draining INTEGER NOT NULL DEFAULT 0,
+            drain_reason TEXT NOT NULL DEFAULT ''
+        ) STRICT;
+
+        CREATE TABLE certificates (
+            serial TEXT PRIMARY KEY,
+            role TEXT NOT NULL,
+            name TEXT NOT NULL,
+            team TEXT,
+            fingerprint BLOB NOT NULL,
+            issued_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL,
+            revoked_at INTEGER,
+            revocation_reason TEXT NOT NULL DEFAULT ''
+        ) STRICT;
+        CREATE INDEX certificates_by_name ON certificates (role, name);
+
+        CREATE TABLE tokens (
+            hash BLOB PRIMARY KEY,
+            role TEXT NOT NULL,
+            name TEXT NOT NULL,
+            team TEXT,
+            created_by TEXT NOT NULL,
+            expires_at INTEGER NOT NULL,
+            used_at INTEGER
+        ) STRICT;
+
+        CREATE TABLE baselines (
+            alias TEXT PRIMARY KEY,
+            run INTEGER NOT NULL,
+            set_by TEXT NOT NULL,
+            set_at INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE grants (
+            scope TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            PRIMARY KEY (scope, digest)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE audit (
+            id INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            who TEXT NOT NULL,
+            action TEXT NOT NULL,
+            subject TEXT NOT NULL
+        ) STRICT;
+        """
+    ]
+
+    /// Brings the store to this binary's schema, in one transaction; refuses one that is newer or not ours.
+    static func migrate(_ database: borrowing Database) throws(StorageError) {
+        let found = Int(try database.number("PRAGMA user_version") ?? 0)
+        let application = try database.number("PRAGMA application_id") ?? 0
+        guard found <= version else { throw .newer(path: database.path, version: found, known: version) }
+        guard application == applicationID || found == 0 && application == 0 else {
+            throw .damaged(path: database.path, reason: "it is a database of another program")
+        }
+        guard found < version else { return }
+        try database.execute("BEGIN IMMEDIATE")
+        do {
+            for step in steps[found...] { try database.execute(step) }
+            try database.execute("PRAGMA application_id = \(applicationID)")
+            try database.execute("PRAGMA user_version = \(version)")
+            try database.execute("COMMIT")
+        } catch {
+            // The transaction's own error is the one to report; a failing rollback adds nothing.
+            try? database.execute("ROLLBACK")
+            throw error
+        }
+    }
+}

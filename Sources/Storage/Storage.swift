@@ -1,0 +1,35 @@
+package import Model
+
+/// What the farm keeps for good. One process writes; decisions are loaded as they were made, never made again.
+///
+/// Implementations block, so they are called from threads of their own (`StoreThread`).
+package protocol Storage: AnyObject, Sendable {
+    /// Stores all changes or none. On return they survive a loss of power.
+    func commit(_ changes: [Change]) throws(StorageError)
+
+    /// The number that the next run gets.
+    func nextRun() throws(StorageError) -> RunID
+    func run(_ id: RunID) throws(StorageError) -> StoredRun?
+    func run(key: String) throws(StorageError) -> RunID?
+    /// Newest first, below `before`, at most `most`.
+    func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun]
+    /// Runs without an ending, oldest first.
+    func openRuns() throws(StorageError) -> [RunID]
+
+    func jobs(of run: RunID) throws(StorageError) -> [JobRecord]
+    func cells(of run: RunID) throws(StorageError) -> [CellRecord]
+    /// In the order of job, cell, shard, attempt.
+    func attempts(of run: RunID) throws(StorageError) -> [StoredAttempt]
+    func attempt(_ id: AttemptID) throws(StorageError) -> StoredAttempt?
+    /// In the order of job, cell, shard.
+    func settlements(of run: RunID) throws(StorageError) -> [SettlementRecord]
+
+    func agents() throws(StorageError) -> [AgentRecord]
+    func certificates() throws(StorageError) -> [CertificateRecord]
+    func token(hash: Digest) throws(StorageError) -> TokenRecord?
+    func baselines() throws(StorageError) -> [BaselineRecord]
+    /// Those of `digests` that the scope was granted.
+    func granted(_ digests: [Digest], to scope: String) throws(StorageError) -> Set<Digest>
+    /// Newest first.
+    func audit(most: Int) throws(StorageError) -> [AuditRecord]
+}
