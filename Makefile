@@ -1,0 +1,52 @@
+# make demo   installs what it needs, builds, runs the main job on real input
+# make test   installs what it needs, builds, passes the tests (one alone: make test FILTER='settles at most once')
+# make deep   sanitizers, fuzzing, long simulations (SECONDS_MAX bounds the whole in seconds)
+SHELL := /bin/bash
+.DEFAULT_GOAL := test
+.PHONY: demo test deep build release lint format proto dependencies clean
+
+# Debian packages: what the build links, then what the tests and the demo call.
+PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev pkg-config \
+            protobuf-compiler python3-protobuf python3-venv python3-cryptography git openssl bc procps
+FILTER ?=
+SWIFT_SOURCES := Package.swift Sources Tests
+export SWIFT_BACKTRACE ?= enable=no
+
+dependencies:
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" != 0 ]; then echo "missing Debian packages, install them as root: apt-get install" $$missing; exit 1; fi; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+	@command -v swift >/dev/null || { echo "Swift 6.3 is needed on PATH: https://www.swift.org/install/linux"; exit 1; }
+
+build: dependencies
+	swift build
+
+release: dependencies
+	swift build -c release --product sheaf --static-swift-stdlib
+
+lint:
+	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
+
+format:
+	swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
+
+test: dependencies lint
+	swift build --build-tests
+	swift test --skip-build $(if $(FILTER),--filter '$(FILTER)')
+
+demo: release
+	cluster/local/demo
+
+deep: dependencies
+	.ci/deep
+
+# Writes Sources/Wire/Generated anew from proto/sheaf.proto.
+proto: dependencies
+	swift build --product protoc-gen-sheaf
+	mkdir -p Sources/Wire/Generated
+	protoc --plugin=protoc-gen-sheaf=.build/debug/protoc-gen-sheaf --proto_path=proto --sheaf_out=Sources/Wire/Generated sheaf.proto
+
+clean:
+	rm -rf .build

@@ -1,0 +1,209 @@
+import Foundation
+import Model
+import Storage
+import Testing
+
+/// What every `Storage` must do, whichever database is behind it.
+@Suite struct `A store` {
+    static let now = Instant.seconds(1_700_000_000)
+    static let alice = Principal(role: .user, name: "alice", team: "vision")
+
+    static func record(_ number: UInt64, key: String? = nil) -> RunRecord {
+        RunRecord(
+            id: RunID(number), key: key ?? "key-\(number)", owner: alice, name: "nightly", file: "eval.yml",
+            submittedAt: now, tree: Digest([UInt8](repeating: UInt8(number & 255), count: 32)), commit: "c0ffee",
+            request: [1, 2, 3], plan: [])
+    }
+
+    static func lease(_ attempt: AttemptID, agent: String = "a") -> LeaseRecord {
+        LeaseRecord(
+            attempt: attempt, agent: AgentID(agent), devices: ["GPU-1", "GPU-2"], cpus: 2,
+            memory: .gibibytes(1), at: now, until: now.advanced(by: .seconds(30)))
+    }
+
+    @Test func `gives back what was committed`() throws {
+        let folder = try Scratch()
+        let store = try SQLiteStore(folder: folder.path)
+        #expect(try store.nextRun() == RunID(1))
+        let run = Self.record(1)
+        let cell = CellID(run: run.id, job: 0, cell: 3)
+        let attempt = AttemptID(shard: ShardID(cell: cell, shard: 2), number: 1)
+        let listing = try #require(Digest([UInt8](repeating: 9, count: 32)))
+        let ending = AttemptEnding(
+            attempt: attempt, at: Self.now, cause: Cause(.userExit, code: 3, evidence: "step 2 ended with 3"),
+            retryAt: Self.now.advanced(by: .seconds(5)), why: "retried", report: [4, 5])
+        let settlement = SettlementRecord(
+            cell: cell, first: 0, last: 9, attempt: 1, cause: Cause(.cancelled, evidence: "by alice"), at: Self.now)
+        let job = JobRecord(run: run.id, job: 0, kind: "cells", reason: "", resolution: [7])
+        try store.commit([
+            .runSubmitted(run), .jobResolved(job), .cellSharded(cell, shards: 10, items: 100, listing: listing),
+            .attemptLeased(Self.lease(attempt)), .attemptStarted(attempt, at: Self.now), .attemptEnded(ending),
+            .shardsSettled(settlement), .cellEnded(cell, ending: "failed"),
+            .jobEnded(run: run.id, job: 0, ending: "failure", reason: "1 cell failed"),
+        ])
+        #expect(try store.nextRun() == RunID(2))
+        #expect(try store.run(run.id)?.run == run)
+        #expect(try store.run(key: "key-1") == run.id)
+        #expect(try store.run(key: "other") == nil)
+        #expect(try store.openRuns() == [run.id])
+        #expect(
+            try store.jobs(of: run.id) == [
+                JobRecord(
+                    run: run.id, job: 0, kind: "cells", reason: "1 cell failed", resolution: [7], ending: "failure")
+            ])
+        let stored = try #require(try store.attempt(attempt))
+        #expect(stored.lease == Self.lease(attempt))
+        #expect(stored.startedAt == Self.now)
+        #expect(stored.ending == ending)
+        #expect(try store.attempts(of: run.id) == [stored])
+        #expect(try store.settlements(of: run.id) == [settlement])
+        let cells = try store.cells(of: run.id)
+        #expect(cells.count == 1)
+        #expect(cells.first?.shards == 10 && cells.first?.items == 100 && cells.first?.ending == "failed")
+        #expect(cells.first?.listing == listing)
+
+        let verdict = RunEnding(run: run.id, at: Self.now, verdict: .fail, exitCode: 1, judgement: [123, 125])
+        try store.commit([.runEnded(verdict)])
+        #expect(try store.run(run.id)?.ending == verdict)
+        #expect(try store.openRuns().isEmpty)
+    }
+
+    @Test func `keeps all of a batch or nothing of it`() throws {
+        let folder = try Scratch()
+        let store = try SQLiteStore(folder: folder.path)
+        try store.commit([.runSubmitted(Self.record(1))])
+        #expect(throws: StorageError.self) {
+            try store.commit([.runSubmitted(Self.record(2)), .runSubmitted(Self.record(3, key: "key-1"))])
+        }
+        #expect(try store.run(RunID(2)) == nil)
+        #expect(try store.nextRun() == RunID(2))
+        // The store goes on after a refused batch.
+        try store.commit([.runSubmitted(Self.record(2))])
+        #expect(try store.openRuns() == [RunID(1), RunID(2)])
+    }
+
+    @Test func `settles a shard once`() throws {
+        let folder = try Scratch()
+        let store = try SQLiteStore(folder: folder.path)
+        let cell = CellID(run: RunID(1), job: 0, cell: 0)
+        let once = SettlementRecord(
+            cell: cell, first: 0, last: 0, attempt: 1, cause: Cause(.passed), at: Self.now)
+        try store.commit([.shardsSettled(once)])
+        #expect(throws: StorageError.self) { try store.commit([.shardsSettled(once)]) }
+        #expect(try store.settlements(of: RunID(1)).count == 1)
+    }
+
+    @Test func `keeps the first ending of an attempt`() throws {
+        let folder = try Scratch()
+        let store = try SQLiteStore(folder: folder.path)
+        let attempt = AttemptID(shard: ShardID(run: RunID(1), job: 0, cell: 0, shard: 0), number: 1)
+        let first = AttemptEnding(attempt: attempt, at: Self.now, cause: Cause(.passed), retryAt: nil, why: "")
+        let second = AttemptEnding(attempt: attempt, at: Self.now, cause: Cause(.lostAgent), retryAt: nil, why: "")
+        try store.commit([.attemptLeased(Self.lease(attempt)), .attemptEnded(first), .attemptEnded(second)])
+        #expect(try store.attempt(attempt)?.ending == first)
+    }
+
+    @Test func `pages runs from the newest`() throws {
+        let folder = try Scratch()
+        let store = try SQLiteStore(folder: folder.path)
+        try store.commit((1...25).map { .runSubmitted(Self.record($0)) })
+        var seen: [UInt64] = []
+        var cursor: RunID?
+        while true {
+            let page = try store.runs(before: cursor, most: 10)
+            guard let last = page.last else { break }
+            seen += page.map(\.run.id.number)
+            cursor = last.run.id
+        }
+        #expect(seen == Array((1...25).reversed()))
+    }
+
+    @Test func `remembers people, tokens, baselines and what was granted`() throws {
+        let folder = try Scratch()
+        let store = try SQLiteStore(folder: folder.path)
+        let hash = try #require(Digest([UInt8](repeating: 1, count: 32)))
+        let other = try #require(Digest([UInt8](repeating: 2, count: 32)))
+        let token = TokenRecord(hash: hash, principal: Self.alice, createdBy: "root", expiresAt: Self.now)
+        let certificate = CertificateRecord(
+            serial: "0a", principal: Self.alice, fingerprint: hash, issuedAt: Self.now,
+            expiresAt: Self.now.advanced(by: .seconds(60)))
+        try store.commit([
+            .tokenCreated(token), .certificateIssued(certificate),
+            .baselineSet(BaselineRecord(alias: "champion", run: RunID(1), setBy: "alice", setAt: Self.now)),
+            .objectsGranted(scope: "user alice", digests: [hash, hash]),
+            .audited(AuditRecord(at: Self.now, who: "user alice", action: "submit", subject: "r1")),
+        ])
+        #expect(try store.token(hash: hash) == token)
+        #expect(try store.token(hash: other) == nil)
+        try store.commit([
+            .tokenUsed(hash: hash, at: Self.now),
+            .certificatesRevoked(role: .user, name: "alice", reason: "left", at: Self.now),
+            .baselineSet(BaselineRecord(alias: "champion", run: RunID(2), setBy: "bob", setAt: Self.now)),
+        ])
+        #expect(try store.token(hash: hash)?.usedAt == Self.now)
+        #expect(try store.certificates().first?.revokedAt == Self.now)
+        #expect(try store.baselines().map(\.run) == [RunID(2)])
+        #expect(try store.granted([hash, other], to: "user alice") == [hash])
+        #expect(try store.granted([hash], to: "user bob").isEmpty)
+        #expect(try store.audit(most: 5).count == 1)
+    }
+
+    @Test func `survives being opened again`() throws {
+        let folder = try Scratch()
+        do {
+            let store = try SQLiteStore(folder: folder.path)
+            try store.commit([.runSubmitted(Self.record(1))])
+        }
+        let again = try SQLiteStore(folder: folder.path)
+        #expect(try again.run(RunID(1))?.run == Self.record(1))
+    }
+
+    @Test func `refuses a store of a later schema and leaves it untouched`() throws {
+        let folder = try Scratch()
+        do { _ = try SQLiteStore(folder: folder.path) }
+        try folder.sqlite("PRAGMA user_version = 999")
+        let before = try Data(contentsOf: folder.url.appending(path: "store.sqlite"))
+        #expect {
+            _ = try SQLiteStore(folder: folder.path)
+        } throws: { error in
+            guard case .newer(_, let version, _)? = error as? StorageError else { return false }
+            return version == 999
+        }
+        #expect(try Data(contentsOf: folder.url.appending(path: "store.sqlite")) == before)
+    }
+
+    @Test func `refuses what is no store`() throws {
+        let folder = try Scratch()
+        try Data("this is no database, however long it goes on".utf8)
+            .write(to: folder.url.appending(path: "store.sqlite"))
+        #expect(throws: StorageError.self) { _ = try SQLiteStore(folder: folder.path) }
+        let missing = folder.path + "/absent"
+        #expect(throws: StorageError.self) { _ = try SQLiteStore(folder: missing) }
+    }
+}
+
+/// A folder of a test's own, removed when the test lets go of it.
+final class Scratch {
+    let url: URL
+    var path: String { url.path }
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appending(path: "sheaf-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+
+    /// Changes the store behind its back, by Python's sqlite3.
+    func sqlite(_ statement: String) throws {
+        let python = Process()
+        python.executableURL = URL(filePath: "/usr/bin/python3")
+        python.arguments = [
+            "-c", "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()",
+            path + "/store.sqlite", statement,
+        ]
+        try python.run()
+        python.waitUntilExit()
+        #expect(python.terminationStatus == 0)
+    }
+}
