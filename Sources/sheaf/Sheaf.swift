@@ -1,6 +1,75 @@
+import Glibc
+
 @main
 enum Sheaf {
-    static func main() {
-        print("sheaf")
+    static func main() async {
+        // A peer or a pipe that goes away is an error of that write, not the end of the program.
+        signal(SIGPIPE, SIG_IGN)
+        let code = await run(Array(CommandLine.arguments.dropFirst()))
+        fflush(nil)
+        exit(code.rawValue)
+    }
+
+    private static func run(_ words: [String]) async -> ExitCode {
+        do {
+            return try await dispatch(words)
+        } catch let error as CommandFailure {
+            Terminal.complain("\(error)")
+            return error.exitCode
+        } catch let error as UsageError {
+            Terminal.complain("\(error)")
+            return .usage
+        } catch {
+            Terminal.complain("error: \(error)")
+            return .farm
+        }
+    }
+
+    private static func dispatch(_ words: [String]) async throws -> ExitCode {
+        let groups = Commands.groups
+        guard let first = words.first else {
+            Terminal.print(Help.overview(groups))
+            return .usage
+        }
+        switch first {
+        case "help", "--help", "-h": return try help(Array(words.dropFirst()), groups)
+        case "--version", "version":
+            Terminal.print(Help.version)
+            return .passed
+        case "completions":
+            Terminal.print(Help.bashCompletion(groups))
+            return .passed
+        default: break
+        }
+        let (command, rest) = try find(words, in: groups)
+        if rest.contains("--help") || rest.contains("-h") {
+            Terminal.print(Help.page(command))
+            return .passed
+        }
+        return try await command.run(Arguments(rest, for: command))
+    }
+
+    private static func help(_ words: [String], _ groups: [CommandGroup]) throws -> ExitCode {
+        Terminal.print(words.isEmpty ? Help.overview(groups) : Help.page(try find(words, in: groups).command))
+        return .passed
+    }
+
+    /// The command that the first word, or the first two, name.
+    private static func find(_ words: [String], in groups: [CommandGroup]) throws -> (command: Command, rest: [String]) {
+        let commands = groups.flatMap(\.commands)
+        for count in [2, 1] where words.count >= count {
+            let name = words[..<count].joined(separator: " ")
+            if let command = commands.first(where: { $0.name == name }) { return (command, Array(words[count...])) }
+        }
+        let family = commands.filter { $0.name.hasPrefix(words[0] + " ") }
+        guard family.isEmpty else {
+            throw UsageError(
+                "sheaf \(words[0]) needs one more word",
+                help: "give one of " + family.map { "sheaf \($0.name)" }.joined(separator: ", "))
+        }
+        let firsts = commands.map { String($0.name.prefix { $0 != " " }) }
+        let near = Spelling.nearest(to: words[0], among: firsts)
+        throw UsageError(
+            "sheaf has no command '\(words[0])'", help: near.map { "did you mean '\($0)'?" } ?? "see sheaf help")
     }
 }

@@ -1,0 +1,40 @@
+import Glibc
+
+/// Standard output and standard error as the program uses them: whole writes, colour only where a person looks.
+enum Terminal {
+    static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+    static let errorIsTerminal = isatty(STDERR_FILENO) == 1
+
+    /// Colour on standard output: on a terminal, unless `NO_COLOR` is set or the terminal is dumb.
+    static var usesColor: Bool { outputIsTerminal && environment("NO_COLOR") == nil && environment("TERM") != "dumb" }
+
+    /// The width of the terminal in characters; 100 where there is none.
+    static var columns: Int {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 100 }
+        return Int(size.ws_col)
+    }
+
+    static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+    static func print(_ text: String) { write(Array((text + "\n").utf8), to: STDOUT_FILENO) }
+    static func write(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
+    static func complain(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
+
+    /// Writes all of it. A reader that has gone away ends the program quietly, as it does other filters.
+    private static func write(_ bytes: [UInt8], to descriptor: CInt) {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                Glibc.write(descriptor, buffer.baseAddress?.advanced(by: sent), buffer.count - sent)
+            }
+            if count > 0 {
+                sent += count
+            } else if errno == EPIPE {
+                exit(141)
+            } else if errno != EINTR && errno != EAGAIN {
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+/// Every command of the binary, in the order that help lists them.
+enum Commands {
+    static let groups: [CommandGroup] = []
+}
