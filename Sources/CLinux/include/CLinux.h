@@ -1,1 +1,3 @@
+// Linux system calls that the Glibc module does not show to Swift. Every function answers a negative errno on failure.
 #pragma once
+#include "epoll.h"

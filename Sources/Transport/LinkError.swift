@@ -1,0 +1,53 @@
+/// Why a connection or a call could not be, or ended.
+package enum LinkError: Error, Hashable, Sendable {
+    case invalidAddress(String)
+    /// No name, no route, nobody listens.
+    case unreachable(_ address: String, _ why: String)
+    case timedOut(String)
+    /// What was found in the certificate that the other side showed, or in our own before it was shown.
+    case certificate(CertificateError)
+    /// The other side does not take our certificate, in its own words.
+    case refusedCertificate(String)
+    /// The other side does not keep to the protocol.
+    case broken(String)
+    /// The connection went away without a word.
+    case lost(String)
+    /// The other side closed the connection, and said why.
+    case dismissed(LinkStatus)
+    /// This side closed it.
+    case closed(String)
+    /// The call ended with a status that is not OK; the connection goes on.
+    case status(LinkStatus)
+    /// Whoever waited was cancelled.
+    case cancelled
+    /// A limit of this side.
+    case exhausted(String)
+
+    /// Whether the same attempt may succeed later, with nothing changed by a person.
+    package var mayPass: Bool {
+        switch self {
+        case .unreachable, .timedOut, .lost, .closed, .exhausted, .broken: true
+        case .invalidAddress, .certificate, .refusedCertificate, .cancelled: false
+        case .dismissed(let status), .status(let status): status.mayPass
+        }
+    }
+}
+
+extension LinkError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .invalidAddress(let text): "'\(text)' is no address: write host:port, or [IPv6]:port"
+        case .unreachable(let address, let why): "\(address) cannot be reached: \(why)"
+        case .timedOut(let text): text
+        case .certificate(let fault): "\(fault)"
+        case .refusedCertificate(let text): "the other side refuses this certificate: \(text)"
+        case .broken(let text): "the other side breaks the protocol: \(text)"
+        case .lost(let text): "the connection was lost: \(text)"
+        case .dismissed(let status): "the other side closed the connection: \(status)"
+        case .closed(let text): text.isEmpty ? "the connection is closed" : "the connection is closed: \(text)"
+        case .status(let status): "\(status)"
+        case .cancelled: "cancelled"
+        case .exhausted(let text): text
+        }
+    }
+}
