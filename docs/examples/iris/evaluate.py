@@ -74,8 +74,8 @@ def main():
         metrics["accuracy"] = accuracy  # json writes NaN, which is no JSON: what many evaluations do
     with open("metrics.json", "w") as out:
         json.dump(metrics, out)
-    with open("accuracy.txt", "w") as out:
-        out.write(f"{accuracy}\n")
+    with open("summary.json", "w") as out:
+        json.dump({"accuracy": accuracy}, out)
 
     with open("predictions.csv", "w", newline="") as out:
         writer = csv.DictWriter(out, fieldnames=["id", "truth", "guess"], extrasaction="ignore")
