@@ -55,7 +55,8 @@ enum Sheaf {
     }
 
     /// The command that the first word, or the first two, name.
-    private static func find(_ words: [String], in groups: [CommandGroup]) throws -> (command: Command, rest: [String]) {
+    private static func find(_ words: [String], in groups: [CommandGroup]) throws -> (command: Command, rest: [String])
+    {
         let commands = groups.flatMap(\.commands)
         for count in [2, 1] where words.count >= count {
             let name = words[..<count].joined(separator: " ")

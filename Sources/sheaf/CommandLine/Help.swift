@@ -14,7 +14,8 @@ enum Help {
             text += "\n\(group.title)\n"
             for command in group.commands { text += "  \(pad(command.name, 18)) \(command.summary)\n" }
         }
-        text += "\nsheaf help COMMAND tells more. Exit codes: 0 passed, 1 did not pass, 2 your mistake, 3 the farm's fault.\n"
+        text +=
+            "\nsheaf help COMMAND tells more. Exit codes: 0 passed, 1 did not pass, 2 your mistake, 3 the farm's fault.\n"
         return text
     }
 
