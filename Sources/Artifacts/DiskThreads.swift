@@ -1,0 +1,95 @@
+import Glibc
+import Synchronization
+
+/// Threads for what blocks or computes long: reading and syncing files, hashing, compressing. Swift's own pool never
+/// waits for them, and the event loops' threads come before them.
+package final class DiskThreads: Sendable {
+    /// Used by the whole process; its threads live as long as that.
+    package static let shared = DiskThreads(count: max(2, min(16, sysconf(CInt(_SC_NPROCESSORS_ONLN)))))
+
+    /// How nice the threads are to the event loops.
+    private static let niceness: CInt = 5
+
+    private typealias Work = @Sendable () -> Void
+
+    private struct State {
+        var waiting: [Work] = []
+        var next = 0
+    }
+
+    private let state = Mutex(State())
+    private let signal: Semaphore
+
+    private init(count: Int) {
+        signal = Semaphore()
+        for _ in 0..<count {
+            let argument = unsafe Unmanaged.passRetained(self).toOpaque()
+            var thread = pthread_t()
+            let failure = unsafe pthread_create(
+                &thread, nil,
+                { argument in
+                    guard let argument = unsafe argument else { return nil }
+                    unsafe Unmanaged<DiskThreads>.fromOpaque(argument).takeRetainedValue().serve()
+                    return nil
+                }, argument)
+            precondition(failure == 0, "the system gives no threads: \(SystemCode.text(failure))")
+            pthread_detach(thread)
+        }
+    }
+
+    /// Does the work on one of the threads. Waiting for it does not end early when the task is cancelled: work is a
+    /// chunk or a file long.
+    package func run<Value: Sendable, Failure: Error>(
+        _ work: @escaping @Sendable () throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        let outcome: Result<Value, Failure> = await withCheckedContinuation { continuation in
+            state.withLock { state in
+                state.waiting.append {
+                    continuation.resume(returning: Result { () throws(Failure) in try work() })
+                }
+            }
+            signal.post()
+        }
+        return try outcome.get()
+    }
+
+    private func serve() {
+        // A thread's own niceness; only a wish, so a refusal does not matter.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
+        while true {
+            signal.wait()
+            let work = state.withLock { state -> Work? in
+                guard state.next < state.waiting.count else { return nil }
+                let work = state.waiting[state.next]
+                state.next += 1
+                // Done work is let go in strides, so that taking the first costs the same however many wait.
+                if state.next == state.waiting.count || state.next >= 1024 {
+                    state.waiting.removeFirst(state.next)
+                    state.next = 0
+                }
+                return work
+            }
+            work?()
+        }
+    }
+}
+
+/// A counting semaphore of the C library.
+@safe private final class Semaphore: @unchecked Sendable {
+    // sem_post and sem_wait may be called from any thread; the memory lives as long as the object.
+    private let raw: UnsafeMutablePointer<sem_t>
+
+    init() {
+        unsafe raw = .allocate(capacity: 1)
+        let failure = unsafe sem_init(raw, 0, 0)
+        precondition(failure == 0, "the system gives no semaphore")
+    }
+
+    deinit {
+        unsafe sem_destroy(raw)
+        unsafe raw.deallocate()
+    }
+
+    func post() { _ = unsafe sem_post(raw) }
+    func wait() { while unsafe sem_wait(raw) != 0 && errno == EINTR {} }
+}

@@ -1,0 +1,354 @@
+import Glibc
+package import Model
+import Synchronization
+
+/// A folder of objects by digest: `objects/ab/cdef…` as they are, or with `.zst` at the end as one zstd frame. So
+/// `sha256sum` and `zstd -dc` can audit a store without us.
+///
+/// An object is written to `temp`, synced, renamed, and its folder synced, before anybody hears that it is there; a crash
+/// leaves whole objects and leftovers in `temp`, which the next start removes. Every read compares the bytes with the
+/// name; what differs is moved to `damaged` and counts as absent, so that whoever has it sends it again.
+///
+/// All methods block on the disk: call them on `DiskThreads`.
+package final class ObjectStore: Sendable {
+    package static let scratchBytes = 256 << 10
+
+    private struct State {
+        var nextTemporary = 0
+        /// Objects that stand under their names but whose folders are not synced yet. To everybody else they are absent.
+        var unsynced: [Digest: Int] = [:]
+    }
+
+    package let path: String
+    /// False for caches: nothing is synced, and a loss of power may cost objects (they are found damaged, then absent).
+    package let durable: Bool
+    let objects: Folder
+    let temporary: Folder
+    private let damaged: Folder
+    /// Keeps other processes out for as long as the store lives.
+    private let guardian: Descriptor
+    private let state = Mutex(State())
+
+    /// Opens a store, or makes it; what an earlier process left half-written is removed.
+    ///
+    /// - Throws: `ArtifactError.storeInUse` when another process has it open.
+    package init(at path: String, durable: Bool = true) throws(ArtifactError) {
+        self.path = path
+        self.durable = durable
+        if unsafe mkdir(path, 0o700) != 0, errno != EEXIST { throw SystemCode.fault("making the folder \(path)") }
+        let root = try Folder(at: path)
+        guard
+            let guardian = Descriptor.open("in-use", at: root.descriptor.raw, flags: O_RDWR | O_CREAT, mode: 0o600)
+        else { throw SystemCode.fault("opening \(path)/in-use") }
+        guard flock(guardian.raw, LOCK_EX | LOCK_NB) == 0 else { throw .storeInUse(folder: path) }
+        self.guardian = guardian
+        objects = try root.subfolder("objects", creating: true)
+        temporary = try root.subfolder("temp", creating: true)
+        damaged = try root.subfolder("damaged", creating: true)
+        for name in try temporary.names() {
+            _ = unsafe unlinkat(temporary.descriptor.raw, String(decoding: name, as: UTF8.self), 0)
+        }
+        if durable { try root.descriptor.sync(path) }
+    }
+
+    // MARK: Asking
+
+    /// Whether the object is there, and would be after a loss of power.
+    package func contains(_ digest: Digest) -> Bool {
+        guard state.withLock({ $0.unsynced[digest] == nil }) else { return false }
+        return encoding(of: digest) != nil
+    }
+
+    /// Those that the store does not hold, in their order, each once.
+    package func missing(of digests: [Digest]) -> [Digest] {
+        var seen: Set<Digest> = []
+        return digests.filter { seen.insert($0).inserted && !contains($0) }
+    }
+
+    func encoding(of digest: Digest) -> ObjectEncoding? {
+        for encoding in [ObjectEncoding.zstd, .identity] {
+            let place = ObjectPlace(digest, encoding)
+            if unsafe faccessat(objects.descriptor.raw, place.path, F_OK, 0) == 0 { return encoding }
+        }
+        return nil
+    }
+
+    // MARK: Reading
+
+    /// An object's bytes, compared with its name.
+    ///
+    /// - Throws: `ArtifactError.absent`, `.damaged` (and then it is absent from now on), `.tooMuch`.
+    package func read(
+        _ digest: Digest, bytesMax: Int = TreeLimits.wholeObjectBytesMax
+    ) throws(ArtifactError) -> VerifiedObject {
+        try readBoth(digest, bytesMax: bytesMax).verified
+    }
+
+    /// An object as it lies in the store, for sending; it was compared with its name all the same.
+    package func readEncoded(
+        _ digest: Digest, bytesMax: Int = TreeLimits.wholeObjectBytesMax
+    ) throws(ArtifactError) -> EncodedObject {
+        try readBoth(digest, bytesMax: bytesMax).encoded
+    }
+
+    private func readBoth(
+        _ digest: Digest, bytesMax: Int
+    ) throws(ArtifactError) -> (encoded: EncodedObject, verified: VerifiedObject) {
+        guard let open = try open(digest) else { throw .absent(digest) }
+        let encoding = open.encoding
+        let stored = try open.file.facts(open.path).sizeBytes
+        guard stored <= bytesMax else { throw .tooMuch(limit: "bytes in object \(digest.short)", most: bytesMax) }
+        var bytes = [UInt8](repeating: 0, count: stored)
+        let got = try open.file.read(into: &bytes, from: 0, count: stored, open.path)
+        bytes.removeLast(stored - got)
+        let size = encoding == .identity ? got : Zstd.statedSize(of: bytes) ?? -1
+        guard size <= bytesMax else { throw .tooMuch(limit: "bytes in object \(digest.short)", most: bytesMax) }
+        do throws(ArtifactError) {
+            guard size >= 0 else { throw .damaged(digest, problem: "it is no zstd frame") }
+            let encoded = EncodedObject(
+                object: ObjectRef(digest: digest, sizeBytes: size), encoding: encoding, bytes: bytes)
+            return (encoded, try VerifiedObject(checking: encoded))
+        } catch {
+            setAside(digest, encoding)
+            throw error
+        }
+    }
+
+    /// Gives an object of any size in parts of at most 256 KiB, and compares it with its name on the way: the last part
+    /// comes only when all of them together were right.
+    ///
+    /// - Throws: `ArtifactError`, or what `emit` throws.
+    package func read(_ digest: Digest, emit: (Span<UInt8>) throws -> Void) throws {
+        guard let open = try open(digest) else { throw ArtifactError.absent(digest) }
+        var intake = ObjectIntake(digest, open.encoding)
+        var held: [UInt8] = []
+        var scratch = [UInt8](repeating: 0, count: Self.scratchBytes)
+        var raised: (any Error)?
+        do throws(ArtifactError) {
+            while raised == nil {
+                let got = try open.file.read(into: &scratch, from: 0, count: scratch.count, open.path)
+                if got == 0 { break }
+                try intake.advance(scratch.span.extracting(first: got), sizeMax: TreeLimits.objectBytesMax) { part in
+                    if raised == nil, !held.isEmpty {
+                        do { try emit(held.span) } catch { raised = error }
+                    }
+                    held = part.copied()
+                }
+            }
+            if raised == nil { _ = try intake.finish() }
+        } catch {
+            if case .damaged = error { setAside(digest, open.encoding) }
+            throw error
+        }
+        if let raised { throw raised }
+        if !held.isEmpty { try emit(held.span) }
+    }
+
+    private struct OpenObject: ~Copyable {
+        let file: Descriptor
+        let encoding: ObjectEncoding
+        let path: String
+    }
+
+    private func open(_ digest: Digest) throws(ArtifactError) -> OpenObject? {
+        for encoding in [ObjectEncoding.zstd, .identity] {
+            let place = ObjectPlace(digest, encoding).path
+            if let file = Descriptor.open(place, at: objects.descriptor.raw, flags: O_RDONLY | O_NOFOLLOW) {
+                return OpenObject(file: file, encoding: encoding, path: place)
+            }
+            guard errno == ENOENT else { throw SystemCode.fault("opening object \(digest.short)") }
+        }
+        return nil
+    }
+
+    /// Moves a file that is not what its name says out of the way. When even that fails the next read says so again.
+    private func setAside(_ digest: Digest, _ encoding: ObjectEncoding) {
+        let place = ObjectPlace(digest, encoding)
+        _ = unsafe renameat(objects.descriptor.raw, place.path, damaged.descriptor.raw, place.flatName)
+    }
+
+    // MARK: Writing
+
+    /// Stores one object of at most 64 MiB; back when it is durable.
+    ///
+    /// - Returns: false when it was there already.
+    @discardableResult
+    package func put(_ encoded: EncodedObject) throws(ArtifactError) -> Bool {
+        try put([encoded])[0]
+    }
+
+    /// Stores several objects and syncs each folder once.
+    ///
+    /// - Returns: for each, false when it was there already.
+    /// - Throws: for the first that is damaged or does not fit; none of them is stored then, save what was there.
+    package func put(_ encoded: [EncodedObject]) throws(ArtifactError) -> [Bool] {
+        var pending: [PendingObject] = []
+        var isNew: [Bool] = []
+        for object in encoded {
+            guard !contains(object.object.digest) else {
+                isNew.append(false)
+                continue
+            }
+            isNew.append(true)
+            pending.append(try write(object))
+        }
+        try commit(pending)
+        return isNew
+    }
+
+    /// Writes an object beside the store; `commit` makes it a part of it.
+    package func write(_ encoded: EncodedObject) throws(ArtifactError) -> PendingObject {
+        let writer = try ObjectWriter(self, encoded.object, encoded.encoding)
+        try writer.append(encoded.bytes)
+        return try writer.finish()
+    }
+
+    /// Starts an object that comes in parts.
+    package func writer(
+        for object: ObjectRef, encoding: ObjectEncoding
+    ) throws(ArtifactError) -> ObjectWriter {
+        try ObjectWriter(self, object, encoding)
+    }
+
+    /// Makes written objects a part of the store, durably: each file is synced, renamed, and each folder synced once.
+    ///
+    /// - Throws: `ArtifactError`; those that were not renamed yet are gone then, the store is whole.
+    package func commit(_ pending: [PendingObject]) throws(ArtifactError) {
+        if durable {
+            for object in pending { try object.sync() }
+        }
+        // What somebody else has made durable in the meantime stays as it is, and is never absent again.
+        let mine = state.withLock { state in
+            let mine = pending.filter { object in
+                let digest = object.object.digest
+                return state.unsynced[digest] != nil || encoding(of: digest) == nil
+            }
+            for object in mine { state.unsynced[object.object.digest, default: 0] += 1 }
+            return mine
+        }
+        do throws(ArtifactError) {
+            try rename(mine)
+        } catch {
+            state.withLock { state in
+                for object in mine {
+                    guard let others = state.unsynced[object.object.digest] else { continue }
+                    state.unsynced[object.object.digest] = others > 1 ? others - 1 : nil
+                }
+            }
+            throw error
+        }
+        state.withLock { state in
+            for object in mine { state.unsynced[object.object.digest] = nil }
+        }
+    }
+
+    private func rename(_ pending: [PendingObject]) throws(ArtifactError) {
+        var folders: [String: Folder] = [:]
+        for object in pending {
+            let place = ObjectPlace(object.object.digest, object.encoding)
+            let folder: Folder
+            if let open = folders[place.folder] {
+                folder = open
+            } else {
+                let (opened, made) = try objects.child(Array(place.folder.utf8)[...], creating: true, owner: nil)
+                if made, durable { try objects.descriptor.sync(objects.path) }
+                folder = opened
+                folders[place.folder] = folder
+            }
+            try object.rename(into: folder, as: place.name)
+        }
+        guard durable else { return }
+        for name in folders.keys.sorted() {
+            guard let folder = folders[name] else { continue }
+            try folder.descriptor.sync(folder.path)
+        }
+    }
+
+    func temporaryName() -> String {
+        state.withLock { state in
+            state.nextTemporary += 1
+            return String(state.nextTemporary)
+        }
+    }
+
+    // MARK: Looking after
+
+    /// Removes an object; whoever reads it at this moment still can.
+    ///
+    /// - Returns: false when it was not there.
+    @discardableResult
+    package func remove(_ digest: Digest) throws(ArtifactError) -> Bool {
+        var removed = false
+        for encoding in [ObjectEncoding.zstd, .identity] {
+            if unsafe unlinkat(objects.descriptor.raw, ObjectPlace(digest, encoding).path, 0) == 0 {
+                removed = true
+            } else if errno != ENOENT {
+                throw SystemCode.fault("removing object \(digest.short)")
+            }
+        }
+        return removed
+    }
+
+    /// Gives every object once, in the order of digests, with the bytes it takes on the disk.
+    package func list(
+        _ body: (_ digest: Digest, _ storedBytes: Int) throws(ArtifactError) -> Void
+    ) throws(ArtifactError) {
+        for name in try objects.names() {
+            let prefix = String(decoding: name, as: UTF8.self)
+            guard prefix.utf8.count == 2, objects.facts(of: prefix)?.kind == .directory else { continue }
+            let folder = try objects.child(name[...], creating: false, owner: nil).folder
+            var last: Digest?
+            for file in try folder.names() {
+                let text = String(decoding: file, as: UTF8.self)
+                let bare = text.hasSuffix(".zst") ? text.dropLast(4) : text[...]
+                guard let digest = Digest(hex: prefix + bare), digest != last else { continue }
+                guard let facts = folder.facts(of: text) else { continue }
+                last = digest
+                try body(digest, facts.sizeBytes)
+            }
+        }
+    }
+
+    /// What `verifyAll` saw.
+    package struct Audit: Equatable, Sendable {
+        package var objects = 0
+        package var storedBytes = 0
+        /// These were moved to the folder `damaged`.
+        package var damaged: [Digest] = []
+    }
+
+    /// Reads every object and sets aside what is damaged.
+    package func verifyAll() throws -> Audit {
+        var all: [(Digest, Int)] = []
+        try list { digest, bytes in all.append((digest, bytes)) }
+        var audit = Audit()
+        for (digest, bytes) in all {
+            do {
+                try read(digest) { _ in }
+                audit.objects += 1
+                audit.storedBytes += bytes
+            } catch ArtifactError.damaged(let digest, _) {
+                audit.damaged.append(digest)
+            } catch ArtifactError.absent {
+                // Removed in the meantime.
+                continue
+            }
+        }
+        return audit
+    }
+}
+
+/// Where an object lies below `objects`.
+struct ObjectPlace {
+    let folder: String
+    let name: String
+
+    init(_ digest: Digest, _ encoding: ObjectEncoding) {
+        let hex = digest.hex
+        folder = String(hex.prefix(2))
+        name = hex.dropFirst(2) + (encoding == .zstd ? ".zst" : "")
+    }
+
+    var path: String { "\(folder)/\(name)" }
+    var flatName: String { folder + name }
+}
