@@ -89,8 +89,10 @@ protocol LoopHandler: AnyObject, Sendable {
     private var spare: [Work] = []
     private var atTurnEnd: [@Sendable () -> Void] = []
     private var timers = TimerQueue()
-    /// Monotonic nanoseconds, read once a turn.
-    private(set) var now = LoopCore.readClock()
+    /// Where connections read to: shared, for only one reads at a time, and none keeps anything here.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+    /// What a connection is about to write; empty between two of them.
+    var outgoing: [UInt8] = []
 
     init() throws(SystemError) {
         poll = Descriptor(adopting: try SystemError.check(clinux_epoll_create(), "make an epoll"))
@@ -98,6 +100,8 @@ protocol LoopHandler: AnyObject, Sendable {
         try SystemError.check(
             clinux_epoll_add(poll.raw, bell.raw, Interest.readable.rawValue, Self.wakeToken), "watch the eventfd")
     }
+
+    deinit { unsafe scratch.deallocate() }
 
     var isCurrent: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
 
@@ -205,9 +209,9 @@ protocol LoopHandler: AnyObject, Sendable {
                 unsafe clinux_epoll_wait(poll.raw, buffer.baseAddress, CInt(buffer.count), timeout)
             }
             precondition(count >= 0, "an epoll that we hold can be waited for")
-            now = Self.readClock()
             for event in events.prefix(Int(count)) { deliver(event) }
             takeInbox()
+            let now = Self.readClock()
             while let body = timers.takeDue(upTo: now) { body() }
             runJobs()
             while !atTurnEnd.isEmpty {

@@ -40,7 +40,9 @@ package struct PrivateKey: Hashable, Sendable, CustomStringConvertible, CustomDe
     package func belongs(to certificate: Certificate) -> Bool {
         guard let x509 = X509Handle(der: certificate.der) else { return false }
         defer { OpenSSLErrors.clear() }
-        return unsafe X509_check_private_key(x509.raw, handle().raw) == 1
+        // Bound to a name: a temporary would be freed before OpenSSL looks at it.
+        let own = handle()
+        return unsafe X509_check_private_key(x509.raw, own.raw) == 1
     }
 
     package var description: String { "private key" }
