@@ -1,0 +1,13 @@
+/// Why an expression means nothing, or came to nothing; in GitHub's words where GitHub has some.
+package struct ExpressionError: Error, Equatable, Sendable, CustomStringConvertible {
+    package enum Kind: String, Sendable { case lexing, parsing, evaluation }
+
+    package var kind: Kind
+    package var message: String
+    /// UTF-16 units from the expression's beginning, from 0; for evaluation errors 0.
+    package var offset: Int
+
+    package var description: String { message }
+
+    static func evaluation(_ message: String) -> Self { Self(kind: .evaluation, message: message, offset: 0) }
+}
