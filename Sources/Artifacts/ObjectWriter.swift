@@ -89,7 +89,8 @@ package final class ObjectWriter: Sendable {
     /// Compares the whole with its name. The object is in the store only after `ObjectStore.commit`.
     package func finish() throws(ArtifactError) -> PendingObject {
         try state.withLock { state throws(ArtifactError) in
-            guard let file = state.file.take() else { preconditionFailure("an object is finished once") }
+            guard let file = state.file else { preconditionFailure("an object is finished once") }
+            state.file = nil
             var intake = ObjectIntake(object.digest, encoding)
             swap(&intake, &state.intake)
             let size = try intake.finish()
@@ -109,7 +110,7 @@ package final class PendingObject: Sendable {
     let encoding: ObjectEncoding
     private let file: TemporaryFile
 
-    init(_ object: ObjectRef, _ encoding: ObjectEncoding, storedBytes: Int, _ file: consuming TemporaryFile) {
+    init(_ object: ObjectRef, _ encoding: ObjectEncoding, storedBytes: Int, _ file: TemporaryFile) {
         self.object = object
         self.encoding = encoding
         self.storedBytes = storedBytes
@@ -123,7 +124,7 @@ package final class PendingObject: Sendable {
 }
 
 /// A file in a store's `temp`, removed unless it was renamed.
-struct TemporaryFile: ~Copyable, Sendable {
+final class TemporaryFile: Sendable {
     private let descriptor: Descriptor
     private let folder: Folder
     private let name: String
@@ -141,13 +142,13 @@ struct TemporaryFile: ~Copyable, Sendable {
     // After a rename this finds nothing: temporary names are never used twice.
     deinit { _ = unsafe unlinkat(folder.descriptor.raw, name, 0) }
 
-    borrowing func write(_ bytes: Span<UInt8>) throws(ArtifactError) { try descriptor.write(bytes, folder.below(name)) }
-    borrowing func sync() throws(ArtifactError) { try descriptor.sync(folder.below(name)) }
+    func write(_ bytes: Span<UInt8>) throws(ArtifactError) { try descriptor.write(bytes, folder.below(name)) }
+    func sync() throws(ArtifactError) { try descriptor.sync(folder.below(name)) }
 
     /// Asks the kernel to begin writing, so that a later sync waits less.
-    borrowing func startWriteback() { descriptor.startWriteback() }
+    func startWriteback() { descriptor.startWriteback() }
 
-    borrowing func rename(into target: Folder, as newName: String) throws(ArtifactError) {
+    func rename(into target: Folder, as newName: String) throws(ArtifactError) {
         let done = unsafe renameat(folder.descriptor.raw, name, target.descriptor.raw, newName)
         guard done == 0 else { throw SystemCode.fault("storing \(target.below(newName))") }
     }

@@ -201,13 +201,24 @@ package struct Transfer<Channel: ObjectChannel>: Sendable {
         let writer = try await threads.run { () throws(ArtifactError) in
             try TreeWriter(manifest, into: folder, existing: existing, owner: owner)
         }
+        do {
+            try await fill(writer, manifest, object.digest)
+        } catch {
+            // Not left to whoever lets go of the writer last: the caller finds the folder as it was.
+            await threads.run { writer.abandon() }
+            throw error
+        }
+        return manifest
+    }
+
+    private func fill(_ writer: TreeWriter, _ manifest: Manifest, _ root: Digest) async throws {
         try await withThrowingTaskGroup(of: (Int, VerifiedObject).self) { group in
             var asked = 0
             var arrived: [Int: VerifiedObject] = [:]
             for index in manifest.chunks.indices {
                 while asked < min(index + Self.aheadMax, manifest.chunks.count) {
                     let wanted = asked
-                    group.addTask { (wanted, try await fetch(manifest.chunks[wanted], of: object.digest)) }
+                    group.addTask { (wanted, try await fetch(manifest.chunks[wanted], of: root)) }
                     asked += 1
                 }
                 while arrived[index] == nil, let (number, chunk) = try await group.next() { arrived[number] = chunk }
@@ -218,7 +229,6 @@ package struct Transfer<Channel: ObjectChannel>: Sendable {
             }
         }
         try await threads.run { () throws(ArtifactError) in try writer.finish() }
-        return manifest
     }
 }
 

@@ -1,5 +1,5 @@
 import Glibc
-import Model
+package import Model
 
 /// Which files of a folder make a tree.
 package enum Selection: Sendable {
@@ -42,11 +42,10 @@ package struct TreeScan: Sendable {
 
     /// Looks at every file that is selected, and opens none.
     ///
+    /// - Parameter now: the time; `nil` asks the clock.
     /// - Throws: `ArtifactError`, for the first thing that cannot be packed.
-    package init(of root: Folder, _ selection: Selection) throws(ArtifactError) {
-        var clock = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &clock)
-        let started = Int64(clock.tv_sec) * 1_000_000_000 + Int64(clock.tv_nsec)
+    package init(of root: Folder, _ selection: Selection, at now: Instant? = nil) throws(ArtifactError) {
+        let started = now?.nanoseconds ?? Self.clock()
         switch selection {
         case .everything(let excluded):
             self = try Self.everything(below: root, except: excluded, started)
@@ -56,6 +55,12 @@ package struct TreeScan: Sendable {
             self = try Self.matching(patterns, below: root, hidden: hidden, started)
         }
         for entry in found { try Self.verify(entry) }
+    }
+
+    private static func clock() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
     private init(

@@ -3,7 +3,7 @@ import Model
 import Synchronization
 
 /// Unpacks a tree: takes its chunks in order and writes its files below a folder. What it has made is removed again
-/// unless `finish` is reached.
+/// unless `finish` is reached: by `abandon`, or when nobody holds the writer any more.
 package final class TreeWriter: Sendable {
     /// What to do where a file already stands.
     package enum Existing: Sendable {
@@ -55,9 +55,14 @@ package final class TreeWriter: Sendable {
         }
     }
 
-    deinit {
+    deinit { abandon() }
+
+    /// Removes what was made, unless the tree is complete.
+    package func abandon() {
         state.withLock { state in
             guard !state.finished else { return }
+            state.finished = true
+            _ = state.open.take()
             let made = manifest.files.enumerated().filter { index, file in
                 switch file.content {
                 case .bytes: index < state.filesMade
@@ -71,6 +76,7 @@ package final class TreeWriter: Sendable {
     /// Writes the next chunk.
     package func write(_ object: VerifiedObject) throws(ArtifactError) {
         try state.withLock { state throws(ArtifactError) in
+            precondition(!state.finished, "the tree is complete or abandoned")
             guard state.chunk < manifest.chunks.count, manifest.chunks[state.chunk] == object.object else {
                 preconditionFailure("chunks come in the manifest's order")
             }
@@ -196,6 +202,7 @@ extension Manifest {
         fetch: (ObjectRef) throws(ArtifactError) -> VerifiedObject
     ) throws(ArtifactError) {
         let writer = try TreeWriter(self, into: folder, existing: existing, owner: owner)
+        defer { writer.abandon() }
         for chunk in chunks { try writer.write(fetch(chunk)) }
         try writer.finish()
     }
