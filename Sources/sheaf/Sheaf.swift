@@ -1,4 +1,5 @@
 import Glibc
+import Model
 
 @main
 enum Sheaf {

@@ -1,3 +1,4 @@
+import Expressions
 import Foundation
 import JSON
 import Model
@@ -6,9 +7,18 @@ import Testing
 @testable import Workflows
 
 @Suite struct `A matrix` {
-    private func expand(_ yaml: String, cellsMax: Int = 256) throws -> [Matrix.Combination] {
-        let node = try #require(YAMLReader.read(Array(yaml.utf8), file: "m.yml").node)
-        return try Matrix.expand(node.value, cellsMax: cellsMax)
+    private func expand(
+        _ yaml: String, contexts: [Value.Member] = [], cellsMax: Int = 256
+    ) throws -> [Matrix.Combination] {
+        // A matrix that is one expression is given as the scalar's text, which alone is no YAML document.
+        let whole = YAMLNode(
+            kind: .scalar(.init(text: yaml, isPlain: true)),
+            position: SourcePosition(file: "m.yml", line: 1, column: 1))
+        let node = yaml.hasPrefix("${{") ? whole : try #require(YAMLReader.read(Array(yaml.utf8), file: "m.yml").node)
+        var mistakes: [Diagnostic] = []
+        let context = EvaluationContext(values: contexts)
+        let value = NodeExpressions.value(node, in: context, Scopes.strategy, &mistakes)
+        return try Matrix.expand(try #require(value, "\(mistakes)"), cellsMax: cellsMax)
     }
 
     static let folder: URL? = {
@@ -29,12 +39,21 @@ import Testing
             let row = try JSONParser.parse(line.bytes).value
             let id = row["id"]?.string ?? "?"
             let yaml = try #require(row["matrix"]?.string)
-            guard let expected = row["cells"]?.array else {
-                #expect(throws: (any Error).self, "\(id)") { try expand(yaml, cellsMax: 10_000) }
+            let contexts = row["contexts"]?.members ?? []
+            if let error = row["error"]?.string {
+                #expect("\(id)") {
+                    try expand(yaml, contexts: contexts, cellsMax: 10_000)
+                } throws: {
+                    ($0 as? Matrix.Mistake)?.problem == error
+                }
                 agreed += 1
                 continue
             }
-            let cells = try expand(yaml, cellsMax: 10_000).map { sorted(.object($0.values)) }
+            let expanded = try expand(yaml, contexts: contexts, cellsMax: 10_000)
+            if let count = row["count"]?.number { #expect(Double(expanded.count) == count, "\(id)") }
+            agreed += 1
+            guard let expected = row["cells"]?.array else { continue }
+            let cells = expanded.map { sorted(.object($0.values)) }
             let wanted = expected.map(sorted)
             if row["ordered"]?.boolean == true {
                 #expect(cells == wanted, "\(id)")
@@ -42,7 +61,6 @@ import Testing
                 let texts = { (values: [Value]) in values.map { JSONWriter.text($0) }.sorted() }
                 #expect(texts(cells) == texts(wanted), "\(id)")
             }
-            agreed += 1
         }
         #expect(agreed == 29)
     }

@@ -1,3 +1,5 @@
+import Model
+
 /// The words of one call, held against what its command takes.
 struct Arguments: Sendable {
     private(set) var operands: [String] = []
@@ -95,30 +97,5 @@ struct Arguments: Sendable {
         if operands.count > most {
             throw UsageError("'\(operands[most])' is one word too many", help: "usage: \(command.usage)")
         }
-    }
-}
-
-/// Finds what somebody meant to type.
-enum Spelling {
-    /// The candidate that is fewest edits away, if it is near enough to be meant.
-    static func nearest(to word: String, among candidates: [String]) -> String? {
-        let scored = candidates.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }
-        guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= max(1, word.utf8.count / 3) else { return nil }
-        return best.0
-    }
-
-    /// Levenshtein's distance: insertions, deletions and replacements.
-    private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-        var row = Array(0...b.count)
-        for (i, x) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, y) in b.enumerated() {
-                let replaced = diagonal + (x == y ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-            }
-        }
-        return row[b.count]
     }
 }

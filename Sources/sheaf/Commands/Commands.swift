@@ -1,4 +1,6 @@
 /// Every command of the binary, in the order that help lists them.
 enum Commands {
-    static let groups: [CommandGroup] = []
+    static let groups: [CommandGroup] = [
+        CommandGroup(title: "Write a workflow", commands: [plan, lint, expr])
+    ]
 }

@@ -1,0 +1,155 @@
+import Expressions
+import Model
+
+/// Makes one cell: everything that a job says of itself, evaluated for one combination.
+struct CellBuilder {
+    let workflow: Workflow
+    let job: JobSource
+    let request: PlanRequest
+    let context: EvaluationContext
+
+    func cell(_ combination: Matrix.Combination, id: String, _ mistakes: inout [Diagnostic]) -> PlannedCell {
+        var cell = PlannedCell(
+            id: id, name: CellNames.name(job: job.id, shown: combination.shown), values: combination.values)
+        if let node = job.name, let value = value(node, &mistakes) {
+            let text = Conversion.text(of: value)
+            // A name that is fixed still tells cells apart; one with an expression is taken as it is.
+            cell.name =
+                node.scalar?.text.contains("${{") == true ? text : CellNames.name(job: text, shown: combination.shown)
+        }
+        cell.labels = labels(&mistakes)
+        cell.python = python(&mistakes)
+        cell.resources = resources(&mistakes)
+        cell.timeout = minutes(job.timeout, &mistakes) ?? .minutes(workflow.isSheaf ? 60 : 360)
+        cell.idleTimeout = minutes(job.idleTimeout, &mistakes)
+        cell.queueTimeout = minutes(job.queueTimeout, &mistakes) ?? .minutes(60)
+        if let value = value(job.continueOnError, &mistakes) {
+            if value.boolean == nil {
+                mistakes.append(
+                    Diagnostic(at: position(job.continueOnError), "'continue-on-error' must be true or false"))
+            }
+            cell.continueOnError = value.boolean ?? false
+        }
+        cell.inputs = inputs(&mistakes)
+        cell.skipped = skipped(&mistakes)
+        return cell
+    }
+
+    private func value(_ node: YAMLNode?, _ mistakes: inout [Diagnostic]) -> Value? {
+        NodeExpressions.value(node, in: context, Scopes.jobCell, &mistakes)
+    }
+
+    private func position(_ node: YAMLNode?) -> SourcePosition { node?.position ?? job.position }
+
+    /// `runs-on`, lower-cased; GitHub's own machines become labels of ours.
+    private func labels(_ mistakes: inout [Diagnostic]) -> [String] {
+        guard let value = value(job.runsOn, &mistakes) else { return [] }
+        let named = value["labels"] ?? value
+        let words: [Value] = named.array ?? [named]
+        return words.compactMap { word in
+            guard let text = word.string?.trimmingSpace.lowercased(), !text.isEmpty else {
+                mistakes.append(
+                    Diagnostic(
+                        at: position(job.runsOn), "'runs-on' comes to no label: \(Conversion.text(of: word))",
+                        help: "look at the expression, or name labels"))
+                return nil
+            }
+            return Self.label(text)
+        }
+    }
+
+    /// The farm's label table, as it is by default: `ubuntu-…` is any agent with Linux.
+    static func label(_ text: String) -> String { text.hasPrefix("ubuntu-") ? "linux" : text }
+
+    /// What the first setup-python asks for.
+    private func python(_ mistakes: inout [Diagnostic]) -> String? {
+        for step in job.work.setup + job.work.steps {
+            guard case .uses(let action, _, let with) = step.action, action == "actions/setup-python",
+                let text = with.first(where: { $0.name == "python-version" })?.text
+            else { continue }
+            do throws(ExpressionError) {
+                let value = try TemplateText(text, in: Scopes.stepText).evaluate(in: context)
+                let version = Conversion.text(of: value).trimmingSpace
+                return version.isEmpty ? nil : version
+            } catch {
+                mistakes.append(Diagnostic(at: job.position, error.message))
+            }
+        }
+        return nil
+    }
+
+    private func minutes(_ node: YAMLNode?, _ mistakes: inout [Diagnostic]) -> Duration? {
+        guard let node, let value = value(node, &mistakes) else { return nil }
+        let number = Conversion.number(of: value)
+        guard number > 0, number <= 60 * 24 * 365 else {
+            mistakes.append(
+                Diagnostic(at: node.position, "a time in minutes must be above 0, not \(Conversion.text(of: value))"))
+            return nil
+        }
+        return .milliseconds(Int64(number * 60_000))
+    }
+
+    private func resources(_ mistakes: inout [Diagnostic]) -> ResourceRequest {
+        var request = ResourceRequest()
+        guard let node = job.resources, let value = value(node, &mistakes) else { return request }
+        let place = { (key: String) in node[key]?.position ?? node.position }
+        if let cpus = value["cpus"] {
+            if let count = cpus.number.flatMap({ Int(exactly: $0) }), (1...4096).contains(count) {
+                request.cpus = count
+            } else {
+                mistakes.append(Diagnostic(at: place("cpus"), "'cpus' must be a whole number from 1 to 4096"))
+            }
+        }
+        if let memory = value["memory"] { request.memory = bytes(memory, at: place("memory"), &mistakes) }
+        if let gpus = value["gpus"] {
+            let count = gpus["count"] ?? (gpus.members == nil ? gpus : 1)
+            guard let number = count.number.flatMap({ Int(exactly: $0) }), (0...64).contains(number) else {
+                mistakes.append(
+                    Diagnostic(at: place("gpus"), "'gpus' must be a whole number from 0 to 64, or a mapping"))
+                return request
+            }
+            if number > 0 {
+                request.gpus = GPURequest(
+                    count: number, memory: gpus["memory"].flatMap { bytes($0, at: place("gpus"), &mistakes) },
+                    model: gpus["model"]?.string)
+            }
+        }
+        return request
+    }
+
+    private func bytes(_ value: Value, at place: SourcePosition, _ mistakes: inout [Diagnostic]) -> ByteCount? {
+        if let amount = ByteCount(Conversion.text(of: value)), amount > .zero { return amount }
+        mistakes.append(
+            Diagnostic(at: place, "'\(Conversion.text(of: value))' is no amount of memory", help: "write 16GiB"))
+        return nil
+    }
+
+    private func inputs(_ mistakes: inout [Diagnostic]) -> [HeldInput] {
+        job.inputs.compactMap { input in
+            guard let digest = request.manifest(input.manifest) else {
+                mistakes.append(
+                    Diagnostic(
+                        at: input.position, "the manifest '\(input.manifest)' is not in the code tree",
+                        help: "make it with: find . -type f | sort | xargs sha256sum"))
+                return nil
+            }
+            return HeldInput(path: input.path, manifest: digest)
+        }
+    }
+
+    /// Why this cell does not run: a condition that reads the matrix and is false.
+    private func skipped(_ mistakes: inout [Diagnostic]) -> String? {
+        guard let text = job.condition else { return nil }
+        do throws(ExpressionError) {
+            let condition = try Condition(text, in: Scopes.jobConditionWithMatrix)
+            let readsMatrix = condition.expressions.contains { $0.references.contains { $0.first == "matrix" } }
+            let readsNeeds = condition.expressions.contains { $0.references.contains { $0.first == "needs" } }
+            // Before the run starts there is nothing to say of what it needs.
+            guard readsMatrix, context.status != nil || !readsNeeds && !condition.asksForStatus else { return nil }
+            return try condition.holds(in: context) ? nil : "its 'if' is false: \(text)"
+        } catch {
+            mistakes.append(Diagnostic(at: job.conditionPosition, error.message))
+            return nil
+        }
+    }
+}

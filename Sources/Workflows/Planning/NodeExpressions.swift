@@ -1,0 +1,61 @@
+import Expressions
+import Model
+
+/// Evaluates the expressions inside a node. They were checked when the file was read.
+enum NodeExpressions {
+    /// The node's value: a scalar that is one expression keeps its kind, a list's item that comes to a list is spliced
+    /// in, `${{ insert }}` as a key merges a mapping.
+    ///
+    /// - Returns: `nil` for no node, and where a mistake was added.
+    static func value(
+        _ node: YAMLNode?, in context: EvaluationContext, _ scope: ExpressionScope, _ mistakes: inout [Diagnostic]
+    ) -> Value? {
+        guard let node else { return nil }
+        switch node.kind {
+        case .scalar(let scalar):
+            guard scalar.text.contains("${{") else { return node.value }
+            do throws(ExpressionError) {
+                return try TemplateText(scalar.text, in: scope).evaluate(in: context)
+            } catch {
+                mistakes.append(Diagnostic(at: node.position, error.message))
+                return nil
+            }
+        case .sequence(let items):
+            var values: [Value] = []
+            for item in items {
+                guard let value = value(item, in: context, scope, &mistakes) else { return nil }
+                if item.scalar?.text.contains("${{") == true, case .array(let inner) = value {
+                    values += inner
+                } else {
+                    values.append(value)
+                }
+            }
+            return .array(values)
+        case .mapping(let entries):
+            var members: [Value.Member] = []
+            for entry in entries {
+                guard let value = value(entry.value, in: context, scope, &mistakes) else { return nil }
+                if entry.key.trimmingSpace == "${{ insert }}", case .object(let inner) = value {
+                    members += inner
+                } else {
+                    members.append(.init(entry.key, value))
+                }
+            }
+            return .object(members)
+        }
+    }
+
+    /// What the expressions of a node read, for any scope.
+    static func references(of node: YAMLNode) -> [[String]] {
+        switch node.kind {
+        case .scalar(let scalar):
+            guard scalar.text.contains("${{"),
+                // What does not parse was reported when the file was read.
+                let template = try? TemplateText(scalar.text, in: Scopes.stepText)
+            else { return [] }
+            return template.expressions.flatMap(\.references)
+        case .sequence(let items): return items.flatMap(references)
+        case .mapping(let entries): return entries.flatMap { references(of: $0.value) }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import JSON
+package import Model
+
+/// A plan as `sheaf plan` shows it.
+package enum PlanText {
+    /// `{"jobs":[{"id","name","needs":[…],"cells":[{"id","name","values":{…},"shards":N|null}]}]}`; `cells` is null
+    /// while they depend on outputs of other jobs.
+    package static func json(_ plan: Plan) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.key("jobs")
+        writer.beginArray()
+        for job in plan.jobs {
+            writer.beginObject()
+            writer.key("id")
+            writer.string(job.id)
+            writer.key("name")
+            writer.string(job.name)
+            writer.key("needs")
+            writer.value(.array(job.needs.map { .string(plan.jobs[$0].id) }))
+            writer.key("cells")
+            if let cells = job.cells {
+                writer.beginArray()
+                for cell in cells { write(cell, of: job, to: &writer) }
+                writer.endArray()
+            } else {
+                writer.null()
+            }
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        writer.newline()
+        return writer.bytes
+    }
+
+    private static func write(_ cell: PlannedCell, of job: PlannedJob, to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("id")
+        writer.string(cell.id)
+        writer.key("name")
+        writer.string(cell.name)
+        writer.key("values")
+        writer.value(.object(cell.values))
+        writer.key("shards")
+        if let shards = shards(of: job) { writer.integer(shards) } else { writer.null() }
+        writer.endObject()
+    }
+
+    /// `nil` while the items are not listed.
+    private static func shards(of job: PlannedJob) -> Int? { job.shards.items == nil ? job.shards.count : nil }
+
+    /// For people: jobs with their cells, what each asks for.
+    package static func text(_ plan: Plan) -> String {
+        var text = "\(plan.name) (\(plan.file))\n"
+        for job in plan.jobs {
+            let needs = job.needs.isEmpty ? "" : ", after \(job.needs.map { plan.jobs[$0].id }.joined(separator: ", "))"
+            guard let cells = job.cells else {
+                text += "\n\(job.id): cells depend on outputs of other jobs\(needs)\n"
+                continue
+            }
+            let shards =
+                shards(of: job).map { $0 == 1 ? "" : ", \($0) shards each" }
+                ?? ", shards: unknown until items are listed"
+            text += "\n\(job.id): \(cells.count) \(cells.count == 1 ? "cell" : "cells")\(shards)\(needs)\n"
+            if let condition = job.condition { text += "  if \(condition)\n" }
+            for cell in cells {
+                let labels = cell.labels.isEmpty ? "" : "  on \(cell.labels.joined(separator: ", "))"
+                let python = cell.python.map { "  python \($0)" } ?? ""
+                let skipped = cell.skipped.map { "  skipped: \($0)" } ?? ""
+                text += "  \(cell.name)\(labels)\(python)  \(ask(cell.resources))\(skipped)\n"
+            }
+        }
+        if !plan.gates.isEmpty {
+            text +=
+                "\ngates: \(plan.gates.map { $0.required ? $0.name : "\($0.name) (advisory)" }.joined(separator: ", "))\n"
+        }
+        return text
+    }
+
+    private static func ask(_ resources: ResourceRequest) -> String {
+        var words = ["\(resources.cpus) \(resources.cpus == 1 ? "core" : "cores")"]
+        if let memory = resources.memory { words.append("\(memory)") }
+        if let gpus = resources.gpus {
+            words.append("\(gpus.count) × \(gpus.model ?? "GPU")\(gpus.memory.map { " with \($0)" } ?? "")")
+        }
+        return words.joined(separator: ", ")
+    }
+}
+
+/// Diagnostics as `sheaf lint` shows them.
+package enum DiagnosticText {
+    /// A list of `{"file","line","column","severity","message","help"}`.
+    package static func json(_ diagnostics: [Diagnostic]) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.value(
+            .array(
+                diagnostics.map { diagnostic in
+                    [
+                        "file": .string(diagnostic.position.file), "line": .number(Double(diagnostic.position.line)),
+                        "column": .number(Double(diagnostic.position.column)),
+                        "severity": .string(diagnostic.severity.rawValue), "message": .string(diagnostic.problem),
+                        "help": diagnostic.suggestion.map { .string($0) } ?? .null,
+                    ]
+                }))
+        writer.newline()
+        return writer.bytes
+    }
+
+    /// Each diagnostic with the line that it is about and a caret below the place.
+    package static func text(_ diagnostics: [Diagnostic], source: [UInt8]) -> String {
+        let lines = String(decoding: source, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        return diagnostics.map { diagnostic in
+            let position = diagnostic.position
+            var text = "\(position): \(diagnostic.severity.rawValue): \(diagnostic.problem)\n"
+            if position.line <= lines.count, lines[position.line - 1].count <= 200 {
+                let line = lines[position.line - 1]
+                let lead = String(line.prefix(position.column - 1).map { $0 == "\t" ? "\t" : " " })
+                text += "    \(line)\n    \(lead)^\n"
+            }
+            if let help = diagnostic.suggestion { text += "  help: \(help)\n" }
+            return text
+        }.joined()
+    }
+}

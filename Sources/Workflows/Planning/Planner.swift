@@ -1,0 +1,179 @@
+import Expressions
+package import Model
+
+/// What a job comes to once everything it needs has ended.
+package enum JobResolution: Equatable, Sendable {
+    case cells([PlannedCell], failFast: Bool, maxParallel: Int?)
+    /// Its own `if` was false, or what it needs was skipped; why, in a sentence.
+    case notApplicable(String)
+    /// Something it needs failed; why, in a sentence.
+    case notReached(String)
+}
+
+/// How a job that another one needs has ended.
+package struct NeededJob: Equatable, Sendable {
+    package enum Outcome: String, Sendable { case success, failure, cancelled, skipped }
+    package var id: String
+    package var outcome: Outcome
+    package var outputs: [Value.Member]
+
+    package init(id: String, outcome: Outcome, outputs: [Value.Member] = []) {
+        self.id = id
+        self.outcome = outcome
+        self.outputs = outputs
+    }
+}
+
+extension Workflow {
+    /// The most cells of one job: GitHub's limit, and Sheaf's own.
+    var cellsMax: Int { isSheaf ? Limits.cellsPerJobMax : 256 }
+
+    /// Everything that can be known before anything runs. A job whose cells depend on outputs of others has `cells: nil`.
+    ///
+    /// - Throws: every mistake that shows up only when expressions are evaluated.
+    package func plan(_ request: PlanRequest) throws(Mistakes) -> Plan {
+        let contexts = try contexts(for: request)
+        var mistakes: [Diagnostic] = []
+        var planned: [PlannedJob] = []
+        for job in jobs {
+            var result = PlannedJob(
+                id: job.id, needs: job.needs.compactMap { need in jobs.firstIndex { $0.id == need } },
+                condition: job.condition, cells: nil, shards: job.shards, retry: job.retry, work: job.work)
+            if !dependsOnNeeds(job) {
+                do throws(Mistakes) {
+                    let made = try cells(of: job, contexts + [.init("needs", .object([]))], request, status: nil)
+                    result.cells = made.cells
+                    result.failFast = made.failFast
+                    result.maxParallel = made.maxParallel
+                } catch {
+                    mistakes += error.diagnostics
+                }
+            }
+            planned.append(result)
+        }
+        guard mistakes.isEmpty else { throw Mistakes(mistakes) }
+        let shards = planned.reduce(0) { $0 + ($1.cells?.count ?? 1) * $1.shards.count }
+        guard shards <= Limits.shardsPerRunMax else {
+            let top = SourcePosition(file: file, line: 1, column: 1)
+            throw Mistakes([
+                Diagnostic(at: top, "the run has \(shards) shards; the limit is \(Limits.shardsPerRunMax)")
+            ])
+        }
+        return Plan(name: name, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate)
+    }
+
+    /// What a job comes to, now that what it needs has ended.
+    ///
+    /// - Parameter ancestors: all jobs that it needs, directly or not.
+    package func resolve(
+        job index: Int, ancestors: [NeededJob], _ request: PlanRequest
+    ) throws(Mistakes) -> JobResolution {
+        let job = jobs[index]
+        let direct = ancestors.filter { job.needs.contains($0.id) }
+        let needs: [Value.Member] = direct.map {
+            .init($0.id, ["result": .string($0.outcome.rawValue), "outputs": .object($0.outputs)])
+        }
+        let contexts = try contexts(for: request) + [.init("needs", .object(needs))]
+        let status: @Sendable (String, [String]) -> Bool = { function, named in
+            let asked = named.isEmpty ? ancestors : ancestors.filter { named.contains($0.id) }
+            return switch function {
+            case "always": true
+            case "cancelled": asked.contains { $0.outcome == .cancelled }
+            case "failure": asked.contains { $0.outcome == .failure }
+            default: asked.allSatisfy { $0.outcome == .success }
+            }
+        }
+        if let reason = try skipReason(of: job, contexts, status) {
+            if let failed = ancestors.first(where: { $0.outcome == .failure || $0.outcome == .cancelled }),
+                !asksForStatus(job)
+            {
+                let what = failed.outcome == .failure ? "failed" : "was cancelled"
+                return .notReached("it needs '\(failed.id)', which \(what)")
+            }
+            if let skipped = ancestors.first(where: { $0.outcome == .skipped }), !asksForStatus(job) {
+                return .notApplicable("it needs '\(skipped.id)', which was skipped")
+            }
+            return .notApplicable(reason)
+        }
+        let made = try cells(of: job, contexts, request, status: status)
+        return .cells(made.cells, failFast: made.failFast, maxParallel: made.maxParallel)
+    }
+
+    /// Whether the matrix of a job, or anything that its cells are made of, reads outputs of other jobs.
+    private func dependsOnNeeds(_ job: JobSource) -> Bool {
+        !job.needs.isEmpty
+            && job.cellNodes.contains { node in NodeExpressions.references(of: node).contains { $0.first == "needs" } }
+    }
+
+    private func asksForStatus(_ job: JobSource) -> Bool {
+        // The text was checked when the file was read: what cannot be parsed asks for nothing.
+        (try? Condition(job.condition ?? "", in: Scopes.jobConditionWithMatrix))?.asksForStatus ?? false
+    }
+
+    /// Whether the job's condition reads the matrix, so that it is asked cell by cell.
+    private func readsMatrix(_ condition: Condition) -> Bool {
+        condition.expressions.contains { $0.references.contains { $0.first == "matrix" } }
+    }
+
+    /// Why the job does not run; `nil` when it does, or when each cell is asked.
+    private func skipReason(
+        of job: JobSource, _ contexts: [Value.Member], _ status: @escaping @Sendable (String, [String]) -> Bool
+    ) throws(Mistakes) -> String? {
+        let text = job.condition ?? ""
+        do throws(ExpressionError) {
+            let condition = try Condition(text, in: Scopes.jobConditionWithMatrix)
+            if readsMatrix(condition) { return nil }
+            let context = EvaluationContext(values: contexts, status: status)
+            return try condition.holds(in: context) ? nil : "its 'if' is false: \(text.isEmpty ? "success()" : text)"
+        } catch {
+            throw Mistakes([Diagnostic(at: job.conditionPosition, error.message)])
+        }
+    }
+
+    private func cells(
+        of job: JobSource, _ contexts: [Value.Member], _ request: PlanRequest,
+        status: (@Sendable (String, [String]) -> Bool)?
+    ) throws(Mistakes) -> (cells: [PlannedCell], failFast: Bool, maxParallel: Int?) {
+        let outer = EvaluationContext(values: contexts)
+        let combinations = try combinations(of: job, outer)
+        var mistakes: [Diagnostic] = []
+        let failFast = NodeExpressions.value(job.failFast, in: outer, Scopes.strategy, &mistakes)?.boolean ?? true
+        let most = NodeExpressions.value(job.maxParallel, in: outer, Scopes.strategy, &mistakes)?.number
+        let maxParallel = most.flatMap { Int(exactly: $0) }.map { max(1, $0) }
+        var ids = CellNames.Identifiers()
+        var cells: [PlannedCell] = []
+        for (position, combination) in combinations.enumerated() {
+            let strategy: Value = [
+                "fail-fast": .boolean(failFast), "job-index": .number(Double(position)),
+                "job-total": .number(Double(combinations.count)),
+                "max-parallel": .number(Double(maxParallel ?? combinations.count)),
+            ]
+            let matrix = Value.object(combination.values)
+            let context = EvaluationContext(
+                values: contexts + [.init("strategy", strategy), .init("matrix", matrix)], status: status)
+            let builder = CellBuilder(workflow: self, job: job, request: request, context: context)
+            cells.append(
+                builder.cell(combination, id: ids.next(shown: combination.shown, job: job.id), &mistakes))
+            if mistakes.count >= 20 { break }
+        }
+        guard mistakes.isEmpty else { throw Mistakes(mistakes) }
+        return (cells, failFast, maxParallel)
+    }
+
+    private func combinations(
+        of job: JobSource, _ context: EvaluationContext
+    ) throws(Mistakes) -> [Matrix.Combination] {
+        guard let node = job.matrix else { return [Matrix.Combination(values: [], shown: [])] }
+        var mistakes: [Diagnostic] = []
+        let value = NodeExpressions.value(node, in: context, Scopes.strategy, &mistakes)
+        guard let value, mistakes.isEmpty else { throw Mistakes(mistakes) }
+        do throws(Matrix.Mistake) {
+            return try Matrix.expand(value, cellsMax: cellsMax)
+        } catch {
+            let place = error.key.flatMap { key in node.entries?.first { $0.key == key }?.keyPosition } ?? node.position
+            throw Mistakes([
+                Diagnostic(at: place, error.problem, help: error.key == nil ? nil : "see matrix '\(job.id)'")
+            ])
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import Glibc
+import Model
+
+/// Whole files, read within a limit.
+enum Files {
+    /// - Throws: `CommandFailure` with exit code 2: a file that the user named and that cannot be read.
+    static func read(_ path: String, bytesMax: Int = 256 << 20) throws -> [UInt8] {
+        let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure(path) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw failure(path) }
+            if count == 0 { return bytes }
+            bytes.append(contentsOf: buffer[..<count])
+            guard bytes.count <= bytesMax else {
+                throw CommandFailure("\(path): larger than \(ByteCount(Int64(bytesMax)))", exitCode: .usage)
+            }
+        }
+    }
+
+    private static func failure(_ path: String) -> CommandFailure {
+        let help = errno == ENOENT ? "look at the path; it is taken from the current folder" : nil
+        return CommandFailure("\(path): \(String(cString: strerror(errno)))", help: help, exitCode: .usage)
+    }
+}

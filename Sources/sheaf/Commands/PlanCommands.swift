@@ -1,0 +1,115 @@
+import JSON
+import Model
+import Workflows
+
+extension Commands {
+    static let eventOptions: [Command.Option] = [
+        .value("event", "NAME", "the event that starts it: push, pull_request, workflow_dispatch"),
+        .value("event-file", "FILE", "the event's payload, as JSON"),
+        .value("input", "NAME=VALUE", repeats: true, "an input of workflow_dispatch"),
+        .value("context", "FILE", "a JSON object whose members replace contexts: {\"github\": {…}}"),
+        .value("with", "FILE", "a second file that holds the gates"),
+        .value("format", "text|json", "how to show it"),
+    ]
+
+    static let plan = Command(
+        name: "plan", summary: "expand a workflow to jobs, cells and shards, without running it",
+        discussion:
+            "JSON: {\"jobs\":[{\"id\",\"name\",\"needs\",\"cells\":[{\"id\",\"name\",\"values\",\"shards\"}]}]}",
+        operands: [.init(name: "FILE", help: "the workflow")], options: eventOptions,
+        run: { arguments in
+            let format = try arguments.choice("format", of: ["text", "json"])
+            let loaded = try LoadedWorkflow(arguments)
+            guard let plan = try loaded.plan(showing: true) else { return .usage }
+            if format == "json" { Terminal.write(PlanText.json(plan)) } else { Terminal.print(PlanText.text(plan)) }
+            return .passed
+        })
+
+    static let lint = Command(
+        name: "lint", summary: "check workflows: every mistake at once, with its place and what to do",
+        discussion: """
+            Exit code 2 when there is an error. What is not supported yet is named, and is no error here: run and submit
+            refuse it.
+            """,
+        operands: [.init(name: "FILE", help: "workflows", repeats: true)], options: eventOptions,
+        run: { arguments in
+            let format = try arguments.choice("format", of: ["text", "json"])
+            var all: [Diagnostic] = []
+            for file in arguments.operands {
+                let loaded = try LoadedWorkflow(arguments, file: file)
+                let diagnostics = try loaded.checked()
+                all += diagnostics
+                if format == "text" { Terminal.write(Array(loaded.text(diagnostics).utf8)) }
+            }
+            if format == "json" {
+                Terminal.write(DiagnosticText.json(all))
+            } else {
+                let count = { (severity: Diagnostic.Severity) in all.count { $0.severity == severity } }
+                Terminal.print(
+                    "\(arguments.operands.count) checked: \(count(.error)) errors, \(count(.unsupported)) unsupported, "
+                        + "\(count(.warning)) warnings")
+            }
+            return all.contains { $0.severity == .error } ? .usage : .passed
+        })
+}
+
+/// A workflow as the command line names it: the file, its gates from outside, the event.
+struct LoadedWorkflow {
+    let file: String
+    let source: [UInt8]
+    let workflow: Workflow?
+    let diagnostics: [Diagnostic]
+    let request: PlanRequest
+
+    init(_ arguments: Arguments, file named: String? = nil) throws {
+        file = named ?? arguments.operands[0]
+        source = try Files.read(file, bytesMax: Limits.workflowBytesMax)
+        var (workflow, diagnostics) = Workflow.read(source, file: file)
+        if let gates = arguments.value("with"), let plain = workflow {
+            let added = plain.adding(gates: try Files.read(gates, bytesMax: Limits.workflowBytesMax), file: gates)
+            workflow = added.workflow
+            diagnostics += added.diagnostics
+        }
+        self.workflow = workflow
+        self.diagnostics = diagnostics
+        request = try Self.request(arguments, folder: Self.folder(of: file))
+    }
+
+    /// Every diagnostic, those that only planning finds included.
+    func checked() throws -> [Diagnostic] {
+        guard let workflow else { return diagnostics }
+        do throws(Mistakes) {
+            _ = try workflow.plan(request)
+            return diagnostics
+        } catch {
+            return diagnostics + error.diagnostics
+        }
+    }
+
+    /// The plan; `nil` when there were errors, which were printed.
+    func plan(showing: Bool) throws -> Plan? {
+        let shown = try checked()
+        let worth = shown.filter { $0.severity != .warning || showing }
+        if !worth.isEmpty { Terminal.complain(String(text(worth).dropLast())) }
+        guard let workflow, !shown.contains(where: { $0.severity == .error }) else { return nil }
+        return try workflow.plan(request)
+    }
+
+    func text(_ diagnostics: [Diagnostic]) -> String { DiagnosticText.text(diagnostics, source: source) }
+
+    private static func folder(of file: String) -> String {
+        file.contains("/") ? String(file[..<(file.lastIndex(of: "/") ?? file.startIndex)]) : "."
+    }
+
+    private static func request(_ arguments: Arguments, folder: String) throws -> PlanRequest {
+        let inputs = try arguments.all("input").map { pair in
+            guard let mark = pair.firstIndex(of: "=") else {
+                throw UsageError("--input \(pair): no value", help: "--input NAME=VALUE")
+            }
+            return (name: String(pair[..<mark]), value: String(pair[pair.index(after: mark)...]))
+        }
+        let event = try arguments.value("event-file").map(Commands.readContexts) ?? .object([])
+        let contexts = try arguments.value("context").map(Commands.readContexts)?.members ?? []
+        return PlanRequest(eventName: arguments.value("event"), event: event, inputs: inputs, contexts: contexts)
+    }
+}
