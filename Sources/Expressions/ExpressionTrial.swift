@@ -40,17 +40,7 @@ package enum ExpressionTrial {
             case .array: "Array"
             case .object: "Object"
             }
-        return JSONWriter.text(["kind": .string(kind), "value": representable(value)])
-    }
-
-    /// NaN and infinities as text: JSON has none.
-    private static func representable(_ value: Value) -> Value {
-        switch value {
-        case .number(let number) where !number.isFinite: .string(Conversion.text(from: number))
-        case .array(let items): .array(items.map(representable))
-        case .object(let members): .object(members.map { Value.Member($0.key, representable($0.value)) })
-        case .null, .boolean, .number, .string: value
-        }
+        return JSONWriter.text(["kind": .string(kind), "value": value])
     }
 
     private static func refusal(_ message: String) -> String { JSONWriter.text(["error": .string(message)]) }

@@ -46,11 +46,13 @@ package struct JSONWriter {
         quote(text)
     }
 
+    /// A whole value; NaN and infinities, which JSON does not have, become text.
     package mutating func value(_ value: Value) {
         switch value {
         case .null: null()
         case .boolean(let flag): boolean(flag)
-        case .number(let number): self.number(number)
+        case .number(let number) where number.isFinite: self.number(number)
+        case .number(let number): string(number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity")
         case .string(let text): string(text)
         case .array(let items):
             beginArray()

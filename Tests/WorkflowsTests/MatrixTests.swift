@@ -71,6 +71,8 @@ import Testing
         case .object(let members):
             .object(members.map { .init($0.key, sorted($0.value)) }.sorted { $0.key < $1.key })
         case .array(let items): .array(items.map(sorted))
+        // JSON has no infinities: the cases write them as text.
+        case .number(let number) where !number.isFinite: .string(Conversion.text(from: number))
         default: value
         }
     }
