@@ -26,9 +26,13 @@ package final class Folder: Sendable {
     ///
     /// - Parameter relative: `a/b`, or empty for this directory.
     /// - Parameter creating: makes what is missing.
-    package func subfolder(_ relative: String, creating: Bool = false) throws(ArtifactError) -> Folder {
+    /// - Parameter owner: to whom what is made shall belong.
+    /// - Throws: `ArtifactError.missing`, `.throughLink`, `.taken`, `.unusablePath`.
+    package func subfolder(
+        _ relative: String, creating: Bool = false, owner: Owner? = nil
+    ) throws(ArtifactError) -> Folder {
         guard !relative.isEmpty else { return self }
-        return try subfolder(TreePath(relative), creating: creating, owner: nil)
+        return try subfolder(TreePath(relative), creating: creating, owner: owner)
     }
 
     func subfolder(_ relative: TreePath, creating: Bool, owner: Owner?) throws(ArtifactError) -> Folder {

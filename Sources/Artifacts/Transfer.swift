@@ -60,6 +60,7 @@ package struct Transfer<Channel: ObjectChannel>: Sendable {
             for number in 0... {
                 let pieces = try await threads.run { () throws(ArtifactError) in try reader.nextGroup() }
                 guard !pieces.isEmpty else { break }
+                try Task.checkCancellation()
                 group.addTask { try await send(pieces, number: number) }
                 running += 1
                 if running == Self.groupsMax, let done = try await group.next() {
@@ -149,6 +150,23 @@ package struct Transfer<Channel: ObjectChannel>: Sendable {
         return try await put(object)
     }
 
+    /// Gives one file as one object, of any size up to 1 GiB, without holding it in memory: items, listings, metrics.
+    ///
+    /// - Parameter bytesMax: what this kind of file may have.
+    /// - Throws: `ArtifactError.missing`, `.throughLink`, `.special`, `.tooMuch`, `.changed`, or what the channel throws.
+    package func give(
+        file path: TreePath, below folder: Folder, bytesMax: Int = TreeLimits.objectBytesMax
+    ) async throws -> ObjectRef {
+        let file = try await threads.run { () throws(ArtifactError) in
+            try ObjectFile(path, below: folder, bytesMax: bytesMax)
+        }
+        guard try await !channel.missing(of: [file.object.digest]).isEmpty else { return file.object }
+        try await channel.put(file.object, encoding: file.encoding) {
+            try await threads.run { () throws(ArtifactError) in try file.next() }
+        }
+        return file.object
+    }
+
     private func missing(of digests: [Digest]) async throws -> [Digest] {
         var missing: [Digest] = []
         var start = 0
@@ -222,6 +240,7 @@ package struct Transfer<Channel: ObjectChannel>: Sendable {
                     asked += 1
                 }
                 while arrived[index] == nil, let (number, chunk) = try await group.next() { arrived[number] = chunk }
+                try Task.checkCancellation()
                 guard let chunk = arrived.removeValue(forKey: index) else {
                     preconditionFailure("every chunk was asked for")
                 }

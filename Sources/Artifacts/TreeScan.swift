@@ -129,10 +129,9 @@ package struct TreeScan: Sendable {
         let searchPaths = patterns.searchPaths
         for path in searchPaths { try search(path, patterns, hidden: hidden, root: root, walker: &walker) }
 
-        let wholes = walker.found.map { ($0, $0.path.parts) }
+        walker.found.sort { $0.path < $1.path }
         let unmatched = patterns.globs.filter { glob in
-            glob.isLiteral && !glob.excludes
-                && !wholes.contains { entry, parts in glob.match(parts, isFolder: false) == .matches }
+            glob.isLiteral && !glob.excludes && !holds(walker.found, atOrBelow: glob.searchPath)
         }
         // One search path that is the one file found: the tree starts at its folder. One that is a folder: there.
         // Several: at their least common ancestor.
@@ -154,6 +153,27 @@ package struct TreeScan: Sendable {
             unfollowed: walker.unfollowed)
         try scan.verifyLinkTargets()
         return scan
+    }
+
+    /// Whether sorted entries hold this path, or one below it.
+    private static func holds(_ found: [Found], atOrBelow names: [[UInt8]]) -> Bool {
+        let path = Array(names.joined(separator: [UInt8(ascii: "/")]))
+        guard !path.isEmpty else { return !found.isEmpty }
+        return [path, path + [UInt8(ascii: "/")]].contains { wanted in
+            var low = 0
+            var high = found.count
+            while low < high {
+                let middle = low + (high - low) / 2
+                if found[middle].path.bytes.lexicographicallyPrecedes(wanted) {
+                    low = middle + 1
+                } else {
+                    high = middle
+                }
+            }
+            guard low < found.count else { return false }
+            let there = found[low].path.bytes
+            return wanted.last == UInt8(ascii: "/") ? there.starts(with: wanted) : there == wanted
+        }
     }
 
     private static func path(of names: [[UInt8]]) throws(ArtifactError) -> TreePath {
@@ -204,6 +224,24 @@ package struct TreeScan: Sendable {
     private static func verify(_ entry: Found) throws(ArtifactError) {
         guard let target = entry.target, !entry.path.allowsLink(to: target) else { return }
         throw .linkLeaves(path: entry.path.text, target: String(decoding: target, as: UTF8.self))
+    }
+}
+
+/// What an upload that finds nothing does: `if-no-files-found`.
+package enum NoFilesPolicy: String, Sendable, CaseIterable { case warn, error, ignore }
+
+extension TreeScan {
+    /// What the step's log should say about the upload.
+    ///
+    /// - Throws: `ArtifactError.nothingFound` when the policy is `error` and nothing was found.
+    package func warnings(_ policy: NoFilesPolicy, for patterns: PathPatterns) throws(ArtifactError) -> [String] {
+        let links = unfollowed.map { "\($0) is a symbolic link to a folder and was not followed" }
+        guard isEmpty else { return unmatched.map { "`\($0)` matches no file" } + links }
+        switch policy {
+        case .ignore: return []
+        case .warn: return ["\(ArtifactError.nothingFound(patterns: patterns.included))"] + links
+        case .error: throw .nothingFound(patterns: patterns.included)
+        }
     }
 }
 

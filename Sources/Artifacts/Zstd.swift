@@ -104,3 +104,46 @@ enum Zstd {
         }
     }
 }
+
+/// Makes one frame of bytes that come in pieces.
+@safe struct ZstdPress: ~Copyable {
+    private let context: OpaquePointer
+
+    /// - Parameter sizeBytes: how many bytes will come; the frame says so.
+    init(sizeBytes: Int) {
+        guard let fresh = unsafe ZSTD_createCCtx() else { preconditionFailure("zstd has no memory") }
+        let answers = unsafe [
+            ZSTD_CCtx_setParameter(fresh, ZSTD_c_compressionLevel, Zstd.level),
+            ZSTD_CCtx_setPledgedSrcSize(fresh, UInt64(sizeBytes)),
+        ]
+        precondition(answers.allSatisfy { ZSTD_isError($0) == 0 }, "zstd refuses its level")
+        unsafe context = fresh
+    }
+
+    deinit { _ = unsafe ZSTD_freeCCtx(context) }
+
+    /// - Parameter last: whether these are the last bytes.
+    /// - Returns: what of the frame is ready; `nil` when there were more or fewer bytes than announced.
+    mutating func advance(_ bytes: Span<UInt8>, last: Bool) -> [UInt8]? {
+        var frame: [UInt8] = []
+        var scratch = [UInt8](repeating: 0, count: 128 << 10)
+        var taken = 0
+        while true {
+            var made = 0
+            let left = unsafe bytes.withUnsafeBufferPointer { source in
+                unsafe scratch.withUnsafeMutableBytes { target in
+                    var input = unsafe ZSTD_inBuffer(src: source.baseAddress, size: source.count, pos: taken)
+                    var output = unsafe ZSTD_outBuffer(dst: target.baseAddress, size: target.count, pos: 0)
+                    let left = unsafe ZSTD_compressStream2(
+                        context, &output, &input, last ? ZSTD_e_end : ZSTD_e_continue)
+                    taken = unsafe input.pos
+                    made = unsafe output.pos
+                    return left
+                }
+            }
+            guard ZSTD_isError(left) == 0 else { return nil }
+            frame += scratch[..<made]
+            if last ? left == 0 : taken == bytes.count { return frame }
+        }
+    }
+}

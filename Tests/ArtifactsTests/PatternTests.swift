@@ -73,6 +73,17 @@ import Testing
         #expect(try scan("a\ngone\nalso/gone\nno*", ["a"]).unmatched == ["gone", "also/gone"])
     }
 
+    @Test func `that find nothing warn, fail or say nothing, as they are told`() throws {
+        let patterns = try PathPatterns("gone/*.txt\n!x", workspace: nil)
+        let nothing = try scan("gone/*.txt", ["a"])
+        #expect(try nothing.warnings(.ignore, for: patterns).isEmpty)
+        #expect(try nothing.warnings(.warn, for: patterns).count == 1)
+        #expect(
+            artifactError { _ = try nothing.warnings(.error, for: patterns) } == .nothingFound(patterns: ["gone/*.txt"])
+        )
+        #expect(try scan("a\ngone", ["a"]).warnings(.error, for: patterns) == ["`gone` matches no file"])
+    }
+
     @Test func `may not leave the workspace`() throws {
         for line in ["../x", "a/../../x", "/etc/passwd", "!../x", "~/x", "~", "/"] {
             #expect(artifactError { _ = try PathPatterns("ok\n" + line, workspace: "/w") } == .outside(path: line))

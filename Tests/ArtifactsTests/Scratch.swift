@@ -68,8 +68,18 @@ func fileBytes(_ path: String) throws -> [UInt8] {
 /// Bytes that no compressor makes smaller, the same for the same seed.
 func noise(_ count: Int, seed: UInt64) -> [UInt8] {
     var random = SplitMix64(seed: seed)
-    let words = (0..<(count + 7) / 8).map { _ in random.next() }
-    return words.withUnsafeBytes { Array($0.prefix(count)) }
+    let words = (count + 7) / 8
+    // A plain loop: this is most of what the tests compute, and they are not optimised.
+    return [UInt8](unsafeUninitializedCapacity: words * 8) { target, filled in
+        guard let start = target.baseAddress else { return }
+        var index = 0
+        while index < words {
+            UnsafeMutableRawPointer(start).storeBytes(
+                of: random.next(), toByteOffset: index &* 8, as: UInt64.self)
+            index &+= 1
+        }
+        filled = count
+    }
 }
 
 func plan(

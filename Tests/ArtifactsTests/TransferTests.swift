@@ -180,6 +180,74 @@ final class CountingChannel: ObjectChannel {
         #expect(again.sentChunks < again.chunks + 1)
     }
 
+    @Test func `carries a tree of nothing`() async throws {
+        let scratch = Scratch()
+        try scratch.makeFolder("in")
+        try scratch.makeFolder("out")
+        let transfer = Transfer(LocalChannel(try ObjectStore(at: scratch.url("s"))))
+        let uploaded = try await transfer.upload(try plan(scratch, "in"))
+        #expect(uploaded.files == 0 && uploaded.chunks == 0)
+        try await transfer.download(uploaded.manifest, into: scratch.folder("out"))
+        #expect(try scratch.contents("out").isEmpty)
+    }
+
+    @Test func `carries a single file of any size as one object`() async throws {
+        let scratch = Scratch()
+        let store = try ObjectStore(at: scratch.url("s"))
+        let transfer = Transfer(LocalChannel(store))
+        let items = Array(String(repeating: "{\"id\": \"q17\", \"accuracy\": 1}\n", count: 150_000).utf8)
+        for (name, bytes) in [("items", items), ("noise", noise(3_000_000, seed: 5)), ("empty", []), ("one", [7])] {
+            try scratch.write("in/\(name)", bytes)
+            let object = try await transfer.give(file: TreePath("in/\(name)"), below: scratch.folder())
+            #expect(object == ObjectRef(naming: bytes))
+            #expect(try store.readEncoded(object.digest).encoding == (name == "items" ? .zstd : .identity))
+            // Frames made by streaming say their size, so they can be fetched whole.
+            #expect(try await transfer.fetch(object, of: object.digest).bytes == bytes)
+            #expect(try await transfer.give(file: TreePath("in/\(name)"), below: scratch.folder()) == object)
+        }
+    }
+
+    @Test func `refuses a single file that is none`() async throws {
+        let scratch = Scratch()
+        try scratch.write("in/large", noise(1_000, seed: 1))
+        try scratch.link("in/link", to: "large")
+        try scratch.link("alias", to: "in")
+        #expect(mkfifo(scratch.url("in/pipe"), 0o600) == 0)
+        let transfer = Transfer(LocalChannel(try ObjectStore(at: scratch.url("s"))))
+        let rows: [(String, ArtifactError)] = [
+            ("in/gone", .missing(path: "in/gone")),
+            ("in/link", .throughLink(path: "in/link", link: "in/link")),
+            ("in/pipe", .special(path: "in/pipe", kind: "FIFO")),
+            ("in", .special(path: "in", kind: "folder")),
+            ("in/large", .tooMuch(limit: "bytes in in/large", most: 999)),
+        ]
+        for (path, wanted) in rows {
+            let error = await artifactError {
+                _ = try await transfer.give(file: TreePath(path), below: scratch.folder(), bytesMax: 999)
+            }
+            #expect(error == wanted)
+        }
+        let through = await artifactError {
+            _ = try await transfer.give(file: TreePath("alias/large"), below: scratch.folder())
+        }
+        guard case .throughLink = through else {
+            Issue.record("\(String(describing: through))")
+            return
+        }
+    }
+
+    @Test func `ends when it is cancelled`() async throws {
+        let scratch = Scratch()
+        try sample(scratch)
+        let store = try ObjectStore(at: scratch.url("s"))
+        let plan = try plan(scratch, "in")
+        let upload = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await Transfer(LocalChannel(store)).upload(plan)
+        }
+        await #expect(throws: CancellationError.self) { _ = try await upload.value }
+    }
+
     @Test func `merges artifacts in one folder`() async throws {
         let scratch = Scratch()
         try scratch.write("a/shared/one", "1")
