@@ -4,7 +4,7 @@ package import Model
 package enum Conversion {
     /// Reads a number as the language does: trimmed, decimal, `0x`, `0o`, infinities; NaN for everything else.
     package static func number(from text: String) -> Double {
-        let trimmed = trim(text)
+        let trimmed = text.trimmingSpace
         switch trimmed {
         case "": return 0
         case "Infinity", "+Infinity": return .infinity
@@ -21,7 +21,7 @@ package enum Conversion {
         if number.isNaN { return "NaN" }
         if number.isInfinite { return number < 0 ? "-Infinity" : "Infinity" }
         if number == 0 { return "0" }
-        let (digits, exponent) = significantDigits(of: abs(number))
+        let (digits, exponent) = DecimalDigits.fifteen(of: abs(number))
         let sign = number < 0 ? "-" : ""
         let shown = String(decoding: digits, as: UTF8.self)
         if exponent < -4 || exponent >= 15 {
@@ -73,17 +73,24 @@ package enum Conversion {
         switch (a, b) {
         case (.null, .null): true
         case (.boolean(let x), .boolean(let y)): x == y
-        case (.string(let x), .string(let y)): CaseFolding.fold(x) == CaseFolding.fold(y)
+        case (.string(let x), .string(let y)): CaseFolding.equal(x, y)
         case (.array, _), (.object, _), (_, .array), (_, .object): false
         default: number(of: a) == number(of: b)
         }
     }
 
-    private static func trim(_ text: String) -> String {
-        var scalars = Substring(text).unicodeScalars
-        while scalars.first?.properties.isWhitespace == true { scalars.removeFirst() }
-        while scalars.last?.properties.isWhitespace == true { scalars.removeLast() }
-        return String(scalars)
+    /// White space as Unicode has it, which the language skips between tokens and around numbers.
+    static func isSpace(_ unit: UInt16) -> Bool {
+        unit < 0x80
+            ? unit == 0x20 || (0x09...0x0D).contains(unit)
+            : Unicode.Scalar(UInt32(unit))?.properties.isWhitespace ?? false
+    }
+
+    static func trim(_ text: String) -> String {
+        var units = Substring(text).utf16
+        while let first = units.first, isSpace(first) { units.removeFirst() }
+        while let last = units.last, isSpace(last) { units.removeLast() }
+        return String(Substring(units))
     }
 
     private static func digits(_ text: Substring, radix: UInt64, bitsMax: Int) -> Double {
@@ -123,57 +130,18 @@ package enum Conversion {
         }
         return rest.isEmpty
     }
-
-    /// The decimal digits of a positive number, at most 15, and the power of ten of the first.
-    ///
-    /// Made from the shortest digits that read back: up to 15 of them are exact at 15, and 17 lie within half a unit of
-    /// the 17th, so rounding them rounds the number. (Of 16 ending in 5 the tie may go the other way.)
-    private static func significantDigits(of number: Double) -> (digits: [UInt8], exponent: Int) {
-        let parts = "\(number)".split(separator: "e")
-        var exponent = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
-        let mantissa = parts[0].split(separator: ".", omittingEmptySubsequences: false)
-        var digits = mantissa.flatMap { Array($0.utf8) }
-        exponent += mantissa[0].utf8.count - 1
-        let zeros = digits.prefix { $0 == 0x30 }.count
-        digits.removeFirst(zeros)
-        exponent -= zeros
-        if digits.count > 15 {
-            let roundsUp = digits[15] >= 0x35
-            digits.removeLast(digits.count - 15)
-            if roundsUp {
-                var index = 14
-                while index >= 0, digits[index] == 0x39 {
-                    digits[index] = 0x30
-                    index -= 1
-                }
-                if index >= 0 {
-                    digits[index] += 1
-                } else {
-                    digits.insert(0x31, at: 0)
-                    exponent += 1
-                }
-            }
-        }
-        while digits.count > 1, digits.last == 0x30 { digits.removeLast() }
-        return (digits, exponent)
-    }
 }
 
-/// Comparison without regard to case: each UTF-16 unit by its simple upper case, whatever the locale.
-package enum CaseFolding {
-    package static func fold(_ text: String) -> [UInt16] { text.utf16.map(fold) }
-
-    private static func fold(_ unit: UInt16) -> UInt16 {
-        switch unit {
-        case 0x61...0x7A: return unit - 0x20
-        case 0..<0x80: return unit
-        // Dotless i and long s have upper-case letters that are ASCII; they stay themselves.
-        case 0x131, 0x17F: return unit
-        default: break
+extension Value {
+    /// `Null`, `Boolean`, `Number`, `String`, `Array` or `Object`.
+    package var kindName: String {
+        switch self {
+        case .null: "Null"
+        case .boolean: "Boolean"
+        case .number: "Number"
+        case .string: "String"
+        case .array: "Array"
+        case .object: "Object"
         }
-        guard let scalar = Unicode.Scalar(UInt32(unit)) else { return unit }
-        let upper = scalar.properties.uppercaseMapping.utf16
-        guard upper.count == 1, let only = upper.first else { return unit }
-        return only
     }
 }

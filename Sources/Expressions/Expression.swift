@@ -5,6 +5,8 @@ package struct Expression: Equatable, Sendable {
     /// The text between the braces.
     package let source: String
     let root: Node
+    /// Levels of the tree; chains of `&&` and `||` count once.
+    let depth: Int
 
     indirect enum Node: Equatable, Sendable {
         case literal(Literal)
@@ -34,11 +36,10 @@ package struct Expression: Equatable, Sendable {
     /// - Throws: `ExpressionError` of kind `lexing` or `parsing`, with its place.
     package init(_ source: String, in scope: ExpressionScope) throws(ExpressionError) {
         guard source.utf16.count <= Limits.expressionCharactersMax else {
-            throw ExpressionError(
-                kind: .parsing, message: "Exceeded max expression length \(Limits.expressionCharactersMax)", offset: 0)
+            throw .tooLong
         }
         self.source = source
-        root = try Parser.parse(source, in: scope)
+        (root, depth) = try Parser.parse(source, in: scope)
     }
 
     /// A place in a context that the expression reads: `["needs", "eval", "outputs", "best"]`, lower-cased names first;
@@ -97,45 +98,5 @@ package struct Expression: Equatable, Sendable {
         case .and(let parts), .or(let parts): parts
         case .compare(_, let a, let b): [a, b]
         }
-    }
-}
-
-/// What an expression may use at its place in a workflow.
-package struct ExpressionScope: Equatable, Sendable {
-    package struct Function: Equatable, Sendable {
-        package var name: String
-        package var argumentsMin: Int
-        package var argumentsMax: Int
-        package init(_ name: String, _ argumentsMin: Int, _ argumentsMax: Int) {
-            self.name = name
-            self.argumentsMin = argumentsMin
-            self.argumentsMax = argumentsMax
-        }
-    }
-
-    /// Names of contexts; case does not matter.
-    package var names: [String]
-    /// Functions beyond those that every place has.
-    package var functions: [Function]
-
-    package init(names: [String], functions: [Function] = []) {
-        self.names = names
-        self.functions = functions
-    }
-
-    static let everywhere = [
-        Function("contains", 2, 2), Function("startsWith", 2, 2), Function("endsWith", 2, 2),
-        Function("format", 1, 255), Function("join", 1, 2), Function("toJSON", 1, 1), Function("fromJSON", 1, 1),
-        Function("case", 3, 255),
-    ]
-
-    func function(_ name: String) -> Function? {
-        let folded = CaseFolding.fold(name)
-        return (Self.everywhere + functions).first { CaseFolding.fold($0.name) == folded }
-    }
-
-    func has(_ name: String) -> Bool {
-        let folded = CaseFolding.fold(name)
-        return names.contains { CaseFolding.fold($0) == folded }
     }
 }

@@ -1,3 +1,5 @@
+import Model
+
 /// Why an expression means nothing, or came to nothing; in GitHub's words where GitHub has some.
 package struct ExpressionError: Error, Equatable, Sendable, CustomStringConvertible {
     package enum Kind: String, Sendable { case lexing, parsing, evaluation }
@@ -10,4 +12,12 @@ package struct ExpressionError: Error, Equatable, Sendable, CustomStringConverti
     package var description: String { message }
 
     static func evaluation(_ message: String) -> Self { Self(kind: .evaluation, message: message, offset: 0) }
+
+    static var tooLong: Self {
+        Self(kind: .parsing, message: "Exceeded max expression length \(Limits.expressionCharactersMax)", offset: 0)
+    }
+    static var tooDeep: Self {
+        Self(kind: .parsing, message: "Exceeded max expression depth \(Limits.expressionDepthMax)", offset: 0)
+    }
+    static var outOfMemory: Self { .evaluation("The maximum allowed memory size was exceeded") }
 }

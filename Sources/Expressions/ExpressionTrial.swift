@@ -9,10 +9,13 @@ package enum ExpressionTrial {
             let members = contexts.members ?? []
             let scope = ExpressionScope(
                 names: members.map(\.key),
-                functions: ["success", "failure", "cancelled", "always"].map { .init($0, 0, 255) })
+                functions: ["success", "failure", "cancelled", "always"].map {
+                    .init($0, 0, ExpressionScope.argumentsMax)
+                })
             // Tried alone, everything so far has succeeded.
-            let context = EvaluationContext(
-                values: members, status: { name, _ in name == "success" || name == "always" })
+            let status = ExpressionStatus.step(jobSoFar: .success)
+            var context = EvaluationContext(values: members, status: { status($0, $1) })
+            context.memoryMax = Limits.expressionTrialMemoryMax
             return answer(try Expression(source, in: scope).evaluate(in: context))
         } catch {
             return refusal(error.message)
@@ -22,25 +25,20 @@ package enum ExpressionTrial {
     /// One line of `sheaf expr --jsonl`: `{"expr": …, "contexts": {…}}`.
     package static func answer(line: [UInt8]) -> String {
         do throws(JSONError) {
-            let request = try JSONParser.parse(line, depthMax: 100).value
+            let request = try JSONParser.parse(line, depthMax: lineDepthMax).value
             guard let source = request["expr"]?.string else { return refusal("the line has no text \"expr\"") }
-            return answer(source, contexts: request["contexts"] ?? .object([]))
+            let contexts = request["contexts"] ?? .object([])
+            guard contexts.members != nil else { return refusal("\"contexts\" is no object") }
+            return answer(source, contexts: contexts)
         } catch {
             return refusal("the line is no JSON: \(error)")
         }
     }
 
+    private static let lineDepthMax = 100
+
     private static func answer(_ value: Value) -> String {
-        let kind =
-            switch value {
-            case .null: "Null"
-            case .boolean: "Boolean"
-            case .number: "Number"
-            case .string: "String"
-            case .array: "Array"
-            case .object: "Object"
-            }
-        return JSONWriter.text(["kind": .string(kind), "value": value])
+        JSONWriter.text(["kind": .string(value.kindName), "value": value])
     }
 
     private static func refusal(_ message: String) -> String { JSONWriter.text(["error": .string(message)]) }

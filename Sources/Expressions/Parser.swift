@@ -1,140 +1,174 @@
 import Model
 
 /// Builds the tree: postfix, then `!`, comparisons, equality, `&&`, `||`, each binary operator to the left.
+///
+/// A tree deeper than allowed is cut while it is built, so that no text makes one that only recursion could free; the
+/// text is still read to its end, since other mistakes are reported before depth.
 struct Parser {
     private let source: String
     private let scope: ExpressionScope
     private let tokens: [Token]
+    /// What cannot be a token, after all the tokens; reported when the parser gets there.
+    private let lexicalError: ExpressionError?
     private var position = 0
+    private var isTooDeep = false
     /// How deep the parser stands in parentheses, brackets and calls: the stack is bounded before the tree is.
     private var nesting = 0
 
-    private typealias Node = Expression.Node
     private static let nestingMax = 500
 
-    static func parse(_ source: String, in scope: ExpressionScope) throws(ExpressionError) -> Expression.Node {
-        let tokens = try Lexer.tokens(of: source)
-        guard !tokens.isEmpty else { return .literal(.null) }
-        var parser = Parser(source: source, scope: scope, tokens: tokens)
-        let root = try parser.disjunction()
-        if let extra = parser.token { throw parser.unexpected(extra) }
-        guard depth(root) <= Limits.expressionDepthMax else { throw tooDeep }
-        return root
+    /// A node and how many levels it has.
+    private struct Tree {
+        var node: Expression.Node
+        var depth: Int
     }
 
-    private init(source: String, scope: ExpressionScope, tokens: [Token]) {
+    static func parse(
+        _ source: String, in scope: ExpressionScope
+    ) throws(ExpressionError) -> (root: Expression.Node, depth: Int) {
+        let (tokens, lexicalError) = Lexer.tokens(of: source)
+        var parser = Parser(source: source, scope: scope, tokens: tokens, lexicalError: lexicalError)
+        if tokens.isEmpty {
+            if let lexicalError { throw lexicalError }
+            return (.literal(.null), 1)
+        }
+        let tree = try parser.disjunction()
+        if let extra = parser.token { throw parser.unexpected(extra) }
+        if let lexicalError { throw lexicalError }
+        guard !parser.isTooDeep else { throw .tooDeep }
+        return (tree.node, tree.depth)
+    }
+
+    private init(source: String, scope: ExpressionScope, tokens: [Token], lexicalError: ExpressionError?) {
         self.source = source
         self.scope = scope
         self.tokens = tokens
+        self.lexicalError = lexicalError
     }
 
-    private static let tooDeep = ExpressionError(
-        kind: .parsing, message: "Exceeded max expression depth \(Limits.expressionDepthMax)", offset: 0)
+    private func leaf(_ literal: Expression.Literal) -> Tree { Tree(node: .literal(literal), depth: 1) }
 
-    private mutating func disjunction() throws(ExpressionError) -> Expression.Node {
+    private mutating func tree(_ node: Expression.Node, over parts: [Tree]) -> Tree {
+        let depth = (parts.map(\.depth).max() ?? 0) + 1
+        guard depth <= Limits.expressionDepthMax else {
+            isTooDeep = true
+            return leaf(.null)
+        }
+        return Tree(node: node, depth: depth)
+    }
+
+    private mutating func disjunction() throws(ExpressionError) -> Tree {
         nesting += 1
         defer { nesting -= 1 }
-        guard nesting <= Self.nestingMax else { throw Self.tooDeep }
+        guard nesting <= Self.nestingMax else { throw .tooDeep }
         var parts = [try conjunction()]
         while token?.kind == .or {
             position += 1
             parts.append(try conjunction())
         }
-        return parts.count == 1
-            ? parts[0] : .or(Self.flattened(parts) { if case .or(let inner) = $0 { inner } else { nil } })
+        return chain(parts, make: Expression.Node.or) { if case .or(let inner) = $0 { inner } else { nil } }
     }
 
-    private mutating func conjunction() throws(ExpressionError) -> Expression.Node {
+    private mutating func conjunction() throws(ExpressionError) -> Tree {
         var parts = [try equality()]
         while token?.kind == .and {
             position += 1
             parts.append(try equality())
         }
-        return parts.count == 1
-            ? parts[0] : .and(Self.flattened(parts) { if case .and(let inner) = $0 { inner } else { nil } })
+        return chain(parts, make: Expression.Node.and) { if case .and(let inner) = $0 { inner } else { nil } }
     }
 
     /// `(a && b) && c` is `a && b && c`: chains count once towards the depth.
-    private static func flattened(
-        _ parts: [Expression.Node], _ inner: (Expression.Node) -> [Expression.Node]?
-    ) -> [Expression.Node] {
-        parts.flatMap { inner($0) ?? [$0] }
+    private mutating func chain(
+        _ parts: [Tree], make: ([Expression.Node]) -> Expression.Node,
+        inner: (Expression.Node) -> [Expression.Node]?
+    ) -> Tree {
+        guard parts.count > 1 else { return parts[0] }
+        let nodes = parts.flatMap { inner($0.node) ?? [$0.node] }
+        // A part of the same kind gives its own level up.
+        let levels = parts.map { Tree(node: $0.node, depth: inner($0.node) == nil ? $0.depth : $0.depth - 1) }
+        return tree(make(nodes), over: levels)
     }
 
-    private mutating func equality() throws(ExpressionError) -> Expression.Node {
+    private mutating func equality() throws(ExpressionError) -> Tree {
         var left = try relation()
         while case .compare(let comparison)? = token?.kind, comparison == .equal || comparison == .notEqual {
             position += 1
-            left = .compare(comparison, left, try relation())
+            let right = try relation()
+            left = tree(.compare(comparison, left.node, right.node), over: [left, right])
         }
         return left
     }
 
-    private mutating func relation() throws(ExpressionError) -> Expression.Node {
+    private mutating func relation() throws(ExpressionError) -> Tree {
         var left = try negation()
         while case .compare(let comparison)? = token?.kind, comparison != .equal, comparison != .notEqual {
             position += 1
-            left = .compare(comparison, left, try negation())
+            let right = try negation()
+            left = tree(.compare(comparison, left.node, right.node), over: [left, right])
         }
         return left
     }
 
-    private mutating func negation() throws(ExpressionError) -> Expression.Node {
+    private mutating func negation() throws(ExpressionError) -> Tree {
         var count = 0
         while token?.kind == .not {
             position += 1
             count += 1
         }
-        var node = try postfix()
-        guard count <= Self.nestingMax else { throw Self.tooDeep }
-        for _ in 0..<count { node = .not(node) }
-        return node
+        var inner = try postfix()
+        for _ in 0..<count { inner = tree(.not(inner.node), over: [inner]) }
+        return inner
     }
 
-    private mutating func postfix() throws(ExpressionError) -> Expression.Node {
-        var (node, mayBeIndexed) = try primary()
+    private mutating func postfix() throws(ExpressionError) -> Tree {
+        var (base, mayBeIndexed) = try primary()
         while let token, mayBeIndexed {
             switch token.kind {
             case .dot:
                 position += 1
                 guard let member = self.token else { throw unexpectedEnd }
+                position += 1
                 switch member.kind {
-                case .property(let name): node = .index(node, by: .value(.literal(.string(name))))
-                case .star: node = .index(node, by: .star)
+                case .property(let name): base = index(base, by: leaf(.string(name)))
+                case .star: base = tree(.index(base.node, by: .star), over: [base, leaf(.null)])
                 default: throw unexpected(member)
                 }
-                position += 1
-                if case .openParenthesis? = self.token?.kind, let open = self.token { throw unexpected(open) }
+                if let open = self.token, open.kind == .openParenthesis { throw unexpected(open) }
             case .openBracket:
                 position += 1
                 if self.token?.kind == .star {
                     position += 1
-                    node = .index(node, by: .star)
+                    base = tree(.index(base.node, by: .star), over: [base, leaf(.null)])
                 } else {
-                    node = .index(node, by: .value(try disjunction()))
+                    let key = try disjunction()
+                    base = index(base, by: key)
                 }
                 try expect(.closeBracket)
-            default: return node
+            default: mayBeIndexed = false
             }
         }
-        mayBeIndexed = false
-        return node
+        return base
+    }
+
+    private mutating func index(_ base: Tree, by key: Tree) -> Tree {
+        tree(.index(base.node, by: .value(key.node)), over: [base, key])
     }
 
     /// - Returns: whether `.` and `[` may follow: not after a literal.
-    private mutating func primary() throws(ExpressionError) -> (Expression.Node, Bool) {
+    private mutating func primary() throws(ExpressionError) -> (Tree, mayBeIndexed: Bool) {
         guard let token else { throw unexpectedEnd }
         position += 1
         switch token.kind {
-        case .string(let text): return (.literal(.string(text)), false)
-        case .number(let number): return (.literal(.number(number)), false)
-        case .null: return (.literal(.null), false)
-        case .boolean(let flag): return (.literal(.boolean(flag)), false)
+        case .string(let text): return (leaf(.string(text)), false)
+        case .number(let number): return (leaf(.number(number)), false)
+        case .null: return (leaf(.null), false)
+        case .boolean(let flag): return (leaf(.boolean(flag)), false)
         case .name(let name):
             guard scope.has(name) else {
                 throw .located("Unrecognized named-value: '\(name)'", at: token.offset, in: source)
             }
-            return (.name(name), true)
+            return (Tree(node: .name(name), depth: 1), true)
         case .function(let name): return (try call(name, token), true)
         case .openParenthesis:
             let inner = try disjunction()
@@ -145,12 +179,12 @@ struct Parser {
         }
     }
 
-    private mutating func call(_ name: String, _ token: Token) throws(ExpressionError) -> Expression.Node {
+    private mutating func call(_ name: String, _ token: Token) throws(ExpressionError) -> Tree {
         guard let function = scope.function(name) else {
             throw .located("Unrecognized function: '\(name)'", at: token.offset, in: source)
         }
         try expect(.openParenthesis)
-        var arguments: [Expression.Node] = []
+        var arguments: [Tree] = []
         if self.token?.kind != .closeParenthesis {
             arguments.append(try disjunction())
             while self.token?.kind == .comma {
@@ -170,18 +204,7 @@ struct Parser {
                 "Even number of parameters supplied, requires an odd number of parameters: '\(name)'", at: token.offset,
                 in: source)
         }
-        return .call(function.name, arguments)
-    }
-
-    private static func depth(_ node: Expression.Node) -> Int {
-        switch node {
-        case .literal, .name: 1
-        case .index(let base, .star): max(depth(base), 1) + 1
-        case .index(let base, .value(let index)): max(depth(base), depth(index)) + 1
-        case .call(_, let parts), .and(let parts), .or(let parts): (parts.map(depth).max() ?? 0) + 1
-        case .not(let inner): depth(inner) + 1
-        case .compare(_, let a, let b): max(depth(a), depth(b)) + 1
-        }
+        return tree(.call(function.name, arguments.map(\.node)), over: arguments)
     }
 
     private var token: Token? { position < tokens.count ? tokens[position] : nil }
@@ -196,7 +219,9 @@ struct Parser {
         .unexpectedSymbol(token.text, at: token.offset, in: source, kind: .parsing)
     }
 
+    /// The text ends here, or goes on with what is no token.
     private var unexpectedEnd: ExpressionError {
+        if let lexicalError { return lexicalError }
         let last = tokens[tokens.count - 1]
         return .located("Unexpected end of expression: '\(last.text)'", at: last.offset, in: source)
     }

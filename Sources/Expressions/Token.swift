@@ -38,10 +38,15 @@ struct Lexer {
     private var position = 0
     private var tokens: [Token] = []
 
-    static func tokens(of source: String) throws(ExpressionError) -> [Token] {
+    /// The tokens up to the first thing that is none, and that thing.
+    static func tokens(of source: String) -> ([Token], ExpressionError?) {
         var lexer = Lexer(units: Array(source.utf16), source: source)
-        while lexer.skipSpace() { lexer.tokens.append(try lexer.next()) }
-        return lexer.tokens
+        do throws(ExpressionError) {
+            while lexer.skipSpace() { lexer.tokens.append(try lexer.next()) }
+            return (lexer.tokens, nil)
+        } catch {
+            return (lexer.tokens, error)
+        }
     }
 
     private init(units: [UInt16], source: String) {
@@ -156,9 +161,7 @@ struct Lexer {
         return Unicode.Scalar(UInt8(units[index]))
     }
 
-    private func isSpace(_ index: Int) -> Bool {
-        Unicode.Scalar(UInt32(units[index]))?.properties.isWhitespace ?? false
-    }
+    private func isSpace(_ index: Int) -> Bool { Conversion.isSpace(units[index]) }
 
     private func isBoundary(_ index: Int) -> Bool {
         switch unit(at: index) {

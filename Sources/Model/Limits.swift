@@ -11,9 +11,10 @@ package enum Limits {
     package static let stepsPerJobMax = 1_000
     package static let expressionCharactersMax = 21_000
     package static let expressionDepthMax = 50
-    /// What the texts that one evaluation of an expression makes may hold, in bytes. GitHub's published cases refuse
-    /// 1.6 MB; 1 MiB is the default of its runner.
-    package static let expressionMemoryMax = 1 << 20
+    /// What one evaluation of an expression in a workflow may hold, in bytes, as in GitHub's templates.
+    package static let expressionMemoryMax = 10 << 20
+    /// The same for an expression that is tried alone: the default of GitHub's evaluator, and its published cases'.
+    package static let expressionTrialMemoryMax = 1 << 20
     /// One frame on a link, header excluded, in bytes.
     package static let frameBytesMax = 64 << 10
     /// One message assembled from a stream, in bytes.
