@@ -157,6 +157,30 @@ import Testing
         #expect(listed == [Digest(hashing: bytes)])
     }
 
+    @Test func `holds what it acknowledged after its process was killed`() async throws {
+        let scratch = Scratch()
+        try await confirmKilled(at: scratch.url("s"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.url("s/temp")).count == 2)
+        // The dead process keeps nobody out, and its half-made objects are gone.
+        let store = try ObjectStore(at: scratch.url("s"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.url("s/temp")).isEmpty)
+        #expect(try store.verifyAll().objects == 20)
+        #expect(store.missing(of: (0..<22).map { Digest(hashing: noise(9_000, seed: $0)) }).count == 2)
+    }
+
+    private func confirmKilled(at path: String) async throws {
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
+            let store = try ObjectStore(at: path)
+            for seed in UInt64(0)..<20 {
+                _ = try store.put(EncodedObject(packing: VerifiedObject(naming: noise(9_000, seed: seed))))
+            }
+            let pending = try store.write(EncodedObject(packing: VerifiedObject(naming: noise(9_000, seed: 20))))
+            let writer = try store.writer(for: ObjectRef(naming: noise(9_000, seed: 21)), encoding: .identity)
+            try writer.append(Array(noise(9_000, seed: 21).prefix(100)))
+            withExtendedLifetime((pending, writer)) { _ = kill(getpid(), SIGKILL) }
+        }
+    }
+
     @Test func `is open in one process at a time`() throws {
         let scratch = Scratch()
         var first: ObjectStore? = try ObjectStore(at: scratch.url("s"))
