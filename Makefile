@@ -47,6 +47,7 @@ proto: dependencies
 	swift build --product protoc-gen-sheaf
 	mkdir -p Sources/Wire/Generated
 	protoc --plugin=protoc-gen-sheaf=.build/debug/protoc-gen-sheaf --proto_path=proto --sheaf_out=Sources/Wire/Generated sheaf.proto
+	protoc --plugin=protoc-gen-sheaf=.build/debug/protoc-gen-sheaf --proto_path=Tests/WireTests/Golden --sheaf_opt=import=Wire --sheaf_out=Tests/WireTests/Golden golden.proto
 
 clean:
 	rm -rf .build

@@ -90,7 +90,9 @@ let package = Package(
         tests("SchedulingTests", "Scheduling", "Model"),
         tests("GatesTests", "Gates", "JSON", "Model"),
         tests("ReportingTests", "Reporting", "Gates", "JSON", "Model"),
-        tests("WireTests", "Wire", "JSON", "Model"),
+        .testTarget(
+            name: "WireTests", dependencies: ["Wire", "Model"], path: "Tests/WireTests",
+            exclude: ["Golden/golden.proto", "Golden/golden.txt", "Golden/make_golden.py"], swiftSettings: strict),
         tests("TransportTests", "Transport", "Wire", "Model"),
         tests("ArtifactsTests", "Artifacts", "Wire", "Model"),
         tests("StorageTests", "Storage", "Model"),

@@ -7,7 +7,10 @@ enum Generator {
     static func main() {
         var writer = ProtoWriter()
         do {
-            for file in try files(RawMessage(input())) {
+            // `--sheaf_opt=import=Wire` for files outside the room.
+            let request = try RawMessage(input())
+            let imported = request.text(2).split(separator: "=").dropFirst().first.map(String.init)
+            for file in try files(request, importing: imported) {
                 writer.tag(15, .lengthDelimited)
                 writer.delimited { writer in
                     writer.field(ProtoString.self, 1, file.name)
@@ -23,11 +26,11 @@ enum Generator {
         output(writer.bytes)
     }
 
-    private static func files(_ request: RawMessage) throws -> [(name: String, content: String)] {
+    private static func files(_ request: RawMessage, importing: String?) throws -> [(name: String, content: String)] {
         let wanted = Set(request.texts(1))
         return try request.messages(15).map { try FileDescriptor($0) }.filter { wanted.contains($0.name) }.map { file in
             let stem = file.name.split(separator: "/").last.map { $0.split(separator: ".").first ?? $0 } ?? "messages"
-            return ("\(stem).pb.swift", try SwiftSource.text(of: file))
+            return ("\(stem).pb.swift", try SwiftSource.text(of: file, importing: importing))
         }
     }
 

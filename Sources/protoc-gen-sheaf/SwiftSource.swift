@@ -4,10 +4,11 @@ struct SwiftSource {
     private var text = ""
     private var indent = 0
 
-    static func text(of file: FileDescriptor) throws(GeneratorError) -> String {
+    static func text(of file: FileDescriptor, importing: String?) throws(GeneratorError) -> String {
         var source = SwiftSource(file: file)
         source.line("// swift-format-ignore-file")
         source.line("// Written by protoc-gen-sheaf from \(file.name): run `make proto`, do not edit.")
+        if let importing { source.line("package import \(importing)") }
         for declaration in file.enums { source.inProto { $0.write(declaration) } }
         for message in file.messages { try source.message(message) }
         for service in file.services { source.inProto { $0.write(service) } }
