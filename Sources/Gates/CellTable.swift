@@ -1,0 +1,236 @@
+import JSON
+package import Model
+
+/// The results of one run, sorted into the cells that had to report: what is there, and what is not.
+struct CellTable {
+    struct Cell {
+        var expected: ExpectedCell
+        /// What names the cell in another run: its values as text, whatever their order.
+        var key: String
+        /// Places in `results.shards`, by shard number.
+        var settled: [Int] = []
+        /// How many shards the cell has; 0 when nobody knows.
+        var shardCount = 0
+        var outcome = CellJudgement.Outcome.incomplete
+        var reason = ""
+        var isInfrastructureOnly = false
+        /// Evidence that is there twice, or that nobody asked for.
+        var contradiction: String?
+
+        var isComplete: Bool { outcome == .passed && contradiction == nil }
+    }
+
+    struct Job {
+        var expected: ExpectedJob
+        var cells: [Cell]
+        /// Positions of cells by key; −1 where several cells have the same values.
+        var byKey: [String: Int]
+    }
+
+    let results: Results
+    private(set) var jobs: [Job]
+    /// Settled shards of cells that the plan does not have.
+    private(set) var strays: [Int] = []
+
+    init(_ results: Results) {
+        self.results = results
+        jobs = results.header.jobs.map(Self.job)
+        var jobPlaces: [String: Int] = [:]
+        for (place, job) in jobs.enumerated() { jobPlaces[job.expected.id] = place }
+        var cellPlaces = jobs.map { job in
+            Dictionary(job.cells.enumerated().map { ($1.expected.id, $0) }, uniquingKeysWith: { first, _ in first })
+        }
+        for (index, shard) in results.shards.enumerated() {
+            guard let job = jobPlaces[shard.job] else {
+                strays.append(index)
+                continue
+            }
+            if let cell = cellPlaces[job][shard.cell] {
+                jobs[job].cells[cell].settled.append(index)
+            } else if let cell = jobs[job].byKey[Self.key(shard.values)], cell >= 0 {
+                // Kept, so that the shards of one cell need their key only once.
+                if !shard.cell.isEmpty { cellPlaces[job][shard.cell] = cell }
+                jobs[job].cells[cell].settled.append(index)
+            } else {
+                strays.append(index)
+            }
+        }
+        for job in jobs.indices {
+            for cell in jobs[job].cells.indices { settle(&jobs[job].cells[cell], of: jobs[job].expected) }
+        }
+    }
+
+    static func key(_ values: [Value.Member]) -> String { JSONWriter.text(sorted(.object(values))) }
+
+    private static func sorted(_ value: Value) -> Value {
+        switch value {
+        case .object(let members):
+            .object(members.map { Value.Member($0.key, sorted($0.value)) }.sorted { $0.key < $1.key })
+        case .array(let items): .array(items.map(sorted))
+        case .null, .boolean, .number, .string: value
+        }
+    }
+
+    private static func job(_ expected: ExpectedJob) -> Job {
+        let cells = expected.cells.map { Cell(expected: $0, key: key($0.values)) }
+        var byKey: [String: Int] = [:]
+        for (place, cell) in cells.enumerated() { byKey[cell.key] = byKey[cell.key] == nil ? place : -1 }
+        return Job(expected: expected, cells: cells, byKey: byKey)
+    }
+
+    // MARK: what a cell came to
+
+    private func settle(_ cell: inout Cell, of job: ExpectedJob) {
+        cell.settled.sort { (results.shards[$0].shard, $0) < (results.shards[$1].shard, $1) }
+        if let ending = Self.ending(of: cell, in: job) {
+            (cell.outcome, cell.reason) = ending
+            if !cell.settled.isEmpty { cell.contradiction = "results of a cell that did not run" }
+            return
+        }
+        let shards = cell.settled.map { results.shards[$0] }
+        var failures: [String] = []
+        var gaps: [(reason: String, isInfrastructure: Bool)] = []
+        for shard in shards where shard.cause.kind != .passed {
+            let named = Self.sentence(shard)
+            switch shard.cause.kind {
+            case .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM: failures.append(named)
+            case .passed, .cancelled, .notNeeded, .lostAgent, .agentFault, .gpuFault, .diskFull, .dataUnavailable,
+                .preempted, .queueTimeout:
+                gaps.append((named, shard.cause.kind.isInfrastructure))
+            }
+        }
+        let working = shards.filter { $0.shard != ShardID.listing }
+        cell.shardCount = cell.expected.shards ?? working.first?.shardCount ?? 0
+        cell.contradiction = Self.repetition(working)
+        if working.isEmpty || cell.shardCount == 0 {
+            if gaps.isEmpty && failures.isEmpty { gaps.append(("no shard settled", false)) }
+        } else {
+            let present = Set(working.map(\.shard))
+            for shard in 0..<cell.shardCount where !present.contains(shard) {
+                gaps.append(("missing: shard \(shard) of \(cell.shardCount) never settled", false))
+            }
+            for shard in working where shard.shardCount != cell.shardCount || shard.shard >= cell.shardCount {
+                gaps.append(
+                    ("shard \(shard.shard) of \(shard.shardCount) is not one of \(cell.shardCount)", false))
+            }
+            if let gap = itemGap(working, declared: cell.expected.items) { gaps.append((gap, false)) }
+        }
+        if let first = failures.first {
+            cell.outcome = .failed
+            cell.reason = Self.counted(first, of: failures.count)
+        } else if let first = gaps.first {
+            cell.outcome = .incomplete
+            cell.reason = Self.counted(first.reason, of: gaps.count)
+            cell.isInfrastructureOnly = cell.contradiction == nil && gaps.allSatisfy(\.isInfrastructure)
+        } else {
+            cell.outcome = .passed
+        }
+    }
+
+    private static func ending(of cell: Cell, in job: ExpectedJob) -> (CellJudgement.Outcome, String)? {
+        switch job.ending {
+        case .notApplicable: (.notApplicable, job.reason.isEmpty ? "its 'if' was false" : job.reason)
+        case .notReached: (.notReached, job.reason.isEmpty ? "something it needs failed" : job.reason)
+        case .ran: cell.expected.skipped.map { (.notApplicable, $0) }
+        }
+    }
+
+    private static func sentence(_ shard: SettledShard) -> String {
+        let name = shard.shard == ShardID.listing ? "the listing of its items" : "shard \(shard.shard)"
+        let tries = shard.attempt > 1 ? " (attempt \(shard.attempt))" : ""
+        let evidence = shard.cause.evidence.isEmpty ? "" : ": \(shard.cause.evidence.prefix(300))"
+        return "\(name) ended \(shard.cause.label)\(tries)\(evidence)"
+    }
+
+    private static func counted(_ first: String, of count: Int) -> String {
+        count > 1 ? "\(first); and \(count - 1) more" : first
+    }
+
+    private static func repetition(_ shards: [SettledShard]) -> String? {
+        for (earlier, later) in zip(shards, shards.dropFirst()) where earlier.shard == later.shard {
+            return "several values: shard \(later.shard) settled twice"
+        }
+        var seen: Set<String> = []
+        seen.reserveCapacity(shards.reduce(0) { $0 + $1.items.count })
+        for shard in shards {
+            for item in shard.items where !seen.insert(item.id).inserted {
+                return "several values: item '\(item.id.prefix(60))' is reported twice"
+            }
+        }
+        return nil
+    }
+
+    /// Which assigned items were not reported, or what was reported beyond them.
+    private func itemGap(_ shards: [SettledShard], declared: Int?) -> String? {
+        for shard in shards {
+            guard let assigned = shard.assigned, !assigned.elementsEqual(shard.items.lazy.map(\.id)) else { continue }
+            let reported = Set(shard.items.lazy.map(\.id))
+            if let absent = assigned.first(where: { !reported.contains($0) }) {
+                let count = assigned.count { !reported.contains($0) }
+                return
+                    "missing: \(count) of \(assigned.count) items of shard \(shard.shard), first '\(absent.prefix(60))'"
+            }
+            let wanted = Set(assigned)
+            if let extra = shard.items.first(where: { !wanted.contains($0.id) }) {
+                return "shard \(shard.shard) reports item '\(extra.id.prefix(60))', which it was not given"
+            }
+        }
+        guard let declared else { return nil }
+        let reported = shards.reduce(0) { $0 + $1.items.count }
+        if declared == 0 { return "measured on no items: the listing is empty" }
+        return reported == declared ? nil : "missing: \(reported) of \(declared) items reported"
+    }
+}
+
+extension ExpectedJob {
+    /// What had to report, as far as results themselves tell: each job and cell that occurs, with the number of shards
+    /// that its first line states.
+    package static func seen(in shards: [SettledShard]) -> [ExpectedJob] {
+        var jobs: [ExpectedJob] = []
+        var jobPlaces: [String: Int] = [:]
+        var cellPlaces: [String: Set<String>] = [:]
+        for shard in shards {
+            let place = jobPlaces[shard.job] ?? jobs.count
+            if place == jobs.count {
+                jobs.append(ExpectedJob(id: shard.job, cells: []))
+                jobPlaces[shard.job] = place
+            }
+            let text = CellTable.key(shard.values)
+            let id = shard.cell.isEmpty ? text : shard.cell
+            guard cellPlaces[shard.job, default: []].insert(id).inserted else { continue }
+            jobs[place].cells.append(
+                ExpectedCell(
+                    id: id, name: ExpectedCell.name(job: shard.job, values: shard.values), values: shard.values,
+                    shards: shard.shard == ShardID.listing ? nil : shard.shardCount))
+        }
+        return jobs
+    }
+
+    /// What a plan expects of a run. Shards of cells that list their items are left to the results.
+    package static func expected(by plan: Plan) -> [ExpectedJob] {
+        plan.jobs.map { job in
+            ExpectedJob(
+                id: job.id,
+                cells: (job.cells ?? []).map { cell in
+                    ExpectedCell(
+                        id: cell.id, name: cell.name, values: cell.values,
+                        shards: job.shards.items == nil ? job.shards.count : nil, required: cell.required,
+                        continueOnError: cell.continueOnError, skipped: cell.skipped)
+                })
+        }
+    }
+}
+
+extension ExpectedCell {
+    static func name(job: String, values: [Value.Member]) -> String {
+        guard !values.isEmpty else { return job }
+        return "\(job) (\(values.map { $0.value.shown }.joined(separator: ", ")))"
+    }
+}
+
+extension Value {
+    /// The value as a person would write it: texts without quotes.
+    package var shown: String {
+        if case .string(let text) = self { text } else { JSONWriter.text(self) }
+    }
+}

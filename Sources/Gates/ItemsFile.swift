@@ -1,0 +1,242 @@
+import JSON
+package import Model
+
+/// Reads what steps wrote to `$SHEAF_ITEMS_OUT`: one JSON object per line, `{"id": "q17", "accuracy": 1}`.
+///
+/// Bytes come in pieces of any size. An id is a text or a whole number, at most `Limits.itemIDBytesMax` bytes; every
+/// other member is a metric of the item. What is no number is refused, and matters to gates that read it.
+package struct ItemsFile {
+    package static let lineBytesMax = 1 << 20
+
+    package private(set) var items: [Item] = []
+    /// The first thing that makes the file as a whole unfit: a line without an id, or one that is no object. It
+    /// belongs among the shard's metrics under `MetricsFile.wholeName`.
+    package private(set) var problem: RefusedMetric?
+
+    private let file: String
+    private let itemsMax: Int
+    private var line = 0
+    private var rest: [UInt8] = []
+    private var byteCount = 0
+
+    /// - Parameter file: its path, for messages.
+    package init(file: String, itemsMax: Int = Limits.itemsPerCellMax) {
+        self.file = file
+        self.itemsMax = itemsMax
+    }
+
+    /// The whole file at once.
+    package static func read(_ bytes: [UInt8], file: String) -> (items: [Item], problem: RefusedMetric?) {
+        var reader = ItemsFile(file: file)
+        reader.take(bytes[...])
+        reader.finish()
+        return (reader.items, reader.problem)
+    }
+
+    /// Reads the lines that end in `bytes`, and keeps the rest for later.
+    package mutating func take(_ bytes: ArraySlice<UInt8>) {
+        byteCount += bytes.count
+        guard byteCount <= Limits.itemsFileBytesMax else {
+            return refuse("larger than \(ByteCount(Int64(Limits.itemsFileBytesMax)))", text: "")
+        }
+        var start = bytes.startIndex
+        while let end = bytes[start...].firstIndex(of: 0x0A) {
+            if rest.isEmpty {
+                read(bytes[start..<end])
+            } else {
+                rest += bytes[start..<end]
+                let whole = rest
+                rest = []
+                read(whole[...])
+            }
+            start = end + 1
+        }
+        // A line that is too long is not kept whole: its beginning is enough to refuse it.
+        if rest.count <= Self.lineBytesMax { rest += bytes[start...].prefix(Self.lineBytesMax + 1 - rest.count) }
+    }
+
+    /// Reads the last line, which may lack its end.
+    package mutating func finish() {
+        let last = rest
+        rest = []
+        if !last.isEmpty { read(last[...]) }
+    }
+
+    private mutating func read(_ bytes: ArraySlice<UInt8>) {
+        line += 1
+        guard bytes.contains(where: { $0 > 0x20 }) else { return }
+        guard bytes.count <= Self.lineBytesMax else {
+            return refuse("a line longer than \(ByteCount(Int64(Self.lineBytesMax)))", bytes: bytes)
+        }
+        guard items.count < itemsMax else { return refuse("more than \(itemsMax) items", text: "") }
+        if var plain = PlainItem(bytes), let item = plain.item() {
+            items.append(item)
+        } else {
+            readSlowly(bytes)
+        }
+    }
+
+    /// Lines with escapes, nested values or mistakes.
+    private mutating func readSlowly(_ bytes: ArraySlice<UInt8>) {
+        let members: [BrokenObject.Member]
+        // `try?`: what is wrong with the text is found again, and better told, by `BrokenObject`.
+        if let node = try? JSONParser.parse(Array(bytes), repeatedKeys: .keepAll), case .object(let found) = node.kind {
+            members = found.map {
+                BrokenObject.Member(key: $0.key, line: 1, lineOffset: 0, content: .node($0.value))
+            }
+        } else {
+            let broken = BrokenObject(Array(bytes))
+            if let problem = broken.problem { return refuse(problem.reason, bytes: bytes) }
+            members = broken.members
+        }
+        var id: String?
+        var entries: [Item.Entry] = []
+        for member in members {
+            if member.key == "id" {
+                guard id == nil else { return refuse("several values: an item with two ids", bytes: bytes) }
+                guard let text = Self.id(member.content) else {
+                    return refuse("an id is a text or a whole number", bytes: bytes)
+                }
+                id = text
+            } else {
+                Self.add(Item.Entry(member.key, number(member.content)), to: &entries, file: file, line: line)
+            }
+        }
+        guard let id else { return refuse("an item without an id", bytes: bytes) }
+        guard !id.isEmpty && id.utf8.count <= Limits.itemIDBytesMax else {
+            return refuse("an id has 1 to \(Limits.itemIDBytesMax) bytes", bytes: bytes)
+        }
+        items.append(Item(id: id, entries: entries))
+    }
+
+    private func number(_ content: BrokenObject.Content) -> Item.Number {
+        switch content {
+        case .node(let node): MetricReading(file: file, lineOffset: line - 1).number(node)
+        case .text(let text):
+            .refused(
+                RefusedMetric(
+                    text: text, reason: text.isEmpty ? "missing: no value" : "not a number", file: file, line: line))
+        }
+    }
+
+    /// Adds an entry; a name that stands twice has several values, which is no value.
+    static func add(_ entry: Item.Entry, to entries: inout [Item.Entry], file: String, line: Int) {
+        if let place = entries.firstIndex(where: { $0.name == entry.name }) {
+            entries[place].number = .refused(
+                RefusedMetric(text: "", reason: "several values", file: file, line: line))
+        } else {
+            entries.append(entry)
+        }
+    }
+
+    static func id(_ content: BrokenObject.Content) -> String? {
+        guard case .node(let node) = content else { return nil }
+        switch node.kind {
+        case .string(let text): return text
+        case .number(let number, let text) where MetricReading.whole(number) != nil: return text
+        case .number, .null, .boolean, .array, .object: return nil
+        }
+    }
+
+    private mutating func refuse(_ reason: String, bytes: ArraySlice<UInt8>) {
+        refuse(reason, text: String(decoding: bytes.prefix(200), as: UTF8.self))
+    }
+
+    private mutating func refuse(_ reason: String, text: String) {
+        guard problem == nil else { return }
+        problem = RefusedMetric(text: text, reason: reason, file: file, line: line)
+    }
+}
+
+/// The usual line, read in one pass without a tree: a flat object, no escapes, numbers and an id.
+private struct PlainItem {
+    private let bytes: ArraySlice<UInt8>
+    private var position: Int
+
+    init?(_ bytes: ArraySlice<UInt8>) {
+        self.bytes = bytes
+        position = bytes.startIndex
+    }
+
+    /// - Returns: `nil` for everything that needs a closer look.
+    mutating func item() -> Item? {
+        var id: String?
+        var entries: [Item.Entry] = []
+        guard take(UInt8(ascii: "{")) else { return nil }
+        repeat {
+            guard let key = text(), take(UInt8(ascii: ":")) else { return nil }
+            if key == "id" {
+                guard id == nil, let text = text(), !text.isEmpty, text.utf8.count <= Limits.itemIDBytesMax else {
+                    return nil
+                }
+                id = text
+            } else {
+                guard let number = number(), !entries.contains(where: { $0.name == key }) else { return nil }
+                if entries.isEmpty { entries.reserveCapacity(4) }
+                entries.append(Item.Entry(key, .number(number)))
+            }
+        } while take(UInt8(ascii: ","))
+        guard take(UInt8(ascii: "}")), entries.count <= 16, let id else { return nil }
+        skipSpace()
+        return position == bytes.endIndex ? Item(id: id, entries: entries) : nil
+    }
+
+    private mutating func text() -> String? {
+        guard take(UInt8(ascii: "\"")) else { return nil }
+        let start = position
+        while position < bytes.endIndex {
+            let byte = bytes[position]
+            if byte == UInt8(ascii: "\"") {
+                defer { position += 1 }
+                return String(validating: bytes[start..<position], as: UTF8.self)
+            }
+            guard byte >= 0x20 && byte != UInt8(ascii: "\\") else { return nil }
+            position += 1
+        }
+        return nil
+    }
+
+    private mutating func number() -> Double? {
+        skipSpace()
+        let start = position
+        var digits = 0
+        var whole = 0
+        while position < bytes.endIndex, (0x30...0x39).contains(bytes[position]), digits < 15 {
+            whole = whole * 10 + Int(bytes[position] - 0x30)
+            digits += 1
+            position += 1
+        }
+        if digits > 0 && (digits == 1 || bytes[start] != 0x30) && isEndOfNumber { return Double(whole) }
+        position = start
+        var isPlain = false
+        while position < bytes.endIndex, !isEndOfNumber {
+            isPlain = true
+            position += 1
+        }
+        guard isPlain, position - start <= 64 else { return nil }
+        // The strict grammar is the parser's; it is asked only about this one number.
+        guard case .number(let number, _)? = try? JSONParser.parse(Array(bytes[start..<position])).kind else {
+            return nil
+        }
+        return number
+    }
+
+    private var isEndOfNumber: Bool {
+        guard position < bytes.endIndex else { return true }
+        let byte = bytes[position]
+        return byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}") || byte <= 0x20
+    }
+
+    private mutating func take(_ wanted: UInt8) -> Bool {
+        skipSpace()
+        guard position < bytes.endIndex, bytes[position] == wanted else { return false }
+        position += 1
+        return true
+    }
+
+    private mutating func skipSpace() {
+        while position < bytes.endIndex, bytes[position] == 0x20 || bytes[position] == 0x09 || bytes[position] == 0x0D {
+            position += 1
+        }
+    }
+}

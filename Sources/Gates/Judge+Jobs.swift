@@ -1,0 +1,107 @@
+import Model
+
+extension Judge {
+    /// The gate that every run has: each applicable job succeeded, or may fail.
+    func jobsGate() -> GateJudgement {
+        var groups: [GroupJudgement] = []
+        for job in candidate.cells.jobs.indices { groups.append(jobGroup(job)) }
+        for index in candidate.cells.strays {
+            let shard = candidate.cells.results.shards[index]
+            let known = candidate.cells.jobs.firstIndex { $0.expected.id == shard.job }
+            let reason =
+                known == nil
+                ? "results of a job that the plan does not have"
+                : "results of a cell that the plan does not have: \(CellTable.key(shard.values).prefix(200))"
+            if let known {
+                guard groups[known].verdict < .incomplete else { continue }
+                groups[known].verdict = .incomplete
+                groups[known].reason = reason
+            } else if !groups.contains(where: { $0.place == [Value.Member("job", .string(shard.job))] }) {
+                groups.append(
+                    GroupJudgement(
+                        place: [Value.Member("job", .string(shard.job))], verdict: .incomplete, reason: reason))
+            }
+        }
+        if groups.isEmpty { groups = [GroupJudgement(place: [], verdict: .incomplete, reason: "missing: no results")] }
+        return GateJudgement(
+            name: "jobs", isRequired: true, question: "each job succeeded or may fail", groups: groups)
+    }
+
+    func cellJudgements() -> [CellJudgement] {
+        candidate.cells.jobs.flatMap { job in
+            job.cells.map { cell in
+                CellJudgement(
+                    job: job.expected.id, cell: cell.expected.id, name: cell.expected.name,
+                    outcome: cell.contradiction == nil ? cell.outcome : .failed,
+                    reason: cell.contradiction ?? cell.reason,
+                    isNeutral: !cell.expected.required || cell.expected.continueOnError,
+                    isInfrastructureOnly: cell.isInfrastructureOnly)
+            }
+        }
+    }
+
+    private func jobGroup(_ place: Int) -> GroupJudgement {
+        let job = candidate.cells.jobs[place]
+        var group = GroupJudgement(place: [Value.Member("job", .string(job.expected.id))], verdict: .pass, reason: "")
+        switch job.expected.ending {
+        case .notApplicable:
+            group.reason = "skipped: \(job.expected.reason.isEmpty ? "its 'if' was false" : job.expected.reason)"
+        case .notReached:
+            group.verdict = .fail
+            group.reason =
+                "not reached: \(job.expected.reason.isEmpty ? "something it needs failed" : job.expected.reason)"
+            return group
+        case .ran:
+            if job.cells.isEmpty {
+                group.verdict = .incomplete
+                group.reason = "missing: its cells are not known"
+                return group
+            }
+        }
+        count(job.cells, into: &group, job: place)
+        return group
+    }
+
+    private func count(_ cells: [CellTable.Cell], into group: inout GroupJudgement, job: Int) {
+        var (passed, skipped) = (0, 0)
+        var neutral: [String] = []
+        var failed: [String] = []
+        var incomplete: [(reason: String, isInfrastructureOnly: Bool)] = []
+        for (index, cell) in cells.enumerated() {
+            let isNeutral = !cell.expected.required || cell.expected.continueOnError
+            let told = "\(cell.expected.name): \(cell.contradiction ?? cell.reason)"
+            group.restsOn.append(candidate.attempts(job: job, cell: index))
+            let outcome = cell.contradiction == nil ? cell.outcome : .failed
+            if isNeutral && outcome != .passed && outcome != .notApplicable {
+                neutral.append("\(told) (\(cell.expected.required ? "continue-on-error" : "not required"))")
+                continue
+            }
+            switch outcome {
+            case .passed: passed += 1
+            case .notApplicable: skipped += 1
+            case .failed, .notReached: failed.append(told)
+            case .incomplete: incomplete.append((told, cell.isInfrastructureOnly))
+            }
+        }
+        var sentences: [String] = []
+        if !failed.isEmpty {
+            group.verdict = .fail
+            sentences.append("\(failed.count) of \(cells.count) cells failed: \(Self.listed(failed))")
+        } else if !incomplete.isEmpty {
+            group.verdict = .incomplete
+            group.isInfrastructureOnly = incomplete.allSatisfy(\.isInfrastructureOnly)
+        }
+        if !incomplete.isEmpty {
+            let reasons = incomplete.map(\.reason)
+            sentences.append("\(reasons.count) of \(cells.count) cells incomplete: \(Self.listed(reasons))")
+        }
+        if sentences.isEmpty && group.reason.isEmpty { sentences.append("\(passed) of \(cells.count) cells passed") }
+        if skipped > 0 && group.reason.isEmpty { sentences.append("\(skipped) skipped") }
+        if !neutral.isEmpty { sentences.append("not counted: \(Self.listed(neutral))") }
+        group.reason = ([group.reason] + sentences).filter { !$0.isEmpty }.joined(separator: "; ")
+    }
+
+    private static func listed(_ sentences: [String]) -> String {
+        sentences.prefix(3).joined(separator: "; ") + (sentences.count > 3 ? "; and \(sentences.count - 3) more" : "")
+    }
+}

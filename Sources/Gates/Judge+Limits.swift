@@ -1,0 +1,270 @@
+import Model
+
+extension Judge {
+    /// What one limit says about one group.
+    private struct Check {
+        var verdict: Verdict
+        var reason: String
+        var limit: GateRule.Limit
+        var bound: [Double] = []
+        var baseline: Double?
+        var effect: Double?
+    }
+
+    mutating func judge(_ group: CellGroup, _ rule: GateRule, job: Int, _ comparison: Comparison?) -> GroupJudgement {
+        var judgement = GroupJudgement(place: group.place, verdict: .incomplete, reason: "")
+        judgement.limit = rule.limits.map(\.text).joined(separator: ", ")
+        judgement.restsOn = group.cells.joined().map { candidate.attempts(job: job, cell: $0) }
+        judgement.baselineSource = comparison?.source ?? ""
+        let measured: Measured
+        switch candidate.reading(group, rule, job: job) {
+        case .measured(let value, let spread):
+            measured = value
+            judgement.spread = spread
+        case .refused(let reason):
+            judgement.verdict = .fail
+            judgement.reason = "\(rule.metric): \(reason)"
+            return judgement
+        case .missing(let reason, let isInfrastructureOnly):
+            judgement.reason = "\(rule.metric): \(reason)"
+            judgement.isInfrastructureOnly = isInfrastructureOnly
+            return judgement
+        }
+        var checks = rule.limits.filter { !$0.needsBaseline }.map { Self.check($0, measured.value, rule) }
+        if let comparison {
+            checks += relative(group, rule, job: job, comparison, measured)
+        }
+        // The worst limit speaks for the group; of equals, the first as written.
+        guard let decisive = checks.max(by: { $0.verdict < $1.verdict }),
+            let worst = checks.first(where: { $0.verdict == decisive.verdict })
+        else { return judgement }
+        judgement.verdict = worst.verdict
+        judgement.reason =
+            worst.verdict == .pass ? checks.map(\.reason).joined(separator: "; ") : worst.reason
+        if let spread = judgement.spread, spread.repetitions > 1 {
+            judgement.reason +=
+                "; \(spread.repetitions) repetitions lie in \(Figure.text(spread.lowest))…\(Figure.text(spread.highest))"
+        }
+        judgement.value = measured.value
+        judgement.count = measured.count
+        judgement.limit = worst.verdict == .pass ? judgement.limit : worst.limit.text
+        judgement.bound = worst.bound
+        judgement.baseline = checks.compactMap(\.baseline).first
+        judgement.effect = checks.compactMap(\.effect).first
+        return judgement
+    }
+
+    /// A limit on the value alone.
+    private static func check(_ limit: GateRule.Limit, _ value: Double, _ rule: GateRule) -> Check {
+        let name = rule.metric
+        switch limit {
+        case .atLeast(let bound):
+            let (shown, edge) = Figure.pair(value, bound)
+            return value >= bound
+                ? Check(verdict: .pass, reason: "\(name) \(shown), at least \(edge)", limit: limit, bound: [bound])
+                : Check(verdict: .fail, reason: "\(name) \(shown) is below \(edge)", limit: limit, bound: [bound])
+        case .atMost(let bound):
+            let (shown, edge) = Figure.pair(value, bound)
+            return value <= bound
+                ? Check(verdict: .pass, reason: "\(name) \(shown), at most \(edge)", limit: limit, bound: [bound])
+                : Check(verdict: .fail, reason: "\(name) \(shown) is above \(edge)", limit: limit, bound: [bound])
+        case .between(let low, let high):
+            let isWithin = value >= low && value <= high
+            let (shown, _) = Figure.pair(value, value < low ? low : high)
+            let edges = "\(Figure.text(low))…\(Figure.text(high))"
+            return Check(
+                verdict: isWithin ? .pass : .fail,
+                reason: "\(name) \(shown), \(isWithin ? "within" : "outside") \(edges)", limit: limit,
+                bound: [low, high])
+        case .dropAtMost, .riseAtMost, .ratioAtMost:
+            preconditionFailure("a limit against a baseline is checked against one")
+        }
+    }
+
+    // MARK: against a baseline
+
+    private mutating func relative(
+        _ group: CellGroup, _ rule: GateRule, job: Int, _ comparison: Comparison, _ measured: Measured
+    ) -> [Check] {
+        let limits = rule.limits.filter(\.needsBaseline)
+        let all = { (verdict: Verdict, reason: String) in
+            limits.map { Check(verdict: verdict, reason: "\(rule.metric): \(reason)", limit: $0) }
+        }
+        switch comparison.side {
+        case .blocked(let reason): return all(.inconclusive, reason)
+        case .floors(let floors, let reason):
+            return all(
+                floors == .pass ? .pass : .inconclusive, "no baseline: \(reason); \(floors.sentence(rule.metric))")
+        case .table(let place, let other):
+            let cells = Array(group.cells.joined())
+            let matches = matches(cells, job: job, in: place, job: other)
+            let twins = Dictionary(uniqueKeysWithValues: zip(cells, matches))
+            if let new = zip(cells, matches).first(where: { $0.1 == nil })?.0 {
+                let name = candidate.cells.jobs[job].cells[new].expected.name
+                guard rule.newCellsFloorOnly else {
+                    return all(.inconclusive, "no baseline: \(name) is a new cell")
+                }
+                guard comparison.floors == .pass else {
+                    return all(.inconclusive, "\(name) is a new cell; \(comparison.floors.sentence(rule.metric))")
+                }
+            }
+            let kept = group.cells.map { $0.filter { twins[$0] != .some(nil) } }.filter { !$0.isEmpty }
+            guard !kept.isEmpty else {
+                return all(.pass, "a new cell; \(comparison.floors.sentence(rule.metric))")
+            }
+            var ours = group
+            ours.cells = kept
+            var theirs = group
+            theirs.cells = kept.map { $0.compactMap { twins[$0] ?? nil } }
+            guard case .measured(let value, _) = candidate.reading(ours, rule, job: job) else {
+                return all(.inconclusive, "the cells that the baseline has give no value")
+            }
+            switch baselineReading(theirs, rule, in: place, job: other) {
+            case .refused(let reason): return all(.inconclusive, "the baseline's value is refused: \(reason)")
+            case .missing(let reason, _): return all(.inconclusive, "the baseline has no value: \(reason)")
+            case .measured(let baseline, _):
+                return limits.map { Self.check($0, value.value, against: baseline.value, rule) }
+            }
+        }
+    }
+
+    private static func check(
+        _ limit: GateRule.Limit, _ value: Double, against baseline: Double, _ rule: GateRule
+    ) -> Check {
+        switch limit {
+        case .dropAtMost(let amount):
+            return difference(limit, amount, baseline - value, sign: -1, value, baseline, rule)
+        case .riseAtMost(let amount):
+            return difference(limit, amount, value - baseline, sign: 1, value, baseline, rule)
+        case .ratioAtMost(let most):
+            var check = Check(verdict: .inconclusive, reason: "", limit: limit, baseline: baseline)
+            guard baseline > 0 else {
+                check.reason = "\(rule.metric): no ratio to a baseline of \(Figure.text(baseline))"
+                return check
+            }
+            let ratio = value / baseline
+            check.effect = ratio.isFinite ? ratio : nil
+            check.bound = (most * baseline).isFinite ? [most * baseline] : []
+            check.verdict = ratio <= most + slack(most, 0) ? .pass : .fail
+            let (from, to) = Figure.pair(baseline, value)
+            let (shown, edge) = Figure.pair(ratio, most)
+            check.reason = "\(rule.metric) \(from) -> \(to) (×\(shown), limit ×\(edge))"
+            return check
+        case .atLeast, .atMost, .between: preconditionFailure("a plain limit needs no baseline")
+        }
+    }
+
+    /// A drop (sign −1) or a rise (sign 1) of `change`, which may be at most `amount`.
+    private static func difference(
+        _ limit: GateRule.Limit, _ amount: GateRule.Amount, _ change: Double, sign: Double, _ value: Double,
+        _ baseline: Double, _ rule: GateRule
+    ) -> Check {
+        var check = Check(verdict: .inconclusive, reason: "", limit: limit, baseline: baseline)
+        let most: Double
+        switch amount {
+        case .absolute(let bound): most = bound
+        case .percent(let share):
+            guard baseline != 0 else {
+                check.reason = "\(rule.metric): no relative limit of zero"
+                return check
+            }
+            most = baseline.magnitude * share / 100
+        }
+        check.effect = (value - baseline).isFinite ? value - baseline : nil
+        check.bound = (baseline + sign * most).isFinite ? [baseline + sign * most] : []
+        check.verdict = change <= most + (most == 0 ? 0 : slack(most, baseline)) ? .pass : .fail
+        let (from, to) = Figure.pair(baseline, value)
+        let told: String
+        switch amount {
+        case .absolute:
+            let (shown, edge) = Figure.pair(sign * change, sign * most)
+            told = "\(sign * change > 0 ? "+" : "")\(shown), limit \(sign * most > 0 ? "+" : "")\(edge)"
+        case .percent(let share):
+            told =
+                "\(Figure.percent((value - baseline) / baseline.magnitude)), limit \(Figure.percent(sign * share / 100))"
+        }
+        check.reason = "\(rule.metric) \(from) -> \(to) (\(told))"
+        return check
+    }
+
+    /// What rounding alone can add to a difference: 0.90 − 0.88 is a little more than 0.02 in binary, and is meant to
+    /// be 0.02. Four units in the last place of the larger number; none for a limit of 0, where the sign is exact.
+    private static func slack(_ most: Double, _ baseline: Double) -> Double {
+        4 * max(most.magnitude, baseline.magnitude).ulp
+    }
+}
+
+extension Judge.Floors {
+    fileprivate func sentence(_ metric: String) -> String {
+        switch self {
+        case .none: "no gate has a plain limit on \(metric)"
+        case .pass: "its plain limits pass"
+        case .doNotPass: "its plain limits do not pass"
+        }
+    }
+}
+
+extension MetricTable {
+    func attempts(job: Int, cell: Int) -> CellAttempts {
+        let job = cells.jobs[job]
+        let cell = job.cells[cell]
+        var attempts = Array(repeating: 0, count: cell.shardCount)
+        for index in cell.settled {
+            let shard = cells.results.shards[index]
+            if attempts.indices.contains(shard.shard) { attempts[shard.shard] = shard.attempt }
+        }
+        return CellAttempts(job: job.expected.id, cell: cell.expected.id, attempts: attempts)
+    }
+}
+
+extension GateRule.Limit {
+    /// As a workflow writes it: `at-least 0.92`, `drop-at-most 3%`.
+    package var text: String {
+        switch self {
+        case .atLeast(let bound): "at-least \(Figure.text(bound))"
+        case .atMost(let bound): "at-most \(Figure.text(bound))"
+        case .between(let low, let high): "between \(Figure.text(low)) and \(Figure.text(high))"
+        case .dropAtMost(let amount): "drop-at-most \(amount.text)"
+        case .riseAtMost(let amount): "rise-at-most \(amount.text)"
+        case .ratioAtMost(let most): "ratio-at-most \(Figure.text(most))"
+        }
+    }
+}
+
+extension GateRule.Amount {
+    fileprivate var text: String {
+        switch self {
+        case .absolute(let amount): Figure.text(amount)
+        case .percent(let share): Figure.text(share) + "%"
+        }
+    }
+}
+
+extension GateRule {
+    /// What the gate asks, in one line.
+    package var question: String {
+        var words = [metric]
+        if case .quantile(let q) = statistic {
+            words.append(q == 1 ? "max" : q == 0 ? "min" : "p\(Figure.text(q * 100))")
+        }
+        words.append(limits.map(\.text).joined(separator: ", "))
+        switch per {
+        case .cell: words.append("per cell")
+        case .axes(let axes): words.append("per \(axes.joined(separator: ", "))")
+        case .run: words.append("per run")
+        }
+        if !over.isEmpty { words.append("over \(over.joined(separator: ", "))") }
+        switch aggregate {
+        case .mean: break
+        case .worst: words.append("(worst)")
+        case .quantile(let q): words.append("(quantile \(Figure.text(q)))")
+        }
+        switch baseline {
+        case .run(let run): words.append("against \(run)")
+        case .branch(let branch): words.append("against branch \(branch)")
+        case .alias(let alias): words.append("against \(alias)")
+        case nil: break
+        }
+        return words.joined(separator: " ")
+    }
+}

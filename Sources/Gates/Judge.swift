@@ -1,0 +1,230 @@
+package import Model
+
+/// The answer to a gate's baseline reference.
+package struct ResolvedBaseline: Sendable {
+    package enum Source: Sendable {
+        /// - Parameter name: what the report calls it: `r12, commit 1a2b3c4`.
+        case found(Results, name: String)
+        /// There is none yet; the sentence says where it was looked for. `first: pass-floor` applies.
+        case absent(String)
+        /// It should be there and cannot be had.
+        case unavailable(String)
+    }
+
+    package var reference: GateRule.BaselineReference
+    package var source: Source
+
+    package init(_ reference: GateRule.BaselineReference, _ source: Source) {
+        self.reference = reference
+        self.source = source
+    }
+}
+
+/// Judges a run: the implicit gate `jobs`, then each rule.
+///
+/// Pure and deterministic: the same arguments give the same judgement, whatever the order of `results.shards`.
+///
+/// - Parameter conditions: what the `when` of a gate came to, by the gate's name. A gate whose `when` has no answer is
+///   incomplete.
+package func judge(
+    _ rules: [GateRule], results: Results, baselines: [ResolvedBaseline] = [], conditions: [String: Bool] = [:]
+) -> Judgement {
+    var judge = Judge(results: results, baselines: baselines, conditions: conditions)
+    let jobs = judge.jobsGate()
+    return Judgement(gates: [jobs] + judge.gates(rules), cells: judge.cellJudgements())
+}
+
+/// Judges single gates of a run that may still go on, for `needs-gates`.
+package func judgeGates(
+    _ rules: [GateRule], named names: Set<String>, results: Results, baselines: [ResolvedBaseline] = [],
+    conditions: [String: Bool] = [:]
+) -> [GateJudgement] {
+    var judge = Judge(results: results, baselines: baselines, conditions: conditions)
+    return judge.gates(rules, named: names)
+}
+
+/// The state of one judging: tables of cells, and what was read from them already.
+struct Judge {
+    let conditions: [String: Bool]
+    var candidate: MetricTable
+    private let baselines: [ResolvedBaseline]
+    /// Beside `baselines`: tables of those that were needed.
+    private var tables: [MetricTable?]
+
+    init(results: Results, baselines: [ResolvedBaseline], conditions: [String: Bool]) {
+        candidate = MetricTable(CellTable(results))
+        self.baselines = baselines
+        self.conditions = conditions
+        tables = Array(repeating: nil, count: baselines.count)
+    }
+
+    mutating func gates(_ rules: [GateRule], named names: Set<String>? = nil) -> [GateJudgement] {
+        rules.filter { names?.contains($0.name) ?? true }.map { gate($0, among: rules) }
+    }
+
+    mutating func gate(_ rule: GateRule, among rules: [GateRule]) -> GateJudgement {
+        let answer = { (isApplicable: Bool, groups: [GroupJudgement]) in
+            GateJudgement(
+                name: rule.name, isRequired: rule.required, isApplicable: isApplicable, question: rule.question,
+                groups: groups)
+        }
+        let stop = { (verdict: Verdict, reason: String) in
+            answer(true, [GroupJudgement(place: [], verdict: verdict, reason: reason)])
+        }
+        if let condition = rule.when {
+            guard let holds = conditions[rule.name] else {
+                return stop(.incomplete, "its 'when' was not evaluated: \(condition.prefix(200))")
+            }
+            guard holds else { return answer(false, []) }
+        }
+        guard !rule.limits.isEmpty else { return stop(.incomplete, "the gate has no limit") }
+        let job: Int
+        switch candidate.job(of: rule) {
+        case .taken(let found): job = found
+        case .refused(let reason), .missing(let reason): return stop(.incomplete, reason)
+        }
+        let groups: [CellGroup]
+        switch candidate.groups(of: rule, job: job) {
+        case .taken(let found): groups = found
+        case .refused(let reason), .missing(let reason): return stop(.incomplete, reason)
+        }
+        var comparison: Comparison?
+        if rule.limits.contains(where: \.needsBaseline) {
+            comparison = compare(rule, job: job, among: rules)
+        }
+        var judgements = groups.map { judge($0, rule, job: job, comparison) }
+        if let comparison { addVanished(rule, job: job, comparison, to: &judgements, groups: groups) }
+        return answer(true, judgements)
+    }
+
+    // MARK: baselines
+
+    /// What stands on the other side of a gate's relative limits.
+    struct Comparison {
+        enum Side {
+            /// A place in `tables`, and the job's in it.
+            case table(Int, job: Int)
+            /// No comparison is possible, for the whole gate.
+            case blocked(String)
+            /// There is no baseline yet, and floors decide.
+            case floors(Floors, String)
+        }
+
+        var side: Side
+        var source: String
+        /// What the plain limits on the same metric say; for new cells too.
+        var floors: Floors
+    }
+
+    /// What plain limits on a metric came to.
+    enum Floors { case none, pass, doNotPass }
+
+    /// The comparison that `rule` asks for.
+    private mutating func compare(_ rule: GateRule, job: Int, among rules: [GateRule]) -> Comparison {
+        let needsFloors = rule.passesFirstOnFloor || rule.newCellsFloorOnly
+        var comparison = Comparison(side: .blocked(""), source: "", floors: .none)
+        if needsFloors { comparison.floors = floors(rule, job: job, among: rules) }
+        let place = baselines.firstIndex { $0.reference == rule.baseline }
+        guard rule.baseline != nil, let place else {
+            comparison.side = .blocked("no baseline was given")
+            return comparison
+        }
+        switch baselines[place].source {
+        case .unavailable(let reason): comparison.side = .blocked("no baseline: \(reason)")
+        case .absent(let reason):
+            comparison.side =
+                rule.passesFirstOnFloor ? .floors(comparison.floors, reason) : .blocked("no baseline: \(reason)")
+        case .found(let results, let name):
+            comparison.source = name
+            if let reason = Baseline.obstacle(candidate: candidate.cells.results.header, baseline: results.header) {
+                comparison.side = .blocked(reason)
+                return comparison
+            }
+            if tables[place] == nil { tables[place] = MetricTable(CellTable(results)) }
+            let id = candidate.cells.jobs[job].expected.id
+            guard let other = tables[place]?.cells.jobs.firstIndex(where: { $0.expected.id == id }) else {
+                comparison.side = .blocked("the baseline has no job '\(id)'")
+                return comparison
+            }
+            comparison.side = .table(place, job: other)
+        }
+        return comparison
+    }
+
+    /// What the gates with only plain limits on the same metric come to, `rule`'s own plain limits included.
+    private mutating func floors(_ rule: GateRule, job: Int, among rules: [GateRule]) -> Floors {
+        var own = rule
+        own.limits = rule.limits.filter { !$0.needsBaseline }
+        own.when = nil
+        let others = rules.filter { other in
+            guard other.name != rule.name, other.metric == rule.metric, other.statistic == rule.statistic,
+                !other.limits.isEmpty, !other.limits.contains(where: \.needsBaseline),
+                case .taken(job) = candidate.job(of: other)
+            else { return false }
+            return true
+        }
+        let verdicts = (others + (own.limits.isEmpty ? [] : [own])).map { gate($0, among: rules) }
+            .filter(\.isApplicable).map(\.verdict)
+        guard let worst = verdicts.max() else { return .none }
+        return worst <= .waived ? .pass : .doNotPass
+    }
+
+    /// The baseline's cells that match `cells`; `nil` where one has none.
+    func matches(_ cells: [Int], job: Int, in place: Int, job other: Int) -> [Int?] {
+        guard let table = tables[place] else { return cells.map { _ in nil } }
+        return cells.map { cell in
+            table.cells.jobs[other].byKey[candidate.cells.jobs[job].cells[cell].key].flatMap { $0 >= 0 ? $0 : nil }
+        }
+    }
+
+    mutating func baselineReading(_ group: CellGroup, _ rule: GateRule, in place: Int, job: Int) -> GroupReading {
+        tables[place]?.reading(group, rule, job: job) ?? .missing("no baseline", isInfrastructureOnly: false)
+    }
+
+    /// Cells that the baseline had to measure and the candidate's plan does not have.
+    private func addVanished(
+        _ rule: GateRule, job: Int, _ comparison: Comparison, to judgements: inout [GroupJudgement], groups: [CellGroup]
+    ) {
+        guard case .table(let place, let other) = comparison.side, let table = tables[place] else { return }
+        let ours = candidate.cells.jobs[job].byKey
+        for cell in table.cells.jobs[other].cells
+        where cell.expected.required && cell.expected.skipped == nil && ours[cell.key] == nil {
+            let (key, place) = CellGroup.name(of: cell, rule)
+            let reason = "a cell of the baseline vanished: \(cell.expected.name)"
+            if let group = groups.firstIndex(where: { $0.key == key }) {
+                guard judgements[group].verdict < .incomplete else { continue }
+                judgements[group].verdict = .incomplete
+                judgements[group].reason = reason
+            } else {
+                var vanished = GroupJudgement(place: place, verdict: .incomplete, reason: reason)
+                vanished.baselineSource = comparison.source
+                judgements.append(vanished)
+            }
+        }
+    }
+}
+
+/// Whether two sets of results may be compared at all.
+enum Baseline {
+    /// What of the provenance must be equal, unless it is an axis.
+    private static let comparable = ["evaluator", "inputs", "device_model"]
+
+    static func obstacle(candidate: ResultsHeader, baseline: ResultsHeader) -> String? {
+        if let run = candidate.run, run == baseline.run { return "baseline_is_candidate: both are \(run)" }
+        switch (candidate.tree, baseline.tree) {
+        case (.some(let tree), .some(let other)):
+            if tree == other { return "baseline_is_candidate: the same tree \(tree.short)" }
+        case (.none, _), (_, .none):
+            guard let commit = candidate.commit, let other = baseline.commit else {
+                return "not comparable: without the code tree nobody knows whether the baseline is the candidate"
+            }
+            if commit == other { return "baseline_is_candidate: the same commit \(commit.prefix(12))" }
+        }
+        for name in comparable {
+            let ours = candidate.provenance.first { $0.key == name }?.value
+            let theirs = baseline.provenance.first { $0.key == name }?.value
+            if ours != theirs { return "not comparable (\(name) differs)" }
+        }
+        return nil
+    }
+}

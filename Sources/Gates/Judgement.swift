@@ -1,0 +1,206 @@
+import JSON
+package import Model
+
+/// What the gates answer about one run, with everything needed to check the answer again.
+package struct Judgement: Equatable, Sendable {
+    /// The worst verdict among the required gates.
+    package var verdict: Verdict
+    /// The implicit gate `jobs` first, then the workflow's gates in its order.
+    package var gates: [GateJudgement]
+    /// Every cell of the plan, in its order, with what the gate `jobs` says about it.
+    package var cells: [CellJudgement]
+    /// Whether `verdict` is `incomplete` for no other reason than causes of the infrastructure.
+    package var isInfrastructureOnly: Bool
+
+    package init(gates: [GateJudgement], cells: [CellJudgement]) {
+        self.gates = gates
+        self.cells = cells
+        let required = gates.filter { $0.isRequired && $0.isApplicable }
+        let worst = required.map(\.verdict).max() ?? .incomplete
+        verdict = worst
+        isInfrastructureOnly = worst == .incomplete && required.allSatisfy(\.passesButForInfrastructure)
+    }
+
+    /// What the CLI ends with: 0 passed or waived, 3 the farm's fault, 1 everything else.
+    package var exitCode: Int32 {
+        switch verdict {
+        case .pass, .waived: 0
+        case .incomplete where isInfrastructureOnly: 3
+        case .inconclusive, .incomplete, .fail: 1
+        }
+    }
+}
+
+/// One gate's answer: the worst of its groups.
+package struct GateJudgement: Equatable, Sendable {
+    package var name: String
+    package var isRequired: Bool
+    /// `false` when the gate's `when` is false: it is then neutral and has no groups.
+    package var isApplicable: Bool
+    package var verdict: Verdict
+    /// What the gate asks, in words: `accuracy at-least 0.92 per cell`.
+    package var question: String
+    package var groups: [GroupJudgement]
+
+    package init(
+        name: String, isRequired: Bool, isApplicable: Bool = true, question: String, groups: [GroupJudgement]
+    ) {
+        self.name = name
+        self.isRequired = isRequired
+        self.isApplicable = isApplicable
+        self.question = question
+        self.groups = groups
+        verdict = isApplicable ? groups.map(\.verdict).max() ?? .incomplete : .pass
+    }
+
+    /// The verdict's word, `not_applicable` included.
+    package var word: String { isApplicable ? verdict.rawValue : "not_applicable" }
+
+    fileprivate var passesButForInfrastructure: Bool {
+        verdict <= .waived
+            || !groups.isEmpty && groups.allSatisfy { $0.verdict <= .waived || $0.isInfrastructureOnly }
+    }
+}
+
+/// A gate's answer about one group of cells.
+package struct GroupJudgement: Equatable, Sendable {
+    /// The values that name the group: of all axes, of those in `per`, or none for the run.
+    package var place: [Value.Member]
+    package var verdict: Verdict
+    package var reason: String
+    /// The group's value; `nil` when the evidence gives none.
+    package var value: Double?
+    /// The bound on `value`, limits against a baseline turned into the metric's unit; two for `between`.
+    package var bound: [Double] = []
+    /// The limit as written: `at-least 0.92`, `drop-at-most 3%`.
+    package var limit = ""
+    package var baseline: Double?
+    /// Which run or file the baseline is: `r12, commit 1a2b3c4`; empty without one.
+    package var baselineSource = ""
+    /// How many items the value rests on; `nil` where the metric's kind does not say.
+    package var count: Int?
+    /// Candidate − baseline, or their quotient for `ratio-at-most`.
+    package var effect: Double?
+    /// Of the repetitions named in `over`.
+    package var spread: Spread?
+    /// The interval and p of a test; limits without a test have none.
+    package var interval: [Double] = []
+    package var probability: Double?
+    /// The cells that the group reads, each with the attempt of every shard.
+    package var restsOn: [CellAttempts] = []
+    /// Whether the group is `incomplete` for no other reason than causes of the infrastructure.
+    package var isInfrastructureOnly = false
+
+    package init(place: [Value.Member], verdict: Verdict, reason: String) {
+        self.place = place
+        self.verdict = verdict
+        self.reason = reason
+    }
+}
+
+/// How far repetitions of one measurement lie apart.
+package struct Spread: Equatable, Sendable {
+    /// Of the values that were averaged.
+    package var lowest: Double
+    package var highest: Double
+    /// The most repetitions that went into one average.
+    package var repetitions: Int
+}
+
+/// Which attempts a cell's evidence comes from.
+package struct CellAttempts: Equatable, Sendable {
+    package var job: String
+    package var cell: String
+    /// By shard number; 0 where the shard has none.
+    package var attempts: [Int]
+}
+
+/// How a cell came out, its metrics left aside.
+package struct CellJudgement: Equatable, Sendable {
+    package enum Outcome: String, Sendable {
+        case passed
+        case failed
+        /// Something is missing: a shard was lost, cancelled, or never settled.
+        case incomplete
+        /// Its own `if`, or its job's, was false.
+        case notApplicable = "not_applicable"
+        /// Something that its job needs failed.
+        case notReached = "not_reached"
+    }
+
+    package var job: String
+    package var cell: String
+    package var name: String
+    package var outcome: Outcome
+    /// Empty for `passed`.
+    package var reason: String
+    /// Whether the gate `jobs` leaves `outcome` out: `required: false`, or `continue-on-error`.
+    package var isNeutral: Bool
+    package var isInfrastructureOnly: Bool
+
+    package init(
+        job: String, cell: String, name: String, outcome: Outcome, reason: String = "", isNeutral: Bool = false,
+        isInfrastructureOnly: Bool = false
+    ) {
+        self.job = job
+        self.cell = cell
+        self.name = name
+        self.outcome = outcome
+        self.reason = reason
+        self.isNeutral = isNeutral
+        self.isInfrastructureOnly = isInfrastructureOnly
+    }
+}
+
+extension Judgement {
+    /// `{"verdict","gates":[{"gate","verdict","required","groups":[…]}]}` on one line, the same bytes for the same
+    /// judgement.
+    package var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.key("verdict")
+        writer.string(verdict.rawValue)
+        writer.key("gates")
+        writer.beginArray()
+        for gate in gates { gate.write(into: &writer) }
+        writer.endArray()
+        writer.endObject()
+        writer.newline()
+        return writer.bytes
+    }
+}
+
+extension GateJudgement {
+    fileprivate func write(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("gate")
+        writer.string(name)
+        writer.key("verdict")
+        writer.string(word)
+        writer.key("required")
+        writer.boolean(isRequired)
+        writer.key("groups")
+        writer.beginArray()
+        for group in groups { group.write(into: &writer) }
+        writer.endArray()
+        writer.endObject()
+    }
+}
+
+extension GroupJudgement {
+    fileprivate func write(into writer: inout JSONWriter) {
+        let number = { (number: Double?) in number.map(Value.number) ?? .null }
+        writer.value(
+            .object([
+                Value.Member("where", .object(place)),
+                Value.Member("verdict", .string(verdict.rawValue)),
+                Value.Member("reason", .string(reason)),
+                Value.Member("value", number(value)),
+                Value.Member("bound", bound.count > 1 ? .array(bound.map(Value.number)) : number(bound.first)),
+                Value.Member("baseline", number(baseline)),
+                Value.Member("n", number(count.map(Double.init))),
+                Value.Member("interval", interval.isEmpty ? .null : .array(interval.map(Value.number))),
+                Value.Member("p", number(probability)),
+            ]))
+    }
+}

@@ -1,0 +1,200 @@
+package import Gates
+package import Model
+
+extension RunReport {
+    /// Works out the report. Pure: the same arguments give the same report.
+    ///
+    /// - Parameter results: what `judgement` was made of.
+    package init(facts: RunFacts, results: Results, judgement: Judgement) {
+        self.facts = facts
+        self.judgement = judgement
+        commit = results.header.commit
+        tree = results.header.tree
+        let book = AttemptBook(facts.attempts, results: results)
+        let marks = CellMarks(judgement, isOver: facts.endedAt != nil)
+        jobs = results.header.jobs.map { job in
+            let headline = marks.headlines[job.id]
+            let cells = job.cells.map { Self.cell($0, of: job, book, marks) }
+            return JobReport(
+                id: job.id, ending: job.ending, reason: job.reason, cells: cells,
+                grid: Grid(job.cells.map(\.values)), headline: headline)
+        }
+        slowest = Self.slowest(jobs)
+        cost = Self.cost(facts.attempts)
+        agents = Self.agents(facts.attempts)
+        retries = Self.retries(jobs)
+    }
+
+    private static func cell(
+        _ expected: ExpectedCell, of job: ExpectedJob, _ book: AttemptBook, _ marks: CellMarks
+    ) -> CellReport {
+        let place = CellPlace(job: job.id, cell: expected.id)
+        let shards = book.shards[place] ?? []
+        let attempts = shards.flatMap(\.attempts)
+        let durations = attempts.compactMap(\.duration)
+        var (mark, reasons) = marks.mark(place)
+        if mark == .incomplete && !marks.isOver {
+            mark = attempts.contains { $0.cause == nil } ? .running : .queued
+            reasons = []
+        }
+        var locks: [Digest] = []
+        for lock in attempts.compactMap(\.environmentLock) where !locks.contains(lock) { locks.append(lock) }
+        return CellReport(
+            id: expected.id, name: expected.name, values: expected.values, mark: mark, reasons: reasons,
+            figure: marks.figures[place], shards: shards,
+            duration: durations.isEmpty ? nil : durations.reduce(.zero, +), environmentLocks: locks.sorted())
+    }
+
+    private static func slowest(_ jobs: [JobReport]) -> [SlowShard] {
+        var shards: [SlowShard] = []
+        for job in jobs {
+            for cell in job.cells {
+                for shard in cell.shards {
+                    let durations = shard.attempts.compactMap(\.duration)
+                    guard !durations.isEmpty else { continue }
+                    shards.append(
+                        SlowShard(
+                            job: job.id, cell: cell.id, name: cell.name, shard: shard.shard,
+                            duration: durations.reduce(.zero, +)))
+                }
+            }
+        }
+        // Stable: of equals, the first in the plan.
+        let order = shards.indices.sorted { (shards[$1].duration, $0) < (shards[$0].duration, $1) }
+        return order.prefix(10).map { shards[$0] }
+    }
+
+    private static func cost(_ attempts: [AttemptFact]) -> Cost {
+        var cost = Cost()
+        for attempt in attempts {
+            let wall = attempt.duration ?? .zero
+            let cpu = attempt.cpu ?? .zero
+            cost.attempts += 1
+            cost.cpu += cpu
+            cost.wall += wall
+            cost.gpu += wall * attempt.gpus
+            cost.setup += attempt.setup ?? .zero
+            if let cause = attempt.cause, cause.kind != .passed {
+                cost.wastedCPU += cpu
+                cost.wastedWall += wall
+            }
+            if let peak = attempt.peakMemory, peak > cost.peakMemory ?? .zero { cost.peakMemory = peak }
+        }
+        return cost
+    }
+
+    private static func agents(_ attempts: [AttemptFact]) -> [AgentUse] {
+        var places: [String: Int] = [:]
+        var uses: [AgentUse] = []
+        for attempt in attempts where !attempt.agent.isEmpty {
+            let place = places[attempt.agent] ?? uses.count
+            if place == uses.count {
+                places[attempt.agent] = place
+                uses.append(AgentUse(agent: attempt.agent, attempts: 0, lost: 0, wall: .zero))
+            }
+            uses[place].attempts += 1
+            uses[place].wall += attempt.duration ?? .zero
+            if attempt.cause?.kind == .lostAgent { uses[place].lost += 1 }
+        }
+        return uses.sorted { $0.agent < $1.agent }
+    }
+
+    private static func retries(_ jobs: [JobReport]) -> [Retry] {
+        var retries: [Retry] = []
+        for cell in jobs.flatMap(\.cells) {
+            for shard in cell.shards where shard.attempts.count > 1 {
+                retries.append(
+                    Retry(
+                        name: cell.name, shard: shard.shard,
+                        attempts: shard.attempts.map {
+                            "#\($0.number) \($0.cause?.label ?? "running")"
+                                + ($0.agent.isEmpty ? "" : " on \($0.agent)")
+                        }, notes: shard.attempts.compactMap(\.note)))
+            }
+        }
+        return retries
+    }
+}
+
+struct CellPlace: Hashable {
+    var job: String
+    var cell: String
+}
+
+/// Attempts and settled shards, sorted into cells.
+private struct AttemptBook {
+    private(set) var shards: [CellPlace: [ShardReport]] = [:]
+
+    init(_ attempts: [AttemptFact], results: Results) {
+        struct ShardPlace: Hashable {
+            var cell: CellPlace
+            var shard: Int
+        }
+        var found: [ShardPlace: ShardReport] = [:]
+        for attempt in attempts {
+            let place = ShardPlace(cell: CellPlace(job: attempt.job, cell: attempt.cell), shard: attempt.shard)
+            found[place, default: ShardReport(shard: attempt.shard, cause: nil, attempts: [])].attempts.append(attempt)
+        }
+        for shard in results.shards {
+            let place = ShardPlace(cell: CellPlace(job: shard.job, cell: shard.cell), shard: shard.shard)
+            found[place, default: ShardReport(shard: shard.shard, cause: nil, attempts: [])].cause = shard.cause
+        }
+        for (place, report) in found {
+            var report = report
+            report.attempts.sort { $0.number < $1.number }
+            shards[place.cell, default: []].append(report)
+        }
+        for place in shards.keys { shards[place]?.sort { $0.shard < $1.shard } }
+    }
+}
+
+/// What the verdicts say about each cell.
+private struct CellMarks {
+    let isOver: Bool
+    /// The gate whose values a job's grid shows, by job.
+    private(set) var headlines: [String: String] = [:]
+    private(set) var figures: [CellPlace: Double] = [:]
+    private var verdicts: [CellPlace: [(verdict: Verdict, reason: String)]] = [:]
+    private var cells: [CellPlace: CellJudgement] = [:]
+
+    init(_ judgement: Judgement, isOver: Bool) {
+        self.isOver = isOver
+        for cell in judgement.cells { cells[CellPlace(job: cell.job, cell: cell.cell)] = cell }
+        for gate in judgement.gates.dropFirst() where gate.isApplicable {
+            for group in gate.groups {
+                guard group.restsOn.count == 1, let only = group.restsOn.first else { continue }
+                let place = CellPlace(job: only.job, cell: only.cell)
+                // A gate over a job of one cell reads "one cell" too, and is as good a headline as any.
+                if headlines[only.job] == nil { headlines[only.job] = gate.name }
+                if headlines[only.job] == gate.name { figures[place] = group.value }
+                if gate.isRequired && group.verdict != .pass {
+                    verdicts[place, default: []].append((group.verdict, "\(gate.name): \(group.reason)"))
+                }
+            }
+        }
+    }
+
+    func mark(_ place: CellPlace) -> (CellReport.Mark, [String]) {
+        guard let cell = cells[place] else { return (.incomplete, ["missing"]) }
+        var all = verdicts[place] ?? []
+        switch cell.outcome {
+        case .passed: break
+        case .notApplicable: return (.skipped, [cell.reason])
+        case .failed, .incomplete, .notReached:
+            if cell.isNeutral { return (.neutral, [cell.reason]) }
+            all.insert((cell.outcome == .incomplete ? .incomplete : .fail, cell.reason), at: 0)
+        }
+        let worst = all.map(\.verdict).max() ?? .pass
+        let reasons =
+            all.filter { $0.verdict == worst }.map(\.reason) + all.filter { $0.verdict != worst }.map(\.reason)
+        let mark: CellReport.Mark =
+            switch worst {
+            case .pass: .pass
+            case .waived: .waived
+            case .inconclusive: .inconclusive
+            case .incomplete: .incomplete
+            case .fail: .fail
+            }
+        return (mark, reasons)
+    }
+}

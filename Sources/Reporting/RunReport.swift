@@ -1,0 +1,105 @@
+package import Gates
+package import Model
+
+/// Everything that a report says about a run, worked out once; every renderer shows the same facts in the same words.
+package struct RunReport: Equatable, Sendable {
+    package var facts: RunFacts
+    package var commit: String?
+    package var tree: Digest?
+    package var judgement: Judgement
+    /// In the plan's order.
+    package var jobs: [JobReport]
+    /// The slowest shards, by the time of all their attempts, longest first; at most ten.
+    package var slowest: [SlowShard]
+    package var cost: Cost
+    package var agents: [AgentUse]
+    /// Shards that needed more than one attempt, in the plan's order.
+    package var retries: [Retry]
+
+    /// Whether the run has ended; before that, what is missing may still come.
+    package var isOver: Bool { facts.endedAt != nil }
+    /// From the submission to the end.
+    package var duration: Duration? {
+        guard let from = facts.submittedAt, let to = facts.endedAt, to >= from else { return nil }
+        return from.duration(to: to)
+    }
+}
+
+package struct JobReport: Equatable, Sendable {
+    package var id: String
+    package var ending: ExpectedJob.Ending
+    package var reason: String
+    package var cells: [CellReport]
+    package var grid: Grid
+    /// Which gate's values stand in the grid: the first one that is judged per cell of this job.
+    package var headline: String?
+}
+
+package struct CellReport: Equatable, Sendable {
+    /// What a cell's tick says. It follows from verdicts alone: of the gate `jobs`, and of required gates that read
+    /// nothing but this cell.
+    package enum Mark: String, CaseIterable, Sendable {
+        case pass, fail, incomplete, inconclusive, waived, running, queued
+        /// It did not run, and did not have to.
+        case skipped
+        /// It did not pass, and did not have to.
+        case neutral
+    }
+
+    package var id: String
+    package var name: String
+    package var values: [Value.Member]
+    package var mark: Mark
+    /// Why the mark is not `pass`, the worst first.
+    package var reasons: [String]
+    /// The value that the job's headline gate compared.
+    package var figure: Double?
+    package var shards: [ShardReport]
+    /// The time of all attempts together; `nil` when none was measured.
+    package var duration: Duration?
+    package var environmentLocks: [Digest]
+}
+
+package struct ShardReport: Equatable, Sendable {
+    package var shard: Int
+    package var cause: Cause?
+    /// By number.
+    package var attempts: [AttemptFact]
+}
+
+package struct SlowShard: Equatable, Sendable {
+    package var job: String
+    package var cell: String
+    package var name: String
+    package var shard: Int
+    package var duration: Duration
+}
+
+/// What the run took; of attempts that measured it.
+package struct Cost: Equatable, Sendable {
+    package var attempts = 0
+    package var cpu = Duration.zero
+    /// Wall time of attempts, added up.
+    package var wall = Duration.zero
+    package var gpu = Duration.zero
+    package var setup = Duration.zero
+    /// Of `cpu` and `wall`: spent by attempts that did not pass.
+    package var wastedCPU = Duration.zero
+    package var wastedWall = Duration.zero
+    package var peakMemory: ByteCount?
+}
+
+package struct AgentUse: Equatable, Sendable {
+    package var agent: String
+    package var attempts: Int
+    package var lost: Int
+    package var wall: Duration
+}
+
+package struct Retry: Equatable, Sendable {
+    package var name: String
+    package var shard: Int
+    /// `#1 lost_agent on gpu-1`, one per attempt.
+    package var attempts: [String]
+    package var notes: [String]
+}
