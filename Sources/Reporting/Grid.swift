@@ -49,10 +49,11 @@ package struct Grid: Equatable, Sendable {
 
         let column = varying.count > 1 ? varying.last { distinct($0).count <= Self.columnsMax } : nil
         let table = column.flatMap { Self.table(values, rows: varying.filter { $0 != column }, column: $0) }
-        columnAxis = table == nil ? nil : column
-        rowAxes = varying.filter { $0 != columnAxis }
+        let columnAxis = table == nil ? nil : column
+        let labels = varying.filter { $0 != columnAxis }
+        self.columnAxis = columnAxis
+        rowAxes = labels
         columns = columnAxis.map(distinct) ?? [""]
-        let labels = rowAxes
         rows =
             table
             ?? values.enumerated().map { index, value in
