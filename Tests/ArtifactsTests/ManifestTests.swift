@@ -1,6 +1,7 @@
 import Artifacts
 import Model
 import Testing
+import Wire
 
 private func file(_ path: String, _ size: Int = 0, executable: Bool = false) throws -> Manifest.File {
     Manifest.File(path: try TreePath(path), content: .bytes(count: size, executable: executable))
@@ -29,6 +30,39 @@ private func entry(_ path: String, size: UInt8 = 0) -> [UInt8] {
         #expect(try Manifest(decoding: bytes).encoded() == bytes)
         // The encoding is a name: this digest changes only by a decision.
         #expect(Digest(hashing: bytes).short == "06a905a5e05d")
+    }
+
+    /// The canonical reader and the generated messages are two programs for one format.
+    @Test func `is what the protocol says`() throws {
+        var random = SplitMix64(seed: 3)
+        var files: [Manifest.File] = []
+        var message = Proto.Manifest()
+        var total = 0
+        for number in 100..<400 {
+            var entry = Proto.FileEntry()
+            entry.path = "d\(number / 10)/f\(number)é"
+            if number % 7 == 0 {
+                entry.link = "../d10/x"
+                files.append(try link(entry.path, entry.link))
+            } else {
+                entry.size = [0, 1, 127, 128, 70_000].randomElement(using: &random) ?? 0
+                entry.executable = Bool.random(using: &random)
+                total += Int(entry.size)
+                files.append(try file(entry.path, Int(entry.size), executable: entry.executable))
+            }
+            message.files.append(entry)
+        }
+        var chunks: [Artifacts.ObjectRef] = []
+        while total > 0 {
+            let size = min(total, 3 << 20)
+            total -= size
+            chunks.append(ObjectRef(digest: Digest(hashing: [UInt8(chunks.count)]), sizeBytes: size))
+        }
+        message.chunks = chunks.map(\.message)
+        #expect(chunks == message.chunks.compactMap { ObjectRef($0) })
+        let bytes = try Manifest(files: files, chunks: chunks).encoded()
+        #expect(bytes == message.encoded())
+        #expect(try Proto.Manifest(decoding: bytes) == message)
     }
 
     @Test func `breaks no rule`() throws {
