@@ -1,0 +1,92 @@
+import Gates
+import JSON
+import Model
+import Workflows
+
+extension Commands {
+    static let judge = Command(
+        name: "judge", summary: "judge exported results by a workflow's gates, offline",
+        discussion: """
+            The verdict is the farm's to the byte. Results without a header are held against the workflow's plan, and
+            gates with a baseline are then inconclusive. Exit code 0 passed, 1 did not pass, 3 the farm's fault alone.
+
+              sheaf judge eval.yml --results run.jsonl --baseline main.jsonl
+            """,
+        operands: [.init(name: "FILE", help: "the workflow, whose gates are asked")],
+        options: [
+            .value("results", "FILE", "JSON lines, as sheaf export writes them"),
+            .value("baseline", "FILE", "the results that gates with a baseline compare with"),
+        ] + eventOptions,
+        run: { arguments in
+            let format = try arguments.choice("format", of: ["text", "json"])
+            let loaded = try LoadedWorkflow(arguments)
+            guard let plan = try loaded.plan(showing: false), let workflow = loaded.workflow else { return .usage }
+            var read = try readResults(try arguments.required("results"))
+            if !read.hasPlan { read.results.header.jobs = plan.expectedJobs }
+            let baselines = try baselines(of: plan, file: arguments.value("baseline"))
+            let conditions: [String: Bool]
+            do throws(Mistakes) {
+                conditions = try workflow.gateConditions(loaded.request, ancestors: nil)
+            } catch {
+                throw CommandFailure(loaded.text(error.diagnostics), exitCode: .usage)
+            }
+            let judgement = Gates.judge(
+                plan.gates, results: read.results, baselines: read.hasHeader ? baselines : absent(baselines),
+                conditions: conditions)
+            if format == "json" {
+                Terminal.write(judgement.json)
+            } else {
+                Terminal.print(JudgementText.text(judgement))
+            }
+            return ExitCode(rawValue: judgement.exitCode) ?? .failed
+        })
+
+    private static func readResults(_ path: String) throws -> ResultsFile {
+        let bytes = try Files.read(path, bytesMax: ResultsFile.bytesMax)
+        do throws(ResultsFileError) {
+            return try ResultsFile.read(bytes, file: path)
+        } catch {
+            throw CommandFailure("\(error)", exitCode: .usage)
+        }
+    }
+
+    /// The one file that was given answers every reference of the plan.
+    private static func baselines(of plan: Plan, file: String?) throws -> [ResolvedBaseline] {
+        var seen: [GateRule.BaselineReference] = []
+        for reference in plan.gates.compactMap(\.baseline) where !seen.contains(reference) { seen.append(reference) }
+        let given = try file.map(readResults)
+        return seen.map { reference in
+            guard let given, let file else { return ResolvedBaseline(reference, .absent("no --baseline was given")) }
+            return ResolvedBaseline(reference, .found(given.results, name: file))
+        }
+    }
+
+    private static func absent(_ baselines: [ResolvedBaseline]) -> [ResolvedBaseline] {
+        baselines.map {
+            ResolvedBaseline($0.reference, .absent("the results have no header that tells which code was measured"))
+        }
+    }
+}
+
+/// A judgement for people: each gate with the groups that decide it.
+enum JudgementText {
+    private static let groupsShown = 20
+
+    static func text(_ judgement: Judgement) -> String {
+        var text = ""
+        for gate in judgement.gates {
+            text += "\(pad(gate.word, 14)) \(gate.name)\(gate.isRequired ? "" : " (advisory)"): \(gate.question)\n"
+            let notable = gate.groups.filter { $0.verdict > .pass }
+            for group in notable.prefix(groupsShown) {
+                let place = group.place.map { "\($0.key)=\(JSONWriter.text($0.value))" }.joined(separator: " ")
+                text += "  \(pad(group.verdict.rawValue, 14))\(place.isEmpty ? "" : "\(place): ")\(group.reason)\n"
+            }
+            if notable.count > groupsShown { text += "  … and \(notable.count - groupsShown) more\n" }
+        }
+        return text + "verdict: \(judgement.verdict.rawValue)"
+    }
+
+    private static func pad(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(1, width - text.count))
+    }
+}
