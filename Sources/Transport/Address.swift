@@ -108,7 +108,7 @@ extension Address {
     ///
     /// - Parameter passive: for listening.
     func resolve(passive: Bool = false) async throws(LinkError) -> [SocketAddress] {
-        if case .success(let found) = lookUp(flags: AI_NUMERICHOST | (passive ? AI_PASSIVE : 0)) { return found }
+        if let found = numeric(passive: passive) { return found }
         let answer: Result<[SocketAddress], LinkError> = await withCheckedContinuation { continuation in
             do {
                 try startDeviceThread(named: "sheaf-resolver") {
@@ -119,6 +119,12 @@ extension Address {
             }
         }
         return try answer.get()
+    }
+
+    /// The answer where the host is a number; `nil` where it is a name.
+    func numeric(passive: Bool = false) -> [SocketAddress]? {
+        guard case .success(let found) = lookUp(flags: AI_NUMERICHOST | (passive ? AI_PASSIVE : 0)) else { return nil }
+        return found
     }
 
     private func lookUp(flags: CInt) -> Result<[SocketAddress], LinkError> {

@@ -69,7 +69,8 @@ final class StreamState: @unchecked Sendable {
         return lastWaiter
     }
 
-    func wait(_ id: UInt64, toReceive continuation: CheckedContinuation<Received, Never>) {
+    func wait(_ id: UInt64, toReceive continuation: CheckedContinuation<Received, Never>, _ link: isolated Link) {
+        link.loop.checkIsolated()
         precondition(receiver == nil, "one task at a time receives from a stream")
         receiver = (id, continuation)
     }
@@ -152,16 +153,22 @@ extension Link {
 
     // MARK: Streams
 
+    /// Streams that are not over for both sides.
+    package var openStreamCount: Int { streams.count }
+
     func send(_ message: [UInt8], on state: StreamState) async throws(LinkError) {
         guard message.count <= settings.messageBytesMax else {
             throw .exhausted("a message of \(message.count) bytes is beyond the limit of \(settings.messageBytesMax)")
         }
         while state.refusal == nil, engine.unsentBytes(on: state.number) > settings.unsentBytesMax {
             if Task.isCancelled { throw .cancelled }
-            blocked.insert(state.number)
             let id = state.nextWaiter()
-            await withTaskCancellationHandler {
-                await withCheckedContinuation { state.wait(id, toSend: $0) }
+            // The closure must touch the actor: one that does not runs elsewhere, and this wait would not be atomic.
+            await withTaskCancellationHandler { [self] in
+                await withCheckedContinuation { continuation in
+                    blocked.insert(state.number)
+                    state.wait(id, toSend: continuation)
+                }
             } onCancel: { [self] in
                 loop.execute { state.cancel(id) }
             }
@@ -182,8 +189,9 @@ extension Link {
         if let there = state.next(self) { return try there.get() }
         if Task.isCancelled { throw .cancelled }
         let id = state.nextWaiter()
-        let received = await withTaskCancellationHandler {
-            await withCheckedContinuation { state.wait(id, toReceive: $0) }
+        // As in `send`: the closure touches the actor.
+        let received = await withTaskCancellationHandler { [self] in
+            await withCheckedContinuation { state.wait(id, toReceive: $0, self) }
         } onCancel: { [self] in
             loop.execute { state.cancel(id) }
         }

@@ -84,6 +84,8 @@ package actor Link {
         watchExpiry()
         setPulse()
         flushSoon()
+        // OpenSSL may have read on behind the handshake: the kernel would never tell of those bytes again.
+        loop.execute { [self] in assumeIsolated { $0.readable() } }
     }
 
     /// Waits until both sides have said hello, or the link has ended.

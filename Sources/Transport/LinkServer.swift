@@ -49,7 +49,7 @@ package final class LinkServer: Sendable {
     ) async throws(LinkError) -> LinkServer {
         precondition(!loops.isEmpty, "a server needs a loop")
         let certified = if case .certified = admission { true } else { false }
-        let context = try TLSContext.server(identity, certified: certified)
+        let context = try serverContext(identity, certified: certified)
         let members = Members(
             loops: loops, settings: settings, admission: admission, observer: observer, handler: handler)
         let doorLoop: EventLoop
@@ -79,7 +79,18 @@ package final class LinkServer: Sendable {
     /// Shows another certificate to whoever connects from now on: a renewal.
     package func use(_ identity: Identity) async throws(LinkError) {
         let certified = if case .certified = members.admission { true } else { false }
-        await door.use(try TLSContext.server(identity, certified: certified))
+        await door.use(try Self.serverContext(identity, certified: certified))
+    }
+
+    private static func serverContext(_ identity: Identity, certified: Bool) throws(LinkError) -> TLSContext {
+        guard identity.principal.role == .coordinator else {
+            throw .certificate(
+                .wrongRole("a \(identity.principal.role.rawValue)'s certificate cannot serve as coordinator's"))
+        }
+        do throws(CertificateError) { try identity.certificate.checkTime(.wallClock()) } catch {
+            throw .certificate(error)
+        }
+        return try TLSContext.server(identity, certified: certified)
     }
 
     /// The links that are open, in no order.
@@ -105,6 +116,8 @@ package final class LinkServer: Sendable {
         await door.close()
         for link in members.stop() { await link.close(status) }
         await members.waitUntilEmpty()
+        // The door and the members hold each other while they work.
+        members.door.withLock { $0 = nil }
     }
 }
 

@@ -31,10 +31,6 @@ import Model
 
     /// - Parameter certified: whether clients must show a certificate of the farm's authority.
     static func server(_ identity: Identity, certified: Bool) throws(LinkError) -> TLSContext {
-        guard identity.principal.role == .coordinator else {
-            throw .certificate(
-                .wrongRole("a \(identity.principal.role.rawValue)'s certificate cannot serve as coordinator's"))
-        }
         let context = TLSContext(isServer: true)
         try context.show(identity)
         if certified {
