@@ -1,6 +1,6 @@
 # make demo   installs what it needs, builds, runs the main job on real input
 # make test   installs what it needs, builds, passes the tests (one alone: make test FILTER='settles at most once')
-# make deep   sanitizers, fuzzing, long simulations (SECONDS_MAX bounds the whole in seconds)
+# make deep   long simulations and properties (SECONDS_MAX bounds the whole in seconds)
 SHELL := /bin/bash
 .DEFAULT_GOAL := test
 .PHONY: demo test deep build release lint format proto dependencies clean
