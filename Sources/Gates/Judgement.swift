@@ -105,6 +105,12 @@ package struct Spread: Equatable, Sendable {
     package var highest: Double
     /// The most repetitions that went into one average.
     package var repetitions: Int
+
+    package init(lowest: Double, highest: Double, repetitions: Int) {
+        self.lowest = lowest
+        self.highest = highest
+        self.repetitions = repetitions
+    }
 }
 
 /// Which attempts a cell's evidence comes from.
@@ -113,6 +119,12 @@ package struct CellAttempts: Equatable, Sendable {
     package var cell: String
     /// By shard number; 0 where the shard has none.
     package var attempts: [Int]
+
+    package init(job: String, cell: String, attempts: [Int]) {
+        self.job = job
+        self.cell = cell
+        self.attempts = attempts
+    }
 }
 
 /// How a cell came out, its metrics left aside.
