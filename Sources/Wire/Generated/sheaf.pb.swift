@@ -3173,6 +3173,8 @@ extension Proto {
         package var when: String?
         package var line: UInt32 = 0
         package var column: UInt32 = 0
+        /// The file of this line and column: the plan's, or the one given by `--with`.
+        package var file: String = ""
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3199,6 +3201,7 @@ extension Proto {
                 case 138: when = try reader.value(ProtoString.self)
                 case 144: line = try reader.value(ProtoUInt32.self)
                 case 152: column = try reader.value(ProtoUInt32.self)
+                case 162: file = try reader.value(ProtoString.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3224,6 +3227,7 @@ extension Proto {
             writer.field(ProtoString.self, 17, when)
             writer.field(ProtoUInt32.self, 18, line)
             writer.field(ProtoUInt32.self, 19, column)
+            writer.field(ProtoString.self, 20, file)
             writer.unknown(unknown)
         }
     }
