@@ -1,0 +1,172 @@
+import JSON
+package import Model
+
+// A plan as the coordinator stores it. Reading a stored plan gives the plan that was written, with three exceptions that
+// JSON and the messages' zeros make: a matrix value that is infinite or no number comes back as text, an amount of 0
+// bytes as none named, and durations as whole nanoseconds.
+
+extension Proto.Plan {
+    package init(_ plan: Model.Plan) {
+        self.init()
+        name = plan.name
+        file = plan.file
+        jobs = plan.jobs.map { Proto.PlannedJob($0) }
+        gates = plan.gates.map { Proto.GateRule($0) }
+        falseBlockRate = plan.falseBlockRate
+    }
+
+    package func meaning() throws(MeaningError) -> Model.Plan {
+        let count = jobs.count
+        return Model.Plan(
+            name: name, file: file,
+            jobs: try list("jobs", jobs) { job throws(MeaningError) in try job.meaning(among: count) },
+            gates: try list("gates", gates) { gate throws(MeaningError) in try gate.meaning() },
+            falseBlockRate: falseBlockRate)
+    }
+}
+
+extension Proto.PlannedJob {
+    package init(_ job: Model.PlannedJob) {
+        self.init()
+        id = job.id
+        name = job.name
+        needs = job.needs.map { UInt32(held: $0) }
+        needsGates = job.needsGates
+        condition = job.condition
+        cellsKnown = job.cells != nil
+        cells = (job.cells ?? []).map { Proto.PlannedCell($0) }
+        failFast = job.failFast
+        maxParallel = job.maxParallel.map { UInt32(held: $0) }
+        shards = Proto.ShardPlan(job.shards)
+        retry = Proto.RetryPolicy(job.retry)
+        work = Proto.JobWork(job.work)
+    }
+
+    /// - Parameter jobCount: how many jobs the plan has: `needs` name them by position.
+    package func meaning(among jobCount: Int) throws(MeaningError) -> Model.PlannedJob {
+        guard cellsKnown || cells.isEmpty else { throw MeaningError("cells", "are given, and said to be unknown") }
+        return Model.PlannedJob(
+            id: id, name: name,
+            needs: try list("needs", needs) { need throws(MeaningError) in
+                guard need < jobCount else { throw MeaningError("", "names job \(need) of \(jobCount)") }
+                return Int(need)
+            },
+            needsGates: needsGates, condition: condition,
+            cells: cellsKnown ? try list("cells", cells) { cell throws(MeaningError) in try cell.meaning() } : nil,
+            failFast: failFast, maxParallel: maxParallel.map { Int($0) },
+            shards: try required("shards", shards) { shards throws(MeaningError) in try shards.meaning() },
+            retry: try required("retry", retry) { retry throws(MeaningError) in try retry.meaning() },
+            work: try required("work", work) { work throws(MeaningError) in try work.meaning() })
+    }
+}
+
+extension Proto.PlannedCell {
+    package init(_ cell: Model.PlannedCell) {
+        self.init()
+        id = cell.id
+        name = cell.name
+        valuesJson = JSONWriter.text(.object(cell.values))
+        labels = cell.labels
+        python = cell.python
+        resources = Proto.Resources(cell.resources)
+        timeoutNs = UInt64(clamping: cell.timeout.wholeNanoseconds)
+        idleTimeoutNs = cell.idleTimeout.map { UInt64(clamping: $0.wholeNanoseconds) }
+        queueTimeoutNs = UInt64(clamping: cell.queueTimeout.wholeNanoseconds)
+        continueOnError = cell.continueOnError
+        required = cell.required
+        inputs = cell.inputs.map { Proto.HeldInput($0) }
+        skipped = cell.skipped
+    }
+
+    package func meaning() throws(MeaningError) -> Model.PlannedCell {
+        Model.PlannedCell(
+            id: id, name: name, values: try members("values_json", valuesJson), labels: labels, python: python,
+            resources: try Wire.required("resources", resources) { asked throws(MeaningError) in try asked.meaning() },
+            timeout: try duration("timeout_ns", timeoutNs),
+            idleTimeout: try idleTimeoutNs.map { nanoseconds throws(MeaningError) in
+                try duration("idle_timeout_ns", nanoseconds)
+            },
+            queueTimeout: try duration("queue_timeout_ns", queueTimeoutNs), continueOnError: continueOnError,
+            required: required,
+            inputs: try list("inputs", inputs) { input throws(MeaningError) in try input.meaning() },
+            skipped: skipped)
+    }
+}
+
+/// The members of an object that travels as JSON.
+private func members(_ name: String, _ text: String) throws(MeaningError) -> [Value.Member] {
+    let value: Value
+    do {
+        value = try JSONParser.value(text, depthMax: Limits.nestingMax + 1)
+    } catch {
+        throw MeaningError(name, "is no JSON: \(error)")
+    }
+    guard case .object(let members) = value else { throw MeaningError(name, "is no JSON object") }
+    return members
+}
+
+private func duration(_ name: String, _ nanoseconds: UInt64) throws(MeaningError) -> Duration {
+    guard let count = Int64(exactly: nanoseconds) else { throw MeaningError(name, "is more than 292 years") }
+    return .nanoseconds(count)
+}
+
+extension Proto.ShardPlan {
+    package init(_ plan: Model.ShardPlan) {
+        self.init()
+        count = UInt32(held: plan.count)
+        items = plan.items.map { Proto.ItemSource($0) }
+        maxParallel = plan.maxParallel.map { UInt32(held: $0) }
+        failFast = plan.failFast
+    }
+
+    package func meaning() throws(MeaningError) -> Model.ShardPlan {
+        guard count > 0 else { throw MeaningError("count", "is missing: a cell has at least 1 shard") }
+        let items = try self.items.map { source throws(MeaningError) in
+            try field("items") { () throws(MeaningError) in try source.meaning() }
+        }
+        return Model.ShardPlan(
+            count: Int(count), items: items, maxParallel: maxParallel.map { Int($0) }, failFast: failFast)
+    }
+}
+
+extension Proto.ItemSource {
+    package init(_ source: Model.ShardPlan.ItemSource) {
+        self.init()
+        kind =
+            switch source {
+            case .file(let path): .file(path)
+            case .command(let command): .command(command)
+            case .collect(let collector): .collect(collector)
+            }
+    }
+
+    package func meaning() throws(MeaningError) -> Model.ShardPlan.ItemSource {
+        switch kind {
+        case .file(let path): .file(path)
+        case .command(let command): .command(command)
+        case .collect(let collector): .collect(collector)
+        case nil: throw MeaningError("kind", "is missing: it is one of file, command and collect")
+        }
+    }
+}
+
+extension Proto.RetryPolicy {
+    package init(_ policy: Model.RetryPolicy) {
+        self.init()
+        attemptsMax = UInt32(held: policy.attemptsMax)
+        on = policy.on
+        backoffMinNs = UInt64(clamping: policy.backoffMin.wholeNanoseconds)
+        backoffMaxNs = UInt64(clamping: policy.backoffMax.wholeNanoseconds)
+        memoryFactor = policy.memoryFactor
+    }
+
+    package func meaning() throws(MeaningError) -> Model.RetryPolicy {
+        guard attemptsMax > 0 else { throw MeaningError("attempts_max", "is missing: the first attempt counts") }
+        guard memoryFactor >= 1, memoryFactor.isFinite else {
+            throw MeaningError("memory_factor", "is \(memoryFactor); it is at least 1")
+        }
+        return Model.RetryPolicy(
+            attemptsMax: Int(attemptsMax), on: on, backoffMin: try duration("backoff_min_ns", backoffMinNs),
+            backoffMax: try duration("backoff_max_ns", backoffMaxNs), memoryFactor: memoryFactor)
+    }
+}

@@ -1,0 +1,72 @@
+package import Model
+
+// What a job's shards do, as plans hold it and assignments carry it.
+
+extension Proto.JobWork {
+    package init(_ work: Model.JobWork) {
+        self.init()
+        environment = work.environment.map { Proto.Template($0) }
+        shell = work.shell
+        workingDirectory = work.workingDirectory
+        setup = work.setup.map { Proto.Step($0) }
+        steps = work.steps.map { Proto.Step($0) }
+        metrics = work.metrics
+        outputs = work.outputs.map { Proto.Template($0) }
+    }
+
+    package func meaning() throws(MeaningError) -> Model.JobWork {
+        Model.JobWork(
+            environment: environment.map(\.meaning), shell: shell, workingDirectory: workingDirectory,
+            setup: try list("setup", setup) { step throws(MeaningError) in try step.meaning() },
+            steps: try list("steps", steps) { step throws(MeaningError) in try step.meaning() },
+            metrics: metrics, outputs: outputs.map(\.meaning))
+    }
+}
+
+extension Proto.Template {
+    package init(_ template: Model.Template) {
+        self.init()
+        name = template.name
+        text = template.text
+    }
+
+    package var meaning: Model.Template { Model.Template(name, text) }
+}
+
+extension Proto.Step {
+    package init(_ step: Model.Step) {
+        self.init()
+        id = step.id
+        name = step.name
+        condition = step.condition
+        switch step.action {
+        case .run(let command): action = .run(command)
+        case .uses(let name, let reference, let with):
+            var uses = Proto.UsesAction()
+            uses.action = name
+            uses.reference = reference
+            uses.with = with.map { Proto.Template($0) }
+            action = .uses(uses)
+        }
+        environment = step.environment.map { Proto.Template($0) }
+        shell = step.shell
+        workingDirectory = step.workingDirectory
+        timeout = step.timeout
+        continueOnError = step.continueOnError
+        line = UInt32(held: step.line)
+    }
+
+    package func meaning() throws(MeaningError) -> Model.Step {
+        let action: Model.Step.Action
+        switch self.action {
+        case .run(let command): action = .run(command)
+        case .uses(let uses):
+            action = .uses(action: uses.action, reference: uses.reference, with: uses.with.map(\.meaning))
+        case nil: throw MeaningError("action", "is missing: it is one of run and uses")
+        }
+        return Model.Step(
+            id: id, name: name, condition: condition, action: action, environment: environment.map(\.meaning),
+            shell: shell, workingDirectory: workingDirectory, timeout: timeout, continueOnError: continueOnError,
+            line: Int(line))
+    }
+}

@@ -1,0 +1,132 @@
+import Model
+
+/// Makes plans of every shape that the model has, from a seed.
+struct RandomPlan {
+    var random: SplitMix64
+
+    init(seed: UInt64) { random = SplitMix64(seed: seed) }
+
+    mutating func plan() -> Plan {
+        let jobs = number(0...4)
+        return Plan(
+            name: text(), file: "eval.yml", jobs: (0..<jobs).map { job($0, of: jobs) }, gates: several { $0.gate() },
+            falseBlockRate: share())
+    }
+
+    mutating func job(_ index: Int, of count: Int) -> PlannedJob {
+        let cells = chance() ? several { $0.cell() } : nil
+        return PlannedJob(
+            id: "job\(index)", name: text(), needs: several { $0.number(0...count - 1) },
+            needsGates: several { $0.text() }, condition: maybe { $0.text() }, cells: cells, failFast: chance(),
+            maxParallel: maybe { $0.number(0...10_000) },
+            shards: ShardPlan(
+                count: number(1...10_000), items: maybe { $0.source() }, maxParallel: maybe { $0.number(0...9) },
+                failFast: chance()),
+            retry: RetryPolicy(
+                attemptsMax: number(1...100), on: several { $0.text() }, backoffMin: duration(),
+                backoffMax: duration(), memoryFactor: 1 + share()),
+            work: JobWork(
+                environment: templates(), shell: maybe { $0.text() }, workingDirectory: maybe { $0.text() },
+                setup: several { $0.step() }, steps: several { $0.step() }, metrics: maybe { $0.text() },
+                outputs: templates()))
+    }
+
+    mutating func cell() -> PlannedCell {
+        let values = several { $0.value(depth: 3) }.enumerated().map { Value.Member("axis\($0.offset)", $0.element) }
+        return PlannedCell(
+            id: text(), name: text(), values: values, labels: several { $0.text() }, python: maybe { $0.text() },
+            resources: resources(), timeout: duration(), idleTimeout: maybe { $0.duration() },
+            queueTimeout: duration(), continueOnError: chance(), required: chance(), inputs: several { $0.input() },
+            skipped: maybe { $0.text() })
+    }
+
+    mutating func gate() -> GateRule {
+        GateRule(
+            name: text(), job: maybe { $0.text() }, metric: text(),
+            statistic: chance() ? .value : .quantile(share()),
+            per: [.cell, .run, .axes(several { $0.text() })][number(0...2)], over: several { $0.text() },
+            aggregate: [.mean, .worst, .quantile(share())][number(0...2)], weightedByCount: chance(),
+            better: [nil, .higher, .lower][number(0...2)], limits: several { $0.limit() },
+            baseline: [nil, .run(RunID(UInt64(number(1...99)))), .branch(text()), .alias(text())][number(0...3)],
+            passesFirstOnFloor: chance(), newCellsFloorOnly: chance(), required: chance(), when: maybe { $0.text() },
+            position: SourcePosition(
+                file: chance() ? "eval.yml" : "gates.yml", line: number(0...9999), column: number(0...200)))
+    }
+
+    mutating func limit() -> GateRule.Limit {
+        let amount: GateRule.Amount = chance() ? .absolute(real()) : .percent(real())
+        return [
+            .atLeast(real()), .atMost(real()), .between(real(), real()), .dropAtMost(amount), .riseAtMost(amount),
+            .ratioAtMost(real()),
+        ][number(0...5)]
+    }
+
+    mutating func step() -> Step {
+        Step(
+            id: maybe { $0.text() }, name: maybe { $0.text() }, condition: maybe { $0.text() },
+            action: chance() ? .run(text()) : .uses(action: text(), reference: text(), with: templates()),
+            environment: templates(), shell: maybe { $0.text() }, workingDirectory: maybe { $0.text() },
+            timeout: maybe { $0.text() }, continueOnError: maybe { $0.text() }, line: number(0...1_000_000))
+    }
+
+    mutating func capacity() -> Capacity {
+        Capacity(
+            cpus: number(1...512), memory: bytes(),
+            gpus: several { GPU(uuid: $0.text(), model: $0.text(), memory: $0.bytes()) },
+            labels: several { $0.text() },
+            interpreters: several { Interpreter(version: $0.text(), path: $0.text(), source: $0.text()) },
+            inputs: several { $0.input() })
+    }
+
+    mutating func resources() -> ResourceRequest {
+        ResourceRequest(
+            cpus: number(1...64), memory: maybe { $0.bytes() },
+            gpus: maybe {
+                GPURequest(
+                    count: $0.number(1...8), memory: $0.maybe { $0.bytes() },
+                    model: $0.maybe { "H\($0.number(1...200))" })
+            })
+    }
+
+    mutating func input() -> HeldInput {
+        let bytes = (0..<Digest.byteCount).map { _ in UInt8.random(in: 0...255, using: &random) }
+        guard let digest = Digest(bytes) else { preconditionFailure("a digest has \(Digest.byteCount) bytes") }
+        return HeldInput(path: text(), manifest: digest)
+    }
+
+    mutating func source() -> ShardPlan.ItemSource {
+        [.file(text()), .command(text()), .collect(text())][number(0...2)]
+    }
+
+    mutating func value(depth: Int) -> Value {
+        switch number(0...(depth > 0 ? 5 : 3)) {
+        case 0: .null
+        case 1: .boolean(chance())
+        case 2: .number(real())
+        case 3: .string(text())
+        case 4: .array(several { $0.value(depth: depth - 1) })
+        default:
+            .object(
+                several { $0.value(depth: depth - 1) }.enumerated().map { Value.Member("key\($0.offset)", $0.element) })
+        }
+    }
+
+    mutating func templates() -> [Template] { several { Template($0.text(), $0.text()) } }
+
+    mutating func text() -> String {
+        ["", "x", "${{ matrix.python }}", "ein Satz\nmit Zeilen", "\u{0}\"\\\u{7F}", "Größe 🌾", "日本語"][number(0...6)]
+    }
+
+    mutating func duration() -> Duration { .nanoseconds(Int64(number(0...Int.max >> number(0...62)))) }
+    mutating func bytes() -> ByteCount { ByteCount(Int64(number(1...Int.max >> number(0...61)))) }
+    mutating func share() -> Double { Double.random(in: 0...1, using: &random) }
+
+    mutating func real() -> Double {
+        [0, 1, -1, 0.1, 1e300, -.leastNonzeroMagnitude, .greatestFiniteMagnitude, share()][number(0...7)]
+    }
+
+    mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+    mutating func chance() -> Bool { Bool.random(using: &random) }
+    mutating func maybe<T>(_ make: (inout Self) -> T) -> T? { chance() ? make(&self) : nil }
+    mutating func several<T>(_ make: (inout Self) -> T) -> [T] { (0..<number(0...3)).map { _ in make(&self) } }
+}
