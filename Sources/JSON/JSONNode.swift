@@ -2,7 +2,7 @@ package import Model
 
 /// A piece of a JSON text with its place, and numbers as they were written.
 package struct JSONNode: Equatable, Sendable {
-    package indirect enum Kind: Equatable, Sendable {
+    package enum Kind: Equatable, Sendable {
         case null
         case boolean(Bool)
         /// Finite; `text` is the number as written.
@@ -22,7 +22,7 @@ package struct JSONNode: Equatable, Sendable {
     package var kind: Kind
     /// From 1.
     package var line: Int
-    /// From 1, in bytes.
+    /// From 1, in characters (Unicode scalars).
     package var column: Int
 
     /// The first member named exactly `key`.
@@ -47,7 +47,7 @@ package struct JSONNode: Equatable, Sendable {
 package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     /// From 1.
     package var line: Int
-    /// From 1, in bytes.
+    /// From 1, in characters (Unicode scalars).
     package var column: Int
     package var problem: String
     /// The word that was found where a value belongs: `NaN`, `None`, `0,80`; empty when it is not about a word.

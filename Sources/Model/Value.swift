@@ -1,5 +1,5 @@
 /// A value as YAML's core schema, JSON and the expression language share it. Objects keep the order they were written in.
-package indirect enum Value: Sendable, Equatable {
+package enum Value: Sendable, Equatable {
     case null
     case boolean(Bool)
     case number(Double)

@@ -99,6 +99,153 @@ import Testing
         #expect(lines.last?.bytes == [0x33])
     }
 
+    /// Values with places and without, and lines one by one, go through the same scanner and must agree.
+    @Test func `reads the same with places and without`() throws {
+        var random = SplitMix64(seed: 12)
+        for seed in 0..<300 {
+            let text = JSONWriter.text(Self.random(depth: 4, using: &random), indent: seed % 2 == 0 ? 2 : nil)
+            let value = try JSONParser.value(text)
+            #expect(try JSONParser.parse(Array(text.utf8)).value == value, "seed \(seed): \(text)")
+        }
+    }
+
+    @Test func `rounds decimal numbers once`() throws {
+        var random = SplitMix64(seed: 53)
+        for seed in 0..<20_000 {
+            let digits = String(random.next() >> UInt64.random(in: 0..<60, using: &random))
+            let cut = Int.random(in: 0...digits.count, using: &random)
+            let exponent = ["", "", "e-7", "E+3", "e12", "e-18", "e280", "e-300"].randomElement(using: &random) ?? ""
+            let text =
+                (cut == 0 ? "0" : digits.prefix(cut)) + "." + (cut == digits.count ? "0" : digits.dropFirst(cut))
+                + exponent
+            #expect(try JSONParser.value(String(text)) == .number(try #require(Double(text))), "seed \(seed): \(text)")
+        }
+        // Halfway between two neighbours, and beside it: the last bits decide.
+        for text in [
+            "9007199254740993", "9007199254740993.0", "9007199254740993.1", "900719925474099.3", "9007199254740995",
+            "0.1234567890123456785", "1.000000000000000111", "1.0000000000000001110", "9999999999999999999",
+            "18446744073709551615",
+            "18446744073709551616", "0.0000000000000000001", "4.35", "0.000001", "5e-324", "2.4703282292062327e-324",
+            "1.7976931348623157e308", "0e999", "0.0e-999", "-0.0e5", "1e22", "1e23", "123e20", "9007199254740993e1",
+        ] {
+            #expect(try JSONParser.value(text) == .number(try #require(Double(text))), "\(text)")
+        }
+        for text in ["1e309", "1.7976931348623159e308", "-1e400", "1e9999999999999999999999"] {
+            #expect(throws: JSONError.self, "\(text)") { try JSONParser.value(text) }
+        }
+    }
+
+    @Test func `counts columns in characters`() throws {
+        #expect(try #require(error("{\"é😀\": \"ü\", \"a\\u00e9\": nope}")).column == 24)
+        #expect(try #require(error("[\"é\\n😀\", nope]")).column == 10)
+        #expect(try #require(error("{\"é\":1,\n\"ö\" : nope}")).column == 7)
+        let node = try JSONParser.parse(Array("[{\"é\": 1, \"b\": 2}, {\"é\": 1, \"b\": 2}]".utf8))
+        guard case .array(let items) = node.kind else { Issue.record("no array"); return }
+        #expect(items[1].column == 20 && items[1]["é"]?.column == 26 && items[1]["b"]?.column == 34)
+    }
+
+    @Test func `tells keys apart by their bytes`() throws {
+        // The two texts are canonically the same, and not the same bytes.
+        #expect(try JSONParser.parse(Array("{\"\u{E9}\":1,\"e\u{301}\":2}".utf8)).value.members?.count == 2)
+        let many = (0..<20).map { "\"k\($0)\":0" }.joined(separator: ",")
+        #expect(error("{\(many),\"\u{E9}\":1,\"e\u{301}\":2}") == nil)
+        #expect(error("{\(many),\"\u{E9}\":1,\"\\u00e9\":2}")?.problem.contains("twice") == true)
+    }
+
+    @Test func `reads lines one by one, whatever the others are like`() {
+        var lines = JSONLines(
+            Array(
+                "{\"a\":1,\"b\":2}\n{\"a\":1,\"a\":2}\n{\"a\":1,\"a\":2}\n\n{\"a\":1,\"b\":nope}\n{\"b\":1,\"a\":2}\n{\"a\":1,\"b\":2,\"a\":3}\n7\n{\"a"
+                    .utf8))
+        var seen: [String] = []
+        while let record = lines.nextValue() {
+            switch record.result {
+            case .success(let value): seen.append("\(record.line) \(JSONWriter.text(value))")
+            case .failure(let error): seen.append("\(record.line) \(error)")
+            }
+        }
+        #expect(
+            seen == [
+                "1 {\"a\":1,\"b\":2}", "2 line 2, column 8: the key 'a' stands twice",
+                "3 line 3, column 8: the key 'a' stands twice",
+                "5 line 5, column 12: nope is no JSON value", "6 {\"b\":1,\"a\":2}",
+                "7 line 7, column 14: the key 'a' stands twice",
+                "8 7", "9 line 9, column 4: the text ends inside a string",
+            ])
+    }
+
+    /// Lines share what is known of keys; every line must still read as it does alone.
+    @Test func `reads a line among others as it reads it alone`() throws {
+        let pieces = [
+            "{", "}", "\"a\"", "\"b\"", "\"é\"", "\"\\u0061\"", ":", ",", "1", "[", "]", "\"x\"", " ", "null",
+        ]
+        var random = SplitMix64(seed: 77)
+        for seed in 0..<400 {
+            let texts = (0..<8).map { _ -> String in
+                if Bool.random(using: &random) {
+                    return (0..<Int.random(in: 1...12, using: &random)).map { _ in
+                        pieces.randomElement(using: &random) ?? ""
+                    }.joined()
+                }
+                let keys = (0..<Int.random(in: 0...4, using: &random)).map { _ in
+                    ["a", "b", "é", "\\u0061", "long key number one", "long key number two"].randomElement(
+                        using: &random) ?? ""
+                }
+                return "{" + keys.map { "\"\($0)\": {\"a\":1}" }.joined(separator: ",") + "}"
+            }
+            for policy in [JSONParser.RepeatedKeys.refuse, .keepFirst, .keepAll] {
+                var lines = JSONLines(Array(texts.joined(separator: "\n").utf8), repeatedKeys: policy)
+                for text in texts where text.contains(where: { $0 != " " }) {
+                    let alone = Result { () throws(JSONError) in
+                        try JSONParser.parse(Array(text.utf8), repeatedKeys: policy)
+                    }
+                    let next = lines.nextNode()
+                    let among = try #require(next)
+                    switch (alone, among.result) {
+                    case (.success(let a), .success(let b)): #expect(a.value == b.value, "seed \(seed): \(texts)")
+                    case (.failure(let a), .failure(let b)):
+                        #expect(
+                            a.problem == b.problem && a.column == b.column && b.line == among.line,
+                            "seed \(seed): \(texts)")
+                    default: Issue.record("seed \(seed): \(text) among \(texts)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `bounds lines`() throws {
+        var lines = JSONLines(Array("[1,2]\n[1,23]\n[3]".utf8), lineBytesMax: 5)
+        let (first, second, third) = (lines.nextValue(), lines.nextValue(), lines.nextValue())
+        #expect(try first?.result.get() == [1, 2])
+        #expect(throws: JSONError.self) { try second?.result.get() }
+        #expect(try third?.result.get() == [3])
+        #expect(lines.next() == nil)
+    }
+
+    @Test func `finds line ends at every distance`() {
+        for length in 0..<40 {
+            for before in [0x0A, 0x0B, 0x09, 0x8A, 0xFF] as [UInt8] {
+                let line = [UInt8](repeating: before == 0x0A ? 0x31 : before, count: length) + [0x31]
+                let found = Array(JSONLines(line + [0x0A] + [0x32]))
+                #expect(found.map(\.line) == [1, 2] && found[0].bytes == line, "\(length) of \(before)")
+            }
+        }
+    }
+
+    @Test func `survives large and hostile texts`() throws {
+        let big = 1 << 20
+        #expect(try JSONParser.value([0x22] + [UInt8](repeating: 0x61, count: big) + [0x22]).string?.utf8.count == big)
+        for text in [
+            String(repeating: "[", count: 10_000), String(repeating: "{\"a\":", count: 10_000),
+            "\"" + String(repeating: "a", count: big),
+            String(repeating: "1", count: 400), "-", "\"\\", "\"\\u12", "\"\\uD800\\", "\"\\uD800\\u", "\"\\uDC00\"",
+            "[1 2]", "{\"a\" 1}", "{a:1}", "\u{0}",
+        ] { #expect(error(text) != nil, "\(text.prefix(40))") }
+        // As many digits as one likes are a number all the same.
+        #expect(try JSONParser.value("0." + String(repeating: "3", count: 5000)) == .number(1 / 3))
+    }
+
     static func random(depth: Int, using random: inout SplitMix64) -> Value {
         switch Int.random(in: 0..<(depth > 0 ? 7 : 5), using: &random) {
         case 0: .null
