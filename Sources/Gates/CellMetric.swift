@@ -162,9 +162,13 @@ private struct ItemColumn {
 extension Item {
     /// The entry named `name`. Items of one file have their entries in one order, so `place` is tried first.
     fileprivate func number(_ name: String, near place: inout Int) -> Number? {
-        if place < entries.count, entries[place].name == name { return entries[place].number }
-        guard let found = entries.firstIndex(where: { $0.name == name }) else { return nil }
-        place = found
-        return entries[found].number
+        if place >= entries.count || entries[place].name != name {
+            guard let found = entries.firstIndex(where: { $0.name == name }) else { return nil }
+            place = found
+        }
+        for other in entries.indices where other != place && entries[other].name == name {
+            return .refused(RefusedMetric(text: "", reason: "several values", file: "", line: 0))
+        }
+        return entries[place].number
     }
 }

@@ -205,20 +205,6 @@ extension ExpectedJob {
         }
         return jobs
     }
-
-    /// What a plan expects of a run. Shards of cells that list their items are left to the results.
-    package static func expected(by plan: Plan) -> [ExpectedJob] {
-        plan.jobs.map { job in
-            ExpectedJob(
-                id: job.id,
-                cells: (job.cells ?? []).map { cell in
-                    ExpectedCell(
-                        id: cell.id, name: cell.name, values: cell.values,
-                        shards: job.shards.items == nil ? job.shards.count : nil, required: cell.required,
-                        continueOnError: cell.continueOnError, skipped: cell.skipped)
-                })
-        }
-    }
 }
 
 extension ExpectedCell {

@@ -5,7 +5,7 @@
 package struct ExactSum: Sendable {
     /// Digits in base 2^32, least first, in units of 2^−2148; between settlings each may be negative or too large.
     private var digits: [Int64]
-    /// How many times digits were added to without carrying; below 2^29, so that none can overflow.
+    /// How many times digits were added to without carrying; at most 2^30, so that none can overflow.
     private var pending = 0
 
     fileprivate static let unitExponent = -2148
@@ -30,11 +30,9 @@ package struct ExactSum: Sendable {
     }
 
     package mutating func merge(_ other: ExactSum) {
-        var other = other
-        other.settle()
-        settle()
         for place in digits.indices { digits[place] += other.digits[place] }
-        settle()
+        pending += other.pending + 1
+        if pending >= 1 << 29 { settle() }
     }
 
     /// The sum, rounded once to the nearest double, ties to even; infinite where it is beyond the range.

@@ -28,8 +28,8 @@ package enum MetricsFile {
             let broken = BrokenObject(bytes)
             members = broken.members.map { ($0.key, $0.line, metric($0, file: file)) }
             if let problem = broken.problem {
-                let isNumber = Double(problem.text) != nil && broken.members.isEmpty
-                let reason = isNumber ? several(bytes) ?? problem.reason : problem.reason
+                let isNumber = problem.text.utf8.first.map { (0x30...0x39).contains($0) } ?? false
+                let reason = isNumber && broken.members.isEmpty ? bareNumber(bytes) : problem.reason
                 whole = [refused(reason, text: problem.text, file: file, line: problem.line)]
             }
         }
@@ -46,8 +46,8 @@ package enum MetricsFile {
         }
     }
 
-    /// Two bare numbers on two lines are the usual half of a log; one alone is a number without a name.
-    private static func several(_ bytes: [UInt8]) -> String? {
+    /// Two lines of numbers are several values; one line is a value without a name.
+    private static func bareNumber(_ bytes: [UInt8]) -> String {
         let lines = bytes.split(separator: 0x0A).filter { $0.contains { $0 > 0x20 } }
         return lines.count > 1 ? "several values" : "a bare number; metrics have names, as in {\"accuracy\": 0.9}"
     }

@@ -101,9 +101,9 @@ package struct ResultsFile: Equatable, Sendable {
         }
         writer.key("metrics")
         writer.beginObject()
-        for metric in shard.metrics {
-            writer.key(metric.name)
-            writer.value(metric.value.written)
+        for (name, value) in once(shard.metrics.lazy.map { ($0.name, $0.value) }) {
+            writer.key(name)
+            writer.value(value.map(\.written) ?? several.written)
         }
         writer.endObject()
         writer.key("items")
@@ -123,15 +123,38 @@ package struct ResultsFile: Equatable, Sendable {
         writer.newline()
     }
 
+    /// What stands for a name that was given twice.
+    private static let several = RefusedMetric(text: "", reason: "several values", file: "", line: 0)
+
+    /// Each name once, in the order of first mention, as a reader wants it; `nil` for a name with several values. Of
+    /// whole-file refusals, the first is kept: one is as good as many.
+    private static func once<Content>(_ named: some Collection<(String, Content)>) -> [(String, Content?)] {
+        var result: [(String, Content?)] = []
+        result.reserveCapacity(named.count)
+        // A few names are compared one by one: that is cheaper than a table.
+        let isLong = named.count > 16
+        var places: [String: Int] = [:]
+        for (name, content) in named {
+            if let place = isLong ? places[name] : result.firstIndex(where: { $0.0 == name }) {
+                if name != MetricsFile.wholeName { result[place].1 = nil }
+            } else {
+                if isLong { places[name] = result.count }
+                result.append((name, content))
+            }
+        }
+        return result
+    }
+
     private static func write(_ item: Item, into writer: inout JSONWriter) {
         writer.beginObject()
         writer.key("id")
         writer.string(item.id)
-        for entry in item.entries {
-            writer.key(entry.name)
-            switch entry.number {
+        for (name, number) in once(item.entries.lazy.map { ($0.name, $0.number) }) {
+            writer.key(name)
+            switch number {
             case .number(let number): writer.number(number)
             case .refused(let refused): writer.value(refused.written)
+            case nil: writer.value(several.written)
             }
         }
         writer.endObject()

@@ -135,7 +135,7 @@ import Testing
             } == [0.6])
     }
 
-    @Test(.disabled("a known fault, to be mended")) func `aggregates and weighs`() {
+    @Test func `aggregates and weighs`() {
         #expect(
             values {
                 $0.per = .axes(["model"])
@@ -152,11 +152,13 @@ import Testing
                 $0.per = .axes(["model"])
                 $0.aggregate = .quantile(0.5)
             } == [0.8, 0.5])
-        #expect(
-            values {
-                $0.per = .axes(["model"])
-                $0.weightedByCount = true
-            } == [(10 * 0.9 + 20 * 0.8 + 30 * 0.7) / 60, (40 * 0.5 + 50 * 0.5 + 60 * 0.8) / 150])
+        let weighted = values {
+            $0.per = .axes(["model"])
+            $0.weightedByCount = true
+        }
+        for (value, expected) in zip(weighted, [46.0 / 60, 93.0 / 150]) {
+            #expect(((value ?? 0) - expected).magnitude < 1e-15)
+        }
         var between = GateRule(.between(0.6, 0.8))
         between.per = .axes(["model"])
         between.aggregate = .worst

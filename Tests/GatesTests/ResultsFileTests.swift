@@ -88,9 +88,11 @@ import Testing
         let line = #"{"job":"eval","cell":{"x":"b"},"shard":0,"shards":1,"cause":"passed","metrics":{"accuracy":0.9}}"#
         var file = try read(#"{"sheaf":1,"commit":"abc"}"# + "\n" + line)
         #expect(file.hasHeader && !file.hasPlan)
-        let cells = ["a", "b"].map { PlannedCell(id: $0, name: $0, values: [Value.Member("x", .string($0))]) }
-        let plan = Plan(name: "p", file: "p.yml", jobs: [PlannedJob(id: "eval", cells: cells)])
-        file.results.header.jobs = ExpectedJob.expected(by: plan)
+        file.results.header.jobs = [
+            ExpectedJob(
+                id: "eval",
+                cells: ["a", "b"].map { ExpectedCell(id: $0, name: $0, values: [Value.Member("x", .string($0))]) })
+        ]
         let judgement = judge([GateRule(.atLeast(0.85))], results: file.results)
         #expect(judgement.gates[1].groups.map(\.verdict) == [.incomplete, .pass])
     }

@@ -63,7 +63,7 @@ extension Commands {
 
     private static func absent(_ baselines: [ResolvedBaseline]) -> [ResolvedBaseline] {
         baselines.map {
-            ResolvedBaseline($0.reference, .absent("the results have no header that tells which code was measured"))
+            ResolvedBaseline($0.reference, .unavailable("the results have no header that tells which code was measured"))
         }
     }
 }
