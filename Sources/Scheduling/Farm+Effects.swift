@@ -1,0 +1,68 @@
+package import Model
+
+extension Farm {
+    /// An agent's right to an attempt, with what it may use.
+    package struct Lease: Equatable, Sendable {
+        package var attempt: AttemptID
+        package var agent: AgentID
+        /// The leased GPUs, by uuid.
+        package var devices: [String]
+        package var cpus: Int
+        package var memory: ByteCount?
+        package var at: Instant
+        package var until: Instant
+
+        package init(
+            attempt: AttemptID, agent: AgentID, devices: [String], cpus: Int, memory: ByteCount?, at: Instant,
+            until: Instant
+        ) {
+            self.attempt = attempt
+            self.agent = agent
+            self.devices = devices
+            self.cpus = cpus
+            self.memory = memory
+            self.at = at
+            self.until = until
+        }
+    }
+
+    package enum CellEnding: String, Sendable {
+        case passed
+        /// Counts as passed for its job when the cell has `continue-on-error`.
+        case failed
+        case cancelled
+        case skipped
+        case notNeeded = "not_needed"
+    }
+
+    package enum JobEnding: String, Sendable { case success, failure, cancelled, skipped }
+
+    /// What to do, in this order. Decisions (see `Decision`) are stored before anything that follows them leaves.
+    package enum Effect: Equatable, Sendable {
+        /// Stored, then offered to its agent.
+        case leased(Lease)
+        /// The answer to `leasesRenewed`: the leases that still hold. Others get `forgetAttempt`.
+        case renewed(AgentID, [AttemptID])
+        case cancelAttempt(AttemptID, on: AgentID, reason: String)
+        case forgetAttempt(AttemptID, on: AgentID, reason: String)
+        case attemptStarted(AttemptID, at: Instant)
+        /// - retryAt: when the shard is queued again; `nil` when this was its last attempt.
+        /// - why: why it is or is not tried again.
+        case attemptEnded(AttemptID, Cause, retryAt: Instant?, why: String)
+        /// The lease never was: its row is removed, and its number is used again.
+        case offerWithdrawn(AttemptID)
+        case cellSharded(CellID, shards: Int, items: Int?)
+        /// These shards have ended for good. `attempt` 0: without one. A failed listing settles −1…−1.
+        case settled(CellID, shards: ClosedRange<Int>, attempt: Int, Cause)
+        case cellEnded(CellID, CellEnding)
+        /// All needs have ended: the coordinator resolves condition and matrix, and answers `jobResolved`.
+        case jobReady(RunID, job: Int)
+        case jobEnded(RunID, job: Int, JobEnding, reason: String)
+        /// Every job has ended: gates judge.
+        case runEnded(RunID)
+        /// The earliest time at which something is due.
+        case wake(at: Instant)
+        /// More is to be done now: handle `resume` soon.
+        case continueLater
+    }
+}

@@ -1,0 +1,42 @@
+package import Model
+
+extension Farm {
+    /// What the coordinator found out about a job whose needs have ended.
+    package enum Resolution: Equatable, Sendable {
+        /// The job runs with these cells.
+        case cells([PlannedCell])
+        /// Its own `if` was false.
+        case notApplicable(reason: String)
+        /// Something it needs failed.
+        case notReached(reason: String)
+        /// Its condition or its matrix could not be evaluated.
+        case failed(reason: String)
+    }
+
+    /// What happened.
+    package enum Event: Equatable, Sendable {
+        case runSubmitted(RunID, owner: Principal, plan: Plan)
+        /// The answer to the effect `jobReady`.
+        case jobResolved(RunID, job: Int, Resolution)
+        /// - holds: attempts that the agent still works on or whose reports it still keeps.
+        case agentJoined(AgentID, team: String?, capacity: Capacity, holds: [AttemptID])
+        /// Its leases run on until they expire.
+        case agentDisconnected(AgentID)
+        /// Whether the agent takes no new attempts from now on.
+        case agentDraining(AgentID, Bool)
+        /// Its certificate was revoked: its leases end at once.
+        case agentRemoved(AgentID)
+        /// A heartbeat that names the attempts which the agent works on. Never stored.
+        case leasesRenewed(AgentID, [AttemptID])
+        case attemptStarted(AttemptID, by: AgentID)
+        /// The agent does not take the offer; that costs no attempt.
+        case offerDeclined(AttemptID, by: AgentID, reason: String)
+        /// - listed: for a listing that passed, how many items there are.
+        case attemptFinished(AttemptID, by: AgentID, Cause, listed: Int?)
+        case runCancelled(RunID, by: String, reason: String)
+        /// The time that `wake(at:)` asked for has come.
+        case timeReached
+        /// Goes on with work that the bound per call cut off. Also the first event after restoring.
+        case resume
+    }
+}
