@@ -3,8 +3,8 @@ package import Model
 extension Farm {
     /// What the coordinator found out about a job whose needs have ended.
     package enum Resolution: Equatable, Sendable {
-        /// The job runs with these cells.
-        case cells([PlannedCell])
+        /// The job runs with these cells; the rest of `strategy` as it was evaluated, which replaces the plan's.
+        case cells([PlannedCell], failFast: Bool, maxParallel: Int?)
         /// Its own `if` was false.
         case notApplicable(reason: String)
         /// Something it needs failed.

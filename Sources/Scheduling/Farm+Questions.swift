@@ -44,6 +44,9 @@ extension Farm {
     /// The lease of an attempt, while it is the current one of its shard.
     package func lease(of attempt: AttemptID) -> Lease? { nil }
 
+    /// How many shards a cell has; `nil` until its items are listed, and for runs that the farm does not hold.
+    package func shardCount(of cell: CellID) -> Int? { nil }
+
     /// Why a cell, or one of its shards, waits; in sentences.
     package func explain(_ cell: CellID, shard: Int?, at now: Instant) -> [String] { [] }
 

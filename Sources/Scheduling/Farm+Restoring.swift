@@ -12,5 +12,7 @@ extension Farm {
         case settled(CellID, shards: ClosedRange<Int>, attempt: Int, Cause)
         case cellEnded(CellID, CellEnding)
         case jobEnded(RunID, job: Int, JobEnding)
+        /// The agent takes no new attempts, also when it joins again.
+        case agentDraining(AgentID)
     }
 }
