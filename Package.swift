@@ -65,7 +65,7 @@ let package = Package(
         device("Storage", "Model", "CSQLite", "CLinux"),
 
         // Services.
-        room("Queries", "Storage", "Reporting", "Gates", "JSON", "Model"),
+        room("Queries", "Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"),
         room(
             "CoordinatorService", "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "JSON",
             "Wire", "Transport", "Artifacts", "Storage", "Model"),
@@ -99,6 +99,7 @@ let package = Package(
         tests("TransportTests", "Transport", "Wire", "Model"),
         tests("ArtifactsTests", "Artifacts", "Wire", "Model"),
         tests("StorageTests", "Storage", "Model"),
+        tests("QueriesTests", "Queries", "Storage", "Reporting", "Gates", "Wire", "JSON", "Model"),
         tests("SimulationTests", "Simulation", "Scheduling", "Model"),
         tests("CoordinatorServiceTests", "CoordinatorService", "Storage", "Wire", "Model"),
         tests("AgentServiceTests", "AgentService", "Artifacts", "Wire", "Model"),

@@ -88,6 +88,9 @@ struct MetricTable {
         if all.expected.ending == .notReached {
             return .missing("job '\(all.expected.id)' was not reached: \(all.expected.reason)")
         }
+        if all.expected.ending == .failed {
+            return .missing("job '\(all.expected.id)' failed: \(all.expected.reason)")
+        }
         guard !all.cells.isEmpty else { return .missing("missing: job '\(all.expected.id)' has no cells") }
         var axes = rule.over
         if case .axes(let named) = rule.per { axes += named }

@@ -131,6 +131,7 @@ struct CellTable {
         switch job.ending {
         case .notApplicable: (.notApplicable, job.reason.isEmpty ? "its 'if' was false" : job.reason)
         case .notReached: (.notReached, job.reason.isEmpty ? "something it needs failed" : job.reason)
+        case .failed: (.failed, job.reason.isEmpty ? "its job came to no cells" : job.reason)
         case .ran: cell.expected.skipped.map { (.notApplicable, $0) }
         }
     }

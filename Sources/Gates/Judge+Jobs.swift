@@ -51,6 +51,10 @@ extension Judge {
             group.reason =
                 "not reached: \(job.expected.reason.isEmpty ? "something it needs failed" : job.expected.reason)"
             return group
+        case .failed:
+            group.verdict = .fail
+            group.reason = "failed: \(job.expected.reason.isEmpty ? "it came to no cells" : job.expected.reason)"
+            return group
         case .ran:
             if job.cells.isEmpty {
                 group.verdict = .incomplete

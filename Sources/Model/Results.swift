@@ -39,6 +39,8 @@ package struct ExpectedJob: Equatable, Sendable {
         case notApplicable = "not_applicable"
         /// Something it needs failed.
         case notReached = "not_reached"
+        /// Its condition or its matrix could not be evaluated: it has no cells, and that is a failure.
+        case failed
     }
 
     package var id: String

@@ -44,7 +44,7 @@ import Testing
         "Transport": ["Wire", "Model", "COpenSSL", "CLinux"],
         "Artifacts": ["Wire", "Model", "COpenSSL", "CZstd", "CLinux"],
         "Storage": ["Model", "CSQLite", "CLinux"],
-        "Queries": ["Storage", "Reporting", "Gates", "JSON", "Model"],
+        "Queries": ["Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"],
         "CoordinatorService": [
             "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "JSON", "Wire", "Transport",
             "Artifacts", "Storage", "Model",

@@ -1,0 +1,212 @@
+import Model
+import Storage
+import Wire
+
+/// Which part of a run somebody asks about. Empty: all of it.
+package struct RunPart: Equatable, Sendable {
+    /// A job's id.
+    package var job: String?
+    /// A cell's id, or its name.
+    package var cell: String?
+    package var shard: Int?
+
+    package init(job: String? = nil, cell: String? = nil, shard: Int? = nil) {
+        self.job = job
+        self.cell = cell
+        self.shard = shard
+    }
+}
+
+extension RunSnapshot {
+    package static let explanationLinesMax = 2000
+
+    /// The history of the run, or of a part of it, in sentences: who had each attempt, why it ended, and why it was or
+    /// was not tried again. Shards that passed at their first attempt are told together unless one of them is asked for.
+    ///
+    /// What waits, and for what, is known to the farm alone.
+    package func explain(_ part: RunPart = RunPart()) -> [String] {
+        var lines = part == RunPart() ? runLines : []
+        let jobs = plan.jobs.indices.filter { part.job == nil || plan.jobs[$0].id == part.job }
+        if jobs.isEmpty { return ["\(id) has no job '\(part.job ?? "")'; it has \(listed(plan.jobs.map(\.id)))"] }
+        var cellsFound = 0
+        for job in jobs {
+            let cells = eachCell(of: job).filter {
+                part.cell == nil || $0.cell.id == part.cell || $0.cell.name == part.cell
+            }
+            cellsFound += cells.count
+            if part.cell == nil { lines += jobLines(job) }
+            for (place, cell) in cells {
+                lines += self.lines(about: place, cell, shard: part.shard)
+                // One more than what is shown, so that the cut is noticed.
+                guard lines.count <= Self.explanationLinesMax else { return cut(lines) }
+            }
+        }
+        if let cell = part.cell, cellsFound == 0 {
+            let names = jobs.flatMap { eachCell(of: $0).map(\.cell.id) }
+            lines.append("\(id) has no cell '\(cell)' there; it has \(listed(names))")
+        }
+        return cut(lines)
+    }
+
+    private func cut(_ lines: [String]) -> [String] {
+        guard lines.count > Self.explanationLinesMax else { return lines }
+        return lines.prefix(Self.explanationLinesMax) + ["… and more; ask about one job or cell: \(id)/JOB/CELL"]
+    }
+
+    private func listed(_ names: [String]) -> String {
+        names.isEmpty
+            ? "none yet"
+            : names.prefix(20).joined(separator: ", ") + (names.count > 20 ? " and \(names.count - 20) more" : "")
+    }
+
+    // MARK: the run and its jobs
+
+    private var runLines: [String] {
+        var lines = [
+            "\(id) \(plan.name) (\(record.file)): submitted \(record.submittedAt.utc) by \(record.owner.spelled)"
+                + (request.eventName.isEmpty ? "" : ", event \(request.eventName)")
+        ]
+        if let cancellation {
+            lines.append(
+                "cancelled at \(time(cancellation.at)) by \(cancellation.by)"
+                    + (cancellation.reason.isEmpty ? "" : ": \(cancellation.reason)"))
+        }
+        if let ending {
+            let duration = record.submittedAt.duration(to: ending.at).spelled
+            lines.append(
+                "ended at \(time(ending.at)) after \(duration): \(ending.verdict.rawValue), exit code \(ending.exitCode)"
+            )
+        }
+        return lines
+    }
+
+    private func jobLines(_ place: Int) -> [String] {
+        let job = plan.jobs[place]
+        guard let record = jobs[place] else {
+            let needs = job.needs.map { plan.jobs[$0].id }
+            if ending != nil || cancellation != nil { return ["job \(job.id): never started"] }
+            return [
+                "job \(job.id): waits for \(needs.isEmpty ? "its turn" : "'needs': \(needs.joined(separator: ", "))")"
+            ]
+        }
+        let reason = record.reason.isEmpty ? "" : ": \(record.reason)"
+        switch JobKind(rawValue: record.kind) {
+        case .notApplicable: return ["job \(job.id): skipped\(reason)"]
+        case .notReached: return ["job \(job.id): not reached\(reason)"]
+        case .failed: return ["job \(job.id): failed before it had cells\(reason)"]
+        case .cells, nil: break
+        }
+        let count = job.cells?.count ?? 0
+        let cells = "\(count) \(count == 1 ? "cell" : "cells")"
+        return ["job \(job.id): \(cells), " + (record.ending.map { "ended: \($0)\(reason)" } ?? "goes on")]
+    }
+
+    // MARK: cells and shards
+
+    private func lines(about place: CellID, _ cell: Model.PlannedCell, shard asked: Int?) -> [String] {
+        if let skipped = cell.skipped { return ["  \(cell.name): skipped: \(skipped)"] }
+        let count = shardCount(of: place)
+        if let asked, let count, asked != ShardID.listing, !(0..<count).contains(asked) {
+            return ["  \(cell.name) has no shard \(asked): its shards are 0 to \(count - 1)"]
+        }
+        let settled = settlements(of: place)
+        var quiet = 0
+        var told: [String] = []
+        var numbers = asked.map { [$0] } ?? Array(0..<(count ?? 0))
+        if asked == nil && plan.jobs[place.job].shards.items != nil { numbers.insert(ShardID.listing, at: 0) }
+        for number in numbers {
+            let attempts = attempts(at: ShardID(cell: place, shard: number))
+            let settlement = settled.first { ($0.first...max($0.first, $0.last)).contains(number) }
+            let passedAtOnce = attempts.count == 1 && attempts[0].ending?.cause.kind == .passed
+            if asked == nil && (passedAtOnce || attempts.isEmpty && settlement == nil) {
+                if passedAtOnce && number >= 0 { quiet += 1 }
+            } else {
+                told += lines(about: number, attempts, settlement)
+            }
+            if told.count > Self.explanationLinesMax { break }
+        }
+        var line = "  \(cell.name): "
+        if let count {
+            let done = settled.filter { $0.first >= 0 }.reduce(0) { $0 + $1.last - $1.first + 1 }
+            line += "\(done) of \(count) \(count == 1 ? "shard" : "shards") settled"
+            if quiet > 0 { line += ", \(quiet == done ? "all" : "\(quiet)") passed at the first attempt" }
+        } else {
+            line += "its items are not listed yet"
+        }
+        if let ending = cellRecord(place)?.ending { line += "; ended: \(ending)" }
+        return [line] + told
+    }
+
+    private func settlements(of cell: CellID) -> ArraySlice<SettlementRecord> {
+        let from = settlements.partitioningIndex { $0.cell >= cell }
+        let to = settlements[from...].firstIndex { $0.cell != cell } ?? settlements.endIndex
+        return settlements[from..<to]
+    }
+
+    private func lines(
+        about shard: Int, _ attempts: [StoredAttempt], _ settlement: SettlementRecord?
+    ) -> [String] {
+        var lines = ["    \(shard == ShardID.listing ? "listing of its items" : "shard \(shard)"):"]
+        for attempt in attempts { lines.append("      " + sentence(attempt)) }
+        if let settlement {
+            if settlement.attempt == 0 {
+                lines.append(
+                    "      ended \(settlement.cause.label) at \(time(settlement.at)) without "
+                        + (attempts.isEmpty ? "an attempt" : "another attempt")
+                        + evidence(settlement.cause))
+            } else if attempts.count > 1 || settlement.cause.kind != .passed {
+                lines.append(
+                    "      settled \(settlement.cause.label) at \(time(settlement.at)) by attempt \(settlement.attempt)"
+                )
+            }
+        } else if attempts.isEmpty {
+            lines.append("      no attempt yet")
+        } else if let ended = attempts.last?.ending, let again = ended.retryAt {
+            lines.append("      queued again from \(time(again))")
+        }
+        return lines
+    }
+
+    /// `attempt 1 on gpu-1: lost_agent after 12 s: no heartbeat since 10:02:11Z; tried again from 10:02:24Z`.
+    private func sentence(_ attempt: StoredAttempt) -> String {
+        let lease = attempt.lease
+        var text = "attempt \(lease.attempt.number) on \(lease.agent)"
+        if !lease.devices.isEmpty { text += " with \(lease.devices.joined(separator: ", "))" }
+        guard let ending = attempt.ending else {
+            return text
+                + (attempt.startedAt.map { ": running since \(time($0))" }
+                    ?? ": offered at \(time(lease.at)), not started yet")
+        }
+        let from = attempt.startedAt ?? lease.at
+        let duration = from.duration(to: ending.at)
+        text += ": \(ending.cause.label) after \(duration.spelled)"
+        text += attempt.startedAt == nil ? " without a start (leased \(time(lease.at)))" : " (from \(time(from)))"
+        text += evidence(ending.cause)
+        let why = ending.why.isEmpty ? "" : " (\(ending.why))"
+        if let again = ending.retryAt {
+            text += "; tried again from \(time(again))\(why)"
+        } else if ending.cause.kind != .passed && !ending.why.isEmpty {
+            text += "; not tried again: \(ending.why)"
+        }
+        return text
+    }
+
+    private func evidence(_ cause: Cause) -> String { cause.evidence.isEmpty ? "" : ": \(cause.evidence)" }
+
+    /// The time of day on the day of the submission, else the date too.
+    private func time(_ instant: Instant) -> String {
+        instant.utc.prefix(10) == record.submittedAt.utc.prefix(10) ? instant.utcClock : instant.utc
+    }
+}
+
+extension Array {
+    /// The first place whose element satisfies `isBeyond`, which holds for a tail of the array.
+    fileprivate func partitioningIndex(where isBeyond: (Element) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if isBeyond(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

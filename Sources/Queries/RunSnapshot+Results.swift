@@ -1,0 +1,175 @@
+package import Artifacts
+import Gates
+package import Model
+import Storage
+import Wire
+
+extension RunSnapshot {
+    /// What the gates read and `sheaf export` writes: what has settled so far, of every cell that has to report.
+    ///
+    /// Pure, apart from `object`: the same snapshot gives the same results.
+    ///
+    /// - Parameter object: gives an object's bytes, at most `Limits.itemsFileBytesMax` of them; `nil` when the farm does
+    ///   not hold it, which makes whatever was in it refused. What it throws ends the call.
+    package func results(object: (ObjectRef) throws -> [UInt8]?) throws -> Results {
+        var results = Results(header: header(), shards: [])
+        var listing: (cell: CellID, items: [String])?
+        for settlement in settlements {
+            guard let cell = cell(settlement.cell) else { continue }
+            // A listing that succeeded has no results of its own: its shards have.
+            if settlement.first == ShardID.listing && settlement.cause.kind == .passed { continue }
+            let count = shardCount(of: settlement.cell)
+            if listing?.cell != settlement.cell {
+                listing = try items(of: settlement.cell, object: object).map { (settlement.cell, $0) }
+            }
+            for number in settlement.first...max(settlement.first, settlement.last) {
+                let shard = ShardID(cell: settlement.cell, shard: number)
+                var settled = SettledShard(
+                    job: plan.jobs[settlement.cell.job].id, cell: cell.id, values: cell.values, shard: number,
+                    shardCount: count ?? 0, attempt: settlement.attempt, cause: settlement.cause)
+                if let listing, let count, number >= 0, number < count {
+                    let slice = ShardPlan.slice(shard: number, of: count, items: listing.items.count)
+                    settled.assigned = Array(listing.items[slice])
+                }
+                try measure(AttemptID(shard: shard, number: settlement.attempt), into: &settled, object: object)
+                results.shards.append(settled)
+            }
+        }
+        return results
+    }
+
+    // MARK: what had to report
+
+    private func header() -> ResultsHeader {
+        ResultsHeader(
+            run: id, jobs: plan.jobs.indices.map(expectedJob),
+            commit: record.commit.isEmpty ? nil : record.commit, tree: record.tree, provenance: provenance)
+    }
+
+    private func expectedJob(_ place: Int) -> ExpectedJob {
+        var job = ExpectedJob(id: plan.jobs[place].id, cells: [])
+        switch jobs[place].flatMap({ JobKind(rawValue: $0.kind) }) {
+        case .cells, nil: break
+        case .notApplicable: job.ending = .notApplicable
+        case .notReached: job.ending = .notReached
+        case .failed: job.ending = .failed
+        }
+        if job.ending != .ran { job.reason = jobs[place]?.reason ?? "" }
+        job.cells = eachCell(of: place).map { cell in
+            ExpectedCell(
+                id: cell.cell.id, name: cell.cell.name, values: cell.cell.values, shards: shardCount(of: cell.id),
+                items: cellRecord(cell.id)?.items, required: cell.cell.required,
+                continueOnError: cell.cell.continueOnError, skipped: cell.cell.skipped)
+        }
+        return job
+    }
+
+    /// What tells one measurement from another beside the code: gates compare some of it, people the rest.
+    private var provenance: [Value.Member] {
+        var members: [Value.Member] = []
+        let say = { (name: String, text: String) in
+            if !text.isEmpty { members.append(Value.Member(name, .string(text))) }
+        }
+        say("repository", request.repository)
+        say("branch", request.branch)
+        members.append(Value.Member("dirty", .boolean(request.dirty)))
+        say("event", request.eventName)
+        say("actor", record.owner.name)
+        say("team", record.owner.team ?? "")
+        say("submitted_at", record.submittedAt.utc)
+        say("workflow", Digest(hashing: Array(request.workflow.utf8)).hex)
+        if !request.gates.isEmpty { say("gates", Digest(hashing: Array(request.gates.utf8)).hex) }
+        let list = { (name: String, texts: Set<String>) in
+            if !texts.isEmpty { members.append(Value.Member(name, .array(texts.sorted().map(Value.string)))) }
+        }
+        list(
+            "inputs",
+            Set(plan.jobs.flatMap { $0.cells ?? [] }.flatMap(\.inputs).map { "\($0.path) \($0.manifest.hex)" }))
+        list("device_model", Set(decidingAttempts.flatMap(\.lease.devices).map(model)))
+        list("environment_locks", Set(decidingAttempts.compactMap { environmentLock(of: $0)?.hex }))
+        return members
+    }
+
+    /// The attempts that settled their shards.
+    var decidingAttempts: [StoredAttempt] {
+        settlements.filter { $0.attempt > 0 }.flatMap { settlement in
+            (settlement.first...max(settlement.first, settlement.last)).compactMap {
+                attempt(AttemptID(shard: ShardID(cell: settlement.cell, shard: $0), number: settlement.attempt))
+            }
+        }
+    }
+
+    func environmentLock(of attempt: StoredAttempt) -> Digest? {
+        // `try?`: a report that cannot be read is told where its metrics are asked for.
+        (try? report(of: attempt))?.environmentLock.flatMap { Digest($0.digest) }
+    }
+
+    // MARK: what was measured
+
+    /// The ids of a cell's items, in the listing's order; `nil` when items were not declared, or not listed yet.
+    private func items(of cell: CellID, object: (ObjectRef) throws -> [UInt8]?) throws -> [String]? {
+        guard plan.jobs[cell.job].shards.items != nil, let known = cellRecord(cell), known.items != nil else {
+            return nil
+        }
+        let attempts = attempts(at: ShardID(cell: cell, shard: ShardID.listing))
+        var found: ObjectRef?
+        for attempt in attempts where attempt.ending?.cause.kind == .passed {
+            found = try report(of: attempt)?.listing.flatMap(ObjectRef.init)
+        }
+        if let listing = known.listing, found?.digest != listing {
+            // The size only bounds what is read.
+            found = ObjectRef(digest: listing, sizeBytes: Limits.itemsFileBytesMax)
+        }
+        guard let found, let bytes = try object(found) else { return nil }
+        var lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        return lines.map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private func measure(
+        _ attempt: AttemptID, into shard: inout SettledShard, object: (ObjectRef) throws -> [UInt8]?
+    ) throws {
+        guard attempt.number > 0, let stored = self.attempt(attempt), let report = try report(of: stored) else {
+            return
+        }
+        let path = report.metricsPath.isEmpty ? "metrics" : report.metricsPath
+        if let file = report.metrics {
+            switch try contents(of: file, path, Limits.metricsFileBytesMax, object) {
+            case .bytes(let bytes): shard.metrics = MetricsFile.read(bytes, file: path)
+            case .refused(let refused): shard.metrics = [NamedMetric(MetricsFile.wholeName, .refused(refused))]
+            }
+        }
+        if let file = report.items {
+            switch try contents(of: file, Self.itemsPath, Limits.itemsFileBytesMax, object) {
+            case .bytes(let bytes):
+                let (items, problem) = ItemsFile.read(bytes, file: Self.itemsPath)
+                shard.items = items
+                if let problem { shard.metrics.append(NamedMetric(MetricsFile.wholeName, .refused(problem))) }
+            case .refused(let refused):
+                shard.metrics.append(NamedMetric(MetricsFile.wholeName, .refused(refused)))
+            }
+        }
+    }
+
+    /// Steps know the file of items by its variable, so messages do too.
+    private static let itemsPath = "$SHEAF_ITEMS_OUT"
+
+    private enum Contents {
+        case bytes([UInt8])
+        case refused(RefusedMetric)
+    }
+
+    private func contents(
+        of file: Proto.ObjectRef, _ path: String, _ bytesMax: Int, _ object: (ObjectRef) throws -> [UInt8]?
+    ) throws -> Contents {
+        let refused = { (reason: String) in
+            Contents.refused(RefusedMetric(text: "", reason: reason, file: path, line: 0))
+        }
+        guard let named = ObjectRef(file) else { return refused("its report names it by no digest") }
+        guard named.sizeBytes <= bytesMax else { return refused("larger than \(ByteCount(Int64(bytesMax)))") }
+        guard let bytes = try object(named) else {
+            return refused("the farm was never given it (\(named.digest.short))")
+        }
+        return .bytes(bytes)
+    }
+}
