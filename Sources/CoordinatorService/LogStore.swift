@@ -6,14 +6,12 @@ import Storage
 ///
 /// Bulk, not evidence: a log is appended and synced when its attempt ends, never journaled.
 package actor LogStore {
+    private static let lengthsMax = 10_000
+
     private let folder: String
     private let thread = StoreThread()
     /// Lengths of the logs that somebody has asked for, so that an append need not ask the disk.
     private var lengths: [AttemptID: UInt64] = [:]
-    /// Who wants to hear that a log has grown or ended.
-    private var followers: [AttemptID: [Int: AsyncStream<Void>.Continuation]] = [:]
-    private var ended: Set<AttemptID> = []
-    private var nextFollower = 0
 
     nonisolated package var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
 
@@ -26,8 +24,8 @@ package actor LogStore {
     /// - Returns: up to where the log is stored now.
     package func append(_ lines: [UInt8], at offset: UInt64, of attempt: AttemptID) throws(CoordinatorError) -> UInt64 {
         let have = try length(of: attempt)
-        let end = offset + UInt64(lines.count)
-        guard offset <= have, end > have, end <= UInt64(Limits.logBytesMax) * 2 else { return have }
+        let (end, overflow) = offset.addingReportingOverflow(UInt64(lines.count))
+        guard offset <= have, end > have, !overflow, end <= UInt64(Limits.logBytesMax) * 2 else { return have }
         let fresh = lines[Int(have - offset)...]
         let descriptor = try open(attempt, flags: O_WRONLY | O_CREAT | O_APPEND)
         defer { close(descriptor) }
@@ -38,16 +36,16 @@ package actor LogStore {
             sent += max(0, count)
         }
         lengths[attempt] = end
-        notify(attempt)
         return end
     }
 
-    /// No more lines come: followers read to the end and stop.
+    /// No more lines are expected: what is there is synced, and its length forgotten.
     package func end(_ attempt: AttemptID) {
-        ended.insert(attempt)
-        notify(attempt)
-        for continuation in (followers.removeValue(forKey: attempt) ?? [:]).values { continuation.finish() }
         lengths[attempt] = nil
+        // A log is no evidence: a disk that cannot sync it costs lines, not verdicts.
+        guard let descriptor = try? open(attempt, flags: O_RDONLY) else { return }
+        fdatasync(descriptor)
+        close(descriptor)
     }
 
     /// At most `most` bytes from `offset` on; empty at the log's present end.
@@ -61,35 +59,27 @@ package actor LogStore {
         return bytes
     }
 
-    /// A stream that yields when the log has grown, and ends when the log has.
-    package func growth(of attempt: AttemptID) -> AsyncStream<Void> {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        guard !ended.contains(attempt) else {
-            continuation.finish()
-            return stream
+    /// The last lines of a log, without their times.
+    package func tail(
+        _ attempt: AttemptID, bytesMax: UInt64, linesMax: Int
+    ) throws(CoordinatorError) -> [String] {
+        let end = try length(of: attempt)
+        let start = end > bytesMax ? end - bytesMax : 0
+        let bytes = try read(attempt, from: start, most: Int(bytesMax))
+        var lines = bytes.split(separator: UInt8(ascii: "\n"))
+        if start > 0 && !lines.isEmpty { lines.removeFirst() }
+        return lines.suffix(linesMax).map { line in
+            let parts = line.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
+            return String(decoding: parts.count == 3 ? parts[2] : line, as: UTF8.self)
         }
-        let number = nextFollower
-        nextFollower += 1
-        followers[attempt, default: [:]][number] = continuation
-        continuation.onTermination = { [weak self] _ in
-            // Nobody waits for this: it only lets go of a follower that has gone.
-            Task { await self?.drop(number, of: attempt) }
-        }
-        continuation.yield()
-        return stream
-    }
-
-    private func drop(_ number: Int, of attempt: AttemptID) { followers[attempt]?[number] = nil }
-
-    private func notify(_ attempt: AttemptID) {
-        for continuation in (followers[attempt] ?? [:]).values { continuation.yield() }
     }
 
     private func length(of attempt: AttemptID) throws(CoordinatorError) -> UInt64 {
         if let known = lengths[attempt] { return known }
         var status = stat()
         let found = stat(path(attempt), &status) == 0 ? UInt64(status.st_size) : 0
-        if !ended.contains(attempt) { lengths[attempt] = found }
+        if lengths.count >= Self.lengthsMax { lengths.removeAll(keepingCapacity: true) }
+        lengths[attempt] = found
         return found
     }
 

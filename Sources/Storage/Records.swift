@@ -9,6 +9,8 @@ package enum Change: Equatable, Sendable {
     case cellSharded(CellID, shards: Int, items: Int?, listing: Digest?)
     case cellEnded(CellID, ending: String)
     case attemptLeased(LeaseRecord)
+    /// The agent did not take the offer: the lease never was, and its number is used again.
+    case leaseWithdrawn(AttemptID)
     case attemptStarted(AttemptID, at: Instant)
     case attemptEnded(AttemptEnding)
     case shardsSettled(SettlementRecord)

@@ -100,6 +100,13 @@ struct Writer: ~Copyable {
             try endCell.run(.run(cell.run), .int(cell.job), .int(cell.cell), .text(ending))
         case .attemptLeased(let record):
             try insert(record)
+        case .leaseWithdrawn(let id):
+            try perform(
+                """
+                DELETE FROM attempts
+                WHERE run = ? AND job = ? AND cell = ? AND shard = ? AND attempt = ? AND ended_at IS NULL
+                """, .run(id.run), .int(id.shard.cell.job), .int(id.shard.cell.cell), .int(id.shard.shard),
+                .int(id.number))
         case .attemptStarted(let id, let at):
             try start.run(
                 .instant(at), .run(id.run), .int(id.shard.cell.job), .int(id.shard.cell.cell), .int(id.shard.shard),

@@ -3,5 +3,6 @@ enum Commands {
     static let groups: [CommandGroup] = [
         CommandGroup(title: "Write a workflow", commands: [plan, lint, expr]),
         CommandGroup(title: "Read the answer", commands: [judge]),
+        CommandGroup(title: "Run the farm", commands: [coordinator]),
     ]
 }

@@ -63,7 +63,8 @@ extension Commands {
 
     private static func absent(_ baselines: [ResolvedBaseline]) -> [ResolvedBaseline] {
         baselines.map {
-            ResolvedBaseline($0.reference, .unavailable("the results have no header that tells which code was measured"))
+            ResolvedBaseline(
+                $0.reference, .unavailable("the results have no header that tells which code was measured"))
         }
     }
 }

@@ -1,0 +1,198 @@
+import Model
+import Scheduling
+import Storage
+import Transport
+import Wire
+
+extension Coordinator {
+    static let holdsMax = 10_000
+
+    /// An agent says what it has and what it still works on. An older connection of the same agent is ended.
+    func join(_ session: AgentSession, _ message: Proto.AgentJoined, as principal: Principal) throws(LinkStatus) {
+        let capacity: Capacity
+        var holds: [AttemptID] = []
+        guard message.holds.count <= Self.holdsMax else {
+            throw LinkStatus(.invalid, "an agent holds at most \(Self.holdsMax) attempts")
+        }
+        do throws(MeaningError) {
+            guard let given = message.capacity else { throw MeaningError("capacity", "is missing") }
+            capacity = try given.meaning()
+            for attempt in message.holds { holds.append(try attempt.meaning()) }
+        } catch {
+            throw LinkStatus(.invalid, "the agent's first message cannot be read: \(error)")
+        }
+        sessions.updateValue(session, forKey: session.agent)?
+            .end(LinkStatus(.conflict, "the agent has connected again; is another agent running under its name?"))
+        let record = AgentRecord(
+            name: principal.name, team: principal.team, capacity: Proto.Capacity(capacity).encoded(),
+            software: String(message.software.prefix(100)), lastSeenAt: clock.now,
+            draining: capacities[session.agent]?.draining ?? false,
+            drainReason: capacities[session.agent]?.drainReason ?? "")
+        capacities[session.agent] = record
+        session.send(
+            .welcome(
+                .with {
+                    $0.heartbeatEveryMs = UInt32(clamping: Int(settings.heartbeat.inSeconds * 1000))
+                    $0.leaseMs = leaseMilliseconds
+                }))
+        if record.draining { session.send(.drain(.with { $0.reason = record.drainReason })) }
+        store([.agentSeen(record)])
+        handle(.agentJoined(session.agent, team: principal.team, capacity: capacity, holds: holds))
+    }
+
+    /// The connection has ended; leases run on until nobody renews them.
+    func leave(_ session: AgentSession) {
+        session.finish()
+        guard sessions[session.agent] === session else { return }
+        sessions[session.agent] = nil
+        seen(session.agent)
+        if let record = capacities[session.agent] { store([.agentSeen(record)]) }
+        handle(.agentDisconnected(session.agent))
+    }
+
+    func receive(_ message: Proto.FromAgent, from session: AgentSession) throws(LinkStatus) {
+        guard sessions[session.agent] === session else { throw LinkStatus(.conflict, "the agent has connected again") }
+        seen(session.agent)
+        do throws(MeaningError) {
+            switch message.kind {
+            case .heartbeat(let heartbeat):
+                guard heartbeat.running.count <= Self.holdsMax else { throw MeaningError("running", "is too long") }
+                var running: [AttemptID] = []
+                for attempt in heartbeat.running { running.append(try attempt.meaning()) }
+                handle(.leasesRenewed(session.agent, running))
+            case .started(let started):
+                guard let attempt = try started.attempt?.meaning() else { return }
+                handle(.attemptStarted(attempt, by: session.agent))
+            case .declined(let declined):
+                guard let attempt = try declined.attempt?.meaning() else { return }
+                handle(.offerDeclined(attempt, by: session.agent, reason: String(declined.reason.prefix(1000))))
+            case .joined: throw MeaningError("joined", "was said before")
+            // What a later agent says and this coordinator does not know changes nothing.
+            case nil: return
+            }
+        } catch {
+            throw LinkStatus(.invalid, "the agent's message cannot be read: \(error)")
+        }
+    }
+
+    private func seen(_ agent: AgentID) { capacities[agent]?.lastSeenAt = clock.now }
+
+    /// What an attempt came to. Back once it is committed.
+    ///
+    /// - Returns: whether the report counts: it names the attempt that its agent holds. A repeated report of an attempt
+    ///   that it ended counts too.
+    func report(_ report: Proto.AttemptReport, from agent: AgentID) async throws(LinkStatus) -> Bool {
+        let attempt: AttemptID
+        do throws(MeaningError) {
+            guard let named = try report.attempt?.meaning() else { throw MeaningError("attempt", "is missing") }
+            attempt = named
+        } catch {
+            throw LinkStatus(.invalid, "the report cannot be read: \(error)")
+        }
+        guard farm.lease(of: attempt)?.agent == agent else { return try await stored(attempt, agent) }
+        let cause = try Self.cause(of: report)
+        reportInHand = (attempt, report)
+        handle(
+            .attemptFinished(
+                attempt, by: agent, cause,
+                listed: attempt.shard.shard == ShardID.listing && cause.kind == .passed
+                    ? Int(report.listingCount) : nil))
+        reportInHand = nil
+        await committed()
+        return true
+    }
+
+    /// Whether a report that names no current attempt was already counted.
+    private func stored(_ attempt: AttemptID, _ agent: AgentID) async throws(LinkStatus) -> Bool {
+        // The decision about it may be on its way to the disk.
+        await committed()
+        do throws(CoordinatorError) {
+            let found = try await keeper.read { storage throws(StorageError) in try storage.attempt(attempt) }
+            return found?.lease.agent == agent && found?.ending.map { !$0.report.isEmpty } ?? false
+        } catch {
+            throw LinkStatus(.unavailable, "\(error)")
+        }
+    }
+
+    private static func cause(of report: Proto.AttemptReport) throws(LinkStatus) -> Cause {
+        guard let kind = Cause.Kind(rawValue: report.cause) else {
+            throw LinkStatus(.invalid, "the report's cause '\(report.cause.prefix(40))' is not one of the protocol's")
+        }
+        switch kind {
+        case .notNeeded, .queueTimeout, .lostAgent, .preempted:
+            throw LinkStatus(.invalid, "an agent cannot report the cause '\(kind.rawValue)'")
+        case .passed, .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .cancelled, .agentFault,
+            .gpuFault,
+            .diskFull, .dataUnavailable:
+            return Cause(kind, code: report.code.map { Int($0) }, evidence: String(report.evidence.prefix(10_000)))
+        }
+    }
+
+    // MARK: What others ask
+
+    /// Whether an agent holds an attempt now.
+    func holds(_ attempt: AttemptID, _ agent: AgentID) -> Bool { farm.lease(of: attempt)?.agent == agent }
+
+    /// What an attempt's agent may read: its run's code tree, the listing of its cell, artifacts of jobs it needs.
+    func readable(by attempt: AttemptID, _ agent: AgentID) -> Set<Digest>? {
+        guard holds(attempt, agent), let run = runs[attempt.run] else { return nil }
+        var digests: Set<Digest> = []
+        if let tree = run.tree { digests.insert(tree) }
+        if let listing = run.listings[attempt.shard.cell].flatMap({ Digest($0.digest) }) { digests.insert(listing) }
+        for (_, artifact) in run.artifacts {
+            if let digest = artifact.artifact?.manifest.flatMap({ Digest($0.digest) }) { digests.insert(digest) }
+        }
+        return digests
+    }
+
+    func agentSummaries() -> [Proto.AgentSummary] {
+        capacities.values.sorted { $0.name < $1.name }.map { record in
+            let id = AgentID(record.name)
+            return .with {
+                $0.name = record.name
+                $0.team = record.team ?? ""
+                $0.state = sessions[id] == nil ? "lost" : record.draining ? "draining" : "online"
+                // What was stored was encoded here: bytes that cannot be read show as an agent without anything.
+                $0.capacity = try? Proto.Capacity(decoding: record.capacity)
+                $0.running = UInt32(clamping: farm.runningAttempts(on: id).count)
+                $0.lastHeardAt = record.lastSeenAt.nanoseconds
+                $0.software = record.software
+            }
+        }
+    }
+
+    /// - Returns: `nil` when no agent of that name has ever joined.
+    func drain(_ name: String, _ draining: Bool, reason: String, by who: Principal) async -> Proto.AgentSummary? {
+        let id = AgentID(name)
+        guard capacities[id] != nil else { return nil }
+        capacities[id]?.draining = draining
+        capacities[id]?.drainReason = reason
+        sessions[id]?.send(
+            .drain(
+                .with {
+                    $0.reason = reason
+                    $0.undo = !draining
+                }))
+        store([
+            .agentDraining(name: name, draining: draining, reason: reason),
+            .audited(
+                AuditRecord(
+                    at: clock.now, who: who.title, action: draining ? "drain" : "undrain", subject: "agent \(name)")),
+        ])
+        handle(.agentDraining(id, draining))
+        await committed()
+        return agentSummaries().first { $0.name == name }
+    }
+
+    /// Its certificates were revoked: what it works on is lost.
+    func remove(_ agent: AgentID) {
+        sessions.removeValue(forKey: agent)?.end(LinkStatus(.denied, "the agent's certificate was revoked"))
+        capacities[agent] = nil
+        handle(.agentRemoved(agent))
+    }
+}
+
+extension Principal {
+    /// `user alice (team vision)`, for records.
+    var title: String { "\(role.rawValue) \(name)" + (team.map { " (team \($0))" } ?? "") }
+}

@@ -1,0 +1,157 @@
+import Model
+import Scheduling
+import Storage
+import Wire
+import Workflows
+
+extension Coordinator {
+    /// Rebuilds what a coordinator before this one had decided. Decisions are loaded as they were made, never made again.
+    ///
+    /// - Returns: what could not be taken up, in sentences: runs whose workflow this build reads otherwise.
+    func recover() async throws(CoordinatorError) -> [String] {
+        var remarks: [String] = []
+        let (next, open, agents) = try await keeper.read { storage throws(StorageError) in
+            (try storage.nextRun(), try storage.openRuns(), try storage.agents())
+        }
+        nextRun = next
+        for record in agents {
+            let id = AgentID(record.name)
+            capacities[id] = record
+            if record.draining { farm.restore(.agentDraining(id)) }
+        }
+        for id in open {
+            let stored = try await keeper.read { storage throws(StorageError) in try StoredDecisions(id, in: storage) }
+            do throws(RecoveryError) {
+                try restore(stored)
+            } catch {
+                remarks.append("\(id) cannot go on: \(error.problem)")
+                // It is not judged: it stays open in the store, for a build that can read it.
+                runs[id] = nil
+            }
+        }
+        handle(.resume)
+        for id in runs.keys.sorted() {
+            published[id] = farm.progress(of: id)
+            // Everything of it had ended, and nobody had judged it yet. A run that only ends now is judged by its effect.
+            if let run = runs[id], run.phase == .running, run.endings.count == run.plan.jobs.count {
+                runs[id]?.phase = .judging
+                // Ends with the run's ending stored; another restart judges again.
+                Task { await self.judgeRun(id) }
+            }
+        }
+        await committed()
+        return remarks
+    }
+
+    private func restore(_ stored: StoredDecisions) throws(RecoveryError) {
+        let record = stored.run.run
+        let id = record.id
+        let request: Proto.SubmitRunRequest
+        var plan: Plan
+        do {
+            request = try Proto.SubmitRunRequest(decoding: record.request)
+            plan = try Proto.Plan(decoding: record.plan, limits: .large).meaning()
+        } catch {
+            throw RecoveryError("its record cannot be read: \(error)")
+        }
+        let prepared: PreparedRun
+        do throws(Mistakes) {
+            prepared = try PreparedRun(stored: request, plan: plan, run: id, by: record.owner)
+        } catch {
+            throw RecoveryError(error.diagnostics.first.map(\.description) ?? "its workflow cannot be read")
+        }
+        var run = LiveRun(id: id, owner: record.owner, submittedAt: record.submittedAt, prepared: prepared)
+        keys[record.key] = id
+        farm.restore(.runSubmitted(id, owner: record.owner, plan: plan, at: record.submittedAt))
+        if let cancellation = stored.run.cancellation {
+            run.isCancelled = true
+            farm.restore(.runCancelled(id, by: cancellation.by, reason: cancellation.reason))
+        }
+        for job in stored.jobs where plan.jobs.indices.contains(job.job) {
+            if let resolution = try resolution(of: job, &plan) {
+                farm.restore(.jobResolved(id, job: job.job, resolution, at: record.submittedAt))
+            }
+        }
+        run.plan = plan
+        for cell in stored.cells {
+            guard let shards = cell.shards else { continue }
+            run.itemCount[cell.cell] = cell.items
+            farm.restore(.cellSharded(cell.cell, shards: shards, items: cell.items))
+        }
+        for attempt in stored.attempts {
+            let lease = attempt.lease
+            farm.restore(
+                .leased(
+                    Farm.Lease(
+                        attempt: lease.attempt, agent: lease.agent, devices: lease.devices, cpus: lease.cpus,
+                        memory: lease.memory.bytes == 0 ? nil : lease.memory, at: lease.at, until: lease.until),
+                    startedAt: attempt.startedAt))
+            guard let ending = attempt.ending else { continue }
+            farm.restore(.attemptEnded(lease.attempt, ending.cause, retryAt: ending.retryAt))
+            if ending.cause.kind == .passed, !ending.report.isEmpty {
+                do throws(ProtoError) {
+                    run.take(try Proto.AttemptReport(decoding: ending.report, limits: .large), of: lease.attempt)
+                } catch {
+                    throw RecoveryError("the report of \(lease.attempt) cannot be read: \(error)")
+                }
+            }
+        }
+        for settled in stored.settlements {
+            farm.restore(
+                .settled(settled.cell, shards: settled.first...settled.last, attempt: settled.attempt, settled.cause))
+        }
+        for cell in stored.cells {
+            guard let ending = cell.ending.flatMap(Farm.CellEnding.init) else { continue }
+            farm.restore(.cellEnded(cell.cell, ending))
+        }
+        for job in stored.jobs {
+            guard let ending = job.ending.flatMap(Farm.JobEnding.init) else { continue }
+            run.endings[job.job] = ending
+            farm.restore(.jobEnded(id, job: job.job, ending))
+        }
+        runs[id] = run
+    }
+
+    private func resolution(of job: JobRecord, _ plan: inout Plan) throws(RecoveryError) -> Farm.Resolution? {
+        switch job.kind {
+        case "not_applicable": return .notApplicable(reason: job.reason)
+        case "not_reached": return .notReached(reason: job.reason)
+        case "failed": return .failed(reason: job.reason)
+        case "cells":
+            do {
+                let planned = try Proto.PlannedJob(decoding: job.resolution, limits: .large).meaning(
+                    among: plan.jobs.count)
+                plan.jobs[job.job] = planned
+                return .cells(planned.cells ?? [], failFast: planned.failFast, maxParallel: planned.maxParallel)
+            } catch {
+                throw RecoveryError("what job \(job.job) came to cannot be read: \(error)")
+            }
+        // It ended before anybody asked what it comes to: it was cancelled.
+        default: return nil
+        }
+    }
+}
+
+/// Why a stored run cannot go on in this build.
+struct RecoveryError: Error {
+    var problem: String
+    init(_ problem: String) { self.problem = problem }
+}
+
+/// Everything that was decided about one run, as the store has it.
+private struct StoredDecisions: Sendable {
+    var run: StoredRun
+    var jobs: [JobRecord]
+    var cells: [CellRecord]
+    var attempts: [StoredAttempt]
+    var settlements: [SettlementRecord]
+
+    init(_ id: RunID, in storage: any Storage) throws(StorageError) {
+        guard let run = try storage.run(id) else { throw .conflict("\(id) is open and has no record") }
+        self.run = run
+        jobs = try storage.jobs(of: id)
+        cells = try storage.cells(of: id)
+        attempts = try storage.attempts(of: id)
+        settlements = try storage.settlements(of: id)
+    }
+}

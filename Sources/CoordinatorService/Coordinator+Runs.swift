@@ -1,0 +1,142 @@
+import Model
+import Scheduling
+import Storage
+import Transport
+import Wire
+import Workflows
+
+extension Coordinator {
+    /// The number that a submission gets before it is read; one that is refused leaves a gap.
+    func reserveRun() throws(LinkStatus) -> RunID {
+        guard runs.count < settings.runsMax else {
+            throw LinkStatus(.exhausted, "\(runs.count) runs are open; wait for some to end")
+        }
+        let id = nextRun
+        nextRun = RunID(id.number + 1)
+        return id
+    }
+
+    /// Takes a run in. Back once it is committed.
+    ///
+    /// - Parameter key: the submitter's own, with whose it is: the same key is the same run.
+    func submit(_ prepared: PreparedRun, as id: RunID, key: String, by owner: Principal) async -> RunID {
+        if let known = keys[key] {
+            await committed()
+            return known
+        }
+        keys[key] = id
+        let now = clock.now
+        let run = LiveRun(id: id, owner: owner, submittedAt: now, prepared: prepared)
+        runs[id] = run
+        store(
+            [
+                .runSubmitted(
+                    RunRecord(
+                        id: id, key: key, owner: owner, name: run.plan.name, file: run.plan.file, submittedAt: now,
+                        tree: run.tree, commit: run.request.commit, request: run.request.encoded(),
+                        plan: Proto.Plan(run.plan).encoded())),
+                .audited(AuditRecord(at: now, who: owner.title, action: "submit", subject: "run \(id)")),
+            ], touching: id)
+        handle(.runSubmitted(id, owner: owner, plan: run.plan))
+        await committed()
+        return id
+    }
+
+    /// - Returns: false when the run is not open.
+    func cancel(_ id: RunID, reason: String, by who: Principal) async -> Bool {
+        guard let run = runs[id], run.phase == .running else { return false }
+        if !run.isCancelled {
+            runs[id]?.isCancelled = true
+            store(
+                [
+                    .runCancelled(id, by: who.title, reason: reason, at: clock.now),
+                    .audited(AuditRecord(at: clock.now, who: who.title, action: "cancel", subject: "run \(id)")),
+                ], touching: id)
+            handle(.runCancelled(id, by: who.title, reason: reason))
+        }
+        await committed()
+        return true
+    }
+
+    /// A live run as watchers see it; `nil` when it has ended or never was.
+    func view(of id: RunID) -> RunView? {
+        guard let run = runs[id] else { return nil }
+        let cells = (published[id]?.cells ?? []).compactMap { state -> Proto.CellSummary? in
+            guard let cell = run.plan.cell(CellID(run: id, job: state.job, cell: state.cell)) else { return nil }
+            return .with {
+                $0.job = run.plan.jobs[state.job].id
+                $0.cell = cell.id
+                $0.name = cell.name
+                $0.state = state.state.rawValue
+                $0.shardsSettled = UInt32(clamping: state.shardsSettled)
+                $0.shardsTotal = UInt32(clamping: state.shardsTotal ?? 0)
+            }
+        }
+        let summary = Proto.RunSummary.with {
+            $0.run = id.number
+            $0.name = run.plan.name
+            $0.file = run.plan.file
+            $0.state = run.phase == .judging ? "judging" : "running"
+            $0.owner = run.owner.name
+            $0.team = run.owner.team ?? ""
+            $0.submittedAt = run.submittedAt.nanoseconds
+            $0.commit = run.request.commit
+        }
+        return RunView(owner: run.owner, summary: summary.counting(cells), cells: cells, notes: run.notes)
+    }
+
+    func openRuns() -> [RunID] { runs.keys.sorted() }
+
+    func explain(_ cell: CellID, shard: Int?) -> [String] { farm.explain(cell, shard: shard, at: clock.now) }
+}
+
+/// A run as people see it.
+struct RunView: Sendable {
+    var owner: Principal
+    var summary: Proto.RunSummary
+    var cells: [Proto.CellSummary]
+    var notes: [String]
+}
+
+extension Proto.RunSummary {
+    /// With the numbers of cells and shards.
+    func counting(_ cells: [Proto.CellSummary]) -> Self {
+        var summary = self
+        var isKnown = !cells.isEmpty
+        var total: UInt64 = 0
+        for cell in cells {
+            switch cell.state {
+            case "waiting": summary.cellsWaiting += 1
+            case "running": summary.cellsRunning += 1
+            case "passed": summary.cellsPassed += 1
+            case "failed": summary.cellsFailed += 1
+            default: summary.cellsOther += 1
+            }
+            summary.shardsSettled += UInt64(cell.shardsSettled)
+            total += UInt64(cell.shardsTotal)
+            let isOut = cell.state == "skipped" || cell.state == "not_reached" || cell.state == "not_needed"
+            if cell.shardsTotal == 0 && !isOut { isKnown = false }
+        }
+        summary.shardsTotal = isKnown ? total : 0
+        return summary
+    }
+}
+
+extension Coordinator {
+    /// Notes that a scope possesses objects. Back when that is durable.
+    func grant(_ digests: [Digest], to scope: String) async {
+        store([.objectsGranted(scope: scope, digests: digests)])
+        await committed()
+    }
+
+    func setBaseline(_ record: BaselineRecord, by who: Principal) async {
+        store([
+            .baselineSet(record),
+            .audited(
+                AuditRecord(
+                    at: record.setAt, who: who.title, action: "set baseline",
+                    subject: "\(record.alias) to \(record.run)")),
+        ])
+        await committed()
+    }
+}

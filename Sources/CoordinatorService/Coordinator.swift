@@ -1,0 +1,341 @@
+import Model
+package import Scheduling
+import Storage
+import Transport
+import Wire
+import Workflows
+
+/// Turns events into decisions, stores them, and lets their effects out once they are stored.
+///
+/// `handle` never suspends: events are decided in the order they come. What was decided queues for the one writer, which
+/// commits whenever it is idle, everything that waits at once. Effects leave in order, after their commit; a caller
+/// that waits for `committed` hears only of what would survive a loss of power.
+package actor Coordinator {
+    package struct Settings: Sendable {
+        package var farm = Farm.Settings()
+        /// How often an agent renews its leases: several times within one.
+        package var heartbeat = Duration.seconds(5)
+        /// From TERM to KILL when an attempt is stopped.
+        package var grace = Duration.seconds(10)
+        package var runsMax = 10_000
+        package init() {}
+    }
+
+    /// What leaves after a commit.
+    enum Deed: Sendable {
+        case offer(Farm.Lease)
+        case cancel(AttemptID, AgentID, reason: String)
+        case forget(AttemptID, AgentID, reason: String)
+        case endLog(AttemptID)
+        case judge(RunID)
+        case resume(CheckedContinuation<Void, Never>)
+    }
+
+    struct Batch {
+        var changes: [Change] = []
+        var deeds: [Deed] = []
+        var touched: Set<RunID> = []
+        var isEmpty: Bool { changes.isEmpty && deeds.isEmpty && touched.isEmpty }
+    }
+
+    let settings: Settings
+    let keeper: StoreKeeper
+    let logs: LogStore
+    let pulses: Pulses
+    let clock: FarmClock
+    /// Judges a run whose jobs have all ended: reads what was stored, and answers with the ending to store.
+    let judge: @Sendable (LiveRun) async -> RunEnding
+
+    var farm: Farm
+    var runs: [RunID: LiveRun] = [:]
+    var keys: [String: RunID] = [:]
+    var nextRun = RunID(1)
+    var sessions: [AgentID: AgentSession] = [:]
+    var capacities: [AgentID: AgentRecord] = [:]
+    /// What watchers see: the state as of the last commit.
+    var published: [RunID: Farm.RunProgress] = [:]
+    /// The report that is being handled, whose bytes are stored with the attempt's end.
+    var reportInHand: (attempt: AttemptID, report: Proto.AttemptReport)?
+
+    private var pending = Batch()
+    private var isWriting = false
+    private var alarm: (at: Instant, task: Task<Void, Never>)?
+    private var nextSession = 0
+
+    init(
+        settings: Settings, keeper: StoreKeeper, logs: LogStore, pulses: Pulses, clock: FarmClock, seed: UInt64,
+        judge: @escaping @Sendable (LiveRun) async -> RunEnding
+    ) {
+        self.settings = settings
+        self.keeper = keeper
+        self.logs = logs
+        self.pulses = pulses
+        self.clock = clock
+        self.judge = judge
+        farm = Farm(settings: settings.farm, seed: seed)
+    }
+
+    // MARK: Deciding
+
+    /// Decides one event, and what follows from it at once.
+    func handle(_ event: Farm.Event) {
+        let now = clock.now
+        var events = [event]
+        var next = 0
+        var effects: [Farm.Effect] = []
+        while next < events.count {
+            effects.removeAll(keepingCapacity: true)
+            farm.handle(events[next], at: now, into: &effects)
+            next += 1
+            for effect in effects {
+                if let following = take(effect, at: now) { events.append(following) }
+            }
+        }
+        startWriting()
+    }
+
+    /// Translates an effect into what is stored and what leaves. A job that became ready is resolved here and now: the
+    /// answer is the event that follows.
+    private func take(_ effect: Farm.Effect, at now: Instant) -> Farm.Event? {
+        switch effect {
+        case .leased(let lease):
+            pending.touched.insert(lease.attempt.run)
+            pending.changes.append(
+                .attemptLeased(
+                    LeaseRecord(
+                        attempt: lease.attempt, agent: lease.agent, devices: lease.devices, cpus: lease.cpus,
+                        memory: lease.memory ?? ByteCount(0), at: lease.at, until: lease.until)))
+            pending.deeds.append(.offer(lease))
+        case .offerWithdrawn(let attempt):
+            pending.touched.insert(attempt.run)
+            pending.changes.append(.leaseWithdrawn(attempt))
+        case .renewed(let agent, let attempts):
+            // Renewals are no decisions: nothing of them is stored, and they wait for no commit.
+            sessions[agent]?.send(
+                .renewed(
+                    .with {
+                        $0.attempts = attempts.map { Proto.AttemptRef($0) }
+                        $0.leaseMs = leaseMilliseconds
+                    }))
+        case .cancelAttempt(let attempt, let agent, let reason):
+            pending.deeds.append(.cancel(attempt, agent, reason: reason))
+        case .forgetAttempt(let attempt, let agent, let reason):
+            pending.deeds.append(.forget(attempt, agent, reason: reason))
+        case .attemptStarted(let attempt, let at):
+            pending.touched.insert(attempt.run)
+            pending.changes.append(.attemptStarted(attempt, at: at))
+        case .attemptEnded(let attempt, let cause, let retryAt, let why):
+            take(ended: attempt, cause, retryAt: retryAt, why: why, at: now)
+        case .cellSharded(let cell, let shards, let items):
+            runs[cell.run]?.itemCount[cell] = items
+            let listing = runs[cell.run]?.listings[cell].flatMap { Digest($0.digest) }
+            pending.changes.append(.cellSharded(cell, shards: shards, items: items, listing: listing))
+            pending.touched.insert(cell.run)
+        case .settled(let cell, let shards, let attempt, let cause):
+            pending.changes.append(
+                .shardsSettled(
+                    SettlementRecord(
+                        cell: cell, first: shards.lowerBound, last: shards.upperBound, attempt: attempt, cause: cause,
+                        at: now)))
+            pending.touched.insert(cell.run)
+            if attempt == 0, let run = runs[cell.run] {
+                let title = run.title(of: ShardID(cell: cell, shard: shards.lowerBound))
+                note("\(title): \(cause)", in: cell.run)
+            }
+        case .cellEnded(let cell, let ending):
+            pending.changes.append(.cellEnded(cell, ending: ending.rawValue))
+            pending.touched.insert(cell.run)
+        case .jobReady(let run, let job): return resolve(job, of: run)
+        case .jobEnded(let run, let job, let ending, let reason):
+            runs[run]?.endings[job] = ending
+            pending.changes.append(.jobEnded(run: run, job: job, ending: ending.rawValue, reason: reason))
+            pending.touched.insert(run)
+        case .runEnded(let run):
+            runs[run]?.phase = .judging
+            pending.deeds.append(.judge(run))
+            pending.touched.insert(run)
+        case .wake(let at): wake(at: at)
+        case .continueLater:
+            // The actor itself takes it up again, after the events that have come in between.
+            Task { self.handle(.resume) }
+        }
+        return nil
+    }
+
+    private func take(ended attempt: AttemptID, _ cause: Cause, retryAt: Instant?, why: String, at now: Instant) {
+        var bytes: [UInt8] = []
+        if let hand = reportInHand, hand.attempt == attempt {
+            bytes = hand.report.encoded()
+            if cause.kind == .passed { runs[attempt.run]?.take(hand.report, of: attempt) }
+        }
+        pending.changes.append(
+            .attemptEnded(
+                AttemptEnding(attempt: attempt, at: now, cause: cause, retryAt: retryAt, why: why, report: bytes)))
+        pending.deeds.append(.endLog(attempt))
+        pending.touched.insert(attempt.run)
+        if cause.kind != .passed, let run = runs[attempt.run] {
+            let again = retryAt == nil ? "" : "; trying again"
+            note("\(run.title(of: attempt.shard)): attempt \(attempt.number): \(cause)\(again)", in: attempt.run)
+        }
+    }
+
+    private func note(_ text: String, in run: RunID) {
+        guard runs[run] != nil else { return }
+        runs[run]?.notes.append(text)
+        if let count = runs[run]?.notes.count, count > 1000 { runs[run]?.notes.removeFirst(count - 1000) }
+    }
+
+    /// What a job comes to, now that what it needs has ended.
+    private func resolve(_ job: Int, of id: RunID) -> Farm.Event? {
+        guard var run = runs[id] else { return nil }
+        var record = JobRecord(run: id, job: job, kind: "cells", reason: "")
+        let resolution: Farm.Resolution
+        do throws(Mistakes) {
+            switch try run.workflow.resolve(job: job, ancestors: run.ancestors(of: job), run.planRequest) {
+            case .cells(let cells, let failFast, let maxParallel):
+                run.plan.jobs[job].cells = cells
+                run.plan.jobs[job].failFast = failFast
+                run.plan.jobs[job].maxParallel = maxParallel
+                record.resolution = Proto.PlannedJob(run.plan.jobs[job]).encoded()
+                resolution = .cells(cells, failFast: failFast, maxParallel: maxParallel)
+            case .notApplicable(let reason):
+                (record.kind, record.reason) = ("not_applicable", reason)
+                resolution = .notApplicable(reason: reason)
+            case .notReached(let reason):
+                (record.kind, record.reason) = ("not_reached", reason)
+                resolution = .notReached(reason: reason)
+            }
+        } catch {
+            let reason = error.diagnostics.map(\.description).joined(separator: "; ")
+            (record.kind, record.reason) = ("failed", reason)
+            resolution = .failed(reason: reason)
+        }
+        runs[id] = run
+        pending.changes.append(.jobResolved(record))
+        pending.touched.insert(id)
+        return .jobResolved(id, job: job, resolution)
+    }
+
+    // MARK: Storing, then letting out
+
+    /// Queues changes that are no decisions of the farm's.
+    func store(_ changes: [Change], touching run: RunID? = nil) {
+        pending.changes += changes
+        if let run { pending.touched.insert(run) }
+        startWriting()
+    }
+
+    /// Back when everything that was decided so far is durable, and its effects have left.
+    func committed() async {
+        await withCheckedContinuation { continuation in
+            pending.deeds.append(.resume(continuation))
+            startWriting()
+        }
+    }
+
+    private func startWriting() {
+        guard !isWriting, !pending.isEmpty else { return }
+        isWriting = true
+        // Ends when nothing is pending.
+        Task { await self.write() }
+    }
+
+    private func write() async {
+        while !pending.isEmpty {
+            let batch = pending
+            pending = Batch()
+            // Taken now: this is the state that the batch leads to.
+            let progress = batch.touched.map { ($0, farm.progress(of: $0)) }
+            if !batch.changes.isEmpty { await keeper.commit(batch.changes) }
+            for (run, state) in progress where state != nil { published[run] = state }
+            for deed in batch.deeds { perform(deed) }
+            for run in batch.touched { pulses.changed(run) }
+        }
+        isWriting = false
+    }
+
+    private func perform(_ deed: Deed) {
+        switch deed {
+        case .offer(let lease): offer(lease)
+        case .cancel(let attempt, let agent, let reason):
+            sessions[agent]?.send(
+                .cancel(
+                    .with {
+                        $0.attempt = Proto.AttemptRef(attempt)
+                        $0.reason = reason
+                    }))
+        case .forget(let attempt, let agent, let reason):
+            sessions[agent]?.send(
+                .forget(
+                    .with {
+                        $0.attempt = Proto.AttemptRef(attempt)
+                        $0.reason = reason
+                    }))
+        case .endLog(let attempt):
+            // Nobody waits for the sync of a log.
+            Task { [logs] in await logs.end(attempt) }
+        case .judge(let run):
+            // Ends with the run's ending stored; a restart judges again.
+            Task { await self.judgeRun(run) }
+        case .resume(let waiter): waiter.resume()
+        }
+    }
+
+    private func offer(_ lease: Farm.Lease) {
+        // It may have ended since.
+        guard farm.lease(of: lease.attempt)?.agent == lease.agent, let run = runs[lease.attempt.run] else { return }
+        guard let session = sessions[lease.agent] else {
+            handle(
+                .offerDeclined(lease.attempt, by: lease.agent, reason: "its connection was lost before the offer left"))
+            return
+        }
+        let shards = farm.shardCount(of: lease.attempt.shard.cell)
+        guard let assignment = run.assignment(for: lease, shards: shards, grace: settings.grace) else { return }
+        session.send(
+            .offer(
+                .with {
+                    $0.assignment = assignment
+                    $0.leaseMs = leaseMilliseconds
+                }))
+    }
+
+    var leaseMilliseconds: UInt32 { UInt32(clamping: Int(settings.farm.lease.inSeconds * 1000)) }
+
+    func judgeRun(_ id: RunID) async {
+        guard let run = runs[id] else { return }
+        let ending = await judge(run)
+        store([.runEnded(ending)], touching: id)
+        await committed()
+        farm.forget(id)
+        runs[id] = nil
+        published[id] = nil
+        pulses.changed(id)
+    }
+
+    // MARK: Time
+
+    private func wake(at instant: Instant) {
+        if let alarm, alarm.at <= instant { return }
+        alarm?.task.cancel()
+        let delay = max(.milliseconds(1), clock.now.duration(to: instant))
+        // Replaced by an earlier one, or ends by ringing.
+        let task = Task {
+            do { try await Task.sleep(for: delay) } catch { return }
+            self.ring(instant)
+        }
+        alarm = (instant, task)
+    }
+
+    private func ring(_ instant: Instant) {
+        guard alarm?.at == instant else { return }
+        alarm = nil
+        handle(.timeReached)
+    }
+
+    // MARK: Agents
+
+    func newSession(_ agent: AgentID, on link: Link) -> AgentSession {
+        nextSession += 1
+        return AgentSession(agent, on: link, number: nextSession)
+    }
+}

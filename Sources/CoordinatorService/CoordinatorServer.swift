@@ -1,0 +1,174 @@
+import Artifacts
+import Glibc
+package import Model
+package import Storage
+package import Transport
+import Wire
+
+/// A whole coordinator: its state in one folder, its two listeners, everything it serves.
+package final class CoordinatorServer: Sendable {
+    package struct Settings: Sendable {
+        /// Where store, objects, logs and the authority's key lie: this process's alone.
+        package var state: String
+        package var listen: [Address]
+        package var enrolmentListen: [Address]
+        /// How others reach this machine, for tokens and certificates' bearers; `nil`: as it listens.
+        package var advertisedHost: String?
+        package var coordinator = Coordinator.Settings()
+        package var links = LinkServerSettings.standard
+
+        package init(state: String, listen: [Address], enrolmentListen: [Address], advertisedHost: String? = nil) {
+            self.state = state
+            self.listen = listen
+            self.enrolmentListen = enrolmentListen
+            self.advertisedHost = advertisedHost
+        }
+    }
+
+    /// Where it serves, with the actual ports.
+    package let addresses: [Address]
+    package let enrolmentAddresses: [Address]
+    /// What could not be taken up from the state, in sentences.
+    package let remarks: [String]
+    /// True when this start made the farm.
+    package let isNew: Bool
+    private let server: LinkServer
+    private let enrolment: LinkServer
+    private let roster: Roster
+    private let authority: Authority
+
+    /// Opens the state, goes on where an earlier process stopped, and listens.
+    ///
+    /// - Parameter failed: ends the process when the store fails.
+    /// - Throws: `CoordinatorError`, `StorageError`, `ArtifactError`, `CertificateError` or `LinkError`, each in words for
+    ///   the operator.
+    package static func start(
+        _ settings: Settings, failed: @escaping @Sendable (StorageError) -> Never
+    ) async throws -> CoordinatorServer {
+        let folder = settings.state
+        try PrivateFile.makeFolder(folder)
+        let storage = try await DiskThreads.shared.run { () throws(StorageError) in try SQLiteStore(folder: folder) }
+        let objects = try await DiskThreads.shared.run { () throws(ArtifactError) in
+            try ObjectStore(at: folder + "/objects")
+        }
+        let (authority, isNew) = try openAuthority(folder)
+        let identity = try openIdentity(folder, authority)
+        let clock = FarmClock()
+        let keeper = StoreKeeper(storage, failed: failed)
+        let roster = Roster(authority: authority, keeper: keeper, clock: clock)
+        try await roster.load()
+        let logs = LogStore(folder: folder + "/logs")
+        let pulses = Pulses()
+        let library = RunLibrary(keeper: keeper, store: objects, logs: logs, clock: clock)
+        let coordinator = Coordinator(
+            settings: settings.coordinator, keeper: keeper, logs: logs, pulses: pulses, clock: clock,
+            seed: UInt64(bitPattern: clock.now.nanoseconds), judge: { await library.judge($0) })
+        await library.use(coordinator)
+        let remarks = try await coordinator.recover()
+
+        let loops = try (0..<max(1, min(4, Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))))).map { number in
+            try EventLoop(name: "sheaf-loop-\(number)")
+        }
+        let links = Links()
+        let people = People(
+            coordinator: coordinator, keeper: keeper, store: objects, logs: logs, pulses: pulses, roster: roster,
+            clock: clock, library: library,
+            disconnect: { role, name, status in
+                await links.server?.closeConnections(because: status) {
+                    $0.principal.role == role && $0.principal.name == name
+                }
+            })
+        let objectsService = ObjectsService(store: objects, coordinator: coordinator, keeper: keeper, people: people)
+        let agents = AgentsService(
+            coordinator: coordinator, keeper: keeper, logs: logs, pulses: pulses, objects: objectsService)
+        let desk = Desk(people: people, agents: agents, objects: objectsService)
+        let admission = roster.admission
+        let enrolment = try await LinkServer.start(
+            on: settings.enrolmentListen, as: identity, admitting: .strangers, loops: [loops[0]],
+            settings: settings.links, handler: { stream, method, _ in await Desk.enrol(stream, method, roster) })
+        let server: LinkServer
+        do {
+            server = try await LinkServer.start(
+                on: settings.listen, as: identity, admitting: .certified { admission.refusal(of: $0) }, loops: loops,
+                settings: settings.links, handler: { stream, method, _ in await desk.serve(stream, method) })
+        } catch {
+            await enrolment.stop()
+            throw error
+        }
+        links.set(server)
+        await roster.announce(
+            enrolment: reachable(enrolment.addresses, settings.advertisedHost),
+            farm: reachable(server.addresses, settings.advertisedHost))
+        return CoordinatorServer(
+            server: server, enrolment: enrolment, roster: roster, authority: authority, remarks: remarks, isNew: isNew)
+    }
+
+    private init(
+        server: LinkServer, enrolment: LinkServer, roster: Roster, authority: Authority, remarks: [String], isNew: Bool
+    ) {
+        self.server = server
+        self.enrolment = enrolment
+        self.roster = roster
+        self.authority = authority
+        self.remarks = remarks
+        self.isNew = isNew
+        addresses = server.addresses
+        enrolmentAddresses = enrolment.addresses
+    }
+
+    /// The fingerprint that token files carry.
+    package var fingerprint: Digest { authority.certificate.fingerprint }
+
+    /// A token for the operator of this process, who needs no certificate to make one.
+    package func makeToken(for principal: Principal, validFor validity: Duration? = nil) async throws -> String {
+        let operator_ = Principal(role: .coordinator, name: "operator")
+        return try await roster.createToken(for: principal, validFor: validity, by: operator_).file
+    }
+
+    /// An identity for a part of the same process: `sheaf run`'s agent and person.
+    package func makeIdentity(for principal: Principal) async throws -> Identity {
+        try await roster.makeIdentity(for: principal)
+    }
+
+    /// Closes all connections. What was decided is stored; agents go on working.
+    package func stop() async {
+        await enrolment.stop()
+        await server.stop()
+    }
+
+    private static func openAuthority(_ folder: String) throws(CertificateError) -> (Authority, isNew: Bool) {
+        let path = folder + "/authority.pem"
+        if access(path, F_OK) == 0 { return (try Authority(file: path), false) }
+        let authority = try Authority.make()
+        try authority.save(to: path)
+        return (authority, true)
+    }
+
+    /// The coordinator's own certificate, renewed at a start that finds two thirds of its life gone.
+    private static func openIdentity(_ folder: String, _ authority: Authority) throws(CertificateError) -> Identity {
+        let path = folder + "/coordinator.pem"
+        if access(path, F_OK) == 0 {
+            let identity = try Identity(file: path)
+            if identity.certificate.age(at: FarmClock().now) < 2.0 / 3 { return identity }
+        }
+        let identity = try authority.makeIdentity(for: Principal(role: .coordinator, name: "main"))
+        try identity.save(to: path)
+        return identity
+    }
+
+    private static func reachable(_ addresses: [Address], _ host: String?) -> Address {
+        var address = addresses.first ?? Address(host: "localhost", port: 1)
+        if let host {
+            address.host = host
+        } else if address.host == "0.0.0.0" || address.host == "::" {
+            address.host = hostName()
+        }
+        return address
+    }
+
+    private static func hostName() -> String {
+        var name = [CChar](repeating: 0, count: 256)
+        guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,175 @@
+import JSON
+import Model
+import Scheduling
+import Wire
+import Workflows
+
+/// A run that has not been judged yet: what assignments and later decisions are made from.
+struct LiveRun: Sendable {
+    enum Phase: Sendable { case running, judging }
+
+    let id: RunID
+    let owner: Principal
+    let submittedAt: Instant
+    let request: Proto.SubmitRunRequest
+    let workflow: Workflow
+    let planRequest: PlanRequest
+    /// With the cells of jobs as they became known.
+    var plan: Plan
+    var phase = Phase.running
+    var isCancelled = false
+    /// The items of a cell, once they are listed.
+    var listings: [CellID: Proto.ObjectRef] = [:]
+    /// What jobs handed to those that need them; a later cell's word replaces an earlier one's, an empty one does not.
+    var outputs: [Int: [Value.Member]] = [:]
+    var endings: [Int: Farm.JobEnding] = [:]
+    /// What attempts that passed have left behind.
+    var artifacts: [(job: Int, artifact: Proto.RunArtifact)] = []
+    /// Lines for whoever reads along, since the last look.
+    var notes: [String] = []
+    /// The contexts `github`, `inputs` and `vars`.
+    let contexts: [Value.Member]
+
+    var tree: Digest? { Digest(request.tree) }
+
+    init(id: RunID, owner: Principal, submittedAt: Instant, prepared: PreparedRun) {
+        self.id = id
+        self.owner = owner
+        self.submittedAt = submittedAt
+        request = prepared.request
+        workflow = prepared.workflow
+        planRequest = prepared.planRequest
+        plan = prepared.plan
+        contexts = prepared.contexts
+    }
+
+    /// All jobs that a job needs, directly or not, in the order of the plan.
+    func ancestors(of job: Int) -> [NeededJob] {
+        var found: Set<Int> = []
+        var rest = plan.jobs[job].needs
+        while let next = rest.popLast() {
+            if found.insert(next).inserted { rest += plan.jobs[next].needs }
+        }
+        return found.sorted().compactMap(needed)
+    }
+
+    /// How a job ended, for the contexts of others; `nil` while it goes on.
+    func needed(_ job: Int) -> NeededJob? {
+        guard let ending = endings[job], let outcome = NeededJob.Outcome(rawValue: ending.rawValue) else { return nil }
+        return NeededJob(id: plan.jobs[job].id, outcome: outcome, outputs: outputs[job] ?? [])
+    }
+
+    /// Takes over what an attempt that passed has to give to others.
+    mutating func take(_ report: Proto.AttemptReport, of attempt: AttemptID) {
+        let cell = attempt.shard.cell
+        if let listing = report.listing, attempt.shard.shard == ShardID.listing { listings[cell] = listing }
+        for (name, text) in report.outputs.sorted(by: { $0.key < $1.key }) where !text.isEmpty {
+            var members = outputs[cell.job] ?? []
+            members.removeAll { $0.key == name }
+            members.append(.init(name, .string(text)))
+            outputs[cell.job] = members
+        }
+        guard let planned = plan.cell(cell) else { return }
+        for artifact in report.artifacts {
+            artifacts.append(
+                (
+                    cell.job,
+                    .with {
+                        $0.job = plan.jobs[cell.job].id
+                        $0.cell = planned.id
+                        $0.shard = Int32(attempt.shard.shard)
+                        $0.attempt = UInt32(attempt.number)
+                        $0.artifact = artifact
+                    }
+                ))
+        }
+    }
+
+    /// `eval (3.11, torch)/2`, for people.
+    func title(of shard: ShardID) -> String {
+        let name = plan.cell(shard.cell)?.name ?? "\(shard.cell)"
+        return shard.shard == ShardID.listing ? "\(name): listing its items" : "\(name)/\(shard.shard)"
+    }
+
+    // MARK: Assignments
+
+    /// What an agent needs to work on an attempt.
+    func assignment(for lease: Farm.Lease, shards: Int?, grace: Duration) -> Proto.Assignment? {
+        let shard = lease.attempt.shard
+        guard let cell = plan.cell(shard.cell) else { return nil }
+        let job = plan.jobs[shard.cell.job]
+        let isListing = shard.shard == ShardID.listing
+        let count = shards ?? 1
+        var assignment = Proto.Assignment()
+        assignment.attempt = Proto.AttemptRef(lease.attempt)
+        assignment.jobId = job.id
+        assignment.cellId = cell.id
+        assignment.cellName = cell.name
+        assignment.shardCount = UInt32(clamping: count)
+        assignment.work = Proto.JobWork(job.work)
+        assignment.contextsJson = JSONWriter.text(.object(contexts(of: cell, in: shard.cell.job)))
+        assignment.tree = tree?.bytes ?? []
+        var resources = cell.resources
+        resources.cpus = lease.cpus
+        if let memory = lease.memory { resources.memory = memory }
+        assignment.resources = Proto.Resources(resources)
+        assignment.gpuUuids = lease.devices
+        assignment.timeoutS = Self.seconds(cell.timeout)
+        assignment.idleTimeoutS = cell.idleTimeout.map(Self.seconds) ?? 0
+        assignment.graceS = Self.seconds(grace)
+        assignment.inputs = cell.inputs.map { Proto.HeldInput($0) }
+        assignment.python = cell.python ?? ""
+        if isListing {
+            assignment.itemSource = job.shards.items.map { Proto.ItemSource($0) }
+        } else if let listing = listings[shard.cell], let items = itemCount[shard.cell] {
+            let slice = ShardPlan.slice(shard: shard.shard, of: count, items: items)
+            assignment.items = .with {
+                $0.listing = listing
+                $0.first = UInt32(clamping: slice.lowerBound)
+                $0.count = UInt32(clamping: slice.count)
+            }
+        }
+        let needed = needs(of: shard.cell.job)
+        assignment.artifacts = artifacts.filter { needed.contains($0.job) }.map(\.artifact)
+        return assignment
+    }
+
+    /// How many items were listed, by cell.
+    var itemCount: [CellID: Int] = [:]
+
+    private func needs(of job: Int) -> Set<Int> {
+        let ids = Set(ancestors(of: job).map(\.id))
+        return Set(plan.jobs.indices.filter { ids.contains(plan.jobs[$0].id) })
+    }
+
+    private func contexts(of cell: PlannedCell, in job: Int) -> [Value.Member] {
+        let direct = plan.jobs[job].needs.compactMap(needed)
+        let needs: [Value.Member] = direct.map {
+            .init($0.id, ["result": .string($0.outcome.rawValue), "outputs": .object($0.outputs)])
+        }
+        let cells = plan.jobs[job].cells ?? []
+        let strategy: Value = [
+            "fail-fast": .boolean(plan.jobs[job].failFast),
+            "job-index": .number(Double(cells.firstIndex { $0.id == cell.id } ?? 0)),
+            "job-total": .number(Double(cells.count)),
+            "max-parallel": .number(Double(plan.jobs[job].maxParallel ?? cells.count)),
+        ]
+        return contexts + [
+            .init("needs", .object(needs)), .init("strategy", strategy), .init("matrix", .object(cell.values)),
+        ]
+    }
+
+    /// Whole seconds, at least one: 0 would mean no limit.
+    private static func seconds(_ duration: Duration) -> UInt32 {
+        UInt32(clamping: max(1, Int(duration.inSeconds.rounded(.up))))
+    }
+}
+
+extension Plan {
+    func cell(_ id: CellID) -> PlannedCell? {
+        guard jobs.indices.contains(id.job), let cells = jobs[id.job].cells, cells.indices.contains(id.cell) else {
+            return nil
+        }
+        return cells[id.cell]
+    }
+}

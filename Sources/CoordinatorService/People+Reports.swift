@@ -1,0 +1,102 @@
+import Artifacts
+import Gates
+import Model
+import Queries
+import Reporting
+import Storage
+import Transport
+import Wire
+
+/// What people ask about a run's results. All of it is read from the store: it is what was committed.
+extension People {
+    static let renderedPartBytes = 1 << 20
+    static let logTailBytes: UInt64 = 64 << 10
+    static let logTailLines = 20
+
+    /// The report or the export, in parts.
+    func render(_ stream: LinkStream, _ who: Principal) async throws {
+        guard let request = try await stream.receive(Proto.RenderRequest.self) else { return }
+        let run = RunID(request.run)
+        _ = try await owner(of: run, who)
+        let tails = try await logTails(of: run)
+        let bytes = try await reading { [library] in try library.rendered(run, request, logTails: tails) }
+        var rest = bytes[...]
+        repeat {
+            let part = Array(rest.prefix(Self.renderedPartBytes))
+            rest = rest.dropFirst(Self.renderedPartBytes)
+            try await stream.send(Proto.Bytes.with { $0.bytes = part })
+        } while !rest.isEmpty
+        await stream.finish()
+    }
+
+    /// The last lines of attempts that did not pass.
+    private func logTails(of run: RunID) async throws(LinkStatus) -> [AttemptID: [String]] {
+        let attempts: [StoredAttempt]
+        do throws(CoordinatorError) {
+            attempts = try await keeper.read { storage throws(StorageError) in try storage.attempts(of: run) }
+        } catch {
+            throw error.status
+        }
+        var tails: [AttemptID: [String]] = [:]
+        for attempt in attempts where attempt.ending.map({ $0.cause.kind != .passed }) ?? false {
+            guard tails.count < 200 else { break }
+            // A log that cannot be read leaves the report without its last lines, not without its verdict.
+            tails[attempt.lease.attempt] = try? await logs.tail(
+                attempt.lease.attempt, bytesMax: Self.logTailBytes, linesMax: Self.logTailLines)
+        }
+        return tails
+    }
+
+    func explain(_ request: Proto.ExplainRequest, _ who: Principal) async throws(LinkStatus) -> Proto.ExplainResponse {
+        let run = RunID(request.run)
+        _ = try await owner(of: run, who)
+        let part = RunPart(
+            job: request.job.isEmpty ? nil : request.job, cell: request.cell.isEmpty ? nil : request.cell,
+            shard: request.shard.map { Int($0) })
+        let (plan, history) = try await reading { [library] in
+            let snapshot = try library.snapshot(of: run)
+            return (snapshot.plan, snapshot.explain(part))
+        }
+        var lines = history
+        var told = 0
+        for (number, job) in plan.jobs.enumerated() where part.job.map({ $0 == job.id }) ?? true {
+            for (position, cell) in (job.cells ?? []).enumerated()
+            where part.cell.map({ $0 == cell.id || $0 == cell.name }) ?? true {
+                let id = CellID(run: run, job: number, cell: position)
+                let waits = await coordinator.explain(id, shard: part.shard)
+                guard !waits.isEmpty, told < 50 else { continue }
+                told += 1
+                lines += waits.map { "\(cell.name): \($0)" }
+            }
+        }
+        return .with { $0.lines = lines }
+    }
+
+    func artifacts(
+        _ request: Proto.ListArtifactsRequest, _ who: Principal
+    ) async throws(LinkStatus) -> Proto.ListArtifactsResponse {
+        let run = RunID(request.run)
+        _ = try await owner(of: run, who)
+        let found = try await reading { [library] in try library.snapshot(of: run).artifacts() }
+        return .with { $0.artifacts = found }
+    }
+
+    /// What somebody who may read a run may fetch: its code tree, and everything that its attempts' reports name.
+    func roots(of run: RunID, _ who: Principal) async throws(LinkStatus) -> Set<Digest> {
+        _ = try await owner(of: run, who)
+        return try await reading { [library] in try library.roots(of: run) }
+    }
+
+    /// Reads on a thread that may wait.
+    func reading<Answer: Sendable>(
+        _ query: @escaping @Sendable () throws -> Answer
+    ) async throws(LinkStatus) -> Answer {
+        do {
+            return try await DiskThreads.shared.run { try query() }
+        } catch let status as LinkStatus {
+            throw status
+        } catch {
+            throw LinkStatus(.unavailable, "\(error)")
+        }
+    }
+}

@@ -1,0 +1,193 @@
+import Model
+import Storage
+import Synchronization
+import Transport
+import Wire
+
+/// Who belongs to the farm: tokens, certificates, revocations.
+actor Roster {
+    static let tokenValidityDefault = Duration.seconds(3600)
+    static let tokenValidityMax = Duration.seconds(30 * 86_400)
+
+    /// What the listener asks about everybody who connects: it must not wait.
+    final class Admission: Sendable {
+        private struct State {
+            var known: Set<String> = []
+            var revoked: [String: String] = [:]
+        }
+        private let state = Mutex(State())
+
+        /// - Returns: why the bearer does not get in; `nil` when it does.
+        func refusal(of peer: PeerIdentity) -> LinkStatus? {
+            state.withLock { state in
+                if let reason = state.revoked[peer.serial] {
+                    return LinkStatus(.denied, "the certificate of \(peer.principal.title) was revoked: \(reason)")
+                }
+                guard state.known.contains(peer.serial) else {
+                    return LinkStatus(.denied, "this farm has no record of the certificate; enrol with a new token")
+                }
+                return nil
+            }
+        }
+
+        func add(_ serial: String) { state.withLock { _ = $0.known.insert(serial) } }
+        func revoke(_ serial: String, _ reason: String) { state.withLock { $0.revoked[serial] = reason } }
+    }
+
+    nonisolated let admission = Admission()
+    private let authority: Authority
+    private let keeper: StoreKeeper
+    private let clock: FarmClock
+    private var certificates: [CertificateRecord] = []
+    /// Tokens whose enrolment is under way: each is used once.
+    private var inUse: Set<Digest> = []
+    /// Where strangers enrol, and where everybody connects afterwards.
+    private var enrolmentAddress = Address(host: "localhost", port: 1)
+    private var address = Address(host: "localhost", port: 1)
+
+    init(authority: Authority, keeper: StoreKeeper, clock: FarmClock) {
+        self.authority = authority
+        self.keeper = keeper
+        self.clock = clock
+    }
+
+    func load() async throws(CoordinatorError) {
+        certificates = try await keeper.read { storage throws(StorageError) in try storage.certificates() }
+        for certificate in certificates {
+            admission.add(certificate.serial)
+            if certificate.revokedAt != nil { admission.revoke(certificate.serial, certificate.revocationReason) }
+        }
+    }
+
+    func announce(enrolment: Address, farm: Address) {
+        enrolmentAddress = enrolment
+        address = farm
+    }
+
+    /// Makes a token that is good for one enrolment.
+    ///
+    /// - Returns: the token's file, and until when it can be used.
+    func createToken(
+        for principal: Principal, validFor asked: Duration?, by who: Principal
+    ) async throws(LinkStatus) -> (file: String, expires: Instant) {
+        guard principal.role != .coordinator else {
+            throw LinkStatus(.invalid, "a coordinator does not enrol; a token is for a user, an agent or an admin")
+        }
+        guard Principal.isName(principal.name), principal.team.map({ Principal.isName($0) }) ?? true else {
+            throw LinkStatus(
+                .invalid, "a name and a team have 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-'")
+        }
+        let validity = asked ?? Self.tokenValidityDefault
+        guard validity > .zero, validity <= Self.tokenValidityMax else {
+            throw LinkStatus(.invalid, "a token is valid for 1 second to 30 days")
+        }
+        let now = clock.now
+        if principal.role == .agent, let held = valid(principal.role, principal.name, at: now) {
+            throw LinkStatus(
+                .conflict,
+                "agent \(principal.name) has a certificate until \(held.expiresAt.utcText); choose another name, or "
+                    + "revoke it first: sheaf revoke --role agent --name \(principal.name)")
+        }
+        let expires = now.advanced(by: validity)
+        let token = EnrolmentToken(
+            address: enrolmentAddress, authority: authority.certificate.fingerprint, principal: principal,
+            expires: expires)
+        await keeper.commit([
+            .tokenCreated(
+                TokenRecord(
+                    hash: token.secretDigest, principal: principal, createdBy: who.title, expiresAt: expires)),
+            .audited(
+                AuditRecord(at: now, who: who.title, action: "create token", subject: principal.title)),
+        ])
+        return (token.fileText, expires)
+    }
+
+    /// Turns a token and a key into a certificate. The subject of the request is ignored: the token's record says who
+    /// its bearer is.
+    func enrol(_ request: Proto.EnrolRequest) async throws(LinkStatus) -> Proto.EnrolResponse {
+        // One answer for all that is wrong with a secret: strangers learn nothing from it.
+        let refusal = LinkStatus(
+            .denied, "the token is wrong, was used before, or has expired; ask an admin for a new one")
+        guard request.token.utf8.count <= EnrolmentToken.fileBytesMax else { throw refusal }
+        let hash = EnrolmentToken.digest(ofSecret: request.token)
+        guard inUse.insert(hash).inserted else { throw refusal }
+        defer { inUse.remove(hash) }
+        let found: TokenRecord?
+        do throws(CoordinatorError) {
+            found = try await keeper.read { storage throws(StorageError) in try storage.token(hash: hash) }
+        } catch {
+            throw LinkStatus(.unavailable, "\(error)")
+        }
+        let now = clock.now
+        guard let found, found.usedAt == nil, now < found.expiresAt else { throw refusal }
+        let principal = found.principal
+        if principal.role == .agent, valid(principal.role, principal.name, at: now) != nil {
+            throw LinkStatus(.conflict, "agent \(principal.name) has enrolled already; revoke it first")
+        }
+        let certificate: Certificate
+        do throws(CertificateError) {
+            let asked = try CertificateRequest(der: request.certificateRequest)
+            certificate = try authority.issue(to: principal, for: asked)
+        } catch {
+            throw LinkStatus(.invalid, "\(error)")
+        }
+        let record = CertificateRecord(
+            serial: certificate.serial, principal: principal, fingerprint: certificate.fingerprint, issuedAt: now,
+            expiresAt: certificate.notAfter)
+        await keeper.commit([
+            .tokenUsed(hash: hash, at: now), .certificateIssued(record),
+            .audited(AuditRecord(at: now, who: principal.title, action: "enrol", subject: certificate.serial)),
+        ])
+        certificates.append(record)
+        admission.add(record.serial)
+        return .with {
+            $0.certificate = certificate.pem
+            $0.authority = authority.certificate.pem
+            $0.name = principal.name
+            $0.team = principal.team ?? ""
+            $0.address = address.description
+        }
+    }
+
+    /// Issues an identity for a part of this process: `sheaf run`'s own agent and person.
+    func makeIdentity(for principal: Principal) async throws(CertificateError) -> Identity {
+        let identity = try authority.makeIdentity(for: principal)
+        let certificate = identity.certificate
+        let record = CertificateRecord(
+            serial: certificate.serial, principal: principal, fingerprint: certificate.fingerprint,
+            issuedAt: clock.now, expiresAt: certificate.notAfter)
+        await keeper.commit([.certificateIssued(record)])
+        certificates.append(record)
+        admission.add(record.serial)
+        return identity
+    }
+
+    /// Revokes all certificates of a bearer. Connections are the caller's to close.
+    ///
+    /// - Returns: how many were valid until now.
+    func revoke(_ role: Principal.Role, _ name: String, reason: String, by who: Principal) async -> Int {
+        let now = clock.now
+        var count = 0
+        for index in certificates.indices
+        where certificates[index].principal.role == role && certificates[index].principal.name == name
+            && certificates[index].revokedAt == nil
+        {
+            certificates[index].revokedAt = now
+            certificates[index].revocationReason = reason
+            admission.revoke(certificates[index].serial, reason)
+            count += 1
+        }
+        guard count > 0 else { return 0 }
+        await keeper.commit([
+            .certificatesRevoked(role: role, name: name, reason: reason, at: now),
+            .audited(AuditRecord(at: now, who: who.title, action: "revoke", subject: "\(role.rawValue) \(name)")),
+        ])
+        return count
+    }
+
+    private func valid(_ role: Principal.Role, _ name: String, at now: Instant) -> CertificateRecord? {
+        certificates.last {
+            $0.principal.role == role && $0.principal.name == name && $0.revokedAt == nil && $0.expiresAt > now
+        }
+    }
+}

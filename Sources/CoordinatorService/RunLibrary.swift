@@ -1,0 +1,135 @@
+import Artifacts
+import Gates
+import Model
+import Queries
+import Reporting
+import Storage
+import Transport
+import Wire
+import Workflows
+
+/// What is known of runs from the store: their judging, their reports, and everything that is asked once they have ended.
+actor RunLibrary {
+    nonisolated let keeper: StoreKeeper
+    nonisolated let store: ObjectStore
+    nonisolated let logs: LogStore
+    nonisolated let clock: FarmClock
+    private weak var coordinator: Coordinator?
+
+    init(keeper: StoreKeeper, store: ObjectStore, logs: LogStore, clock: FarmClock) {
+        self.keeper = keeper
+        self.store = store
+        self.logs = logs
+        self.clock = clock
+    }
+
+    func use(_ coordinator: Coordinator) { self.coordinator = coordinator }
+
+    // MARK: Judging
+
+    /// Judges a run whose jobs have all ended. There is always a verdict: what cannot be read makes it incomplete.
+    nonisolated func judge(_ run: LiveRun) async -> RunEnding {
+        let judgement = await DiskThreads.shared.run { [self] in
+            do {
+                return try judged(run)
+            } catch {
+                return Self.unreadable("\(error)")
+            }
+        }
+        return RunEnding(
+            run: run.id, at: clock.now, verdict: judgement.verdict, exitCode: Int(judgement.exitCode),
+            judgement: judgement.record)
+    }
+
+    /// Blocks on the disk.
+    private nonisolated func judged(_ run: LiveRun) throws -> Judgement {
+        let reader = RunReader(storage: keeper.storage)
+        guard let snapshot = try reader.snapshot(of: run.id) else {
+            throw CoordinatorError.notFound("the record of \(run.id) is gone")
+        }
+        let results = try snapshot.results(object: object)
+        let baselines = try reader.baselines(of: snapshot.plan, object: object)
+        let ancestors = run.plan.jobs.indices.compactMap(run.needed)
+        let conditions = try run.workflow.gateConditions(run.planRequest, ancestors: ancestors)
+        return Gates.judge(snapshot.plan.gates, results: results, baselines: baselines, conditions: conditions)
+    }
+
+    /// An object's bytes; `nil` when the store has lost them, which the results then say.
+    nonisolated func object(_ reference: ObjectRef) throws -> [UInt8]? {
+        do throws(ArtifactError) {
+            return try store.read(reference.digest, bytesMax: max(reference.sizeBytes, 1)).bytes
+        } catch {
+            switch error {
+            case .absent, .damaged: return nil
+            default: throw error
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    /// Blocks on the disk.
+    nonisolated func snapshot(of run: RunID) throws -> RunSnapshot {
+        guard let snapshot = try RunReader(storage: keeper.storage).snapshot(of: run) else {
+            throw LinkStatus(.notFound, "there is no run \(run)")
+        }
+        return snapshot
+    }
+
+    nonisolated func plan(of run: RunID) async throws -> Plan {
+        try await DiskThreads.shared.run { [self] in try snapshot(of: run).plan }
+    }
+
+    /// A run that has ended, as it was stored.
+    nonisolated func view(of run: RunID) async throws(LinkStatus) -> RunView {
+        do {
+            return try await DiskThreads.shared.run { [self] in
+                let snapshot = try snapshot(of: run)
+                return RunView(
+                    owner: snapshot.record.owner, summary: snapshot.summary(), cells: snapshot.cellSummaries(),
+                    notes: [])
+            }
+        } catch let status as LinkStatus {
+            throw status
+        } catch {
+            throw LinkStatus(.unavailable, "\(error)")
+        }
+    }
+
+    /// Blocks on the disk.
+    nonisolated func roots(of run: RunID) throws -> Set<Digest> {
+        let snapshot = try snapshot(of: run)
+        var roots: Set<Digest> = []
+        if let tree = snapshot.record.tree { roots.insert(tree) }
+        for attempt in snapshot.attempts {
+            guard let bytes = attempt.ending?.report, !bytes.isEmpty else { continue }
+            let report = try Proto.AttemptReport(decoding: bytes, limits: .large)
+            let names =
+                [report.metrics, report.items, report.environmentLock, report.summary, report.listing]
+                + report.artifacts.map(\.manifest)
+            roots.formUnion(names.compactMap { $0.flatMap { Digest($0.digest) } })
+        }
+        return roots
+    }
+
+    /// A report in the asked format, or the export. Blocks on the disk.
+    nonisolated func rendered(
+        _ run: RunID, _ request: Proto.RenderRequest, logTails: [AttemptID: [String]]
+    ) throws -> [UInt8] {
+        let snapshot = try snapshot(of: run)
+        let results = try snapshot.results(object: object)
+        if request.format == "export" { return ResultsFile.write(results) }
+        let report = try snapshot.report(results: results, logTail: { logTails[$0] ?? [] })
+        throw LinkStatus(
+            .unimplemented,
+            "\(report.isOver) format '\(request.format.prefix(40))' is not one of text, markdown, junit, json, export")
+    }
+
+    private static func unreadable(_ problem: String) -> Judgement {
+        var group = GroupJudgement(place: [], verdict: .incomplete, reason: "the results cannot be read: \(problem)")
+        group.isInfrastructureOnly = true
+        let gate = GateJudgement(
+            name: "jobs", isRequired: true, isApplicable: true, question: "every required cell passed", groups: [group])
+        return Judgement(gates: [gate], cells: [])
+    }
+}

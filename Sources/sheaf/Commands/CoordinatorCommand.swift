@@ -1,0 +1,68 @@
+import CoordinatorService
+import Glibc
+import Model
+import Scheduling
+import Storage
+import Transport
+
+extension Commands {
+    static let coordinator = Command(
+        name: "coordinator", summary: "run the farm's coordinator in this process",
+        discussion: """
+            Everything that it knows lies in the state folder; killed at any moment, it goes on from there. The first
+            start makes the farm's authority and writes a token for the first admin to admin.token in that folder.
+
+              sheaf coordinator --state /var/lib/sheaf --listen 0.0.0.0:7443 --enrol 0.0.0.0:7444 --advertise farm.example
+              sheaf enrol --token-file /var/lib/sheaf/admin.token
+            """,
+        options: [
+            .value("state", "FOLDER", "where store, objects, logs and the authority's key lie; .sheaf/farm by default"),
+            .value("listen", "HOST:PORT", "for agents and people with certificates; 127.0.0.1:7443 by default"),
+            .value("enrol", "HOST:PORT", "for strangers with tokens; 127.0.0.1:7444 by default"),
+            .value("advertise", "HOST", "how others reach this machine, for token files; as it listens by default"),
+            .value("lease", "SECONDS", "how long an agent may be silent before its attempts are lost; 30 by default"),
+        ],
+        run: { arguments in
+            let state = arguments.value("state") ?? ".sheaf/farm"
+            var settings = CoordinatorServer.Settings(
+                state: state,
+                listen: [try Address(arguments.value("listen") ?? "127.0.0.1:7443", defaultPort: 7443)],
+                enrolmentListen: [try Address(arguments.value("enrol") ?? "127.0.0.1:7444", defaultPort: 7444)],
+                advertisedHost: arguments.value("advertise"))
+            if let lease = try arguments.number("lease", in: 2...3600) {
+                settings.coordinator.farm.lease = .seconds(lease)
+                settings.coordinator.heartbeat = .milliseconds(lease * 1000 / 6)
+            }
+            let signals = Signals.stream([SIGINT, SIGTERM])
+            let server: CoordinatorServer
+            do {
+                server = try await CoordinatorServer.start(settings, failed: endProcess)
+            } catch {
+                throw CommandFailure("the coordinator cannot start: \(error)")
+            }
+            for remark in server.remarks { Terminal.complain("warning: \(remark)") }
+            if server.isNew {
+                let token = try await server.makeToken(
+                    for: Principal(role: .admin, name: "admin"), validFor: .seconds(86_400))
+                try PrivateFile.write(token, to: state + "/admin.token")
+                Terminal.print("a new farm; its first admin enrols with: sheaf enrol --token-file \(state)/admin.token")
+            }
+            // Scripts wait for these two lines.
+            let places = server.addresses.map(\.description).joined(separator: " ")
+            let enrolment = server.enrolmentAddresses.map(\.description).joined(separator: " ")
+            Terminal.print("enrolment at \(enrolment), authority \(server.fingerprint.hex)")
+            Terminal.print("listening at \(places)")
+            for await signal in signals {
+                Terminal.print("stopping: signal \(signal)")
+                break
+            }
+            await server.stop()
+            return .passed
+        })
+
+    /// The store has failed: what is in memory and what is on disk may differ, and the disk is right.
+    @Sendable static func endProcess(_ error: StorageError) -> Never {
+        Terminal.complain("error: the coordinator ends: \(error)")
+        exit(ExitCode.farm.rawValue)
+    }
+}
