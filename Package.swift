@@ -73,11 +73,13 @@ let package = Package(
             "AgentService", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model",
             "CLinux"),
 
+        room("Client", "Wire", "Transport", "Artifacts", "Model"),
+
         // The binary.
         .executableTarget(
             name: "sheaf",
             dependencies: [
-                "CoordinatorService", "AgentService", "Queries", "Workflows", "Expressions", "Gates", "Reporting",
+                "CoordinatorService", "AgentService", "Client", "Queries", "Workflows", "Expressions", "Gates", "Reporting",
                 "JSON", "Artifacts", "Wire", "Transport", "Storage", "Scheduling", "Model",
             ],
             swiftSettings: strict),

@@ -52,6 +52,7 @@ import Testing
         "AgentService": [
             "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model", "CLinux",
         ],
+        "Client": ["Wire", "Transport", "Artifacts", "Model"],
         "protoc-gen-sheaf": ["Wire"],
     ]
 

@@ -19,6 +19,8 @@ enum Terminal {
 
     static func print(_ text: String) { write(Array((text + "\n").utf8), to: STDOUT_FILENO) }
     static func write(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
+    /// For the terminal's eyes: no line's end is added.
+    static func complainRaw(_ text: String) { write(Array(text.utf8), to: STDERR_FILENO) }
     static func complain(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
 
     /// Writes all of it. A reader that has gone away ends the program quietly, as it does other filters.

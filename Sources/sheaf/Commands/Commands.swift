@@ -2,7 +2,14 @@
 enum Commands {
     static let groups: [CommandGroup] = [
         CommandGroup(title: "Write a workflow", commands: [plan, lint, expr]),
-        CommandGroup(title: "Read the answer", commands: [judge]),
-        CommandGroup(title: "Run the farm", commands: [coordinator]),
+        CommandGroup(title: "Run it on a farm", commands: [submit, watch, status, logs, cancel, explain]),
+        CommandGroup(
+            title: "Read the answer",
+            commands: [
+                report, export, judge, artifactsList, artifactsGet, artifactsVerify, baselineSet, baselineShow,
+            ]),
+        CommandGroup(
+            title: "Look after the farm",
+            commands: [enrol, agents, agentsDrain, tokenCreate, revoke, coordinator]),
     ]
 }

@@ -22,6 +22,23 @@ enum Files {
         }
     }
 
+    /// Writes a file anew, beside the old one until all of it is there.
+    static func write(_ bytes: [UInt8], to path: String) throws {
+        let beside = path + ".part"
+        let descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw failure(path) }
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            guard count >= 0 || errno == EINTR else {
+                defer { close(descriptor) }
+                throw failure(path)
+            }
+            sent += max(0, count)
+        }
+        guard close(descriptor) == 0, rename(beside, path) == 0 else { throw failure(path) }
+    }
+
     private static func failure(_ path: String) -> CommandFailure {
         let help = errno == ENOENT ? "look at the path; it is taken from the current folder" : nil
         return CommandFailure("\(path): \(String(cString: strerror(errno)))", help: help, exitCode: .usage)

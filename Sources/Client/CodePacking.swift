@@ -1,0 +1,96 @@
+package import Artifacts
+import Glibc
+import Model
+
+/// Packs the code that a run works on: what git tracks, and what it neither tracks nor ignores.
+package struct CodePacking: Sendable {
+    /// What is known about the code beside its bytes.
+    package struct Origin: Equatable, Sendable {
+        package var commit = ""
+        package var branch = ""
+        package var isDirty = false
+        /// `owner/name`, from the remote `origin`.
+        package var repository = ""
+    }
+
+    /// The folder whose files travel: the top of the repository, or the folder itself outside one.
+    package let folder: String
+    package let origin: Origin
+    private let selection: Selection
+
+    /// Looks at a folder.
+    ///
+    /// - Throws: `ClientError` when git fails in a repository: packing less than all would be a lie.
+    package init(_ folder: String) async throws(ClientError) {
+        guard let top = try await Self.git(["rev-parse", "--show-toplevel"], in: folder, mayFail: true) else {
+            self.folder = folder
+            origin = Origin()
+            selection = CodeTree.everything
+            return
+        }
+        self.folder = Self.line(top)
+        var origin = Origin()
+        let at = self.folder
+        if let head = try await Self.git(["rev-parse", "HEAD"], in: at, mayFail: true) {
+            origin.commit = Self.line(head)
+        }
+        if let branch = try await Self.git(["symbolic-ref", "--short", "-q", "HEAD"], in: at, mayFail: true) {
+            origin.branch = Self.line(branch)
+        }
+        let changes = try await Self.git(["status", "--porcelain", "-z"], in: at) ?? []
+        origin.isDirty = !changes.isEmpty
+        if let remote = try await Self.git(["remote", "get-url", "origin"], in: at, mayFail: true) {
+            origin.repository = Self.repository(Self.line(remote))
+        }
+        self.origin = origin
+        let listing = try await Self.git(CodeTree.gitArguments, in: at) ?? []
+        do throws(ArtifactError) {
+            selection = try CodeTree.selection(listing: listing)
+        } catch {
+            throw ClientError("the code cannot be packed: \(error)")
+        }
+    }
+
+    /// Gives the other side what it lacks of the code.
+    ///
+    /// - Returns: the manifest's name, and how much travelled.
+    package func upload<Channel: ObjectChannel>(
+        over channel: Channel
+    ) async throws(ClientError) -> Transfer<Channel>.Uploaded {
+        do {
+            let plan = try await DiskThreads.shared.run { [folder, selection] () throws(ArtifactError) in
+                try TreePlan(TreeScan(of: Folder(at: folder), selection))
+            }
+            return try await Transfer(channel).upload(plan)
+        } catch let error as ClientError {
+            throw error
+        } catch {
+            throw ClientError("the code in \(folder) cannot be packed: \(error)")
+        }
+    }
+
+    /// `git@host:owner/name.git`, `https://host/owner/name`: the last two parts.
+    static func repository(_ remote: String) -> String {
+        var text = remote[...]
+        if text.hasSuffix(".git") { text = text.dropLast(4) }
+        let parts = text.split { $0 == "/" || $0 == ":" }
+        return parts.count >= 2 ? parts.suffix(2).joined(separator: "/") : ""
+    }
+
+    private static func line(_ bytes: [UInt8]) -> String {
+        String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
+    /// - Returns: what git wrote; `nil` when it failed and may.
+    private static func git(
+        _ arguments: [String], in folder: String, mayFail: Bool = false
+    ) async throws(ClientError) -> [UInt8]? {
+        let result = await DiskThreads.shared.run { Program.output("git", ["-C", folder] + arguments) }
+        switch result {
+        case .success(let bytes): return bytes
+        case .failure(let failure):
+            if mayFail { return nil }
+            throw ClientError("git \(arguments[0]) failed in \(folder): \(failure.problem)")
+        }
+    }
+}

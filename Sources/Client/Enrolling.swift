@@ -1,0 +1,45 @@
+package import Transport
+import Wire
+
+/// Turns a token into an identity. The key is made here and never leaves; the farm's authority is compared with the
+/// token's fingerprint before the secret is sent.
+package enum Enrolling {
+    package static func enrol(
+        tokenFile text: String
+    ) async throws(ClientError) -> (identity: Identity, address: Address) {
+        let token: EnrolmentToken
+        do throws(TokenError) { token = try EnrolmentToken(fileText: text) } catch { throw ClientError("\(error)") }
+        let key = PrivateKey.make()
+        let answer: Proto.EnrolResponse
+        do {
+            let loop = try EventLoop(name: "sheaf-enrol")
+            let link = try await Link.connect(toEnrolAt: token.address, authority: token.authority, on: loop)
+            defer { Task { await link.close() } }
+            answer = try await link.call(
+                Proto.Enrolment.Enrol.self,
+                .with {
+                    $0.token = token.secret
+                    $0.certificateRequest = CertificateRequest(key: key).der
+                })
+        } catch LinkError.status(let status) {
+            throw ClientError("the farm refused the token: \(status.text)", isRefusal: true)
+        } catch {
+            throw ClientError(
+                "the farm cannot be reached at \(token.address): \(error)",
+                help: "is the coordinator running, and is its enrolment port open from here?")
+        }
+        do {
+            let authority = try Certificate(pem: answer.authority)
+            guard authority.fingerprint == token.authority else {
+                throw ClientError("the farm answered with another authority than the token names", isRefusal: true)
+            }
+            let identity = try Identity(
+                certificate: try Certificate(pem: answer.certificate), key: key, authority: authority)
+            return (identity, try Address(answer.address))
+        } catch let error as ClientError {
+            throw error
+        } catch {
+            throw ClientError("the farm's answer cannot be used: \(error)")
+        }
+    }
+}

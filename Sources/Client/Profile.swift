@@ -1,0 +1,63 @@
+import Glibc
+package import Transport
+
+/// Where a person's or an agent's identity lies: `identity.pem` (certificate, authority, key) and `farm` (the address).
+package struct Profile: Sendable {
+    package let folder: String
+
+    package init(folder: String) { self.folder = folder }
+
+    /// `$SHEAF_HOME`, else `$XDG_CONFIG_HOME/sheaf`, else `~/.config/sheaf`.
+    package static func standard(_ environment: (String) -> String?) -> Profile {
+        if let home = environment("SHEAF_HOME"), !home.isEmpty { return Profile(folder: home) }
+        if let config = environment("XDG_CONFIG_HOME"), !config.isEmpty { return Profile(folder: config + "/sheaf") }
+        return Profile(folder: (environment("HOME") ?? ".") + "/.config/sheaf")
+    }
+
+    private var identityPath: String { folder + "/identity.pem" }
+    private var addressPath: String { folder + "/farm" }
+
+    package var exists: Bool { access(identityPath, F_OK) == 0 }
+
+    package func load() throws(ClientError) -> (identity: Identity, address: Address) {
+        guard exists else {
+            throw ClientError(
+                "you have no identity of a farm in \(folder)",
+                help: "ask an admin for a token file, then: sheaf enrol --token-file FILE")
+        }
+        do {
+            let text = try PrivateFile.read(addressPath, keptPrivate: false)
+            let address = try Address(text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
+            return (try Identity(file: identityPath), address)
+        } catch {
+            throw ClientError(
+                "the identity in \(folder) cannot be used: \(error)", help: "enrol again with a new token")
+        }
+    }
+
+    package func save(_ identity: Identity, address: Address) throws(ClientError) {
+        do {
+            try PrivateFile.makeFolder(folder)
+            try PrivateFile.write("\(address)\n", to: addressPath)
+            try identity.save(to: identityPath)
+        } catch {
+            throw ClientError("the identity cannot be stored in \(folder): \(error)")
+        }
+    }
+}
+
+/// What went wrong between a person and the farm, and what to do.
+package struct ClientError: Error, CustomStringConvertible {
+    package var problem: String
+    package var help: String?
+    /// The request itself was refused: trying again changes nothing.
+    package var isRefusal: Bool
+
+    package init(_ problem: String, help: String? = nil, isRefusal: Bool = false) {
+        self.problem = problem
+        self.help = help
+        self.isRefusal = isRefusal
+    }
+
+    package var description: String { problem + (help.map { "\n  help: \($0)" } ?? "") }
+}

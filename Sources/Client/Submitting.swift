@@ -1,0 +1,41 @@
+import Artifacts
+package import Model
+package import Wire
+
+/// Packs code and sends a run in. Repeating it with the same key is harmless.
+package enum Submitting {
+    package struct Answer: Sendable {
+        /// `nil` when there were mistakes, which `diagnostics` then holds.
+        package var run: RunID?
+        package var diagnostics: [Proto.Diagnostic]
+        package var files: Int
+        package var sentBytes: Int
+    }
+
+    /// - Parameter request: everything but what is known about the code.
+    package static func submit(
+        _ request: Proto.SubmitRunRequest, code folder: String, to client: FarmClient
+    ) async throws(ClientError) -> Answer {
+        let code = try await CodePacking(folder)
+        let packed = try await code.upload(over: LinkObjects.submission(client.link))
+        var request = request
+        request.tree = packed.manifest.digest.bytes
+        request.commit = code.origin.commit
+        request.branch = code.origin.branch
+        request.dirty = code.origin.isDirty
+        request.repository = code.origin.repository
+        let answer = try await client.call(Proto.Farm.SubmitRun.self, request)
+        return Answer(
+            run: answer.run == 0 ? nil : RunID(answer.run), diagnostics: answer.diagnostics, files: packed.files,
+            sentBytes: packed.sentBytes)
+    }
+
+    /// A key for one submission: 32 hexadecimal digits from the system's randomness.
+    package static func newKey() -> String {
+        var random = SystemRandomNumberGenerator()
+        return (0..<4).map { _ in
+            let digits = String(UInt32.random(in: 0...UInt32.max, using: &random), radix: 16)
+            return String(repeating: "0", count: 8 - digits.count) + digits
+        }.joined()
+    }
+}

@@ -1,0 +1,71 @@
+import JSON
+import Model
+import Transport
+import Wire
+
+/// Agents in a table, or for a script.
+enum AgentText {
+    static func text(_ agents: [Proto.AgentSummary]) -> String {
+        guard !agents.isEmpty else {
+            return "no agent has joined yet; sheaf token create --role agent makes a token for one"
+        }
+        let rows = agents.map { agent in
+            let capacity = agent.capacity ?? Proto.Capacity()
+            let pythons = capacity.interpreters.map(\.version)
+            return [
+                agent.name, agent.state, "\(agent.running)", "\(capacity.cpus)",
+                "\(ByteCount(Int64(clamping: capacity.memoryBytes)))",
+                capacity.gpus.isEmpty ? "-" : "\(capacity.gpus.count) × \(capacity.gpus[0].model)",
+                pythons.isEmpty ? "-" : pythons.joined(separator: " "), capacity.labels.joined(separator: " "),
+            ]
+        }
+        return Table.text(["AGENT", "STATE", "RUNNING", "CPUS", "MEMORY", "GPUS", "PYTHON", "LABELS"], rows)
+    }
+
+    static func json(_ agents: [Proto.AgentSummary]) -> [UInt8] {
+        var writer = JSONWriter(indent: 2)
+        writer.beginArray()
+        for agent in agents {
+            let capacity = agent.capacity ?? Proto.Capacity()
+            writer.value([
+                "name": .string(agent.name), "team": .string(agent.team), "state": .string(agent.state),
+                "running": .number(Double(agent.running)), "cpus": .number(Double(capacity.cpus)),
+                "memory_bytes": .number(Double(capacity.memoryBytes)),
+                "gpus": .array(capacity.gpus.map { ["uuid": .string($0.uuid), "model": .string($0.model)] }),
+                "python": .array(capacity.interpreters.map { .string($0.version) }),
+                "labels": .array(capacity.labels.map { .string($0) }),
+                "last_heard_at": .string(Instant(nanoseconds: agent.lastHeardAt).utcText),
+            ])
+        }
+        writer.endArray()
+        writer.newline()
+        return writer.bytes
+    }
+}
+
+/// Columns, left-aligned, as wide as their widest cell.
+enum Table {
+    static func text(_ head: [String], _ rows: [[String]]) -> String {
+        let shown = rows.map { $0.map(Terminal.safe) }
+        let widths = head.indices.map { column in ([head] + shown).map { $0[column].count }.max() ?? 0 }
+        return ([head] + shown).map { row in
+            let cells = row.enumerated().map { index, cell in
+                index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
+            }
+            return cells.joined(separator: "  ")
+        }.joined(separator: "\n")
+    }
+}
+
+extension Terminal {
+    /// Text of others, without what could move a cursor or turn the line around.
+    static func safe(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { scalar in
+                    let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+                    let turns = (0x202a...0x202e).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
+                    return isControl && scalar != "\t" || turns ? "\u{FFFD}" : scalar
+                }))
+    }
+}

@@ -1,0 +1,139 @@
+import Artifacts
+import Client
+import Glibc
+import JSON
+import Model
+import Transport
+import Wire
+
+extension Commands {
+    static let artifactsList = Command(
+        name: "artifacts ls", summary: "list what a run left behind",
+        operands: [.init(name: "RUN", help: "r17")],
+        options: [.value("format", "FORMAT", "text or json")] + Farming.options,
+        run: { arguments in
+            let format = try arguments.choice("format", of: ["text", "json"])
+            let run = try PartName(arguments.operands[0]).run
+            let found = try await Farming.call(
+                arguments, Proto.Farm.ListArtifacts.self, .with { $0.run = run.number }
+            ).artifacts
+            if format == "json" {
+                Terminal.write(json(found))
+            } else if found.isEmpty {
+                Terminal.print("\(run) has no artifacts")
+            } else {
+                let rows = found.map { item in
+                    [
+                        item.artifact?.name ?? "", "\(item.job)/\(item.cell)/\(item.shard)", "\(item.attempt)",
+                        "\(item.artifact?.files ?? 0)",
+                        "\(ByteCount(Int64(clamping: item.artifact?.contentBytes ?? 0)))",
+                        digest(item)?.short ?? "",
+                    ]
+                }
+                Terminal.print(Table.text(["NAME", "SHARD", "ATTEMPT", "FILES", "BYTES", "DIGEST"], rows))
+            }
+            return .passed
+        })
+
+    static let artifactsGet = Command(
+        name: "artifacts get", summary: "unpack artifacts of a run into a folder",
+        discussion: """
+            Every byte is compared with its digest. An artifact that several shards wrote lies in one folder per shard.
+
+              sheaf artifacts get r17 --name predictions --into out
+            """,
+        operands: [.init(name: "RUN[/JOB[/CELL[/SHARD]]]", help: "whose")],
+        options: [
+            .value("name", "NAME", "only artifacts of this name"),
+            .value("into", "FOLDER", "made where it is missing; the current folder by default"),
+        ] + Farming.options,
+        run: { arguments in
+            let (client, run, chosen) = try await chosen(arguments)
+            let into = arguments.value("into") ?? "."
+            try PrivateFile.makeFolder(into)
+            for item in chosen {
+                guard let object = item.artifact?.manifest.flatMap(ObjectRef.init) else { continue }
+                let transfer = Transfer(LinkObjects.run(run, client.link))
+                let place = place(of: item)
+                do {
+                    let folder = try Folder(at: into).subfolder(place, creating: true)
+                    try await transfer.download(object, into: folder)
+                } catch {
+                    throw CommandFailure("\(into)/\(place): \(error)")
+                }
+                Terminal.print("\(into)/\(place)  \(item.artifact?.files ?? 0) files")
+            }
+            return .passed
+        })
+
+    static let artifactsVerify = Command(
+        name: "artifacts verify", summary: "fetch everything that a run left behind and compare it with its digests",
+        operands: [.init(name: "RUN[/JOB[/CELL[/SHARD]]]", help: "whose")],
+        options: [.value("name", "NAME", "only artifacts of this name")] + Farming.options,
+        run: { arguments in
+            let (client, run, chosen) = try await chosen(arguments)
+            var bytes: Int64 = 0
+            for item in chosen {
+                guard let object = item.artifact?.manifest.flatMap(ObjectRef.init) else { continue }
+                let transfer = Transfer(LinkObjects.run(run, client.link))
+                do {
+                    let manifest = try await transfer.manifest(object)
+                    for chunk in manifest.chunks {
+                        bytes += Int64(try await transfer.fetch(chunk, of: object.digest).bytes.count)
+                    }
+                } catch {
+                    throw CommandFailure("\(place(of: item)): \(error)", exitCode: .failed)
+                }
+            }
+            Terminal.print("\(chosen.count) artifacts, \(ByteCount(bytes)): every byte is what its digest says")
+            return .passed
+        })
+
+    private static func chosen(
+        _ arguments: Arguments
+    ) async throws -> (client: FarmClient, run: RunID, items: [Proto.RunArtifact]) {
+        let part = try PartName(arguments.operands[0])
+        let client = try await Farming.connect(arguments)
+        let all = try await Farming.failing { () async throws(ClientError) in
+            try await client.call(Proto.Farm.ListArtifacts.self, .with { $0.run = part.run.number })
+        }.artifacts
+        let name = arguments.value("name")
+        let items = all.filter { item in
+            (name.map { $0 == item.artifact?.name } ?? true) && (part.job.isEmpty || part.job == item.job)
+                && (part.cell.isEmpty || part.cell == item.cell) && (part.shard.map { Int32($0) == item.shard } ?? true)
+        }
+        guard !items.isEmpty else {
+            throw CommandFailure(
+                "\(arguments.operands[0]) has no such artifact", help: "sheaf artifacts ls \(part.run)",
+                exitCode: .usage)
+        }
+        return (client, part.run, items)
+    }
+
+    /// A name that is one path part whatever an attempt called its artifact.
+    private static func place(of item: Proto.RunArtifact) -> String {
+        let name = (item.artifact?.name ?? "").map { $0 == "/" || $0 == "\0" ? "_" : $0 }
+        let part = String(name) == "." || String(name) == ".." ? "_" : String(name)
+        return "\(part)/\(item.job)-\(item.cell)-\(item.shard)"
+    }
+
+    private static func digest(_ item: Proto.RunArtifact) -> Digest? {
+        item.artifact?.manifest.flatMap { Digest($0.digest) }
+    }
+
+    private static func json(_ items: [Proto.RunArtifact]) -> [UInt8] {
+        var writer = JSONWriter(indent: 2)
+        writer.beginArray()
+        for item in items {
+            writer.value([
+                "name": .string(item.artifact?.name ?? ""), "job": .string(item.job), "cell": .string(item.cell),
+                "shard": .number(Double(item.shard)), "attempt": .number(Double(item.attempt)),
+                "files": .number(Double(item.artifact?.files ?? 0)),
+                "bytes": .number(Double(item.artifact?.contentBytes ?? 0)), "digest": .string(digest(item)?.hex ?? ""),
+            ])
+        }
+        writer.endArray()
+        writer.newline()
+        return writer.bytes
+    }
+}

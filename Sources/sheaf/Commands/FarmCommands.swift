@@ -1,0 +1,219 @@
+import Client
+import Glibc
+import Model
+import Transport
+import Wire
+
+/// What all commands that talk to a farm share.
+enum Farming {
+    static let options: [Command.Option] = [
+        .value("home", "FOLDER", "where your identity lies; $SHEAF_HOME or ~/.config/sheaf by default")
+    ]
+
+    static func profile(_ arguments: Arguments) -> Profile {
+        arguments.value("home").map { Profile(folder: $0) } ?? Profile.standard(Terminal.environment)
+    }
+
+    static func connect(_ arguments: Arguments) async throws -> FarmClient {
+        let profile = profile(arguments)
+        return try await failing { () async throws(ClientError) in
+            try await FarmClient.connect(profile, on: try loop())
+        }
+    }
+
+    static func loop() throws(ClientError) -> EventLoop {
+        do { return try EventLoop(name: "sheaf-client") } catch { throw ClientError("no event loop: \(error)") }
+    }
+
+    /// A refusal is the user's mistake, everything else the farm's fault.
+    static func failing<Answer>(_ body: () async throws(ClientError) -> Answer) async throws -> Answer {
+        do throws(ClientError) { return try await body() } catch { throw failure(error) }
+    }
+
+    static func failure(_ error: ClientError) -> CommandFailure {
+        CommandFailure(error.problem, help: error.help, exitCode: error.isRefusal ? .usage : .farm)
+    }
+
+    static func call<Method: ProtoMethod & SendableMetatype>(
+        _ arguments: Arguments, _: Method.Type, _ request: Method.Request
+    ) async throws -> Method.Response {
+        let client = try await connect(arguments)
+        return try await failing { () async throws(ClientError) in try await client.call(Method.self, request) }
+    }
+}
+
+/// `r17`, `r17/eval`, `r17/eval/eval_3_11`, `r17/eval/eval_3_11/2`: a run, or a part of it.
+struct PartName {
+    var run: RunID
+    var job = ""
+    var cell = ""
+    var shard: UInt32?
+
+    init(_ text: String) throws {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let digits = parts[0].hasPrefix("r") ? parts[0].dropFirst() : parts[0][...]
+        guard let number = UInt64(digits), number > 0, parts.count <= 4, !parts.contains("") else {
+            throw UsageError("'\(text)' names no run", help: "write r17, r17/JOB, r17/JOB/CELL or r17/JOB/CELL/SHARD")
+        }
+        run = RunID(number)
+        if parts.count > 1 { job = parts[1] }
+        if parts.count > 2 { cell = parts[2] }
+        if parts.count > 3 {
+            guard let number = UInt32(parts[3]) else {
+                throw UsageError("'\(parts[3])' is no shard", help: "shards count from 0")
+            }
+            shard = number
+        }
+    }
+}
+
+extension Commands {
+    static let enrol = Command(
+        name: "enrol", summary: "turn a token file into your identity",
+        discussion: """
+            The key is made here and never leaves this machine. The farm's authority is compared with the token's
+            fingerprint before the token is sent.
+
+              sheaf enrol --token-file alice.token
+            """,
+        options: [
+            .value("token-file", "FILE", "what an admin gave you (sheaf token create)"),
+            .flag("replace", "an identity that is there already is replaced"),
+        ] + Farming.options,
+        run: { arguments in
+            let profile = Farming.profile(arguments)
+            guard !profile.exists || arguments.has("replace") else {
+                throw UsageError(
+                    "there is an identity in \(profile.folder) already",
+                    help: "--replace replaces it; --home FOLDER keeps another beside it")
+            }
+            let text = try Files.read(try arguments.required("token-file"), bytesMax: EnrolmentToken.fileBytesMax)
+            let (identity, address) = try await Farming.failing { () async throws(ClientError) in
+                try await Enrolling.enrol(tokenFile: String(decoding: text, as: UTF8.self))
+            }
+            do throws(ClientError) { try profile.save(identity, address: address) } catch {
+                throw Farming.failure(error)
+            }
+            let team = identity.principal.team.map { ", team \($0)" } ?? ""
+            Terminal.print(
+                "you are \(identity.principal.role.rawValue) \(identity.principal.name)\(team) at \(address), "
+                    + "until \(identity.certificate.notAfter.utcText)")
+            return .passed
+        })
+
+    static let agents = Command(
+        name: "agents", summary: "list the farm's agents",
+        options: [.value("format", "FORMAT", "text or json")] + Farming.options,
+        run: { arguments in
+            let format = try arguments.choice("format", of: ["text", "json"])
+            let answer = try await Farming.call(arguments, Proto.Farm.ListAgents.self, .init())
+            format == "json"
+                ? Terminal.write(AgentText.json(answer.agents)) : Terminal.print(AgentText.text(answer.agents))
+            return .passed
+        })
+
+    static let agentsDrain = Command(
+        name: "agents drain", summary: "let an agent finish what it has, and give it nothing new",
+        operands: [.init(name: "NAME", help: "the agent")],
+        options: [
+            .flag("undo", "give it work again"), .value("reason", "TEXT", "shown to whoever asks why"),
+        ] + Farming.options,
+        run: { arguments in
+            let answer = try await Farming.call(
+                arguments, Proto.Farm.DrainAgent.self,
+                .with {
+                    $0.name = arguments.operands[0]
+                    $0.undo = arguments.has("undo")
+                    $0.reason = arguments.value("reason") ?? ""
+                })
+            Terminal.print(AgentText.text(answer.agent.map { [$0] } ?? []))
+            return .passed
+        })
+
+    static let tokenCreate = Command(
+        name: "token create", summary: "make a token file that is good for one enrolment",
+        discussion: """
+            Admins only. Whoever has the file can enrol once, under the name that you give here.
+
+              sheaf token create --role agent --name gpu-3 --output gpu-3.token
+            """,
+        options: [
+            .value("role", "ROLE", "user, agent or admin"), .value("name", "NAME", "whom the certificate names"),
+            .value("team", "TEAM", "the bearer's team"),
+            .value("valid", "SECONDS", "until it is used; 3600 by default"),
+            .value("output", short: "o", "FILE", "of mode 0600; standard output by default"),
+        ] + Farming.options,
+        run: { arguments in
+            let validity = try arguments.number("valid", in: 1...2_592_000) ?? 0
+            let request = Proto.CreateTokenRequest.with {
+                $0.role = arguments.value("role") ?? ""
+                $0.name = arguments.value("name") ?? ""
+                $0.team = arguments.value("team") ?? ""
+                $0.validS = UInt32(validity)
+            }
+            guard !request.role.isEmpty, !request.name.isEmpty else {
+                throw UsageError("--role and --name are needed")
+            }
+            let answer = try await Farming.call(arguments, Proto.Farm.CreateToken.self, request)
+            guard let path = arguments.value("output") else {
+                Terminal.write(Array(answer.tokenFile.utf8))
+                return .passed
+            }
+            do { try PrivateFile.write(answer.tokenFile, to: path) } catch {
+                throw CommandFailure("\(path): \(error)", exitCode: .usage)
+            }
+            return .passed
+        })
+
+    static let revoke = Command(
+        name: "revoke", summary: "take away the certificates of a person or an agent",
+        discussion: "Admins only. Connections of the bearer end at once; an agent's attempts are tried elsewhere.",
+        options: [
+            .value("role", "ROLE", "user, agent or admin"), .value("name", "NAME", "whom the certificates name"),
+            .value("reason", "TEXT", "told to the bearer and kept in the record"),
+        ] + Farming.options,
+        run: { arguments in
+            let role = try arguments.required("role")
+            let name = try arguments.required("name")
+            let answer = try await Farming.call(
+                arguments, Proto.Farm.Revoke.self,
+                .with {
+                    $0.role = role
+                    $0.name = name
+                    $0.reason = arguments.value("reason") ?? ""
+                })
+            Terminal.print("revoked: \(answer.certificates) certificate\(answer.certificates == 1 ? "" : "s")")
+            return .passed
+        })
+
+    static let baselineSet = Command(
+        name: "baseline set", summary: "give a run a name that gates compare with",
+        discussion: "  sheaf baseline set champion r17",
+        operands: [.init(name: "ALIAS", help: "the name"), .init(name: "RUN", help: "a run that passed")],
+        options: Farming.options,
+        run: { arguments in
+            let run = try PartName(arguments.operands[1]).run
+            let answer = try await Farming.call(
+                arguments, Proto.Farm.SetBaseline.self,
+                .with {
+                    $0.alias = arguments.operands[0]
+                    $0.run = run.number
+                })
+            Terminal.print("\(answer.alias) is r\(answer.run)")
+            return .passed
+        })
+
+    static let baselineShow = Command(
+        name: "baseline show", summary: "list the names that gates compare with",
+        operands: [.init(name: "ALIAS", help: "only this one", isOptional: true)], options: Farming.options,
+        run: { arguments in
+            let answer = try await Farming.call(
+                arguments, Proto.Farm.ShowBaseline.self, .with { $0.alias = arguments.operand(0) ?? "" })
+            if answer.baselines.isEmpty { Terminal.print("there are no baselines") }
+            for baseline in answer.baselines {
+                let at = Instant(nanoseconds: baseline.setAt).utcText
+                Terminal.print("\(baseline.alias)  r\(baseline.run)  set by \(baseline.setBy) at \(at)")
+            }
+            return .passed
+        })
+}

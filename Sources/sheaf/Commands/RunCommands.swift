@@ -1,0 +1,324 @@
+import Artifacts
+import Client
+import Glibc
+import JSON
+import Model
+import Transport
+import Wire
+import Workflows
+
+extension Commands {
+    static let submissionOptions: [Command.Option] =
+        eventOptions.filter { $0.name != "context" && $0.name != "format" } + [
+            .value("var", "NAME=VALUE", repeats: true, "a value of the context vars")
+        ]
+
+    static let submit = Command(
+        name: "submit", summary: "send a run to the farm",
+        discussion: """
+            Checks the workflow here first, packs the code around it (what git tracks, and what it does not ignore), sends
+            what the farm lacks of it, and prints the run's name. With --wait it follows the run, prints the report, and
+            ends with the verdict: 0 passed, 1 did not pass, 2 a mistake, 3 the farm's fault.
+
+              sheaf submit eval.yml --wait
+            """,
+        operands: [.init(name: "FILE", help: "the workflow")],
+        options: [
+            .flag("wait", "follow the run to its end"),
+            .value("key", "KEY", "16 to 64 characters; the same key is the same run, so repeating is harmless"),
+        ] + submissionOptions + Farming.options,
+        run: { arguments in
+            guard let request = try submission(arguments) else { return .usage }
+            let profile = Farming.profile(arguments)
+            let loop = try Farming.loop()
+            let client = try await Farming.failing { () async throws(ClientError) in
+                try await FarmClient.connect(profile, on: loop)
+            }
+            let signals = arguments.has("wait") ? Signals.stream([SIGINT, SIGTERM]) : nil
+            guard let run = try await submit(request, arguments, to: client) else { return .usage }
+            guard let signals else {
+                Terminal.print("\(run)")
+                return .passed
+            }
+            Terminal.complain("\(run) is on its way")
+            let home = arguments.value("home").map { " --home \($0)" } ?? ""
+            return try await Following(
+                run: run,
+                connect: { () async throws(ClientError) in try await FarmClient.connect(profile, on: loop) },
+                comeBack: "sheaf watch \(run)\(home)"
+            ).follow(signals)
+        })
+
+    /// Packs and submits; `nil` when the farm found mistakes, which were printed.
+    static func submit(
+        _ request: Proto.SubmitRunRequest, _ arguments: Arguments, to client: FarmClient
+    ) async throws -> RunID? {
+        let folder = folder(of: arguments.operands[0])
+        let answer = try await Farming.failing { () async throws(ClientError) in
+            try await Submitting.submit(request, code: folder, to: client)
+        }
+        for diagnostic in answer.diagnostics {
+            let place = "\(diagnostic.file):\(diagnostic.line):\(diagnostic.column)"
+            Terminal.complain("\(place): \(diagnostic.severity): \(diagnostic.problem)")
+            if !diagnostic.suggestion.isEmpty { Terminal.complain("  help: \(diagnostic.suggestion)") }
+        }
+        return answer.run
+    }
+
+    static func folder(of file: String) -> String {
+        guard let slash = file.lastIndex(of: "/") else { return "." }
+        return slash == file.startIndex ? "/" : String(file[..<slash])
+    }
+
+    /// The request without what is known about the code; `nil` when the workflow has mistakes, which were printed.
+    static func submission(_ arguments: Arguments) throws -> Proto.SubmitRunRequest? {
+        let loaded = try LoadedWorkflow(arguments)
+        let shown = try loaded.checked()
+        if !shown.isEmpty { Terminal.complain(String(loaded.text(shown).dropLast())) }
+        guard !shown.contains(where: { $0.severity != .warning }) else { return nil }
+        var request = Proto.SubmitRunRequest()
+        request.file = loaded.file
+        request.workflow = String(decoding: loaded.source, as: UTF8.self)
+        if let gates = arguments.value("with") {
+            request.gatesFile = gates
+            request.gates = String(decoding: try Files.read(gates, bytesMax: Limits.workflowBytesMax), as: UTF8.self)
+        }
+        request.eventName = loaded.request.eventName ?? ""
+        if loaded.request.event.members?.isEmpty == false { request.eventJson = JSONWriter.text(loaded.request.event) }
+        for input in loaded.request.inputs { request.inputs[input.name] = input.value }
+        for pair in arguments.all("var") {
+            guard let mark = pair.firstIndex(of: "=") else {
+                throw UsageError("--var \(pair): no value", help: "--var NAME=VALUE")
+            }
+            request.vars[String(pair[..<mark])] = String(pair[pair.index(after: mark)...])
+        }
+        request.key = arguments.value("key") ?? Submitting.newKey()
+        guard (16...64).contains(request.key.utf8.count) else {
+            throw UsageError("--key has 16 to 64 characters")
+        }
+        return request
+    }
+
+    static let watch = Command(
+        name: "watch", summary: "follow a run to its end",
+        operands: [.init(name: "RUN", help: "r17")], options: Farming.options,
+        run: { arguments in
+            let run = try PartName(arguments.operands[0]).run
+            let profile = Farming.profile(arguments)
+            let loop = try Farming.loop()
+            return try await Following(
+                run: run,
+                connect: { () async throws(ClientError) in try await FarmClient.connect(profile, on: loop) },
+                comeBack: "sheaf watch \(run)"
+            ).follow(Signals.stream([SIGINT, SIGTERM]))
+        })
+
+    static let status = Command(
+        name: "status", summary: "list runs, or show one",
+        operands: [.init(name: "RUN", help: "r17; without it the newest runs", isOptional: true)],
+        options: [
+            .value("format", "FORMAT", "text or json"), .value("most", "N", "how many runs; 20 by default"),
+        ] + Farming.options,
+        run: { arguments in
+            let format = try arguments.choice("format", of: ["text", "json"])
+            if let name = arguments.operand(0) {
+                let run = try PartName(name).run
+                let client = try await Farming.connect(arguments)
+                var event: Proto.WatchEvent?
+                do {
+                    try await client.stream(Proto.Farm.Watch.self, .with { $0.run = run.number }) { first in
+                        event = first
+                        throw CancellationError()
+                    }
+                } catch is CancellationError {
+                } catch let error as ClientError {
+                    throw Farming.failure(error)
+                }
+                guard let event, let summary = event.summary else {
+                    throw CommandFailure("the farm said nothing about \(run)")
+                }
+                if format == "json" {
+                    Terminal.write(StatusText.json([summary]))
+                } else {
+                    Terminal.print(Progress.line(summary))
+                    Terminal.print(StatusText.cells(event.cells))
+                }
+                return .passed
+            }
+            let most = try arguments.number("most", in: 1...1000) ?? 20
+            let answer = try await Farming.call(arguments, Proto.Farm.ListRuns.self, .with { $0.most = UInt32(most) })
+            if format == "json" {
+                Terminal.write(StatusText.json(answer.runs))
+            } else {
+                Terminal.print(StatusText.runs(answer.runs))
+            }
+            return .passed
+        })
+
+    static let logs = Command(
+        name: "logs", summary: "print what attempts wrote",
+        discussion: """
+              sheaf logs r17                      every attempt, in the order of the matrix
+              sheaf logs -f r17/eval/eval_3_11/2  one shard, and what it goes on to write
+            """,
+        operands: [.init(name: "RUN[/JOB[/CELL[/SHARD]]]", help: "what to read")],
+        options: [
+            .flag("follow", short: "f", "go on until the run ends"), .flag("times", "begin lines with their time"),
+        ] + Farming.options,
+        run: { arguments in
+            let part = try PartName(arguments.operands[0])
+            let client = try await Farming.connect(arguments)
+            let times = arguments.has("times")
+            var place = ""
+            do {
+                try await client.stream(
+                    Proto.Farm.ReadLog.self,
+                    .with {
+                        $0.run = part.run.number
+                        $0.job = part.job
+                        $0.cell = part.cell
+                        $0.shard = part.shard
+                        $0.follow = arguments.has("follow")
+                    }
+                ) { line in
+                    let here =
+                        "\(line.job)/\(line.cell)/\(line.shard < 0 ? "list" : "\(line.shard)"), attempt \(line.attempt)"
+                    if here != place { Terminal.print("── \(here)") }
+                    place = here
+                    let at = times ? Instant(nanoseconds: line.at).utcText + " " : ""
+                    let mark = line.stream == "err" ? "! " : line.stream == "sheaf" ? "# " : "  "
+                    Terminal.print(at + mark + Terminal.safe(line.text))
+                }
+            } catch let error as ClientError {
+                throw Farming.failure(error)
+            }
+            return .passed
+        })
+
+    static let cancel = Command(
+        name: "cancel", summary: "stop a run: its attempts end, its report says so",
+        operands: [.init(name: "RUN", help: "r17; only its owner and admins may")],
+        options: [.value("reason", "TEXT", "kept in the record")] + Farming.options,
+        run: { arguments in
+            let run = try PartName(arguments.operands[0]).run
+            let answer = try await Farming.call(
+                arguments, Proto.Farm.Cancel.self,
+                .with {
+                    $0.run = run.number
+                    $0.reason = arguments.value("reason") ?? ""
+                })
+            Terminal.print(answer.summary.map(Progress.line) ?? "\(run) is cancelled")
+            return .passed
+        })
+
+    static let explain = Command(
+        name: "explain", summary: "say why something waits, failed, or was tried again",
+        operands: [.init(name: "RUN[/JOB[/CELL[/SHARD]]]", help: "what to explain")], options: Farming.options,
+        run: { arguments in
+            let part = try PartName(arguments.operands[0])
+            let answer = try await Farming.call(
+                arguments, Proto.Farm.Explain.self,
+                .with {
+                    $0.run = part.run.number
+                    $0.job = part.job
+                    $0.cell = part.cell
+                    $0.shard = part.shard
+                })
+            for line in answer.lines { Terminal.print(Terminal.safe(line)) }
+            return .passed
+        })
+
+    static let report = Command(
+        name: "report", summary: "print a run's report",
+        operands: [.init(name: "RUN", help: "r17")],
+        options: [
+            .value("format", "FORMAT", "text, markdown, junit or json"),
+            .value("output", short: "o", "FILE", "instead of standard output"),
+        ] + Farming.options,
+        run: { arguments in
+            let format = try arguments.choice("format", of: ["text", "markdown", "junit", "json"])
+            try await render(arguments, format)
+            return .passed
+        })
+
+    static let export = Command(
+        name: "export", summary: "write a run's raw results as JSON lines, for sheaf judge",
+        operands: [.init(name: "RUN", help: "r17")],
+        options: [.value("output", short: "o", "FILE", "instead of standard output")] + Farming.options,
+        run: { arguments in
+            try await render(arguments, "export")
+            return .passed
+        })
+
+    private static func render(_ arguments: Arguments, _ format: String) async throws {
+        let run = try PartName(arguments.operands[0]).run
+        let client = try await Farming.connect(arguments)
+        var bytes: [UInt8] = []
+        let path = arguments.value("output")
+        do {
+            try await client.stream(
+                Proto.Farm.Render.self,
+                .with {
+                    $0.run = run.number
+                    $0.format = format
+                    $0.color = path == nil && Terminal.usesColor
+                    $0.columns = UInt32(Terminal.columns)
+                }
+            ) { part in
+                if path == nil { Terminal.write(part.bytes) } else { bytes += part.bytes }
+            }
+        } catch let error as ClientError {
+            throw Farming.failure(error)
+        }
+        if let path { try Files.write(bytes, to: path) }
+    }
+}
+
+/// Runs and cells in tables.
+enum StatusText {
+    static func runs(_ runs: [Proto.RunSummary]) -> String {
+        guard !runs.isEmpty else { return "there are no runs yet" }
+        let rows = runs.map { run in
+            [
+                "r\(run.run)", run.state == "ended" ? run.verdict : run.state, run.name,
+                run.owner + (run.team.isEmpty ? "" : " (\(run.team))"), Instant(nanoseconds: run.submittedAt).utcText,
+                String(run.commit.prefix(12)),
+            ]
+        }
+        return Table.text(["RUN", "STATE", "WORKFLOW", "OWNER", "SUBMITTED", "COMMIT"], rows)
+    }
+
+    static func cells(_ cells: [Proto.CellSummary]) -> String {
+        let rows = cells.map { cell in
+            [
+                cell.state, "\(cell.shardsSettled)/\(cell.shardsTotal > 0 ? "\(cell.shardsTotal)" : "?")", cell.job,
+                cell.name,
+            ]
+        }
+        return Table.text(["STATE", "SHARDS", "JOB", "CELL"], rows)
+    }
+
+    static func json(_ runs: [Proto.RunSummary]) -> [UInt8] {
+        var writer = JSONWriter(indent: 2)
+        writer.beginArray()
+        for run in runs {
+            writer.value([
+                "run": .string("r\(run.run)"), "name": .string(run.name), "file": .string(run.file),
+                "state": .string(run.state), "verdict": run.verdict.isEmpty ? .null : .string(run.verdict),
+                "exit_code": run.state == "ended" ? .number(Double(run.exitCode)) : .null, "owner": .string(run.owner),
+                "team": .string(run.team), "commit": .string(run.commit),
+                "submitted_at": .string(Instant(nanoseconds: run.submittedAt).utcText),
+                "cells": [
+                    "waiting": .number(Double(run.cellsWaiting)), "running": .number(Double(run.cellsRunning)),
+                    "passed": .number(Double(run.cellsPassed)), "failed": .number(Double(run.cellsFailed)),
+                    "other": .number(Double(run.cellsOther)),
+                ],
+                "shards_settled": .number(Double(run.shardsSettled)),
+                "shards_total": run.shardsTotal > 0 ? .number(Double(run.shardsTotal)) : .null,
+            ])
+        }
+        writer.endArray()
+        writer.newline()
+        return writer.bytes
+    }
+}
