@@ -10,6 +10,7 @@ extension RunReport {
         self.judgement = judgement
         commit = results.header.commit
         tree = results.header.tree
+        provenance = results.header.provenance
         let book = AttemptBook(facts.attempts, results: results)
         let marks = CellMarks(judgement, isOver: facts.endedAt != nil)
         jobs = results.header.jobs.map { job in

@@ -6,6 +6,8 @@ package struct RunReport: Equatable, Sendable {
     package var facts: RunFacts
     package var commit: String?
     package var tree: Digest?
+    /// Where the results come from, beside commit and tree: branch, whether the work tree was dirty, inputs, devices.
+    package var provenance: [Value.Member]
     package var judgement: Judgement
     /// In the plan's order.
     package var jobs: [JobReport]

@@ -1,0 +1,146 @@
+import Gates
+import JSON
+import Model
+
+extension RunReport {
+    /// The report in JSON on one line, everything in it; docs/reports.md says what each member is. The same report gives
+    /// the same bytes. What is not known is `null`, never zero; times are UTC, durations seconds.
+    package var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.value(
+            .object([
+                .init("sheaf_report", 1), .init("run", orNull(facts.run?.description)),
+                .init("workflow", .string(facts.workflow)), .init("file", .string(facts.file)),
+                .init("event", .string(facts.event)), .init("actor", .string(facts.actor)),
+                .init("submitted_at", orNull(facts.submittedAt?.utc)), .init("ended_at", orNull(facts.endedAt?.utc)),
+                .init("duration_s", orNull(duration)), .init("commit", orNull(commit)),
+                .init("tree", orNull(tree?.hex)),
+                .init("provenance", .object(provenance)),
+                .init("verdict", isOver ? .string(judgement.verdict.rawValue) : .null),
+                .init("exit_code", isOver ? .number(Double(judgement.exitCode)) : .null),
+                .init("summary", .string(verdictSentence)),
+                .init("gates", .array(judgement.gates.map { $0.reported(in: self) })),
+                .init("jobs", .array(jobs.map(\.reported))),
+                .init("cost", cost.reported),
+                .init(
+                    "agents",
+                    .array(
+                        agents.map {
+                            [
+                                "agent": .string($0.agent), "attempts": orNull($0.attempts), "lost": orNull($0.lost),
+                                "wall_s": orNull($0.wall),
+                            ]
+                        })),
+                .init("artifacts", .array(facts.artifacts.map(\.reported))),
+                .init("warnings", .array(facts.warnings.map { .string($0.description) })),
+                .init("notes", .array(facts.notes.map(Value.string))),
+            ]))
+        writer.newline()
+        return writer.bytes
+    }
+}
+
+private func orNull(_ text: String?) -> Value { text.map(Value.string) ?? .null }
+private func orNull(_ count: Int?) -> Value { count.map { .number(Double($0)) } ?? .null }
+private func orNull(_ number: Double?) -> Value { number.map(Value.number) ?? .null }
+/// To the millisecond.
+private func orNull(_ duration: Duration?) -> Value {
+    duration.map { .number(($0.inSeconds * 1000).rounded() / 1000) } ?? .null
+}
+
+extension GateJudgement {
+    fileprivate func reported(in report: RunReport) -> Value {
+        [
+            "gate": .string(name), "verdict": .string(word), "required": .boolean(isRequired),
+            "question": .string(question), "outcome": .string(outcome),
+            "groups": .array(groups.map { $0.reported(name: report.name(of: $0, in: self)) }),
+        ]
+    }
+}
+
+extension GroupJudgement {
+    fileprivate func reported(name: String) -> Value {
+        [
+            "name": .string(name), "where": .object(place), "verdict": .string(verdict.rawValue),
+            "reason": .string(reason), "value": orNull(value), "limit": .string(limit),
+            "bound": bound.count > 1 ? .array(bound.map(Value.number)) : orNull(bound.first),
+            "baseline": orNull(baseline), "baseline_source": orNull(baselineSource.isEmpty ? nil : baselineSource),
+            "effect": orNull(effect), "n": orNull(count),
+            "interval": interval.isEmpty ? .null : .array(interval.map(Value.number)), "p": orNull(probability),
+            "spread": spread.map {
+                [
+                    "lowest": .number($0.lowest), "highest": .number($0.highest),
+                    "repetitions": .number(Double($0.repetitions)),
+                ]
+            } ?? .null,
+            "rests_on": .array(
+                restsOn.map {
+                    [
+                        "job": .string($0.job), "cell": .string($0.cell),
+                        "attempts": .array($0.attempts.map { .number(Double($0)) }),
+                    ]
+                }),
+        ]
+    }
+}
+
+extension JobReport {
+    fileprivate var reported: Value {
+        [
+            "job": .string(id), "ending": .string(ending.rawValue), "reason": .string(reason),
+            "headline": orNull(headline), "cells": .array(cells.map(\.reported)),
+        ]
+    }
+}
+
+extension CellReport {
+    fileprivate var reported: Value {
+        [
+            "id": .string(id), "name": .string(name), "values": .object(values), "mark": .string(mark.rawValue),
+            "reasons": .array(reasons.map(Value.string)), "figure": orNull(figure), "duration_s": orNull(duration),
+            "environment_locks": .array(environmentLocks.map { .string($0.hex) }),
+            "shards": .array(shards.map(\.reported)),
+        ]
+    }
+}
+
+extension ShardReport {
+    fileprivate var reported: Value {
+        [
+            "shard": .number(Double(shard)), "cause": orNull(cause?.kind.rawValue), "code": orNull(cause?.code),
+            "evidence": orNull(cause?.evidence), "attempts": .array(attempts.map(\.reported)),
+        ]
+    }
+}
+
+extension AttemptFact {
+    fileprivate var reported: Value {
+        [
+            "attempt": .number(Double(number)), "agent": .string(agent), "cause": orNull(cause?.kind.rawValue),
+            "code": orNull(cause?.code), "evidence": orNull(cause?.evidence), "started_at": orNull(startedAt?.utc),
+            "ended_at": orNull(endedAt?.utc), "duration_s": orNull(duration), "cpu_s": orNull(cpu),
+            "setup_s": orNull(setup), "peak_memory_bytes": peakMemory.map { .number(Double($0.bytes)) } ?? .null,
+            "gpus": .number(Double(gpus)), "environment_lock": orNull(environmentLock?.hex), "note": orNull(note),
+            "log_tail": .array(logTail.map(Value.string)),
+        ]
+    }
+}
+
+extension Cost {
+    fileprivate var reported: Value {
+        [
+            "attempts": orNull(attempts), "wall_s": orNull(wall), "cpu_s": orNull(cpu), "gpu_s": orNull(gpu),
+            "setup_s": orNull(setup), "not_passed_wall_s": orNull(wastedWall), "not_passed_cpu_s": orNull(wastedCPU),
+            "peak_memory_bytes": peakMemory.map { .number(Double($0.bytes)) } ?? .null,
+        ]
+    }
+}
+
+extension ArtifactFact {
+    fileprivate var reported: Value {
+        [
+            "name": .string(name), "job": .string(job), "cell": .string(cell), "shard": .number(Double(shard)),
+            "size_bytes": .number(Double(size.bytes)), "manifest": .string(digest.hex),
+        ]
+    }
+}

@@ -1,0 +1,299 @@
+import Gates
+import Model
+
+// What every renderer says, in the same words. Nothing here is escaped: that is each renderer's own.
+
+extension CellReport.Mark {
+    /// One column wide.
+    var symbol: String {
+        switch self {
+        case .pass: "✓"
+        case .fail: "✗"
+        case .incomplete: "?"
+        case .inconclusive: "~"
+        case .waived: "w"
+        case .running: "›"
+        case .queued: "·"
+        case .skipped: "–"
+        case .neutral: "o"
+        }
+    }
+
+    /// What a legend says.
+    var meaning: String {
+        switch self {
+        case .skipped: "skipped, and did not have to run"
+        case .neutral: "did not pass, and did not have to"
+        case .pass, .fail, .incomplete, .inconclusive, .waived, .running, .queued: rawValue
+        }
+    }
+
+    /// Whether a reader has to look at the cell.
+    var asksForAttention: Bool {
+        switch self {
+        case .fail, .incomplete, .inconclusive: true
+        case .pass, .waived, .running, .queued, .skipped, .neutral: false
+        }
+    }
+}
+
+extension Verdict {
+    var mark: CellReport.Mark {
+        switch self {
+        case .pass: .pass
+        case .waived: .waived
+        case .inconclusive: .inconclusive
+        case .incomplete: .incomplete
+        case .fail: .fail
+        }
+    }
+}
+
+extension Verdict {
+    /// `2 gates fail`, `1 gate is incomplete`: without the subject.
+    func predicate(of count: Int) -> String {
+        switch self {
+        case .pass: count == 1 ? "passes" : "pass"
+        case .fail: count == 1 ? "fails" : "fail"
+        case .waived, .inconclusive, .incomplete: "\(count == 1 ? "is" : "are") \(rawValue)"
+        }
+    }
+}
+
+extension GateJudgement {
+    var mark: CellReport.Mark { isApplicable ? verdict.mark : .skipped }
+    var isJobs: Bool { name == "jobs" && question == "each job succeeded or may fail" }
+
+    /// Where the gate is decided: the first group with the worst verdict; where all pass, the one nearest to its bound.
+    var decisive: GroupJudgement? {
+        guard verdict == .pass else { return groups.first { $0.verdict == verdict } }
+        let margins = groups.map { group in
+            group.value.flatMap { value in group.bound.map { ($0 - value).magnitude }.min() } ?? .infinity
+        }
+        guard let least = margins.min(), let place = margins.firstIndex(of: least) else { return groups.first }
+        return groups[place]
+    }
+
+    /// `fails in 1 of 6 groups`, `all 6 groups pass`.
+    var outcome: String {
+        guard isApplicable else { return "does not apply: its 'when' is false" }
+        let count = groups.count
+        guard verdict > .pass else { return count == 1 ? "passes" : "all \(count) groups pass" }
+        guard count > 1 else { return verdict.predicate(of: 1) }
+        return "\(verdict.predicate(of: 1)) in \(groups.count { $0.verdict == verdict }) of \(count) groups"
+    }
+}
+
+extension RunReport {
+    /// How many characters of a text that somebody else chose are shown.
+    static let wordsMax = 400
+
+    var requiredGates: [GateJudgement] { judgement.gates.filter { $0.isRequired && $0.isApplicable } }
+
+    /// `FAIL`; of a run that goes on, `RUNNING`.
+    var headline: String { isOver ? judgement.verdict.rawValue.uppercased() : "RUNNING" }
+
+    /// `r17 nightly-eval`.
+    var title: String {
+        let name = facts.workflow.isEmpty ? facts.file : facts.workflow
+        return [facts.run?.description ?? "", name].filter { !$0.isEmpty }.joined(separator: " ")
+    }
+
+    /// The verdict in one sentence: which gates decide it.
+    var verdictSentence: String {
+        let required = requiredGates
+        let deciding = required.filter { $0.verdict == judgement.verdict }
+        let advisory = judgement.gates.filter { !$0.isRequired && $0.isApplicable && $0.verdict > .waived }
+        var sentence: String
+        if !isOver {
+            let open = jobs.flatMap(\.cells).count { $0.mark == .running || $0.mark == .queued }
+            sentence = "the run goes on: \(open) of \(Self.counted(jobs.flatMap(\.cells).count, "cell")) to come"
+        } else if judgement.verdict == .pass {
+            sentence = required.count == 1 ? "every job succeeded" : "all \(required.count) required gates pass"
+        } else {
+            let names = deciding.prefix(5).map(\.name).joined(separator: ", ")
+            let more = deciding.count > 5 ? " and \(deciding.count - 5) more" : ""
+            sentence =
+                "\(deciding.count) of \(Self.counted(required.count, "required gate")) "
+                + "\(judgement.verdict.predicate(of: deciding.count)): \(names)\(more)"
+            if judgement.isInfrastructureOnly { sentence += "; the farm's own faults are the only reason" }
+        }
+        if !advisory.isEmpty && isOver {
+            let names = advisory.prefix(5).map { "\($0.name) \($0.verdict.predicate(of: 1))" }.joined(separator: ", ")
+            sentence += "; advisory: \(names)\(advisory.count > 5 ? " and \(advisory.count - 5) more" : "")"
+        }
+        return sentence
+    }
+
+    /// What a group of cells is called: the cell's name where it is one cell.
+    func name(of group: GroupJudgement, in gate: GateJudgement) -> String {
+        if !gate.isJobs, group.restsOn.count == 1, let only = group.restsOn.first,
+            let cell = jobs.first(where: { $0.id == only.job })?.cells.first(where: { $0.id == only.cell })
+        {
+            return cell.name
+        }
+        if gate.isJobs, let job = group.place.first?.value { return "job \(job.shown)" }
+        if group.place.isEmpty { return group.restsOn.isEmpty ? "" : "the run" }
+        return group.place.map { "\($0.key)=\($0.value.shown)" }.joined(separator: ", ")
+    }
+
+    /// `value 0.91 · bound 0.92 · baseline 0.93 (r12) · n 500`, as far as they are there.
+    func figures(of group: GroupJudgement) -> [(name: String, text: String)] {
+        var figures: [(String, String)] = []
+        if let value = group.value {
+            let edge = group.bound.min { ($0 - value).magnitude < ($1 - value).magnitude }
+            figures.append(("value", edge.map { Figure.pair(value, $0).0 } ?? Figure.text(value)))
+        }
+        if !group.bound.isEmpty {
+            figures.append(
+                (
+                    "bound",
+                    group.bound.map { bound in group.value.map { Figure.pair($0, bound).1 } ?? Figure.text(bound) }
+                        .joined(separator: "…")
+                ))
+        }
+        if let baseline = group.baseline {
+            let source = group.baselineSource.isEmpty ? "" : " (\(group.baselineSource))"
+            figures.append(("baseline", Figure.text(baseline) + source))
+        }
+        if let effect = group.effect { figures.append(("effect", (effect > 0 ? "+" : "") + Figure.text(effect))) }
+        if let count = group.count { figures.append(("n", String(count))) }
+        if group.interval.count == 2 {
+            figures.append(("interval", group.interval.map { Figure.text($0) }.joined(separator: "…")))
+        }
+        if let p = group.probability { figures.append(("p", Figure.text(p, digits: 3))) }
+        if let spread = group.spread, spread.repetitions > 1 {
+            figures.append(
+                ("spread", "\(Figure.text(spread.lowest))…\(Figure.text(spread.highest)) of \(spread.repetitions)"))
+        }
+        return figures
+    }
+
+    /// `6 cells: 4 pass, 1 fail, 1 incomplete`.
+    func tally(_ job: JobReport) -> String {
+        switch job.ending {
+        case .notApplicable: return "skipped\(job.reason.isEmpty ? "" : ": \(job.reason)")"
+        case .notReached: return "not reached\(job.reason.isEmpty ? "" : ": \(job.reason)")"
+        case .failed: return "failed before it had cells\(job.reason.isEmpty ? "" : ": \(job.reason)")"
+        case .ran: break
+        }
+        let counts = CellReport.Mark.allCases.compactMap { mark in
+            let count = job.cells.count { $0.mark == mark }
+            return count > 0 ? "\(count) \(mark.rawValue)" : nil
+        }
+        return "\(Self.counted(job.cells.count, "cell")): \(counts.joined(separator: ", "))"
+    }
+
+    static func counted(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
+
+    /// `sheaf explain r17/eval_3_11/2`: nothing where the run has no number.
+    func lookFurther(_ cell: CellReport, shard: Int? = nil) -> [String] {
+        guard let run = facts.run else { return [] }
+        let place = Self.shellWord("\(run)/\(cell.id)" + (shard.map { $0 >= 0 ? "/\($0)" : "" } ?? ""))
+        return ["sheaf explain \(place)", "sheaf logs \(place)"]
+    }
+
+    /// A word that a shell takes as it stands: people copy these lines.
+    static func shellWord(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            default: "_-./".utf8.contains(byte)
+            }
+        }
+        return isPlain
+            ? text : "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+
+    /// A shard that did not pass, in one line: `shard 3: exit:1 after 12 s on gpu-1: step 'run' ended with exit code 1`.
+    func sentence(_ shard: ShardReport) -> String {
+        let name = shard.shard == ShardID.listing ? "listing of its items" : "shard \(shard.shard)"
+        guard let cause = shard.cause else { return "\(name): not settled" }
+        var text = "\(name): \(cause.label)"
+        if let last = shard.attempts.last {
+            if let duration = last.duration { text += " after \(duration.spelled)" }
+            if !last.agent.isEmpty { text += " on \(last.agent)" }
+            if shard.attempts.count > 1 { text += ", attempt \(last.number)" }
+        }
+        return text + (cause.evidence.isEmpty ? "" : ": \(cause.evidence)")
+    }
+
+    /// Where the numbers come from, name and text.
+    var origin: [(name: String, text: String)] {
+        var rows: [(String, String)] = []
+        let add = { (name: String, text: String?) in
+            if let text, !text.isEmpty { rows.append((name, text)) }
+        }
+        let isDirty = provenance.first { $0.key == "dirty" }?.value.boolean == true
+        add("workflow", [facts.workflow, facts.file].filter { !$0.isEmpty }.joined(separator: ", "))
+        if let commit, !commit.isEmpty {
+            add("commit", commit + (isDirty ? " and uncommitted changes (dirty)" : ""))
+        } else if isDirty {
+            add("commit", "none: uncommitted changes (dirty)")
+        }
+        add("tree", tree?.hex)
+        add(
+            "submitted",
+            facts.submittedAt.map { at in
+                at.utc + (facts.actor.isEmpty ? "" : " by \(facts.actor)")
+                    + (facts.event.isEmpty ? "" : ", event \(facts.event)")
+            })
+        add("ended", facts.endedAt.map { $0.utc + (duration.map { ", after \($0.spelled)" } ?? "") })
+        let told: Set<String> = ["dirty", "event", "actor", "submitted_at", "team"]
+        for member in provenance where !told.contains(member.key) {
+            let text =
+                member.value.array.map {
+                    $0.prefix(5).map(\.shown).joined(separator: ", ") + ($0.count > 5 ? ", …" : "")
+                }
+                ?? member.value.shown
+            add(member.key == "workflow" ? "workflow digest" : member.key, text)
+        }
+        return rows
+    }
+
+    /// What the run took, name and text.
+    var spent: [(name: String, text: String)] {
+        guard cost.attempts > 0 else { return [] }
+        var rows = [("attempts", "\(cost.attempts), \(cost.wall.spelled) together")]
+        if cost.cpu > .zero { rows.append(("CPU time", cost.cpu.spelled)) }
+        if cost.gpu > .zero { rows.append(("GPU time", cost.gpu.spelled)) }
+        if cost.setup > .zero { rows.append(("environments", "\(cost.setup.spelled) of building")) }
+        if cost.wastedWall > .zero {
+            let share = Figure.text(100 * cost.wastedWall.inSeconds / max(cost.wall.inSeconds, 1e-9), digits: 2)
+            rows.append(("not passed", "\(cost.wastedWall.spelled) (\(share) %)"))
+        }
+        if let peak = cost.peakMemory { rows.append(("most memory", "\(peak) in one attempt")) }
+        for agent in agents.prefix(20) {
+            let lost = agent.lost > 0 ? ", \(agent.lost) lost" : ""
+            rows.append(
+                ("agent \(agent.agent)", "\(Self.counted(agent.attempts, "attempt")), \(agent.wall.spelled)\(lost)"))
+        }
+        return rows
+    }
+
+    /// `eval (3.11) shard 2: #1 lost_agent on gpu-1, #2 passed on gpu-2`.
+    func sentence(_ retry: Retry) -> String {
+        let shard = retry.shard == ShardID.listing ? "listing" : "shard \(retry.shard)"
+        return "\(retry.name) \(shard): \(retry.attempts.joined(separator: ", "))"
+            + (retry.notes.isEmpty ? "" : " (\(retry.notes.joined(separator: "; ")))")
+    }
+
+    /// Cells that ask for a look, with their jobs, in the plan's order: failed ones first.
+    var notableCells: [(job: JobReport, cell: CellReport)] {
+        let all = jobs.flatMap { job in job.cells.filter(\.mark.asksForAttention).map { (job: job, cell: $0) } }
+        return all.filter { $0.cell.mark == .fail } + all.filter { $0.cell.mark != .fail }
+    }
+}
+
+extension CellReport {
+    /// Why the mark is what it is, without what the sentences about `notableShards` say anyway.
+    var ownReasons: [String] {
+        let told = notableShards.compactMap(\.cause).filter { !$0.evidence.isEmpty }
+        return reasons.filter { reason in
+            !told.contains { reason.contains("ended \($0.label)") && reason.contains($0.evidence.prefix(200)) }
+        }
+    }
+
+    /// Shards that did not pass, and the last attempt of each.
+    var notableShards: [ShardReport] { shards.filter { $0.cause.map { $0.kind != .passed } ?? false } }
+}
