@@ -46,14 +46,19 @@ let package = Package(
         room("Masking", "Model"),
         room("Expressions", "JSON", "Model"),
         device("Workflows", "Expressions", "JSON", "Model", "CYaml"),
-        room("Scheduling", "Model"),
+        // Optimised in debug builds too: simulations of many seeds are most of its tests.
+        .target(
+            name: "Scheduling", dependencies: ["Model"],
+            swiftSettings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         // Optimised in debug builds too: properties over thousands of random runs are most of their tests.
         .target(
             name: "Gates", dependencies: ["Model", "JSON"],
             swiftSettings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         room("Reporting", "JSON", "Model", "Gates"),
         room("Wire", "Model", "JSON"),
-        room("Simulation", "Scheduling", "Model", "Wire"),
+        .target(
+            name: "Simulation", dependencies: ["Scheduling", "Model", "Wire"],
+            swiftSettings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
 
         // Devices.
         device("Transport", "Wire", "Model", "COpenSSL", "CLinux"),

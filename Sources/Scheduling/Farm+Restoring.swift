@@ -1,7 +1,9 @@
 package import Model
 
+/// After a restart: the farm is what was decided, and nothing is decided again.
 extension Farm {
-    /// A decision as it was stored. Loaded in the order in which they were made, they give the farm back.
+    /// A decision as it was stored. Loaded in the order in which they were made, they give the farm back; a run's jobs
+    /// before their cells, and these before their shards, is order enough.
     package enum Decision: Equatable, Sendable {
         case runSubmitted(RunID, owner: Principal, plan: Plan, at: Instant)
         case runCancelled(RunID, by: String, reason: String)
@@ -14,5 +16,217 @@ extension Farm {
         case jobEnded(RunID, job: Int, JobEnding)
         /// The agent takes no new attempts, also when it joins again.
         case agentDraining(AgentID)
+    }
+
+    /// Loads a decision that was made and stored before. Then `resume` is handled: restored leases get a full new term,
+    /// shards wait on from where they were, and what the decisions imply goes on.
+    package mutating func restore(_ decision: Decision) {
+        isRestoring = true
+        switch decision {
+        case .runSubmitted(let run, let owner, let plan, _):
+            precondition(runSlots[run] == nil, "a run is restored once")
+            _ = addRun(run, owner: owner, plan: plan)
+        case .runCancelled(let run, let by, let reason):
+            runs[slot(of: run)].cancellation = .runCancelled(by: by, reason: reason)
+        case .jobResolved(let run, let job, let resolution, let at):
+            restoreResolution(slot(of: run), job, resolution, at: at)
+        case .cellSharded(let cell, let shards, _): restoreShards(at: known(cell), shards)
+        case .leased(let lease, let startedAt): restoreLease(lease, startedAt: startedAt)
+        case .attemptEnded(let attempt, let cause, let retryAt): restoreEnd(of: attempt, cause, retryAt: retryAt)
+        case .settled(let cell, let shards, _, let cause): restoreSettled(at: known(cell), shards, cause)
+        case .agentDraining(let agent): agents[slot(of: agent)].isDraining = true
+        case .cellEnded(let cell, let ending):
+            let place = known(cell)
+            self[cell: place].phase = .ended(ending)
+            self[cell: place].fresh = RangeList()
+            self[cell: place].returned = [:]
+            self[job: place].count(ending, continueOnError: self[cell: place].planned.continueOnError)
+        case .jobEnded(let run, let job, let ending):
+            let slot = slot(of: run)
+            runs[slot].jobs[job].phase = .ended(ending)
+            runs[slot].jobsEnded += 1
+            guard runs[slot].jobs[job].cells.isEmpty, runs[slot].jobs[job].unrun == .waiting else { return }
+            runs[slot].jobs[job].unrun = ending == .cancelled ? .cancelled : ending == .failure ? .failed : .skipped
+        }
+    }
+
+    private func slot(of run: RunID) -> Int {
+        guard let slot = runSlots[run] else { preconditionFailure("a run is restored before what belongs to it") }
+        return slot
+    }
+
+    private func known(_ cell: CellID) -> Place {
+        guard let place = place(of: cell) else { preconditionFailure("a cell is restored with its job's resolution") }
+        return place
+    }
+
+    private mutating func restoreResolution(_ run: Int, _ job: Int, _ resolution: Resolution, at time: Instant) {
+        switch resolution {
+        case .cells(let cells, _, _) where cells.isEmpty: runs[run].jobs[job].unrun = .failed
+        case .cells(let cells, let failFast, let maxParallel):
+            startJob(run, job, cells: cells, failFast: failFast, maxParallel: maxParallel, at: time)
+        case .notApplicable: runs[run].jobs[job].unrun = .skipped
+        case .notReached: runs[run].jobs[job].unrun = .notReached
+        case .failed: runs[run].jobs[job].unrun = .failed
+        }
+    }
+
+    private mutating func restoreShards(at place: Place, _ shards: Int) {
+        guard !self[cell: place].isEnded else { return }
+        self[cell: place].phase = .open
+        self[cell: place].shards = shards
+        self[cell: place].returned[ShardID.listing] = nil
+        self[cell: place].fresh = RangeList(0..<shards)
+        for range in self[cell: place].settled.ranges { self[cell: place].fresh.remove(range) }
+        for shard in self[cell: place].leased.elements { self[cell: place].fresh.remove(shard..<shard + 1) }
+        for shard in self[cell: place].returned.keys.sorted() { self[cell: place].fresh.remove(shard..<shard + 1) }
+    }
+
+    /// Whether the shard has ended for good, or the listing has.
+    private func isOver(_ shard: ShardID, _ place: Place) -> Bool {
+        self[cell: place].isEnded || self[cell: place].settled.contains(shard.shard)
+            || (shard.isListing && self[cell: place].shards != nil)
+    }
+
+    private mutating func restoreLease(_ lease: Lease, startedAt: Instant?) {
+        let shard = lease.attempt.shard
+        let place = known(shard.cell)
+        if shard.isListing && self[cell: place].phase == .unopened { self[cell: place].phase = .listing }
+        let next = self[cell: place].returned[shard.shard]?.number ?? 1
+        guard !isOver(shard, place), lease.attempt.number >= next else { return }
+        if let older = leases[shard] {
+            guard older.number < lease.attempt.number else { return }
+            letGo(shard, place)
+        }
+        let returned = self[cell: place].returned.removeValue(forKey: shard.shard)
+        self[cell: place].fresh.remove(shard.shard..<shard.shard + 1)
+        let restored = LeaseRecord(
+            number: lease.attempt.number, agent: slot(of: lease.agent), devices: lease.devices, cpus: lease.cpus,
+            memory: lease.memory, at: lease.at, until: lease.until, startedAt: startedAt, isRestored: true,
+            nextCheck: lease.until, owner: runs[place.run].owner, avoiding: returned?.avoiding ?? [],
+            after: returned?.after ?? "")
+        hold(restored, of: shard, at: place)
+    }
+
+    private mutating func letGo(_ shard: ShardID, _ place: Place) {
+        guard let lease = leases.removeValue(forKey: shard) else { return }
+        agents[lease.agent].leases.remove(shard)
+        owners[lease.owner].cpus -= lease.cpus
+        owners[lease.owner].gpus -= lease.devices.count
+        self[cell: place].leased.remove(shard.shard)
+        departed.append(lease.agent)
+    }
+
+    private mutating func restoreEnd(of attempt: AttemptID, _ cause: Cause, retryAt: Instant?) {
+        let place = known(attempt.shard.cell)
+        let shard = attempt.shard.shard
+        if attempt.shard.isListing && self[cell: place].phase == .unopened { self[cell: place].phase = .listing }
+        let lease = leases[attempt.shard]
+        if let lease {
+            guard lease.number <= attempt.number else { return }
+            letGo(attempt.shard, place)
+        }
+        let newest = self[cell: place].returned[shard]?.number ?? 1
+        guard !isOver(attempt.shard, place), newest <= attempt.number else { return }
+        self[cell: place].fresh.remove(shard..<shard + 1)
+        guard let retryAt else { return }
+        let known = lease.flatMap { $0.number == attempt.number ? $0 : nil }
+        let memory = known?.memory ?? self[cell: place].planned.resources.memory ?? settings.defaultMemory
+        self[cell: place].returned[shard] = returned(
+            attempt.number + 1, after: cause, on: known.map { agents[$0.agent].id }, memory: memory,
+            self[job: place].planned.retry, retryAt: retryAt)
+    }
+
+    private mutating func restoreSettled(at place: Place, _ shards: ClosedRange<Int>, _ cause: Cause) {
+        if shards.lowerBound == ShardID.listing { return }
+        let cell = id(of: place)
+        for shard in self[cell: place].leased.elements(from: shards.lowerBound) where shard <= shards.upperBound {
+            letGo(ShardID(cell: cell, shard: shard), place)
+        }
+        for shard in self[cell: place].returned.keys.sorted() where shards.contains(shard) {
+            self[cell: place].returned[shard] = nil
+        }
+        let range = shards.lowerBound..<shards.upperBound + 1
+        self[cell: place].fresh.remove(range)
+        self[cell: place].settled.insert(range)
+        self[cell: place].count(range.count, cause)
+    }
+
+    /// Builds what follows from the decisions: queues, clocks, stops, and questions that wait for an answer.
+    mutating func finishRestoring() {
+        isRestoring = false
+        let slots = runSlots.sorted { $0.key < $1.key }.map(\.value)
+        for run in slots {
+            for job in runs[run].jobs.indices { finishRestoring(run, job) }
+            if runs[run].isEnded && effects.last != .runEnded(runs[run].id) { effects.append(.runEnded(runs[run].id)) }
+        }
+        for shard in leases.keys.sorted() {
+            guard let lease = leases[shard] else { continue }
+            let until = now.advanced(by: settings.lease)
+            leases[shard]?.until = until
+            leases[shard]?.nextCheck = until
+            timers.add(.lease(AttemptID(shard: shard, number: lease.number)), at: until)
+        }
+    }
+
+    private mutating func finishRestoring(_ run: Int, _ job: Int) {
+        switch runs[run].jobs[job].phase {
+        case .waiting:
+            let needs = Set(runs[run].jobs[job].planned.needs)
+            let left = needs.count { need in
+                if case .ended = runs[run].jobs[need].phase { false } else { true }
+            }
+            runs[run].jobs[job].phase = .waiting(needs: left)
+            if let cancellation = runs[run].cancellation {
+                cancelJob(run, job, cancellation)
+            } else if left == 0 {
+                makeReady(run, job)
+            }
+        case .running: finishRestoringRunning(run, job)
+        case .ready, .ended: break
+        }
+    }
+
+    private mutating func finishRestoringRunning(_ run: Int, _ job: Int) {
+        let cells = runs[run].jobs[job].cells.indices
+        runs[run].jobs[job].cellsActive = cells.count { !runs[run].jobs[job].cells[$0].leased.isEmpty }
+        if !runs[run].jobs[job].isAtLimit { runs[run].jobs[job].open.start(at: now.nanoseconds) }
+        if let cancellation = runs[run].cancellation {
+            runs[run].jobs[job].stop = cancellation
+        } else if runs[run].jobs[job].planned.failFast && runs[run].jobs[job].cellsFailed > 0 {
+            let failed = runs[run].jobs[job].cells.first {
+                $0.phase == .ended(.failed) && !$0.planned.continueOnError
+            }
+            runs[run].jobs[job].stop = failed.map { .cellFailed(name: $0.planned.name) }
+        }
+        for cell in cells { finishRestoring(Place(run: run, job: job, cell: cell)) }
+        pend(run, job)
+        endJobIfDone(run, job)
+    }
+
+    private mutating func finishRestoring(_ place: Place) {
+        switch self[cell: place].phase {
+        case .unopened, .ended: return
+        case .listing, .open: break
+        }
+        if self[cell: place].shardsFailed > 0 && self[job: place].planned.shards.failFast {
+            self[cell: place].stop = .shardFailed(0)
+        }
+        if self[cell: place].isSettled { return endCell(place, self[cell: place].ending) }
+        // How long the shards could have been leased is not known where limits held them back, and nobody could take
+        // any while the coordinator was away: some time is always left.
+        let timeout = self[cell: place].planned.queueTimeout
+        let limited = self[job: place].planned.maxParallel != nil || self[job: place].planned.shards.maxParallel != nil
+        let since = max(.zero, self[job: place].resolvedAt.duration(to: now))
+        let waited = limited ? .zero : min(since, max(.zero, timeout - settings.lease * 2))
+        queueFresh(place, waited: waited.wholeNanoseconds)
+        for shard in self[cell: place].returned.keys.sorted() {
+            guard let returned = self[cell: place].returned[shard], case .backoff(let until) = returned.phase else {
+                continue
+            }
+            let key = ShardID(cell: id(of: place), shard: shard)
+            timers.add(.backoff(AttemptID(shard: key, number: returned.number)), at: until)
+        }
+        if self[cell: place].stop != nil { pending.append(.cell(id(of: place))) }
     }
 }

@@ -4,6 +4,9 @@ package import Model
 ///
 /// A value: no clock, no socket, no store. Events come in with the time at which they count, effects go out in the order
 /// in which they are to be performed. The same seed and the same events give the same effects, byte for byte.
+///
+/// Shards queue as ranges of their cells; cells queue in *lanes* of their job, lanes in *classes* of equal requirements.
+/// An event touches only what it is about: nothing here walks over all shards, cells or runs.
 package struct Farm: Sendable {
     package struct Settings: Equatable, Sendable {
         /// How long a lease holds unless it is renewed.
@@ -12,29 +15,175 @@ package struct Farm: Sendable {
         package var workPerCallMax: Int
         /// The memory of shards whose workflow names none; `nil` places those by cores alone.
         package var defaultMemory: ByteCount?
+        /// From TERM to KILL on an agent: what an attempt may take longer than its timeout.
+        package var grace: Duration
+        /// How long an attempt may take until it says that it has started.
+        package var startMax: Duration
+        /// For how long an agent that declined an offer is not offered that attempt again.
+        package var declinePause: Duration
+        /// For how long another agent is waited for, after the farm's own failure on one.
+        package var otherAgentWait: Duration
 
         package init(
-            lease: Duration = .seconds(30), workPerCallMax: Int = 1000, defaultMemory: ByteCount? = nil
+            lease: Duration = .seconds(30), workPerCallMax: Int = 1000, defaultMemory: ByteCount? = nil,
+            grace: Duration = .seconds(10), startMax: Duration = .minutes(60), declinePause: Duration = .seconds(10),
+            otherAgentWait: Duration = .seconds(60)
         ) {
+            precondition(lease > .zero && workPerCallMax > 0, "a lease holds for some time, a call does some work")
             self.lease = lease
             self.workPerCallMax = workPerCallMax
             self.defaultMemory = defaultMemory
+            self.grace = grace
+            self.startMax = startMax
+            self.declinePause = declinePause
+            self.otherAgentWait = otherAgentWait
         }
+
+        /// What an attempt may take beyond its own limits before the farm ends it, whatever its agent says.
+        var margin: Duration { grace * 2 + .minutes(5) }
+    }
+
+    /// Where a cell is kept.
+    struct Place: Sendable {
+        var run: Int
+        var job: Int
+        var cell: Int
+    }
+
+    /// Work that one call may have to leave to the next.
+    enum Work: Sendable {
+        /// Cells to open or to stop.
+        case job(RunID, Int)
+        /// Shards to stop.
+        case cell(CellID)
     }
 
     let settings: Settings
+    var random: SplitMix64
+
+    var runs: [RunRecord] = []
+    var runSlots: [RunID: Int] = [:]
+    var runSlotsFree: [Int] = []
+    var owners: [OwnerRecord] = []
+    var agents: [AgentRecord] = []
+    var agentSlots: [AgentID: Int] = [:]
+    var agentSlotsFree: [Int] = []
+    var leases: [ShardID: LeaseRecord] = [:]
+
+    var classes: [RequirementClass] = []
+    var classSlots: [Requirement: Int] = [:]
+    var classSlotsFree: [Int] = []
+    /// Classes with something that can be leased now.
+    var active = OrderedKeys<Int>()
+    /// Those of them that got more of it since they were last placed.
+    var woken = OrderedKeys<Int>()
+    /// Agents that got something free since they were last offered what is queued.
+    var freed: [Int] = []
+    /// Agents that can be offered something: see `AgentRecord.indexKey`.
+    var openAgents = OrderedKeys<UInt64>()
+    /// What all connected agents have.
+    var cpusOnline = 0
+    var gpusOnline = 0
+    /// Queued shards whose memory was raised after `oom`: what is the most that an agent has may change.
+    var raised = OrderedKeys<ShardID>()
+    /// Agents that may be let go at the end of this call.
+    var departed: [Int] = []
+
+    var timers = Timers()
+    /// The last `wake(at:)` that has not come yet.
+    var announced: Instant?
+    var pending: [Work] = []
+    var isRestoring = false
+    var hasAskedToContinue = false
+
+    // Of the call in progress.
+    var now = Instant(nanoseconds: .min)
+    var effects: [Effect] = []
+    var workLeft = 0
 
     /// - Parameter seed: for the jitter of backoffs.
     package init(settings: Settings = Settings(), seed: UInt64) {
         self.settings = settings
+        random = SplitMix64(seed: seed)
     }
 
     /// Advances the farm. Late, repeated and unknown events are normal on a network: they change nothing.
-    package mutating func handle(_ event: Event, at now: Instant, into effects: inout [Effect]) {}
+    ///
+    /// - Parameter now: not before that of the call before; a clock that went back is taken to stand still.
+    package mutating func handle(_ event: Event, at now: Instant, into effects: inout [Effect]) {
+        self.now = max(self.now, now)
+        workLeft = settings.workPerCallMax
+        swap(&self.effects, &effects)
+        if isRestoring { finishRestoring() }
+        perform(event)
+        work()
+        dropDeparted()
+        announce()
+        swap(&self.effects, &effects)
+    }
 
-    /// Loads a decision that was made and stored before; nothing is decided again.
-    package mutating func restore(_ decision: Decision) {}
+    private mutating func perform(_ event: Event) {
+        switch event {
+        case .runSubmitted(let run, let owner, let plan): submit(run, owner: owner, plan: plan)
+        case .jobResolved(let run, let job, let resolution): resolve(run, job: job, resolution)
+        case .agentJoined(let agent, let team, let capacity, let holds):
+            join(agent, team: team, capacity: capacity, holds: holds)
+        case .agentDisconnected(let agent): disconnect(agent)
+        case .agentDraining(let agent, let isDraining): drain(agent, isDraining)
+        case .agentRemoved(let agent): remove(agent)
+        case .leasesRenewed(let agent, let attempts): renew(attempts, by: agent)
+        case .attemptStarted(let attempt, let agent): start(attempt, by: agent)
+        case .offerDeclined(let attempt, let agent, let reason): decline(attempt, by: agent, reason: reason)
+        case .attemptFinished(let attempt, let agent, let cause, let listed):
+            finish(attempt, by: agent, cause, listed: listed)
+        case .runCancelled(let run, let by, let reason): cancel(run, by: by, reason: reason)
+        case .timeReached: handleDue()
+        case .resume:
+            hasAskedToContinue = false
+            handleDue()
+        }
+    }
 
-    /// Lets go of a run that has ended and was judged.
-    package mutating func forget(_ run: RunID) {}
+    /// Does what is left, as far as one call may go.
+    private mutating func work() {
+        var next = 0
+        while workLeft > 0 && next < pending.count {
+            guard advance(pending[next]) else { break }
+            next += 1
+        }
+        pending.removeFirst(next)
+        place()
+    }
+
+    private mutating func announce() {
+        let earliest = timers.earliest ?? .distantFuture
+        if !pending.isEmpty || !woken.isEmpty || !freed.isEmpty || (workLeft <= 0 && earliest <= now) {
+            if !hasAskedToContinue { effects.append(.continueLater) }
+            hasAskedToContinue = true
+        }
+        if earliest < announced ?? .distantFuture && (earliest > now || !hasAskedToContinue) {
+            effects.append(.wake(at: earliest))
+            announced = earliest
+        }
+    }
+
+    subscript(cell place: Place) -> CellRecord {
+        _read { yield runs[place.run].jobs[place.job].cells[place.cell] }
+        _modify { yield &runs[place.run].jobs[place.job].cells[place.cell] }
+    }
+
+    subscript(job place: Place) -> JobRecord {
+        _read { yield runs[place.run].jobs[place.job] }
+        _modify { yield &runs[place.run].jobs[place.job] }
+    }
+
+    /// Where a cell is kept; `nil` when an outsider names one that is not.
+    func place(of cell: CellID) -> Place? {
+        guard let run = runSlots[cell.run], runs[run].jobs.indices.contains(cell.job),
+            runs[run].jobs[cell.job].cells.indices.contains(cell.cell)
+        else { return nil }
+        return Place(run: run, job: cell.job, cell: cell.cell)
+    }
+
+    func id(of place: Place) -> CellID { CellID(run: runs[place.run].id, job: place.job, cell: place.cell) }
 }

@@ -1,0 +1,133 @@
+import Model
+
+/// What the farm knows of an agent.
+struct AgentRecord: Sendable {
+    /// More of anything than this is an agent's mistake, and counted as this.
+    static let cpusMax = 65_535
+    static let gpusMax = 1_024
+
+    struct Device: Sendable {
+        var gpu: GPU
+        var model: String
+        var isLeased = false
+    }
+
+    let id: AgentID
+    var team: String?
+    var capacity = Capacity(cpus: 0, memory: .zero)
+    var labels: Set<String> = []
+    var devices: [Device] = []
+    var isOnline = false
+    var isDraining = false
+    /// After a fault or a declined offer: nothing is offered before.
+    var pausedUntil: Instant?
+    /// Faults and declined offers since the last attempt that went well.
+    var strikes = 0
+    /// `nil`: not since the coordinator started.
+    var lastHeard: Instant?
+
+    var freeCPUs = 0
+    var freeMemory = ByteCount.zero
+    var freeGPUs = 0
+    var leases: Set<ShardID> = []
+    /// Its key in the index of agents that can be offered something.
+    var indexKey: UInt64?
+    /// Whether it waits among the agents that got something free.
+    var isFreed = false
+
+    init(_ id: AgentID) { self.id = id }
+
+    var namesMemory: Bool { capacity.memory > .zero }
+
+    /// Takes what an outsider says about itself, within limits.
+    mutating func equip(_ stated: Capacity) {
+        capacity = stated
+        capacity.cpus = min(max(0, stated.cpus), Self.cpusMax)
+        capacity.memory = max(.zero, stated.memory)
+        var seen: Set<String> = []
+        capacity.gpus = stated.gpus.prefix(Self.gpusMax).filter { seen.insert($0.uuid).inserted }
+        labels = Set(stated.labels.map { $0.lowercased() })
+        devices = capacity.gpus.map { Device(gpu: $0, model: $0.model.lowercased()) }
+        freeCPUs = capacity.cpus
+        freeMemory = capacity.memory
+        freeGPUs = devices.count
+    }
+
+    mutating func take(_ lease: LeaseRecord) {
+        freeCPUs -= lease.cpus
+        if let memory = lease.memory { freeMemory = freeMemory - memory }
+        mark(lease.devices, leased: true)
+    }
+
+    mutating func giveBack(_ lease: LeaseRecord) {
+        freeCPUs += lease.cpus
+        if let memory = lease.memory { freeMemory = freeMemory + memory }
+        mark(lease.devices, leased: false)
+    }
+
+    private mutating func mark(_ uuids: [String], leased: Bool) {
+        for uuid in uuids {
+            guard let index = devices.firstIndex(where: { $0.gpu.uuid == uuid && $0.isLeased != leased }) else {
+                continue
+            }
+            devices[index].isLeased = leased
+            freeGPUs += leased ? -1 : 1
+        }
+    }
+
+    /// The devices that are of the kind asked for, leased or not.
+    func devices(for request: GPURequest) -> [Device] {
+        devices.filter { device in
+            request.memory.map { $0 <= device.gpu.memory } ?? true && request.model.map(device.model.contains) ?? true
+        }
+    }
+
+    /// Free devices for the request, those with the least memory first; `nil` when there are too few.
+    func freeDevices(for request: GPURequest) -> [String]? {
+        guard freeGPUs >= request.count else { return nil }
+        let free = devices(for: request).filter { !$0.isLeased }
+        guard free.count >= request.count else { return nil }
+        return free.sorted { ($0.gpu.memory, $0.gpu.uuid) < ($1.gpu.memory, $1.gpu.uuid) }
+            .prefix(request.count).map(\.gpu.uuid)
+    }
+
+    /// Whether it can take the requirement, which it meets, now.
+    func hasRoom(for requirement: Requirement) -> Bool {
+        requirement.cpus <= freeCPUs && requirement.fitsMemory(freeMemory, of: self)
+            && (requirement.gpus.map { freeDevices(for: $0) != nil } ?? true)
+    }
+}
+
+/// A lease as the farm keeps it; its shard is the key.
+struct LeaseRecord: Sendable {
+    var number: Int
+    var agent: Int
+    var devices: [String]
+    var cpus: Int
+    var memory: ByteCount?
+    var at: Instant
+    var until: Instant
+    var startedAt: Instant?
+    /// Whether the agent has ever named it.
+    var isAcknowledged = false
+    /// It was loaded from the store and its agent has not been heard of since.
+    var isRestored = false
+    var cancelledAt: Instant?
+    /// When it is looked at next; timers that come before are stale.
+    var nextCheck: Instant
+    var owner: Int
+    /// For how long the shard was runnable before, should this offer be declined; in nanoseconds.
+    var waited: Int64 = 0
+    /// Agents that this attempt was not to go to.
+    var avoiding: [Avoidance] = []
+    /// The cause of the attempt before; empty for a first one.
+    var after = ""
+}
+
+/// An agent that an attempt should not go to, for a while.
+struct Avoidance: Sendable {
+    var agent: AgentID
+    var until: Instant
+    /// Whether the agent is good enough when no other could ever take the attempt.
+    var isPreference: Bool
+}

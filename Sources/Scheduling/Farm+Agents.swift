@@ -1,0 +1,126 @@
+import Model
+
+/// Agents come, go, drain, and come back with what they hold.
+extension Farm {
+    mutating func join(_ id: AgentID, team: String?, capacity: Capacity, holds: [AttemptID]) {
+        let agent = slot(of: id)
+        if agents[agent].isOnline { countOnline(agent, -1) }
+        agents[agent].team = team
+        agents[agent].equip(capacity)
+        agents[agent].isOnline = true
+        agents[agent].pausedUntil = nil
+        agents[agent].strikes = 0
+        countOnline(agent, 1)
+        for index in classes.indices where agent < classes[index].matches.count {
+            classes[index].matches[agent] = .unknown
+        }
+        let leased = agents[agent].leases.sorted()
+        for shard in leased {
+            guard let lease = leases[shard] else { continue }
+            agents[agent].take(lease)
+        }
+        renew(holds, by: id)
+        let held = Set(holds)
+        for shard in leased {
+            guard let lease = leases[shard] else { continue }
+            let attempt = AttemptID(shard: shard, number: lease.number)
+            if !held.contains(attempt) { miss(attempt, lease, on: id) }
+            leases[shard]?.isRestored = false
+        }
+        free(agent)
+        adjustRaised()
+    }
+
+    /// An agent came back without an attempt that is leased to it.
+    private mutating func miss(_ attempt: AttemptID, _ lease: LeaseRecord, on agent: AgentID) {
+        guard let place = place(of: attempt.shard.cell) else { return }
+        if lease.isAcknowledged || lease.startedAt != nil {
+            conclude(attempt, Cause(.lostAgent, evidence: "agent \(agent) came back without the attempt"))
+        } else if lease.isRestored {
+            // The coordinator ended between the lease and its offer, or the offer was lost with it: nobody worked on it.
+            effects.append(.offerWithdrawn(attempt))
+            giveBack(attempt, lease, at: place, avoiding: nil)
+        } else if lease.at.duration(to: now) > settings.lease / 3 {
+            conclude(attempt, Cause(.lostAgent, evidence: "agent \(agent) came back without ever having had the offer"))
+        }
+        // Else the offer may still be on its way; if it is lost, the lease expires.
+    }
+
+    mutating func disconnect(_ id: AgentID) {
+        guard let agent = agentSlots[id], agents[agent].isOnline else { return }
+        agents[agent].isOnline = false
+        countOnline(agent, -1)
+        reindex(agent)
+        departed.append(agent)
+    }
+
+    mutating func drain(_ id: AgentID, _ isDraining: Bool) {
+        let agent = slot(of: id)
+        agents[agent].isDraining = isDraining
+        reindex(agent)
+        if isDraining { adjustRaised() } else { free(agent) }
+        departed.append(agent)
+    }
+
+    mutating func remove(_ id: AgentID) {
+        guard let agent = agentSlots[id] else { return }
+        disconnect(id)
+        agents[agent].isDraining = false
+        for shard in agents[agent].leases.sorted() {
+            guard let lease = leases[shard] else { continue }
+            conclude(
+                AttemptID(shard: shard, number: lease.number),
+                Cause(.lostAgent, evidence: "agent \(id) was removed from the farm"))
+        }
+        departed.append(agent)
+        adjustRaised()
+    }
+
+    mutating func slot(of id: AgentID) -> Int {
+        if let slot = agentSlots[id] { return slot }
+        let slot = agentSlotsFree.popLast() ?? agents.count
+        if slot == agents.count { agents.append(AgentRecord(id)) } else { agents[slot] = AgentRecord(id) }
+        agentSlots[id] = slot
+        return slot
+    }
+
+    /// Lets go of agents that are not connected, have no lease, and of which nothing needs to be remembered.
+    mutating func dropDeparted() {
+        for agent in departed {
+            let state = agents[agent]
+            guard agentSlots[state.id] == agent, !state.isOnline, !state.isDraining, state.leases.isEmpty else {
+                continue
+            }
+            agentSlots[state.id] = nil
+            agentSlotsFree.append(agent)
+            for index in classes.indices where agent < classes[index].matches.count {
+                classes[index].matches[agent] = .unknown
+            }
+        }
+        departed.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func countOnline(_ agent: Int, _ sign: Int) {
+        cpusOnline += sign * agents[agent].capacity.cpus
+        gpusOnline += sign * agents[agent].devices.count
+    }
+
+    /// The most memory that a connected agent has; `nil` when none names any.
+    var memoryMax: ByteCount? {
+        agents.lazy.filter { $0.isOnline && $0.namesMemory }.map(\.capacity.memory).max()
+    }
+
+    /// Whether some connected agent could ever take it.
+    func isEverMet(_ requirement: Requirement) -> Bool {
+        agents.contains { $0.isOnline && !$0.isDraining && requirement.isMet(by: $0) }
+    }
+
+    /// Fits shards whose memory was raised to the agents that there are now.
+    mutating func adjustRaised() {
+        for key in raised.elements {
+            guard let place = place(of: key.cell), let returned = unqueue(place, key.shard) else { continue }
+            self[cell: place].returned[key.shard] = returned
+            queueReturned(place, key.shard)
+        }
+    }
+}

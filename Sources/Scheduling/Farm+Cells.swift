@@ -1,0 +1,111 @@
+import Model
+
+/// Cells and their shards: opened, settled, stopped, ended.
+extension Farm {
+    mutating func openCell(_ place: Place) {
+        guard self[cell: place].phase == .unopened else { return }
+        workLeft -= 1
+        if self[cell: place].planned.skipped != nil { return endCell(place, .skipped) }
+        if self[job: place].planned.shards.items == nil {
+            shard(place, into: max(1, self[job: place].planned.shards.count), items: nil)
+        } else {
+            self[cell: place].phase = .listing
+            self[cell: place].fresh = RangeList(ShardID.listing..<ShardID.listing + 1)
+        }
+        queueFresh(place, waited: 0)
+    }
+
+    mutating func shard(_ place: Place, into shards: Int, items: Int?) {
+        effects.append(.cellSharded(id(of: place), shards: shards, items: items))
+        self[cell: place].phase = .open
+        self[cell: place].shards = shards
+        self[cell: place].fresh = RangeList(0..<shards)
+    }
+
+    /// Shards have ended for good; with the last of them the cell.
+    mutating func settle(_ place: Place, _ shards: ClosedRange<Int>, attempt: Int, _ cause: Cause) {
+        effects.append(.settled(id(of: place), shards: shards, attempt: attempt, cause))
+        if shards.lowerBound == ShardID.listing {
+            return endCell(place, cause.kind == .cancelled ? .cancelled : .failed)
+        }
+        let failedBefore = self[cell: place].shardsFailed
+        self[cell: place].settled.insert(shards.lowerBound..<shards.upperBound + 1)
+        self[cell: place].count(shards.count, cause)
+        if self[cell: place].isSettled { return endCell(place, self[cell: place].ending) }
+        if failedBefore == 0 && self[cell: place].shardsFailed > 0 && self[job: place].planned.shards.failFast {
+            stopShards(place, .shardFailed(shards.lowerBound))
+        }
+    }
+
+    mutating func stopShards(_ place: Place, _ stop: Stop) {
+        guard self[cell: place].stop == nil else { return }
+        self[cell: place].stop = stop
+        relist(place)
+        pending.append(.cell(id(of: place)))
+    }
+
+    mutating func endCell(_ place: Place, _ ending: CellEnding) {
+        self[cell: place].phase = .ended(ending)
+        relist(place)
+        for queue in self[cell: place].queues { release(class: queue.classIndex) }
+        self[cell: place].queues = []
+        self[cell: place].returned = [:]
+        self[cell: place].fresh = RangeList()
+        effects.append(.cellEnded(id(of: place), ending))
+        let planned = self[cell: place].planned
+        self[job: place].count(ending, continueOnError: planned.continueOnError)
+        if ending == .failed && !planned.continueOnError && self[job: place].planned.failFast
+            && self[job: place].cellsEnded < self[job: place].cells.count
+        {
+            stopJob(place.run, place.job, .cellFailed(name: planned.name))
+        }
+        endJobIfDone(place.run, place.job)
+    }
+
+    /// Settles what is queued of a stopped cell and cancels what runs.
+    ///
+    /// - Returns: whether all of it is done.
+    mutating func stopCell(_ place: Place) -> Bool {
+        guard let stop = self[cell: place].stop ?? self[job: place].stop else { return true }
+        guard !self[cell: place].isEnded else { return true }
+        relist(place)
+        let cause = Cause(.cancelled, evidence: stop.evidence)
+        while let range = self[cell: place].fresh.ranges.first {
+            guard workLeft > 0 else { return false }
+            workLeft -= 1
+            self[cell: place].fresh.remove(range)
+            settle(place, range.lowerBound...range.upperBound - 1, attempt: 0, cause)
+        }
+        for shard in self[cell: place].returned.keys.sorted() {
+            guard workLeft > 0 else { return false }
+            workLeft -= 1
+            let returned = unqueue(place, shard)
+            settle(place, shard...shard, attempt: 0, cause.noting(returned))
+        }
+        let cell = id(of: place)
+        for shard in self[cell: place].leased.elements {
+            let key = ShardID(cell: cell, shard: shard)
+            guard let lease = leases[key], lease.cancelledAt == nil else { continue }
+            guard workLeft > 0 else { return false }
+            workLeft -= 1
+            leases[key]?.cancelledAt = now
+            effects.append(
+                .cancelAttempt(
+                    AttemptID(shard: key, number: lease.number), on: agents[lease.agent].id, reason: stop.evidence))
+        }
+        return true
+    }
+
+    /// What has stopped the cell, if anything.
+    func stop(of place: Place) -> Stop? { self[cell: place].stop ?? self[job: place].stop }
+}
+
+extension Cause {
+    /// The cause of a shard that ended while it waited, with what had happened to it before.
+    func noting(_ returned: ReturnedShard?) -> Cause {
+        guard let returned, returned.number > 1 else { return self }
+        var cause = self
+        cause.evidence += "; attempt \(returned.number - 1) had ended \(returned.after)"
+        return cause
+    }
+}

@@ -1,0 +1,172 @@
+package import Model
+
+/// Why something waits, in sentences that name what is missing.
+extension Farm {
+    /// Why a cell, or one of its shards, waits, runs or has ended.
+    package func explain(_ id: CellID, shard: Int?, at now: Instant) -> [String] {
+        guard let run = runSlots[id.run], runs[run].jobs.indices.contains(id.job) else {
+            return ["run \(id.run) is not known, or has been judged"]
+        }
+        let job = runs[run].jobs[id.job]
+        switch job.phase {
+        case .waiting:
+            let open = job.planned.needs.map { runs[run].jobs[$0] }.filter {
+                if case .ended = $0.phase { false } else { true }
+            }
+            return ["waits for " + joined(open.map { "job '\($0.planned.id)'" })]
+        case .ready:
+            let gates = job.planned.needsGates
+            return [
+                gates.isEmpty ? "its condition and its matrix are being evaluated" : "waits for gates \(joined(gates))"
+            ]
+        case .running, .ended: break
+        }
+        guard let place = place(of: id) else { return ["its job ended without running: \(job.unrun.rawValue)"] }
+        let cell = self[cell: place]
+        switch cell.phase {
+        case .ended(let ending): return ["it has ended: \(ending.rawValue)"]
+        case .unopened: return ["it is about to be queued"]
+        case .listing, .open: break
+        }
+        var lines = stop(of: place).map { ["is being stopped: \($0.evidence)"] } ?? []
+        if let shard { return lines + explain(place, shard: shard, at: now) }
+        lines += cell.leased.elements.prefix(10).flatMap { explain(place, shard: $0, at: now) }
+        if cell.leased.count > 10 { lines.append("\(cell.leased.count - 10) more shards run") }
+        lines += cell.returned.keys.sorted().prefix(10).flatMap { explain(place, shard: $0, at: now) }
+        if let first = cell.fresh.first {
+            lines.append("\(cell.fresh.count) \(cell.phase == .listing ? "listing" : "shards") not yet leased:")
+            lines += explain(place, shard: first, at: now)
+        }
+        return lines
+    }
+
+    private func explain(_ place: Place, shard: Int, at now: Instant) -> [String] {
+        let name = shard == ShardID.listing ? "the listing" : "shard \(shard)"
+        let cell = self[cell: place]
+        if let lease = leases[ShardID(cell: id(of: place), shard: shard)] {
+            let agent = agents[lease.agent]
+            let since = lease.startedAt.map { "since \($0.duration(to: now).spelled)" } ?? "and has not started yet"
+            let connection =
+                agent.isOnline
+                ? "" : "; the agent is not connected, the lease ends in \(now.duration(to: lease.until).spelled)"
+            return ["\(name): attempt \(lease.number) is on agent \(agent.id) \(since)\(connection)"]
+        }
+        if cell.settled.contains(shard) { return ["\(name) has settled"] }
+        if let returned = cell.returned[shard] {
+            switch returned.phase {
+            case .backoff(let until):
+                let wait = now.duration(to: until).spelled
+                return ["\(name) waits \(wait) before attempt \(returned.number), after \(returned.after)"]
+            case .queued(let classIndex, _):
+                let requirement = classes[classIndex].requirement
+                let avoided = returned.avoiding.map { "\(name) is kept from agent \($0.agent) for now" }
+                return avoided + explainQueued(name, place, requirement)
+            }
+        }
+        guard cell.fresh.contains(shard), let base = cell.queues.first else { return ["there is no such shard"] }
+        return explainQueued(name, place, classes[base.classIndex].requirement)
+    }
+
+    private func explainQueued(_ name: String, _ place: Place, _ requirement: Requirement) -> [String] {
+        let (job, cell) = (self[job: place], self[cell: place])
+        if let most = job.planned.shards.maxParallel, cell.leased.count >= max(1, most) {
+            return ["\(name) waits: shards.max-parallel \(most) is reached"]
+        }
+        if let most = job.planned.maxParallel, cell.leased.isEmpty && job.isAtLimit {
+            return ["\(name) waits: max-parallel \(most) is reached"]
+        }
+        if let unmet = unmet(requirement) { return ["\(name) waits: \(unmet)"] }
+        let able = agents.filter { $0.isOnline && !$0.isDraining && requirement.isMet(by: $0) }
+        let lines = able.sorted { $0.id < $1.id }.prefix(5).map { agent in
+            if agent.pausedUntil != nil { return "agent \(agent.id) is paused after a fault or a declined offer" }
+            var free = ["\(max(0, agent.freeCPUs)) of \(agent.capacity.cpus) cores"]
+            if requirement.memory != nil && agent.namesMemory {
+                free.append("\(max(.zero, agent.freeMemory)) of \(agent.capacity.memory)")
+            }
+            if requirement.gpus != nil { free.append("\(agent.freeGPUs) of \(agent.devices.count) GPUs") }
+            return "agent \(agent.id) has \(joined(free)) free"
+        }
+        let more = able.count > 5 ? ["and \(able.count - 5) more agents"] : []
+        return ["\(name) waits for a free agent; it asks for \(asked(requirement))"] + lines + more
+    }
+
+    private func asked(_ requirement: Requirement) -> String {
+        var parts = ["\(requirement.cpus) cores"]
+        if let memory = requirement.memory { parts.append("\(memory)") }
+        if let gpus = requirement.gpus { parts.append(words(gpus)) }
+        return joined(parts)
+    }
+
+    private func words(_ gpus: GPURequest) -> String {
+        "\(gpus.count) GPUs" + (gpus.model.map { " of model \($0)" } ?? "")
+            + (gpus.memory.map { " with \($0)" } ?? "")
+    }
+
+    
+    /// What no connected agent has of what this cell needs; `nil` when one could take it once it is free. Teams aside.
+    package func unmet(_ cell: PlannedCell) -> String? {
+        var requirement = Requirement(cell, team: nil, defaultMemory: settings.defaultMemory)
+        requirement.team = nil
+        return unmet(requirement, among: agents.filter(\.isOnline))
+    }
+
+    func unmet(_ requirement: Requirement) -> String? {
+        let online = agents.filter(\.isOnline)
+        guard !online.isEmpty else { return "no agent is connected" }
+        let admitting = online.filter { requirement.admits($0.team) }
+        guard !admitting.isEmpty else {
+            let whom = requirement.team.map { "runs of team \($0)" } ?? "runs of owners without a team"
+            return "no agent takes \(whom)"
+        }
+        let open = admitting.filter { !$0.isDraining }
+        if open.isEmpty { return "every agent is draining" }
+        return unmet(requirement, among: open)
+    }
+
+    /// Narrows the agents down, condition by condition, and names the first that leaves none.
+    private func unmet(_ requirement: Requirement, among all: [AgentRecord]) -> String? {
+        guard !all.isEmpty else { return "no agent is connected" }
+        for label in requirement.labels where !all.contains(where: { $0.labels.contains(label) }) {
+            return "no agent has label \(label)"
+        }
+        var left = all.filter { requirement.missingLabels($0).isEmpty }
+        if left.isEmpty { return "no agent has all of the labels \(joined(requirement.labels))" }
+        if let python = requirement.python, !left.contains(where: requirement.hasPython) {
+            let found = Set(left.flatMap(\.capacity.interpreters)).sorted().map(\.version)
+            let unique = found.reduce(into: [String]()) { if $0.last != $1 { $0.append($1) } }
+            return "no agent has python \(python); agents offer \(unique.isEmpty ? "none" : joined(unique))"
+        }
+        left = left.filter(requirement.hasPython)
+        if let gpus = requirement.gpus, !left.contains(where: { $0.devices(for: gpus).count >= gpus.count }) {
+            let most = left.map { $0.devices(for: gpus).count }.max() ?? 0
+            return "no agent has \(words(gpus)); the most that one has is \(most)"
+        }
+        left = left.filter { agent in requirement.gpus.map { agent.devices(for: $0).count >= $0.count } ?? true }
+        if !left.contains(where: { requirement.cpus <= $0.capacity.cpus }) {
+            let most = left.map(\.capacity.cpus).max() ?? 0
+            return "no agent has \(requirement.cpus) cores; the most that one has is \(most)"
+        }
+        left = left.filter { requirement.cpus <= $0.capacity.cpus }
+        if let memory = requirement.memory,
+            !left.contains(where: { requirement.fitsMemory($0.capacity.memory, of: $0) })
+        {
+            let most = left.map(\.capacity.memory).max() ?? .zero
+            return "no agent has \(memory) of memory; the most that one has is \(most)"
+        }
+        left = left.filter { requirement.fitsMemory($0.capacity.memory, of: $0) }
+        if !left.contains(where: requirement.hasInputs) {
+            let absent = requirement.inputs.first { input in
+                !left.contains { $0.capacity.inputs.contains(input) }
+            }
+            return absent.map { "no agent holds input \($0.path) with manifest \($0.manifest.short)" }
+                ?? "no agent holds all of the inputs \(joined(requirement.inputs.map(\.path)))"
+        }
+        left = left.filter(requirement.hasInputs)
+        if left.allSatisfy({ requirement.avoiding.contains($0.id) }) {
+            return "every agent that could take it is avoided for now: \(joined(left.map(\.id.name).sorted()))"
+        }
+        return nil
+    }
+}
+
+private func joined(_ texts: some Sequence<String>) -> String { texts.joined(separator: ", ") }

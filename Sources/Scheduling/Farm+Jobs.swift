@@ -1,0 +1,199 @@
+package import Model
+
+/// Runs and their jobs: from submission over needs to the end.
+extension Farm {
+    mutating func submit(_ id: RunID, owner: Principal, plan: Plan) {
+        guard runSlots[id] == nil else { return }
+        let run = addRun(id, owner: owner, plan: plan)
+        for job in runs[run].jobs.indices where runs[run].jobs[job].phase == .waiting(needs: 0) {
+            makeReady(run, job)
+        }
+        if runs[run].isEnded { effects.append(.runEnded(id)) }
+    }
+
+    /// - Returns: the slot of the run.
+    mutating func addRun(_ id: RunID, owner: Principal, plan: Plan) -> Int {
+        var jobs = plan.jobs.map { planned in
+            var planned = planned
+            planned.work = JobWork()
+            return JobRecord(planned: planned, phase: .waiting(needs: Set(planned.needs).count))
+        }
+        for job in plan.jobs.indices {
+            for need in Set(plan.jobs[job].needs).sorted() {
+                precondition(plan.jobs.indices.contains(need), "a job needs jobs of its own plan")
+                jobs[need].dependents.append(job)
+            }
+        }
+        precondition(Self.isAcyclic(jobs), "needs lead in no circle")
+        let ownerSlot = slot(of: owner)
+        owners[ownerSlot].runs += 1
+        let run = RunRecord(id: id, owner: ownerSlot, team: owner.team, jobs: jobs)
+        let slot = runSlotsFree.popLast() ?? runs.count
+        if slot == runs.count { runs.append(run) } else { runs[slot] = run }
+        runSlots[id] = slot
+        return slot
+    }
+
+    private static func isAcyclic(_ jobs: [JobRecord]) -> Bool {
+        var left = jobs.map { Set($0.planned.needs).count }
+        var free = left.indices.filter { left[$0] == 0 }
+        var seen = 0
+        while let job = free.popLast() {
+            seen += 1
+            for dependent in jobs[job].dependents {
+                left[dependent] -= 1
+                if left[dependent] == 0 { free.append(dependent) }
+            }
+        }
+        return seen == jobs.count
+    }
+
+    private mutating func slot(of owner: Principal) -> Int {
+        if let slot = owners.firstIndex(where: { $0.principal == owner }) { return slot }
+        // Somebody without runs has no leases either: their slot is free.
+        if let slot = owners.firstIndex(where: { $0.runs == 0 }) {
+            owners[slot] = OwnerRecord(principal: owner)
+            return slot
+        }
+        owners.append(OwnerRecord(principal: owner))
+        return owners.count - 1
+    }
+
+    mutating func makeReady(_ run: Int, _ job: Int) {
+        if let cancellation = runs[run].cancellation {
+            endUnrun(run, job, .cancelled, shown: .cancelled, reason: cancellation.evidence)
+        } else {
+            runs[run].jobs[job].phase = .ready
+            effects.append(.jobReady(runs[run].id, job: job))
+        }
+    }
+
+    mutating func resolve(_ id: RunID, job: Int, _ resolution: Resolution) {
+        guard let run = runSlots[id], runs[run].jobs.indices.contains(job), runs[run].jobs[job].phase == .ready else {
+            return
+        }
+        switch resolution {
+        case .cells(let cells, _, _) where cells.isEmpty:
+            // Nothing was measured: that must not look like success.
+            endUnrun(run, job, .failure, shown: .failed, reason: "the matrix has no cells")
+        case .cells(let cells, let failFast, let maxParallel):
+            startJob(run, job, cells: cells, failFast: failFast, maxParallel: maxParallel, at: now)
+            runs[run].jobs[job].open.start(at: now.nanoseconds)
+            pend(run, job)
+        case .notApplicable(let reason): endUnrun(run, job, .skipped, shown: .skipped, reason: reason)
+        case .notReached(let reason): endUnrun(run, job, .skipped, shown: .notReached, reason: reason)
+        case .failed(let reason): endUnrun(run, job, .failure, shown: .failed, reason: reason)
+        }
+    }
+
+    mutating func startJob(
+        _ run: Int, _ job: Int, cells: [PlannedCell], failFast: Bool, maxParallel: Int?, at time: Instant
+    ) {
+        runs[run].jobs[job].planned.failFast = failFast
+        runs[run].jobs[job].planned.maxParallel = maxParallel
+        runs[run].jobs[job].phase = .running
+        runs[run].jobs[job].resolvedAt = time
+        runs[run].jobs[job].planned.cells = nil
+        runs[run].jobs[job].cells = cells.map { CellRecord($0) }
+    }
+
+    /// Ends a job none of whose cells ever ran.
+    private mutating func endUnrun(
+        _ run: Int, _ job: Int, _ ending: JobEnding, shown: Farm.CellState, reason: String
+    ) {
+        runs[run].jobs[job].unrun = shown
+        endJob(run, job, ending, reason: reason)
+    }
+
+    /// Ends the job when all its cells have ended.
+    mutating func endJobIfDone(_ run: Int, _ job: Int) {
+        let state = runs[run].jobs[job]
+        guard state.phase == .running && state.cellsEnded == state.cells.count else { return }
+        let count = state.cells.count
+        if state.cellsFailed > 0 {
+            endJob(run, job, .failure, reason: "\(state.cellsFailed) of \(count) cells failed")
+        } else if state.cellsCancelled > 0 {
+            let why = (state.stop ?? runs[run].cancellation).map { ": " + $0.evidence } ?? ""
+            endJob(run, job, .cancelled, reason: "\(state.cellsCancelled) of \(count) cells were cancelled" + why)
+        } else if state.cellsSkipped == count {
+            let why = state.cells.first?.planned.skipped.map { ": " + $0 } ?? ""
+            endJob(run, job, .skipped, reason: "every cell was skipped" + why)
+        } else {
+            endJob(run, job, .success, reason: "")
+        }
+    }
+
+    private mutating func endJob(_ run: Int, _ job: Int, _ ending: JobEnding, reason: String) {
+        runs[run].jobs[job].phase = .ended(ending)
+        runs[run].jobsEnded += 1
+        effects.append(.jobEnded(runs[run].id, job: job, ending, reason: reason))
+        for dependent in runs[run].jobs[job].dependents {
+            guard case .waiting(let needs) = runs[run].jobs[dependent].phase else { continue }
+            runs[run].jobs[dependent].phase = .waiting(needs: needs - 1)
+            if needs == 1 { makeReady(run, dependent) }
+        }
+        // The last of a chain of cancelled jobs ends before those that it was called for: only one says so.
+        if runs[run].isEnded && effects.last != .runEnded(runs[run].id) { effects.append(.runEnded(runs[run].id)) }
+    }
+
+    mutating func cancel(_ id: RunID, by: String, reason: String) {
+        guard let run = runSlots[id], runs[run].cancellation == nil, !runs[run].isEnded else { return }
+        let stop = Stop.runCancelled(by: by, reason: reason)
+        runs[run].cancellation = stop
+        for job in runs[run].jobs.indices { cancelJob(run, job, stop) }
+    }
+
+    mutating func cancelJob(_ run: Int, _ job: Int, _ stop: Stop) {
+        switch runs[run].jobs[job].phase {
+        case .waiting, .ready: endUnrun(run, job, .cancelled, shown: .cancelled, reason: stop.evidence)
+        case .running: stopJob(run, job, stop)
+        case .ended: break
+        }
+    }
+
+    /// Lets the job take no further attempts. Its cells are stopped one after the other.
+    mutating func stopJob(_ run: Int, _ job: Int, _ stop: Stop) {
+        guard runs[run].jobs[job].stop == nil else { return }
+        runs[run].jobs[job].stop = stop
+        for lane in runs[run].jobs[job].lanes.indices { show(run, job, lane: lane, isNew: false) }
+        pend(run, job)
+    }
+
+    mutating func pend(_ run: Int, _ job: Int) {
+        guard !runs[run].jobs[job].isPending else { return }
+        runs[run].jobs[job].isPending = true
+        pending.append(.job(runs[run].id, job))
+    }
+
+    /// - Returns: whether all of it is done.
+    mutating func advance(_ work: Work) -> Bool {
+        switch work {
+        case .cell(let id):
+            guard let place = place(of: id) else { return true }
+            return stopCell(place)
+        case .job(let id, let job):
+            guard let run = runSlots[id] else { return true }
+            // Opening may end cells and with them the job; what is stopped must be open.
+            while runs[run].jobs[job].opened < runs[run].jobs[job].cells.count {
+                guard workLeft > 0 else { return false }
+                openCell(Place(run: run, job: job, cell: runs[run].jobs[job].opened))
+                runs[run].jobs[job].opened += 1
+            }
+            while runs[run].jobs[job].stop != nil, runs[run].jobs[job].stopped < runs[run].jobs[job].cells.count {
+                guard stopCell(Place(run: run, job: job, cell: runs[run].jobs[job].stopped)) else { return false }
+                runs[run].jobs[job].stopped += 1
+            }
+            runs[run].jobs[job].isPending = false
+            return true
+        }
+    }
+
+    /// Lets go of a run that has ended and was judged.
+    package mutating func forget(_ id: RunID) {
+        guard let run = runSlots.removeValue(forKey: id) else { return }
+        precondition(runs[run].isEnded, "a run is judged after it has ended")
+        owners[runs[run].owner].runs -= 1
+        runs[run].jobs = []
+        runSlotsFree.append(run)
+    }
+}

@@ -1,0 +1,222 @@
+import Model
+
+/// The life of a lease: started, renewed, declined, finished, lost.
+extension Farm {
+    /// The lease of the attempt, when it is the current one and the agent's own.
+    private func current(_ attempt: AttemptID, by agent: AgentID) -> LeaseRecord? {
+        guard let lease = leases[attempt.shard], lease.number == attempt.number, agents[lease.agent].id == agent else {
+            return nil
+        }
+        return lease
+    }
+
+    /// Tells an agent that what it works on, or reports, counts no longer.
+    private mutating func forget(_ attempt: AttemptID, on agent: AgentID) {
+        let reason =
+            if let lease = leases[attempt.shard] {
+                lease.number == attempt.number
+                    ? "agent \(agents[lease.agent].id) has the lease" : "attempt \(lease.number) took its place"
+            } else if let place = place(of: attempt.shard.cell) {
+                self[cell: place].isEnded || self[cell: place].settled.contains(attempt.shard.shard)
+                    ? "its shard has settled" : "its lease has ended"
+            } else {
+                "its run is not known, or has been judged"
+            }
+        effects.append(.forgetAttempt(attempt, on: agent, reason: reason))
+    }
+
+    mutating func hear(_ agent: AgentID) {
+        guard let slot = agentSlots[agent] else { return }
+        agents[slot].lastHeard = now
+    }
+
+    mutating func renew(_ attempts: [AttemptID], by agent: AgentID) {
+        hear(agent)
+        var held: [AttemptID] = []
+        var cancelled: [AttemptID] = []
+        for attempt in attempts {
+            guard let lease = current(attempt, by: agent) else {
+                forget(attempt, on: agent)
+                continue
+            }
+            leases[attempt.shard]?.until = max(lease.until, now.advanced(by: settings.lease))
+            leases[attempt.shard]?.isAcknowledged = true
+            held.append(attempt)
+            if lease.cancelledAt != nil { cancelled.append(attempt) }
+        }
+        if !held.isEmpty { effects.append(.renewed(agent, held)) }
+        for attempt in cancelled {
+            // It should have stopped: the order was lost on the way, or the steps take their grace.
+            guard let place = place(of: attempt.shard.cell), let stop = stop(of: place) else { continue }
+            effects.append(.cancelAttempt(attempt, on: agent, reason: stop.evidence))
+        }
+    }
+
+    mutating func start(_ attempt: AttemptID, by agent: AgentID) {
+        hear(agent)
+        guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
+        leases[attempt.shard]?.isAcknowledged = true
+        guard lease.startedAt == nil else { return }
+        leases[attempt.shard]?.startedAt = now
+        effects.append(.attemptStarted(attempt, at: now))
+    }
+
+    mutating func decline(_ attempt: AttemptID, by agent: AgentID, reason: String) {
+        hear(agent)
+        guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
+        guard lease.startedAt == nil else {
+            let cause = Cause(.agentFault, evidence: "agent \(agent) declined an attempt that had started: \(reason)")
+            return conclude(attempt, cause)
+        }
+        guard let place = place(of: attempt.shard.cell) else { return }
+        strike(lease.agent)
+        effects.append(.offerWithdrawn(attempt))
+        let until = now.advanced(by: settings.declinePause)
+        giveBack(attempt, lease, at: place, avoiding: Avoidance(agent: agent, until: until, isPreference: false))
+    }
+
+    /// Takes back a lease as if it never was; the shard waits on under the same number.
+    mutating func giveBack(_ attempt: AttemptID, _ lease: LeaseRecord, at place: Place, avoiding: Avoidance?) {
+        release(attempt.shard, at: place)
+        let shard = attempt.shard.shard
+        let returned = ReturnedShard(
+            number: lease.number, phase: .backoff(until: now), memory: lease.memory,
+            avoiding: lease.avoiding + (avoiding.map { [$0] } ?? []), waited: lease.waited, after: lease.after)
+        if let stop = stop(of: place) {
+            settle(place, shard...shard, attempt: 0, Cause(.cancelled, evidence: stop.evidence).noting(returned))
+        } else {
+            self[cell: place].returned[shard] = returned
+            queueReturned(place, shard)
+        }
+    }
+
+    mutating func finish(_ attempt: AttemptID, by agent: AgentID, _ cause: Cause, listed: Int?) {
+        hear(agent)
+        guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
+        let cause = believable(cause, from: agent, isCancelled: lease.cancelledAt != nil)
+        switch cause.kind {
+        case .passed: agents[lease.agent].strikes = 0
+        case .agentFault, .gpuFault, .diskFull: strike(lease.agent)
+        case .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .cancelled, .notNeeded, .lostAgent,
+            .dataUnavailable, .preempted, .queueTimeout:
+            break
+        }
+        guard attempt.shard.isListing && cause.kind == .passed else { return conclude(attempt, cause) }
+        switch listed {
+        case .none:
+            conclude(attempt, Cause(.agentFault, evidence: "agent \(agent) reported a listing without its items"))
+        case .some(let count) where count < 0:
+            conclude(attempt, Cause(.agentFault, evidence: "agent \(agent) reported a listing of \(count) items"))
+        case .some(0):
+            conclude(attempt, Cause(.userError, evidence: "the listing lists no item"))
+        case .some(let count) where count > Limits.itemsPerCellMax:
+            let evidence = "the listing lists \(count) items; a cell has at most \(Limits.itemsPerCellMax)"
+            conclude(attempt, Cause(.userError, evidence: evidence))
+        case .some(let count): concludeListing(attempt, cause, items: count)
+        }
+    }
+
+    /// What only the farm can decide is no cause when an agent says it.
+    private func believable(_ cause: Cause, from agent: AgentID, isCancelled: Bool) -> Cause {
+        switch cause.kind {
+        case .cancelled where isCancelled: cause
+        case .cancelled, .notNeeded, .queueTimeout, .lostAgent:
+            Cause(.agentFault, evidence: "agent \(agent) reported \(cause.label) unasked: \(cause.evidence)")
+        case .passed, .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .agentFault, .gpuFault,
+            .diskFull, .dataUnavailable, .preempted:
+            cause
+        }
+    }
+
+    private mutating func concludeListing(_ attempt: AttemptID, _ cause: Cause, items: Int) {
+        guard let place = place(of: attempt.shard.cell) else { return }
+        release(attempt.shard, at: place)
+        effects.append(.attemptEnded(attempt, cause, retryAt: nil, why: "it listed \(items) items"))
+        shard(place, into: min(max(1, self[job: place].planned.shards.count), items), items: items)
+        queueFresh(place, waited: 0)
+        if stop(of: place) != nil { pending.append(.cell(attempt.shard.cell)) }
+    }
+
+    /// Ends the current attempt of a shard: the shard settles, or is tried again.
+    mutating func conclude(_ attempt: AttemptID, _ cause: Cause) {
+        guard let place = place(of: attempt.shard.cell), let lease = leases[attempt.shard] else { return }
+        let agent = agents[lease.agent].id
+        release(attempt.shard, at: place)
+        let policy = self[job: place].planned.retry
+        let shard = attempt.shard.shard
+        var refusal: String?
+        if cause.kind == .passed {
+            refusal = "it passed"
+        } else if let stop = stop(of: place) {
+            refusal = "not tried again: \(stop.evidence)"
+        } else if !policy.covers(cause) {
+            let on = policy.on.isEmpty ? "nothing" : policy.on.joined(separator: ", ")
+            refusal = "not tried again: \(cause.label) is not retried (retried: \(on))"
+        } else if attempt.number >= policy.attemptsMax {
+            refusal = "not tried again: it was attempt \(attempt.number) of \(policy.attemptsMax)"
+        }
+        if let refusal {
+            effects.append(.attemptEnded(attempt, cause, retryAt: nil, why: refusal))
+            settle(place, shard...shard, attempt: attempt.number, cause)
+            return
+        }
+        let wait = backoff(after: attempt.number, policy)
+        let retryAt = now.advanced(by: wait)
+        let next = AttemptID(shard: attempt.shard, number: attempt.number + 1)
+        let why = "tried again in \(wait.spelled) as attempt \(next.number) of \(policy.attemptsMax)"
+        effects.append(.attemptEnded(attempt, cause, retryAt: retryAt, why: why))
+        self[cell: place].returned[shard] = returned(
+            next.number, after: cause, on: agent, memory: lease.memory, policy, retryAt: retryAt)
+        timers.add(.backoff(next), at: retryAt)
+    }
+
+    func returned(
+        _ number: Int, after cause: Cause, on agent: AgentID?, memory: ByteCount?, _ policy: RetryPolicy,
+        retryAt: Instant
+    ) -> ReturnedShard {
+        var memory = memory
+        if cause.kind == .oom, let had = memory {
+            let raised = Double(had.bytes) * max(1, policy.memoryFactor)
+            memory = ByteCount(raised < 0x1p62 ? Int64(raised) : 1 << 62)
+        }
+        var avoiding: [Avoidance] = []
+        if let agent, cause.kind.isInfrastructure {
+            let until = retryAt.advanced(by: settings.otherAgentWait)
+            avoiding.append(Avoidance(agent: agent, until: until, isPreference: true))
+        }
+        return ReturnedShard(
+            number: number, phase: .backoff(until: retryAt), memory: memory, avoiding: avoiding, after: cause.label)
+    }
+
+    /// Doubles with each attempt; anywhere in the upper half of that, never out of the policy's bounds.
+    private mutating func backoff(after attempt: Int, _ policy: RetryPolicy) -> Duration {
+        let least = max(0, policy.backoffMin.wholeNanoseconds)
+        let most = max(least, policy.backoffMax.wholeNanoseconds)
+        let (doubled, overflow) = least.multipliedReportingOverflow(by: 1 << Int64(min(attempt, 40)))
+        let ceiling = overflow ? most : min(most, doubled)
+        return .nanoseconds(Int64.random(in: max(least, ceiling / 2)...ceiling, using: &random))
+    }
+
+    /// Takes a lease out of the books and gives the agent back what it used.
+    mutating func release(_ shard: ShardID, at place: Place) {
+        guard let lease = leases.removeValue(forKey: shard) else { return }
+        agents[lease.agent].leases.remove(shard)
+        agents[lease.agent].giveBack(lease)
+        owners[lease.owner].cpus -= lease.cpus
+        owners[lease.owner].gpus -= lease.devices.count
+        self[cell: place].leased.remove(shard.shard)
+        if self[cell: place].leased.isEmpty { countActive(place, -1) }
+        relist(place)
+        if agents[lease.agent].isOnline { free(lease.agent) } else { departed.append(lease.agent) }
+    }
+
+    /// Pauses an agent that fails or declines, longer each time: it must not eat the queue.
+    private mutating func strike(_ agent: Int) {
+        guard agents[agent].pausedUntil == nil else { return }
+        let pause = Duration.seconds(Int64(1) << Int64(min(agents[agent].strikes, 5)))
+        agents[agent].strikes += 1
+        agents[agent].pausedUntil = now.advanced(by: pause)
+        reindex(agent)
+        timers.add(.pause(agent: agent), at: now.advanced(by: pause))
+    }
+}

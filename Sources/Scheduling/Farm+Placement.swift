@@ -1,0 +1,199 @@
+import Model
+
+/// Which queued shard goes to which agent.
+extension Farm {
+    /// The first shard that an owner has waiting in a class.
+    private struct Candidate {
+        /// The owner's part of what the farm has.
+        var share: Double
+        var lane: LaneKey
+        var cell: Int
+        var shard: Int
+        var classIndex: Int
+
+        /// Least leased share first, then oldest, then the order of the plan.
+        func precedes(_ other: Self) -> Bool {
+            if share != other.share { return share < other.share }
+            if lane != other.lane { return lane < other.lane }
+            return (cell, shard) < (other.cell, other.shard)
+        }
+    }
+
+    /// Leases what can be leased, as far as this call may go.
+    mutating func place() {
+        if woken.isEmpty && freed.count == 1 { return fill(freed[0]) }
+        guard !woken.isEmpty || !freed.isEmpty else { return }
+        if !freed.isEmpty {
+            // Several have something free: everything that waits may look at all of them.
+            for classIndex in active.elements { woken.insert(classIndex) }
+            forgetFreed()
+        }
+        while !woken.isEmpty {
+            guard workLeft > 0 else { return }
+            guard let candidate = firstCandidate(in: woken.elements, for: nil) else { return woken.removeAll() }
+            if let agent = bestAgent(for: candidate.classIndex) {
+                grant(candidate, to: agent)
+            } else {
+                woken.remove(candidate.classIndex)
+            }
+        }
+    }
+
+    /// Leases to one agent that got something free; nothing else has changed.
+    private mutating func fill(_ agent: Int) {
+        while let candidate = agents[agent].indexKey == nil ? nil : firstCandidate(in: active.elements, for: agent) {
+            guard workLeft > 0 else { return }
+            grant(candidate, to: agent)
+            // What the lease held back or let go may wake classes; they are known to fit nowhere else.
+        }
+        woken.removeAll()
+        forgetFreed()
+    }
+
+    private mutating func forgetFreed() {
+        for agent in freed { agents[agent].isFreed = false }
+        freed.removeAll(keepingCapacity: true)
+    }
+
+    /// - Parameter agent: only what this agent can take now.
+    private mutating func firstCandidate(in classIndices: ArraySlice<Int>, for agent: Int?) -> Candidate? {
+        var best: Candidate?
+        for classIndex in classIndices {
+            if let agent {
+                guard classes[classIndex].requirement.cpus <= agents[agent].freeCPUs, meets(agent, classIndex),
+                    agents[agent].hasRoom(for: classes[classIndex].requirement)
+                else { continue }
+            }
+            for queue in classes[classIndex].owners.indices {
+                let owner = classes[classIndex].owners[queue].owner
+                guard let lane = classes[classIndex].owners[queue].lanes.first else { continue }
+                let share = self.share(of: owner)
+                if let best, share > best.share || (share == best.share && best.lane < lane) { continue }
+                guard let (cell, shard) = firstShard(lane, classIndex) else { continue }
+                let candidate = Candidate(share: share, lane: lane, cell: cell, shard: shard, classIndex: classIndex)
+                if best.map(candidate.precedes) ?? true { best = candidate }
+            }
+        }
+        return best
+    }
+
+    private func firstShard(_ key: LaneKey, _ classIndex: Int) -> (cell: Int, shard: Int)? {
+        guard let lane = runs[key.slot].jobs[key.job].lanes.firstIndex(where: { $0.classIndex == classIndex }) else {
+            return nil
+        }
+        let started = runs[key.slot].jobs[key.job].lanes[lane].started.first ?? .max
+        let unstarted =
+            runs[key.slot].jobs[key.job].isAtLimit
+            ? .max : runs[key.slot].jobs[key.job].lanes[lane].unstarted.first ?? .max
+        let cell = min(started, unstarted)
+        guard cell < .max else { return nil }
+        let place = Place(run: key.slot, job: key.job, cell: cell)
+        guard let queue = self[cell: place].queues.firstIndex(where: { $0.classIndex == classIndex }) else {
+            return nil
+        }
+        let returned = self[cell: place].queues[queue].returned.first ?? .max
+        let fresh = queue == 0 ? self[cell: place].fresh.first ?? .max : .max
+        return (cell, min(returned, fresh))
+    }
+
+    /// Dominant resource fairness (Ghodsi et al., NSDI 2011): the larger of the owner's parts of cores and of GPUs.
+    private func share(of owner: Int) -> Double {
+        let cpus = Double(owners[owner].cpus) / Double(max(1, cpusOnline))
+        guard owners[owner].gpus > 0 else { return cpus }
+        return max(cpus, Double(owners[owner].gpus) / Double(max(1, gpusOnline)))
+    }
+
+    /// Whether the agent could ever take shards of the class.
+    mutating func meets(_ agent: Int, _ classIndex: Int) -> Bool {
+        while classes[classIndex].matches.count < agents.count { classes[classIndex].matches.append(.unknown) }
+        switch classes[classIndex].matches[agent] {
+        case .yes: return true
+        case .no: return false
+        case .unknown:
+            let isMet = classes[classIndex].requirement.isMet(by: agents[agent])
+            classes[classIndex].matches[agent] = isMet ? .yes : .no
+            return isMet
+        }
+    }
+
+    /// The agent that is left with the least when it takes a shard of the class; GPU agents last if it needs no GPU.
+    private mutating func bestAgent(for classIndex: Int) -> Int? {
+        let requirement = classes[classIndex].requirement
+        let from = Self.indexKey(
+            gpus: requirement.gpus?.count ?? 0, cpus: requirement.gpus == nil ? requirement.cpus : 0, slot: 0)
+        for key in openAgents.elements(from: from) {
+            let agent = Int(key & 0xFFFF_FFFF)
+            guard agents[agent].freeCPUs >= requirement.cpus, meets(agent, classIndex),
+                agents[agent].hasRoom(for: requirement)
+            else { continue }
+            return agent
+        }
+        return nil
+    }
+
+    /// Orders agents by free GPUs, then by free cores, then by slot.
+    static func indexKey(gpus: Int, cpus: Int, slot: Int) -> UInt64 {
+        UInt64(min(gpus, 0xFFFF)) << 48 | UInt64(min(cpus, 0xFFFF)) << 32 | UInt64(slot)
+    }
+
+    /// Keeps the agent where placement looks for it, or out of its sight.
+    mutating func reindex(_ agent: Int) {
+        let state = agents[agent]
+        // An agent with GPUs comes after all without, even when all of them are leased.
+        let gpus = state.devices.isEmpty ? 0 : max(0, state.freeGPUs) + 1
+        let isOpen = state.isOnline && !state.isDraining && state.pausedUntil == nil && state.freeCPUs > 0
+        let key = isOpen ? Self.indexKey(gpus: gpus, cpus: state.freeCPUs, slot: agent) : nil
+        guard key != state.indexKey else { return }
+        if let old = state.indexKey { openAgents.remove(old) }
+        if let key { openAgents.insert(key) }
+        agents[agent].indexKey = key
+    }
+
+    /// Offers the agent what waits, at the end of this call.
+    mutating func free(_ agent: Int) {
+        reindex(agent)
+        guard agents[agent].indexKey != nil, !agents[agent].isFreed else { return }
+        agents[agent].isFreed = true
+        freed.append(agent)
+    }
+
+    private mutating func grant(_ candidate: Candidate, to agent: Int) {
+        workLeft -= 1
+        let place = Place(run: candidate.lane.slot, job: candidate.lane.job, cell: candidate.cell)
+        let shard = ShardID(cell: id(of: place), shard: candidate.shard)
+        let requirement = classes[candidate.classIndex].requirement
+        let devices = requirement.gpus.map { agents[agent].freeDevices(for: $0) ?? [] } ?? []
+        let waited = reading(place) - self[cell: place].freshSince
+        let returned = unqueue(place, candidate.shard)
+        if returned == nil { self[cell: place].fresh.remove(candidate.shard..<candidate.shard + 1) }
+        let lease = LeaseRecord(
+            number: returned?.number ?? 1, agent: agent, devices: devices, cpus: requirement.cpus,
+            memory: requirement.memory, at: now, until: now.advanced(by: settings.lease),
+            nextCheck: now.advanced(by: settings.lease), owner: runs[place.run].owner,
+            waited: returned?.waited ?? waited, avoiding: returned?.avoiding ?? [],
+            after: returned?.after ?? "")
+        hold(lease, of: shard, at: place)
+        agents[agent].take(lease)
+        reindex(agent)
+        if self[cell: place].leased.count == 1 { countActive(place, 1) }
+        relist(place)
+        effects.append(.leased(self.lease(of: shard, lease)))
+        timers.add(.lease(AttemptID(shard: shard, number: lease.number)), at: lease.until)
+    }
+
+    /// Enters a lease in the books that are kept live and restored alike.
+    mutating func hold(_ lease: LeaseRecord, of shard: ShardID, at place: Place) {
+        precondition(leases[shard] == nil, "a shard has one lease at a time")
+        leases[shard] = lease
+        agents[lease.agent].leases.insert(shard)
+        owners[lease.owner].cpus += lease.cpus
+        owners[lease.owner].gpus += lease.devices.count
+        self[cell: place].leased.insert(shard.shard)
+    }
+
+    func lease(of shard: ShardID, _ lease: LeaseRecord) -> Lease {
+        Lease(
+            attempt: AttemptID(shard: shard, number: lease.number), agent: agents[lease.agent].id,
+            devices: lease.devices, cpus: lease.cpus, memory: lease.memory, at: lease.at, until: lease.until)
+    }
+}

@@ -1,0 +1,177 @@
+import Model
+
+/// A run that has not been judged yet.
+struct RunRecord: Sendable {
+    let id: RunID
+    /// Slot in `Farm.owners`.
+    let owner: Int
+    let team: String?
+    var jobs: [JobRecord]
+    var jobsEnded = 0
+    var cancellation: Stop?
+
+    var isEnded: Bool { jobsEnded == jobs.count }
+}
+
+/// Why a job or a cell takes no further attempts.
+enum Stop: Sendable {
+    case runCancelled(by: String, reason: String)
+    case cellFailed(name: String)
+    case shardFailed(Int)
+
+    /// In a sentence, for whatever is cancelled by it.
+    var evidence: String {
+        switch self {
+        case .runCancelled(let by, let reason):
+            "the run was cancelled by \(by)" + (reason.isEmpty ? "" : ": \(reason)")
+        case .cellFailed(let name): "cell '\(name)' failed, and the job is fail-fast"
+        case .shardFailed(let shard): "shard \(shard) of the cell failed, and its shards are fail-fast"
+        }
+    }
+}
+
+struct JobRecord: Sendable {
+    enum Phase: Equatable, Sendable {
+        /// For so many of its needs.
+        case waiting(needs: Int)
+        /// The coordinator was asked for its condition and matrix.
+        case ready
+        case running
+        case ended(Farm.JobEnding)
+    }
+
+    /// Without what only agents need.
+    var planned: PlannedJob
+    var dependents: [Int] = []
+    var phase: Phase
+    var resolvedAt = Instant.epoch
+    /// What the cells of a job that ended without running are shown as.
+    var unrun = Farm.CellState.waiting
+    var cells: [CellRecord] = []
+    /// Cells before it are open.
+    var opened = 0
+    var stop: Stop?
+    /// Cells before it have been stopped, when the job is.
+    var stopped = 0
+    var isPending = false
+
+    var cellsEnded = 0
+    /// Those without `continue-on-error`.
+    var cellsFailed = 0
+    var cellsCancelled = 0
+    var cellsSkipped = 0
+
+    var lanes: [Lane] = []
+    /// Cells with a leased shard.
+    var cellsActive = 0
+    /// Runs while `max-parallel` lets a further cell start.
+    var open = Stopwatch()
+
+    var isAtLimit: Bool { planned.maxParallel.map { cellsActive >= max(1, $0) } ?? false }
+
+    /// Endings are counted once here, live or restored.
+    mutating func count(_ ending: Farm.CellEnding, continueOnError: Bool) {
+        cellsEnded += 1
+        switch ending {
+        case .passed, .notNeeded: break
+        case .failed: cellsFailed += continueOnError ? 0 : 1
+        case .cancelled: cellsCancelled += 1
+        case .skipped: cellsSkipped += 1
+        }
+    }
+}
+
+struct CellRecord: Sendable {
+    enum Phase: Equatable, Sendable {
+        case unopened
+        /// Its items are not known yet.
+        case listing
+        case open
+        case ended(Farm.CellEnding)
+    }
+
+    /// What the cell has queued with one requirement.
+    struct Queue: Sendable {
+        enum Membership: Sendable { case none, unstarted, started }
+
+        var classIndex: Int
+        /// Shards that were leased before or declined; the queue at 0 has the fresh ones besides.
+        var returned = OrderedKeys<Int>()
+        var membership = Membership.none
+    }
+
+    let planned: PlannedCell
+    var phase = Phase.unopened
+    var stop: Stop?
+    var shards: Int?
+    /// Never leased, or only in offers that were declined.
+    var fresh = RangeList()
+    /// What the clock showed when the fresh shards became runnable.
+    var freshSince: Int64 = 0
+    /// When the fresh shards are looked at next; timers that come before are stale.
+    var nextCheck = Instant.epoch
+    var clock = RunnableClock()
+    /// Shards that are not fresh, by number: in backoff or queued.
+    var returned: [Int: ReturnedShard] = [:]
+    /// At 0 the queue of the cell's own requirement; empty before it is opened and after it has ended.
+    var queues: [Queue] = []
+    var leased = OrderedKeys<Int>()
+
+    var settled = RangeList()
+    var shardsFailed = 0
+    var shardsCancelled = 0
+    var shardsNotNeeded = 0
+
+    init(_ planned: PlannedCell) { self.planned = planned }
+
+    var isEnded: Bool { if case .ended = phase { true } else { false } }
+    var isSettled: Bool { shards == settled.count }
+
+    mutating func count(_ shards: Int, _ cause: Cause) {
+        switch cause.kind {
+        case .passed: break
+        case .cancelled: shardsCancelled += shards
+        case .notNeeded: shardsNotNeeded += shards
+        case .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .lostAgent, .agentFault, .gpuFault,
+            .diskFull, .dataUnavailable, .preempted, .queueTimeout:
+            shardsFailed += shards
+        }
+    }
+
+    /// What the cell comes to when all its shards have settled.
+    var ending: Farm.CellEnding {
+        if shardsFailed > 0 { return .failed }
+        if shardsCancelled > 0 { return .cancelled }
+        return shardsNotNeeded > 0 ? .notNeeded : .passed
+    }
+}
+
+/// A shard that comes back for another attempt, or for the same one after a declined offer.
+struct ReturnedShard: Sendable {
+    enum Phase: Sendable {
+        case backoff(until: Instant)
+        /// - since: what the cell's clock showed when the shard became runnable.
+        case queued(classIndex: Int, since: Int64)
+    }
+
+    /// The number of its next attempt.
+    var number: Int
+    var phase: Phase
+    /// Raised after `oom`; `nil`: what the cell asks for.
+    var memory: ByteCount?
+    var avoiding: [Avoidance] = []
+    /// For how long it was runnable in declined offers, in nanoseconds.
+    var waited: Int64 = 0
+    /// The cause that the attempt before ended with, in short.
+    var after: String
+    /// When it is looked at next while it is queued; timers that come before are stale.
+    var nextCheck = Instant.epoch
+}
+
+/// Somebody who submits runs.
+struct OwnerRecord: Sendable {
+    let principal: Principal
+    var runs = 0
+    var cpus = 0
+    var gpus = 0
+}

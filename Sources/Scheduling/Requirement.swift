@@ -1,0 +1,90 @@
+import Model
+
+/// What an agent must have to take a shard. Shards with equal requirements queue together.
+struct Requirement: Hashable, Sendable {
+    /// The team of the run's owner.
+    var team: String?
+    var labels: [String]
+    var python: String?
+    var cpus: Int
+    var memory: ByteCount?
+    var gpus: GPURequest?
+    var inputs: [HeldInput]
+    /// Agents that declined, or where the attempt before failed; in their order.
+    var avoiding: [AgentID] = []
+
+    init(_ cell: PlannedCell, team: String?, defaultMemory: ByteCount?) {
+        self.team = team
+        labels = Set(cell.labels).sorted()
+        python = cell.python
+        cpus = max(1, cell.resources.cpus)
+        memory = cell.resources.memory ?? defaultMemory
+        gpus = cell.resources.gpus.map {
+            GPURequest(count: max(1, $0.count), memory: $0.memory, model: $0.model?.lowercased())
+        }
+        inputs = cell.inputs
+    }
+
+    /// Whether the agent could take it if nothing else ran there.
+    func isMet(by agent: AgentRecord) -> Bool {
+        admits(agent.team) && cpus <= agent.capacity.cpus && missingLabels(agent).isEmpty && hasPython(agent)
+            && hasInputs(agent) && fitsMemory(agent.capacity.memory, of: agent)
+            && (gpus.map { agent.devices(for: $0).count >= $0.count } ?? true)
+            && !avoiding.contains(agent.id)
+    }
+
+    func admits(_ agentTeam: String?) -> Bool { agentTeam == nil || agentTeam == team }
+    func missingLabels(_ agent: AgentRecord) -> [String] { labels.filter { !agent.labels.contains($0) } }
+    func hasInputs(_ agent: AgentRecord) -> Bool { inputs.allSatisfy { agent.capacity.inputs.contains($0) } }
+
+    func hasPython(_ agent: AgentRecord) -> Bool {
+        guard let python else { return true }
+        return agent.capacity.interpreters.contains { $0.satisfies(python) }
+    }
+
+    /// Memory counts only where both sides name it.
+    func fitsMemory(_ free: ByteCount, of agent: AgentRecord) -> Bool {
+        guard let memory, agent.namesMemory else { return true }
+        return memory <= free
+    }
+}
+
+/// Everything that queues with one requirement, by owner.
+struct RequirementClass: Sendable {
+    struct OwnerLanes: Sendable {
+        var owner: Int
+        var lanes = OrderedKeys<LaneKey>()
+    }
+
+    enum Match: UInt8, Sendable { case unknown, yes, no }
+
+    var requirement: Requirement
+    /// How many cells' queues belong to it; without any it is let go.
+    var uses = 0
+    /// Those with something that can be leased now.
+    var owners: [OwnerLanes] = []
+    /// What `Requirement.isMet` answered, by the agent's slot.
+    var matches: [Match] = []
+}
+
+/// Names the lane of a job in a class, older runs first.
+struct LaneKey: Comparable, Sendable {
+    var run: UInt64
+    var slot: Int
+    var job: Int
+
+    static func < (a: Self, b: Self) -> Bool { (a.run, a.job) < (b.run, b.job) }
+    static func == (a: Self, b: Self) -> Bool { (a.run, a.job) == (b.run, b.job) }
+}
+
+/// The cells of one job that have shards queued with one requirement.
+struct Lane: Sendable {
+    var classIndex: Int
+    /// Cells with a leased shard: `max-parallel` does not hold them back.
+    var started = OrderedKeys<Int>()
+    var unstarted = OrderedKeys<Int>()
+    /// Whether the class shows the lane to placement.
+    var isListed = false
+
+    var isEmpty: Bool { started.isEmpty && unstarted.isEmpty }
+}
