@@ -102,7 +102,6 @@ extension Farm {
             + (gpus.memory.map { " with \($0)" } ?? "")
     }
 
-    
     /// What no connected agent has of what this cell needs; `nil` when one could take it once it is free. Teams aside.
     package func unmet(_ cell: PlannedCell) -> String? {
         var requirement = Requirement(cell, team: nil, defaultMemory: settings.defaultMemory)

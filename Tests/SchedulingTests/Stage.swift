@@ -62,8 +62,12 @@ struct Stage {
         var all = effects
         var next = 0
         while next < all.count {
-            if case .jobReady(let run, let job) = all[next], let cells = plans[run]?.jobs[job].cells {
-                all += self(.jobResolved(run, job: job, .cells(cells)))
+            if case .jobReady(let run, let job) = all[next], let planned = plans[run]?.jobs[job] {
+                let cells = planned.cells ?? []
+                all += self(
+                    .jobResolved(
+                        run, job: job,
+                        .cells(cells, failFast: planned.failFast, maxParallel: planned.maxParallel)))
             }
             next += 1
         }
