@@ -112,7 +112,9 @@ let package = Package(
         tests("AgentServiceTests", "AgentService", "Artifacts", "Wire", "Model"),
         tests(
             "WalkthroughTests", "Workflows", "Scheduling", "Gates", "Reporting", "JSON", "Model"),
-        tests("EndToEndTests", "JSON", "Model"),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["sheaf", "JSON", "Model"], path: "Tests/EndToEndTests",
+            exclude: ["python_agent"], swiftSettings: strict),
         tests("TidyTests"),
     ]
 )

@@ -120,9 +120,18 @@ actor RunLibrary {
         let results = try snapshot.results(object: object)
         if request.format == "export" { return ResultsFile.write(results) }
         let report = try snapshot.report(results: results, logTail: { logTails[$0] ?? [] })
-        throw LinkStatus(
-            .unimplemented,
-            "\(report.isOver) format '\(request.format.prefix(40))' is not one of text, markdown, junit, json, export")
+        switch request.format {
+        case "text", "":
+            let columns = (40...1000).contains(request.columns) ? Int(request.columns) : 100
+            return Array(report.text(columns: columns, color: request.color).utf8)
+        case "markdown": return Array(report.markdown.utf8)
+        case "junit": return Array(report.junit.utf8)
+        case "json": return report.json
+        default:
+            throw LinkStatus(
+                .invalid,
+                "there is no format '\(request.format.prefix(40))': ask for text, markdown, junit, json or export")
+        }
     }
 
     private static func unreadable(_ problem: String) -> Judgement {

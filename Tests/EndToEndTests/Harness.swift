@@ -1,0 +1,223 @@
+import Foundation
+import Testing
+
+/// The binary, run as people run it: a farm of real processes on loopback, in a folder of its own.
+final class RealFarm {
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+    static let binary = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "sheaf").path ?? ""
+    /// Built beside the tests; `swift test --filter` of a single target may not have made it.
+    static var sheaf: String {
+        FileManager.default.isExecutableFile(atPath: binary) ? binary : root.appending(path: ".build/debug/sheaf").path
+    }
+
+    let folder: String
+    private(set) var coordinator: Running?
+    private(set) var agents: [String: Running] = [:]
+    private var listen = "127.0.0.1:0"
+    private var enrolment = "127.0.0.1:0"
+    let lease: Int
+
+    init(lease: Int = 30) throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-e2e-\(UUID().uuidString)").path
+        self.lease = lease
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+
+    var adminHome: String { folder + "/admin" }
+
+    /// Starts the coordinator, the first time with an admin who enrols; later on the same ports and state.
+    func startCoordinator() async throws {
+        let process = try Running(
+            Self.sheaf,
+            [
+                "coordinator", "--state", folder + "/farm", "--listen", listen, "--enrol", enrolment, "--lease",
+                "\(lease)",
+            ], log: folder + "/coordinator.log")
+        coordinator = process
+        enrolment = try await process.line(with: "enrolment at ").split(separator: ",")[0]
+            .replacingOccurrences(of: "enrolment at ", with: "")
+        listen = try await process.line(with: "listening at ").replacingOccurrences(of: "listening at ", with: "")
+        if !FileManager.default.fileExists(atPath: adminHome) {
+            let enrolled = try await sheaf("enrol", "--token-file", folder + "/farm/admin.token")
+            #expect(enrolled.status == 0, "\(enrolled.error)")
+        }
+    }
+
+    func killCoordinator() async { await coordinator?.kill() }
+
+    /// A token file for an agent or a person.
+    func token(_ role: String, _ name: String, _ more: String...) async throws -> String {
+        let path = folder + "/\(name).token"
+        let made = try await sheaf(["token", "create", "--role", role, "--name", name, "-o", path] + more)
+        #expect(made.status == 0, "\(made.error)")
+        return path
+    }
+
+    /// Starts an agent; it enrols the first time. Returns once it has joined.
+    func startAgent(_ name: String, cpus: Int = 1, _ more: String...) async throws {
+        var arguments = [
+            "agent", "--home", folder + "/agents/\(name)/home", "--work", folder + "/agents/\(name)/work", "--cpus",
+            "\(cpus)", "--same-user",
+        ]
+        if agents[name] == nil { arguments += ["--token-file", try await token("agent", name)] }
+        let process = try Running(Self.sheaf, arguments + more, log: folder + "/\(name).log")
+        agents[name] = process
+        _ = try await process.line(with: "joined")
+    }
+
+    func killAgent(_ name: String) async { await agents[name]?.kill() }
+
+    /// Writes a file below the folder.
+    @discardableResult
+    func write(_ name: String, _ text: String) throws -> String {
+        let path = folder + "/" + name
+        try FileManager.default.createDirectory(
+            atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: URL(filePath: path))
+        return path
+    }
+
+    func sheaf(_ arguments: String...) async throws -> Finished { try await sheaf(arguments) }
+
+    /// Runs one command as the admin, to its end.
+    func sheaf(_ arguments: [String], home: String? = nil) async throws -> Finished {
+        try await Finished.run(Self.sheaf, arguments, environment: ["SHEAF_HOME": home ?? adminHome])
+    }
+
+    /// Ends every process and takes the folder away.
+    func end() async {
+        for agent in agents.values { await agent.kill() }
+        await coordinator?.kill()
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+}
+
+/// A farm for the time of a test, ended whatever happens.
+func withFarm(lease: Int = 30, _ body: (RealFarm) async throws -> Void) async throws {
+    let farm = try RealFarm(lease: lease)
+    do {
+        try await farm.startCoordinator()
+        try await body(farm)
+    } catch {
+        await farm.end()
+        throw error
+    }
+    await farm.end()
+}
+
+/// A process that goes on, whose standard output is read line by line.
+final class Running: @unchecked Sendable {
+    // `process` is used by one test at a time; lines go through the stream.
+    private let process = Process()
+    private var lines: AsyncStream<String>.Iterator
+    private(set) var seen: [String] = []
+    let ended: AsyncStream<Int32>
+    let log: String
+
+    init(_ path: String, _ arguments: [String], environment: [String: String] = [:], log: String) throws {
+        let pipe = Pipe()
+        let (stream, continuation) = AsyncStream.makeStream(of: String.self)
+        let (ended, ending) = AsyncStream.makeStream(of: Int32.self)
+        self.ended = ended
+        self.log = log
+        lines = stream.makeAsyncIterator()
+        process.executableURL = URL(filePath: path)
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardOutput = pipe
+        process.standardInput = FileHandle.nullDevice
+        _ = FileManager.default.createFile(atPath: log, contents: nil)
+        process.standardError = FileHandle(forWritingAtPath: log) ?? FileHandle.standardError
+        process.terminationHandler = { process in
+            ending.yield(process.terminationStatus)
+            ending.finish()
+        }
+        // A thread of its own that blocks in read, until the process and everything it started have closed the pipe.
+        let descriptor = pipe.fileHandleForReading.fileDescriptor
+        let reader = Thread {
+            withExtendedLifetime(pipe) {
+                var rest: [UInt8] = []
+                var buffer = [UInt8](repeating: 0, count: 4096)
+                while true {
+                    let count = read(descriptor, &buffer, buffer.count)
+                    if count < 0 && errno == EINTR { continue }
+                    guard count > 0 else { break }
+                    rest += buffer[..<count]
+                    while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                        continuation.yield(String(decoding: rest[..<end], as: UTF8.self))
+                        rest.removeSubrange(...end)
+                    }
+                }
+                continuation.finish()
+            }
+        }
+        try process.run()
+        try? pipe.fileHandleForWriting.close()
+        reader.start()
+    }
+
+    var pid: Int32 { process.processIdentifier }
+
+    /// The next line that holds a text.
+    func line(with text: String) async throws -> String {
+        while let line = await lines.next() {
+            seen.append(line)
+            if line.contains(text) { return line }
+        }
+        let said = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+        throw Failure("the process ended without '\(text)': \(seen.suffix(20)) \(said.suffix(2000))")
+    }
+
+    func signal(_ number: Int32) { Foundation.kill(pid, number) }
+
+    /// SIGKILL, and back when it is gone.
+    func kill() async {
+        signal(SIGKILL)
+        for await _ in ended {}
+    }
+
+    /// - Returns: its exit status.
+    func end() async -> Int32 {
+        for await status in ended { return status }
+        return process.terminationStatus
+    }
+}
+
+/// A process that has ended, with what it wrote.
+struct Finished {
+    var status: Int32
+    var output: String
+    var error: String
+
+    static func run(_ path: String, _ arguments: [String], environment: [String: String] = [:]) async throws -> Finished
+    {
+        let process = Process()
+        process.executableURL = URL(filePath: path)
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        let folder = FileManager.default.temporaryDirectory
+        let places = ["out", "err"].map { folder.appending(path: "sheaf-\(UUID().uuidString).\($0)") }
+        for place in places { _ = FileManager.default.createFile(atPath: place.path, contents: nil) }
+        defer { for place in places { try? FileManager.default.removeItem(at: place) } }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try FileHandle(forWritingTo: places[0])
+        process.standardError = try FileHandle(forWritingTo: places[1])
+        let (ended, ending) = AsyncStream.makeStream(of: Int32.self)
+        process.terminationHandler = { process in
+            ending.yield(process.terminationStatus)
+            ending.finish()
+        }
+        try process.run()
+        var status: Int32 = -1
+        for await value in ended { status = value }
+        return Finished(
+            status: status, output: String(decoding: try Data(contentsOf: places[0]), as: UTF8.self),
+            error: String(decoding: try Data(contentsOf: places[1]), as: UTF8.self))
+    }
+}
+
+struct Failure: Error, CustomStringConvertible {
+    var description: String
+    init(_ description: String) { self.description = description }
+}
