@@ -106,7 +106,8 @@ let package = Package(
         tests("TransportTests", "Transport", "Wire", "Model"),
         tests("ArtifactsTests", "Artifacts", "Wire", "Model"),
         tests("StorageTests", "Storage", "Model"),
-        tests("QueriesTests", "Queries", "Storage", "Reporting", "Gates", "Wire", "JSON", "Model"),
+        tests(
+            "QueriesTests", "Queries", "Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"),
         tests("SimulationTests", "Simulation", "Scheduling", "Model"),
         tests("CoordinatorServiceTests", "CoordinatorService", "Storage", "Wire", "Model"),
         tests("AgentServiceTests", "AgentService", "Artifacts", "Wire", "Model"),

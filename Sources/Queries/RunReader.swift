@@ -48,11 +48,18 @@ package struct RunReader: Sendable {
         switch reference {
         case .run(let run): return try source(run, called: run.description, object: object)
         case .alias(let alias):
-            let known = try storage.baselines().first { $0.alias == alias }
-            guard let known else { return .absent("nothing is called '\(alias)' yet") }
+            guard let known = try named(alias) else { return .absent("nothing is called '\(alias)' yet") }
             return try source(known.run, called: "\(alias) = \(known.run)", object: object)
         case .branch(let branch):
             return .unavailable("baselines by branch ('\(branch)') are not supported; name a run or an alias")
+        }
+    }
+
+    private func named(_ alias: String) throws(QueryError) -> BaselineRecord? {
+        do throws(StorageError) {
+            return try storage.baselines().first { $0.alias == alias }
+        } catch {
+            throw .storage(error)
         }
     }
 

@@ -10,26 +10,29 @@ extension RunSnapshot {
     /// Pure, apart from `object`: the same snapshot gives the same results.
     ///
     /// - Parameter object: gives an object's bytes, at most `Limits.itemsFileBytesMax` of them; `nil` when the farm does
-    ///   not hold it, which makes whatever was in it refused. What it throws ends the call.
+    ///   not hold it, or no longer: then the shard's cause is a fault of the farm. What it throws ends the call.
     package func results(object: (ObjectRef) throws -> [UInt8]?) throws -> Results {
         var results = Results(header: header(), shards: [])
-        var listing: (cell: CellID, items: [String])?
+        var listing: (cell: CellID, items: Listing)?
         for settlement in settlements {
             guard let cell = cell(settlement.cell) else { continue }
             // A listing that succeeded has no results of its own: its shards have.
             if settlement.first == ShardID.listing && settlement.cause.kind == .passed { continue }
             let count = shardCount(of: settlement.cell)
             if listing?.cell != settlement.cell {
-                listing = try items(of: settlement.cell, object: object).map { (settlement.cell, $0) }
+                listing = (settlement.cell, try items(of: settlement.cell, object: object))
             }
             for number in settlement.first...max(settlement.first, settlement.last) {
                 let shard = ShardID(cell: settlement.cell, shard: number)
                 var settled = SettledShard(
                     job: plan.jobs[settlement.cell.job].id, cell: cell.id, values: cell.values, shard: number,
                     shardCount: count ?? 0, attempt: settlement.attempt, cause: settlement.cause)
-                if let listing, let count, number >= 0, number < count {
-                    let slice = ShardPlan.slice(shard: number, of: count, items: listing.items.count)
-                    settled.assigned = Array(listing.items[slice])
+                switch listing?.items {
+                case .items(let items):
+                    guard let count, number >= 0, number < count else { break }
+                    settled.assigned = Array(items[ShardPlan.slice(shard: number, of: count, items: items.count)])
+                case .lost(let evidence): settled.lose(evidence)
+                case .undeclared, nil: break
                 }
                 try measure(AttemptID(shard: shard, number: settlement.attempt), into: &settled, object: object)
                 results.shards.append(settled)
@@ -106,24 +109,34 @@ extension RunSnapshot {
 
     // MARK: what was measured
 
-    /// The ids of a cell's items, in the listing's order; `nil` when items were not declared, or not listed yet.
-    private func items(of cell: CellID, object: (ObjectRef) throws -> [UInt8]?) throws -> [String]? {
+    private enum Listing {
+        /// The cell has no items, or nobody has listed them yet.
+        case undeclared
+        /// Their ids, in the listing's order.
+        case items([String])
+        case lost(String)
+    }
+
+    private func items(of cell: CellID, object: (ObjectRef) throws -> [UInt8]?) throws -> Listing {
         guard plan.jobs[cell.job].shards.items != nil, let known = cellRecord(cell), known.items != nil else {
-            return nil
+            return .undeclared
         }
-        let attempts = attempts(at: ShardID(cell: cell, shard: ShardID.listing))
         var found: ObjectRef?
-        for attempt in attempts where attempt.ending?.cause.kind == .passed {
+        for attempt in attempts(at: ShardID(cell: cell, shard: ShardID.listing))
+        where attempt.ending?.cause.kind == .passed {
             found = try report(of: attempt)?.listing.flatMap(ObjectRef.init)
         }
         if let listing = known.listing, found?.digest != listing {
             // The size only bounds what is read.
             found = ObjectRef(digest: listing, sizeBytes: Limits.itemsFileBytesMax)
         }
-        guard let found, let bytes = try object(found) else { return nil }
+        guard let found else { return .lost("nobody knows the listing of the cell's items") }
+        guard let bytes = try object(found) else {
+            return .lost("the farm does not hold the listing of the cell's items (\(found.digest.short))")
+        }
         var lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
-        return lines.map { String(decoding: $0, as: UTF8.self) }
+        return .items(lines.map { String(decoding: $0, as: UTF8.self) })
     }
 
     private func measure(
@@ -134,19 +147,21 @@ extension RunSnapshot {
         }
         let path = report.metricsPath.isEmpty ? "metrics" : report.metricsPath
         if let file = report.metrics {
-            switch try contents(of: file, path, Limits.metricsFileBytesMax, object) {
+            switch try contents(of: file, path, Limits.metricsFileBytesMax, attempt: attempt.number, object) {
             case .bytes(let bytes): shard.metrics = MetricsFile.read(bytes, file: path)
             case .refused(let refused): shard.metrics = [NamedMetric(MetricsFile.wholeName, .refused(refused))]
+            case .lost(let evidence): shard.lose(evidence)
             }
         }
         if let file = report.items {
-            switch try contents(of: file, Self.itemsPath, Limits.itemsFileBytesMax, object) {
+            switch try contents(of: file, Self.itemsPath, Limits.itemsFileBytesMax, attempt: attempt.number, object) {
             case .bytes(let bytes):
                 let (items, problem) = ItemsFile.read(bytes, file: Self.itemsPath)
                 shard.items = items
                 if let problem { shard.metrics.append(NamedMetric(MetricsFile.wholeName, .refused(problem))) }
             case .refused(let refused):
                 shard.metrics.append(NamedMetric(MetricsFile.wholeName, .refused(refused)))
+            case .lost(let evidence): shard.lose(evidence)
             }
         }
     }
@@ -157,10 +172,12 @@ extension RunSnapshot {
     private enum Contents {
         case bytes([UInt8])
         case refused(RefusedMetric)
+        case lost(String)
     }
 
     private func contents(
-        of file: Proto.ObjectRef, _ path: String, _ bytesMax: Int, _ object: (ObjectRef) throws -> [UInt8]?
+        of file: Proto.ObjectRef, _ path: String, _ bytesMax: Int, attempt: Int,
+        _ object: (ObjectRef) throws -> [UInt8]?
     ) throws -> Contents {
         let refused = { (reason: String) in
             Contents.refused(RefusedMetric(text: "", reason: reason, file: path, line: 0))
@@ -168,8 +185,15 @@ extension RunSnapshot {
         guard let named = ObjectRef(file) else { return refused("its report names it by no digest") }
         guard named.sizeBytes <= bytesMax else { return refused("larger than \(ByteCount(Int64(bytesMax)))") }
         guard let bytes = try object(named) else {
-            return refused("the farm was never given it (\(named.digest.short))")
+            return .lost("the farm does not hold \(path) of attempt \(attempt) (\(named.digest.short))")
         }
         return .bytes(bytes)
+    }
+}
+
+extension SettledShard {
+    /// What it measured is gone: that is nothing its program did.
+    fileprivate mutating func lose(_ evidence: String) {
+        if cause.kind == .passed { cause = Cause(.agentFault, evidence: evidence) }
     }
 }
