@@ -1,0 +1,312 @@
+import Model
+import Scheduling
+
+/// Follows what is committed and holds it against the farm's promises. It knows nothing of how the farm decides.
+package struct Checker: Sendable {
+    struct Shard: Sendable {
+        var lease: Farm.Lease?
+        /// Attempts that have ended.
+        var ended = 0
+        var last: Cause?
+        var retryAt: Instant?
+        var settled: Cause?
+    }
+
+    struct Cell: Sendable {
+        var planned: PlannedCell
+        var shards: Int?
+        var settled = 0
+        var failed = 0
+        var cancelled = 0
+        var ending: Farm.CellEnding?
+        var leased = 0
+    }
+
+    struct Job: Sendable {
+        var planned: PlannedJob
+        var cells: [Cell] = []
+        var isResolved = false
+        var ending: Farm.JobEnding?
+        var cellsActive = 0
+    }
+
+    struct Run: Sendable {
+        var owner: Principal
+        var jobs: [Job]
+        var isEnded = false
+        var isCancelled = false
+    }
+
+    struct Agent: Sendable {
+        var team: String?
+        var capacity: Capacity
+        var isOnline = false
+        var isDraining = false
+        var leases: [AttemptID: Farm.Lease] = [:]
+        /// When it last joined or was removed: its leases may end before their time.
+        var changedAt = Instant.epoch
+    }
+
+    private(set) var runs: [RunID: Run] = [:]
+    private(set) var shards: [ShardID: Shard] = [:]
+    private var agents: [AgentID: Agent] = [:]
+    private let lease: Duration
+    private var now = Instant.epoch
+
+    init(lease: Duration) { self.lease = lease }
+
+    var areAllEnded: Bool { runs.values.allSatisfy(\.isEnded) }
+
+    /// What everything came to: for comparing one world with another.
+    package var tally: [String] {
+        let settled = shards.compactMap { shard, state in state.settled.map { "\(shard) \($0.label)" } }
+        let cells = runs.flatMap { run, state in
+            state.jobs.enumerated().flatMap { job, state in
+                ["\(run)/\(job) \(state.ending?.rawValue ?? "open")"]
+                    + state.cells.enumerated().map { cell, state in
+                        "\(run)/\(job)/\(cell) \(state.ending?.rawValue ?? "open") \(state.shards ?? -1)"
+                    }
+            }
+        }
+        return (settled + cells).sorted()
+    }
+
+    private func require(_ holds: Bool, _ rule: String, _ detail: @autoclosure () -> String) throws(Violation) {
+        guard holds else { throw Violation(rule: rule, detail: detail(), at: now) }
+    }
+
+    /// Whether the event is the first of its kind, so that it belongs into the journal.
+    mutating func see(_ event: Farm.Event, at time: Instant) -> Bool {
+        now = max(now, time)
+        switch event {
+        case .runSubmitted(let id, let owner, let plan):
+            guard runs[id] == nil else { return false }
+            runs[id] = Run(owner: owner, jobs: plan.jobs.map { Job(planned: $0) })
+            return true
+        case .runCancelled(let id, _, _):
+            guard let run = runs[id], !run.isCancelled, !run.isEnded else { return false }
+            runs[id]?.isCancelled = true
+            return true
+        case .jobResolved(let id, let job, let resolution):
+            guard let run = runs[id], !run.jobs[job].isResolved, run.jobs[job].ending == nil else { return false }
+            runs[id]?.jobs[job].isResolved = true
+            if case .cells(let cells, let failFast, let maxParallel) = resolution {
+                runs[id]?.jobs[job].cells = cells.map { Cell(planned: $0) }
+                runs[id]?.jobs[job].planned.failFast = failFast
+                runs[id]?.jobs[job].planned.maxParallel = maxParallel
+            }
+            return true
+        case .agentJoined(let id, let team, let capacity, _):
+            var agent = agents[id] ?? Agent(team: team, capacity: capacity)
+            agent.capacity = capacity
+            agent.isOnline = true
+            agent.changedAt = now
+            agents[id] = agent
+        case .agentDisconnected(let id): agents[id]?.isOnline = false
+        case .agentRemoved(let id):
+            agents[id]?.isOnline = false
+            agents[id]?.isDraining = false
+            agents[id]?.changedAt = now
+        case .agentDraining(let id, let isDraining): agents[id]?.isDraining = isDraining
+        case .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .timeReached, .resume: break
+        }
+        return false
+    }
+
+    /// The coordinator was restarted: nobody is connected, and every lease has a new term.
+    mutating func seeRestart(at time: Instant) {
+        for agent in agents.keys { agents[agent]?.isOnline = false }
+        for shard in shards.keys { shards[shard]?.lease?.until = time.advanced(by: lease) }
+    }
+
+    mutating func check(_ effect: Farm.Effect) throws(Violation) {
+        switch effect {
+        case .leased(let lease): try checkLeased(lease)
+        case .renewed(let agent, let attempts):
+            for attempt in attempts {
+                try require(
+                    shards[attempt.shard]?.lease?.attempt == attempt && shards[attempt.shard]?.lease?.agent == agent,
+                    "only current leases are renewed", "\(attempt) on \(agent)")
+                shards[attempt.shard]?.lease?.until = now.advanced(by: lease)
+            }
+        case .attemptEnded(let attempt, let cause, let retryAt, _):
+            try checkEnd(attempt, cause, retryAt: retryAt)
+        case .offerWithdrawn(let attempt):
+            try require(
+                shards[attempt.shard]?.lease?.attempt == attempt, "only a current offer is withdrawn", "\(attempt)")
+            giveBack(attempt.shard)
+        case .cellSharded(let cell, let count, _): try checkSharded(cell, count)
+        case .settled(let cell, let range, let attempt, let cause):
+            for shard in range {
+                try checkSettled(ShardID(cell: cell, shard: shard), attempt: attempt, cause)
+            }
+        case .cellEnded(let cell, let ending): try checkEnded(cell, ending)
+        case .jobReady(let run, let job):
+            let state = runs[run]?.jobs[job]
+            let needs = state?.planned.needs ?? []
+            try require(
+                needs.allSatisfy { runs[run]?.jobs[$0].ending != nil }, "a job is ready when its needs have ended",
+                "\(run)/\(job)")
+        case .jobEnded(let run, let job, let ending, _): try checkEnded(run, job, ending)
+        case .runEnded(let run):
+            try require(
+                runs[run]?.jobs.allSatisfy { $0.ending != nil } == true, "a run ends when all its jobs have", "\(run)")
+            runs[run]?.isEnded = true
+        case .cancelAttempt(let attempt, let agent, _):
+            try require(
+                shards[attempt.shard]?.lease?.attempt == attempt && shards[attempt.shard]?.lease?.agent == agent,
+                "only current attempts are cancelled", "\(attempt) on \(agent)")
+        case .forgetAttempt(let attempt, let agent, _):
+            let lease = shards[attempt.shard]?.lease
+            let isOverdue = lease.map { $0.attempt == attempt && $0.agent == agent } ?? false
+            try require(!isOverdue, "a current attempt is not to be forgotten", "\(attempt) on \(agent)")
+        case .attemptStarted(let attempt, _):
+            try require(shards[attempt.shard]?.lease?.attempt == attempt, "only current attempts start", "\(attempt)")
+        case .wake, .continueLater: break
+        }
+    }
+
+    private mutating func giveBack(_ shard: ShardID) {
+        guard let lease = shards[shard]?.lease else { return }
+        shards[shard]?.lease = nil
+        agents[lease.agent]?.leases[lease.attempt] = nil
+        change(shard.cell) { $0.leased -= 1 }
+        if cell(shard.cell)?.leased == 0 { runs[shard.run]?.jobs[shard.cell.job].cellsActive -= 1 }
+    }
+
+    func cell(_ id: CellID) -> Cell? {
+        guard let job = runs[id.run]?.jobs[id.job], job.cells.indices.contains(id.cell) else { return nil }
+        return job.cells[id.cell]
+    }
+
+    private mutating func change(_ id: CellID, _ body: (inout Cell) -> Void) {
+        guard cell(id) != nil, var run = runs.removeValue(forKey: id.run) else { return }
+        body(&run.jobs[id.job].cells[id.cell])
+        runs[id.run] = run
+    }
+
+    private mutating func checkLeased(_ lease: Farm.Lease) throws(Violation) {
+        let id = lease.attempt.shard
+        guard let cell = cell(id.cell), let run = runs[id.run], let agent = agents[lease.agent] else {
+            throw Violation(rule: "a lease is of a known shard and agent", detail: "\(lease)", at: now)
+        }
+        let job = run.jobs[id.cell.job]
+        let shard = shards[id] ?? Shard()
+        try require(shard.lease == nil, "a shard has one lease at a time", "\(lease.attempt), \(shard)")
+        try require(shard.settled == nil, "a settled shard is not leased again", "\(lease.attempt)")
+        try require(lease.attempt.number == shard.ended + 1, "attempts are numbered in order", "\(lease.attempt)")
+        try require(shard.retryAt.map { $0 <= now } ?? true, "a backoff is waited for", "\(lease.attempt)")
+        try require(cell.ending == nil && job.ending == nil, "nothing is leased of what has ended", "\(lease.attempt)")
+        let range = cell.shards.map { 0..<$0 } ?? -1..<0
+        try require(range.contains(id.shard), "only shards that there are, are leased", "\(id)")
+        try require(agent.isOnline && !agent.isDraining, "an agent that is leased to is there", "\(lease)")
+        try checkFit(lease, cell.planned, agent, run.owner)
+        agents[lease.agent]?.leases[lease.attempt] = lease
+        shards[id, default: Shard()].lease = lease
+        change(id.cell) { $0.leased += 1 }
+        if cell.leased == 0 { runs[id.run]?.jobs[id.cell.job].cellsActive += 1 }
+        try require(
+            job.planned.maxParallel.map { cell.leased > 0 || job.cellsActive < $0 } ?? true, "max-parallel holds",
+            "\(id)")
+        try require(
+            job.planned.shards.maxParallel.map { cell.leased < $0 } ?? true, "shards.max-parallel holds", "\(id)")
+    }
+
+    private func checkFit(
+        _ lease: Farm.Lease, _ cell: PlannedCell, _ agent: Agent, _ owner: Principal
+    ) throws(Violation) {
+        let all = Array(agent.leases.values) + [lease]
+        let cpus = all.reduce(0) { $0 + $1.cpus }
+        let memory = all.reduce(ByteCount.zero) { $0 + ($1.memory ?? .zero) }
+        let devices = all.flatMap(\.devices)
+        try require(cpus <= agent.capacity.cpus, "no more cores are leased than there are", "\(lease): \(cpus)")
+        try require(memory <= agent.capacity.memory, "no more memory is leased than there is", "\(lease): \(memory)")
+        try require(Set(devices).count == devices.count, "a device is leased once", "\(lease): \(devices)")
+        let known = Set(agent.capacity.gpus.map(\.uuid))
+        try require(lease.devices.allSatisfy(known.contains), "leased devices are the agent's", "\(lease)")
+        try require(lease.devices.count == cell.resources.gpus?.count ?? 0, "devices as asked for", "\(lease)")
+        try require(lease.cpus >= cell.resources.cpus, "cores as asked for", "\(lease)")
+        try require(
+            cell.resources.memory.map { $0 <= lease.memory ?? .zero } ?? true, "memory as asked for", "\(lease)")
+        try require(agent.team == nil || agent.team == owner.team, "an agent's team is the owner's", "\(lease)")
+        let labels = Set(agent.capacity.labels.map { $0.lowercased() })
+        try require(cell.labels.allSatisfy(labels.contains), "the agent has the labels", "\(lease)")
+        let hasPython = cell.python.map { wanted in agent.capacity.interpreters.contains { $0.satisfies(wanted) } }
+        try require(hasPython ?? true, "the agent has the interpreter", "\(lease)")
+    }
+
+    private mutating func checkEnd(_ attempt: AttemptID, _ cause: Cause, retryAt: Instant?) throws(Violation) {
+        guard let lease = shards[attempt.shard]?.lease, lease.attempt == attempt else {
+            throw Violation(rule: "only current attempts end", detail: "\(attempt) \(cause.label)", at: now)
+        }
+        let mayEndEarly = agents[lease.agent].map { $0.changedAt >= lease.at } ?? true
+        try require(
+            cause.kind != .lostAgent || mayEndEarly || lease.until <= now, "a lease is lost when it has expired",
+            "\(attempt) until \(lease.until)")
+        giveBack(attempt.shard)
+        shards[attempt.shard]?.ended = attempt.number
+        shards[attempt.shard]?.last = cause
+        shards[attempt.shard]?.retryAt = retryAt
+        guard retryAt != nil, let policy = runs[attempt.run]?.jobs[attempt.shard.cell.job].planned.retry else { return }
+        try require(
+            policy.covers(cause) && attempt.number < policy.attemptsMax, "only what the policy covers is retried",
+            "\(attempt) \(cause.label)")
+    }
+
+    private mutating func checkSharded(_ id: CellID, _ count: Int) throws(Violation) {
+        guard let cell = cell(id), cell.shards == nil, count > 0 else {
+            throw Violation(rule: "a cell is cut once", detail: "\(id) into \(count)", at: now)
+        }
+        change(id) { $0.shards = count }
+    }
+
+    private mutating func checkSettled(_ id: ShardID, attempt: Int, _ cause: Cause) throws(Violation) {
+        let shard = shards[id] ?? Shard()
+        try require(shard.settled == nil, "a shard settles once", "\(id) \(cause.label)")
+        try require(shard.lease == nil, "a shard settles when no attempt is current", "\(id) \(cause.label)")
+        try require(
+            attempt == 0 || (shard.ended == attempt && shard.last == cause && shard.retryAt == nil),
+            "a shard settles with its last attempt", "\(id) \(cause.label), attempt \(attempt)")
+        try require(
+            attempt > 0 || cause.kind == .cancelled || cause.kind == .queueTimeout,
+            "a result needs an attempt", "\(id) \(cause.label)")
+        shards[id, default: Shard()].settled = cause
+        if id.isListing { return change(id.cell) { $0.failed += cause.kind == .cancelled ? 0 : 1 } }
+        guard let cell = cell(id.cell), let count = cell.shards, (0..<count).contains(id.shard) else {
+            throw Violation(rule: "only shards that there are, settle", detail: "\(id)", at: now)
+        }
+        change(id.cell) {
+            $0.settled += 1
+            if cause.kind == .cancelled { $0.cancelled += 1 } else if cause.kind != .passed { $0.failed += 1 }
+        }
+    }
+
+    private mutating func checkEnded(_ id: CellID, _ ending: Farm.CellEnding) throws(Violation) {
+        guard let cell = cell(id), cell.ending == nil else {
+            throw Violation(rule: "a cell ends once", detail: "\(id)", at: now)
+        }
+        let listing = shards[ShardID(cell: id, shard: ShardID.listing)]?.settled
+        let isComplete =
+            ending == .skipped ? cell.planned.skipped != nil : listing != nil || cell.settled == cell.shards
+        try require(isComplete, "a cell ends when each of its shards has settled", "\(id): \(cell)")
+        let expected: Farm.CellEnding =
+            ending == .skipped
+            ? .skipped
+            : cell.failed > 0 ? .failed : listing != nil || cell.cancelled > 0 ? .cancelled : .passed
+        try require(ending == expected, "a cell's ending follows from its shards", "\(id): \(ending), not \(expected)")
+        change(id) { $0.ending = ending }
+    }
+
+    private mutating func checkEnded(_ run: RunID, _ index: Int, _ ending: Farm.JobEnding) throws(Violation) {
+        guard let job = runs[run]?.jobs[index], job.ending == nil else {
+            throw Violation(rule: "a job ends once", detail: "\(run)/\(index)", at: now)
+        }
+        try require(job.cells.allSatisfy { $0.ending != nil }, "a job ends with its cells", "\(run)/\(index)")
+        let failed = job.cells.contains { $0.ending == .failed && !$0.planned.continueOnError }
+        try require(!failed || ending == .failure, "a failed cell fails its job", "\(run)/\(index): \(ending)")
+        try require(
+            ending != .success || (job.isResolved && !job.cells.contains { $0.ending == .cancelled }),
+            "success is earned", "\(run)/\(index)")
+        runs[run]?.jobs[index].ending = ending
+    }
+}

@@ -1,0 +1,20 @@
+package import Model
+package import Scheduling
+
+/// What the world asks for decisions: the farm, or in tests a farm with a bug planted in it.
+package protocol Deciding: Sendable {
+    init(settings: Farm.Settings, seed: UInt64)
+    mutating func handle(_ event: Farm.Event, at now: Instant, into effects: inout [Farm.Effect])
+    mutating func restore(_ decision: Farm.Decision)
+}
+
+extension Farm: Deciding {}
+
+/// A rule that the farm broke, and when.
+package struct Violation: Error, Equatable, CustomStringConvertible {
+    package var rule: String
+    package var detail: String
+    package var at: Instant
+
+    package var description: String { "\(at.utcClock): \(rule): \(detail)" }
+}

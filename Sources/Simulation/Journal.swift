@@ -1,0 +1,65 @@
+import Model
+import Scheduling
+
+/// What the coordinator has committed: rows as a store would keep them, read back in more than one order.
+struct Journal: Sendable {
+    private var rows: [Farm.Decision?] = []
+    private var leaseRows: [AttemptID: Int] = [:]
+
+    mutating func commit(_ event: Farm.Event, at time: Instant, isNew: Bool) {
+        guard isNew else { return }
+        switch event {
+        case .runSubmitted(let run, let owner, let plan):
+            rows.append(.runSubmitted(run, owner: owner, plan: plan, at: time))
+        case .runCancelled(let run, let by, let reason): rows.append(.runCancelled(run, by: by, reason: reason))
+        case .jobResolved(let run, let job, let resolution):
+            rows.append(.jobResolved(run, job: job, resolution, at: time))
+        case .agentJoined, .agentDisconnected, .agentDraining, .agentRemoved, .leasesRenewed, .attemptStarted,
+            .offerDeclined, .attemptFinished, .timeReached, .resume:
+            break
+        }
+    }
+
+    mutating func commit(_ effect: Farm.Effect) {
+        switch effect {
+        case .leased(let lease):
+            leaseRows[lease.attempt] = rows.count
+            rows.append(.leased(lease, startedAt: nil))
+        case .attemptStarted(let attempt, let at):
+            guard let row = leaseRows[attempt], case .leased(let lease, _) = rows[row] else { return }
+            rows[row] = .leased(lease, startedAt: at)
+        case .offerWithdrawn(let attempt):
+            guard let row = leaseRows.removeValue(forKey: attempt) else { return }
+            rows[row] = nil
+        case .attemptEnded(let attempt, let cause, let retryAt, _):
+            rows.append(.attemptEnded(attempt, cause, retryAt: retryAt))
+        case .cellSharded(let cell, let shards, let items):
+            rows.append(.cellSharded(cell, shards: shards, items: items))
+        case .settled(let cell, let shards, let attempt, let cause):
+            rows.append(.settled(cell, shards: shards, attempt: attempt, cause))
+        case .cellEnded(let cell, let ending): rows.append(.cellEnded(cell, ending))
+        case .jobEnded(let run, let job, let ending, _): rows.append(.jobEnded(run, job: job, ending))
+        case .renewed, .cancelAttempt, .forgetAttempt, .jobReady, .runEnded, .wake, .continueLater: break
+        }
+    }
+
+    /// The decisions as they were made, or table by table.
+    func decisions(order: Int) -> [Farm.Decision] {
+        let all = rows.compactMap(\.self)
+        guard order > 0 else { return all }
+        let tables: [Int] = order == 1 ? [0, 1, 2, 3, 4, 5, 6] : [0, 1, 2, 4, 5, 3, 6]
+        return tables.flatMap { table in all.filter { Self.table(of: $0) == table } }
+    }
+
+    private static func table(of decision: Farm.Decision) -> Int {
+        switch decision {
+        case .runSubmitted, .runCancelled, .agentDraining: 0
+        case .jobResolved: 1
+        case .cellSharded: 2
+        case .leased, .attemptEnded: 3
+        case .settled: 4
+        case .cellEnded: 5
+        case .jobEnded: 6
+        }
+    }
+}

@@ -1,0 +1,166 @@
+package import Model
+package import Scheduling
+
+/// What a world is made of: runs, agents, and how much goes wrong. All of it follows from a seed.
+package struct Scenario: Sendable {
+    package struct Submission: Sendable {
+        package var run: RunID
+        package var owner: Principal
+        package var plan: Plan
+        package var at: Duration
+        /// When its owner cancels it.
+        package var cancelAfter: Duration?
+    }
+
+    package struct AgentKind: Sendable {
+        package var team: String?
+        package var capacity: Capacity
+    }
+
+    package var seed: UInt64
+    package var submissions: [Submission]
+    package var agents: [AgentKind]
+    package var trouble: Trouble
+    package var settings = Farm.Settings()
+
+    /// - Parameter isComparable: no fail-fast, no cancellation and attempts without end, so that what shards come to
+    ///   does not depend on who was lost when.
+    package init(seed: UInt64, trouble: Trouble, isComparable: Bool) {
+        var random = SplitMix64(seed: seed)
+        self.seed = seed
+        self.trouble = trouble
+        agents = (0..<Int.random(in: 2...5, using: &random)).map { Self.agent($0, &random) }
+        submissions = (1...Int.random(in: 1...3, using: &random)).map { number in
+            let owner = ["ada", "ben"].randomElement(using: &random) ?? "ada"
+            let team = owner == "ben" ? "vision" : nil
+            return Submission(
+                run: RunID(UInt64(number)), owner: Principal(role: .user, name: owner, team: team),
+                plan: Self.plan(isComparable: isComparable, &random), at: .seconds(Int64(number * 5)),
+                cancelAfter: !isComparable && chance(0.15, &random)
+                    ? .seconds(.random(in: 1...60, using: &random)) : nil)
+        }
+        settings.workPerCallMax = Int.random(in: 1...12, using: &random)
+    }
+
+    /// The first agent can take everything, so that every run can end.
+    private static func agent(_ index: Int, _ random: inout SplitMix64) -> AgentKind {
+        let isLarge = index == 0
+        let gpuCount = isLarge ? 2 : Int.random(in: 0...2, using: &random)
+        let gpus = (0..<gpuCount).map { GPU(uuid: "GPU-\(index)-\($0)", model: "NVIDIA H200", memory: .gibibytes(141)) }
+        return AgentKind(
+            team: !isLarge && chance(0.2, &random) ? "vision" : nil,
+            capacity: Capacity(
+                cpus: isLarge ? 4 : Int.random(in: 1...4, using: &random), memory: .gibibytes(isLarge ? 16 : 8),
+                gpus: gpus, labels: isLarge || chance(0.5, &random) ? ["linux", "Big"] : ["linux"],
+                interpreters: [Interpreter(version: "3.11.7", path: "/usr/bin/python3", source: "system")]))
+    }
+
+    private static func plan(isComparable: Bool, _ random: inout SplitMix64) -> Plan {
+        let jobs = (0..<Int.random(in: 1...4, using: &random)).map { index in
+            let needs = (0..<index).filter { _ in chance(0.4, &random) }
+            let items: ShardPlan.ItemSource? = chance(0.3, &random) ? .command("list") : nil
+            let shards = ShardPlan(
+                count: .random(in: 1...6, using: &random), items: items,
+                maxParallel: chance(0.3, &random) ? .random(in: 1...3, using: &random) : nil,
+                failFast: !isComparable && chance(0.2, &random))
+            let cells = (0..<Int.random(in: 1...5, using: &random)).map { cell($0, &random) }
+            return PlannedJob(
+                id: "job\(index)", needs: needs, cells: cells, failFast: !isComparable && chance(0.4, &random),
+                maxParallel: chance(0.4, &random) ? .random(in: 1...3, using: &random) : nil, shards: shards,
+                retry: RetryPolicy(
+                    attemptsMax: isComparable ? 1000 : .random(in: 1...4, using: &random),
+                    on: ["infrastructure", "oom"],
+                    backoffMin: .milliseconds(200), backoffMax: .seconds(4), memoryFactor: 2))
+        }
+        return Plan(name: "simulated", file: "simulated.yml", jobs: jobs)
+    }
+
+    private static func cell(_ index: Int, _ random: inout SplitMix64) -> PlannedCell {
+        var asking = ResourceRequest(cpus: .random(in: 1...2, using: &random))
+        if chance(0.3, &random) { asking.memory = .gibibytes(.random(in: 1...8, using: &random)) }
+        if chance(0.2, &random) { asking.gpus = GPURequest(count: .random(in: 1...2, using: &random), model: "h200") }
+        return PlannedCell(
+            id: "c\(index)", name: "cell \(index)", labels: chance(0.3, &random) ? ["big"] : [],
+            python: chance(0.3, &random) ? "3.11" : nil, resources: asking, timeout: .minutes(10),
+            queueTimeout: .minutes(600), continueOnError: chance(0.1, &random),
+            skipped: chance(0.05, &random) ? "matrix.gpu == false" : nil)
+    }
+
+    // What shards come to depends on the seed and on who they are, never on when or where they run.
+
+    private func random(of shard: ShardID, salt: UInt64) -> SplitMix64 {
+        var mixed = seed &+ salt
+        for part in [Int(truncatingIfNeeded: shard.run.number), shard.cell.job, shard.cell.cell, shard.shard] {
+            var step = SplitMix64(seed: mixed ^ UInt64(bitPattern: Int64(part)))
+            mixed = step.next()
+        }
+        return SplitMix64(seed: mixed)
+    }
+
+    func cause(of lease: Farm.Lease) -> Cause {
+        var random = random(of: lease.attempt.shard, salt: 1)
+        if let memory = lease.memory, chance(0.2, &random), memory < .gibibytes(8) { return Cause(.oom) }
+        if chance(0.08, &random) { return Cause(.userExit, code: 3, evidence: "step 'eval' ended with exit code 3") }
+        return Cause(.passed)
+    }
+
+    func items(of listing: ShardID) -> Int {
+        var random = random(of: listing, salt: 2)
+        return Int.random(in: chance(0.1, &random) ? 0...0 : 1...9, using: &random)
+    }
+
+    func duration(of shard: ShardID) -> Duration {
+        var random = random(of: shard, salt: 3)
+        return .milliseconds(
+            chance(0.1, &random)
+                ? .random(in: 20_000...90_000, using: &random) : .random(in: 50...9_000, using: &random))
+    }
+
+    func resolution(of job: Int, in submission: Submission, needed: [Farm.JobEnding]) -> Farm.Resolution {
+        var random = random(of: ShardID(run: submission.run, job: job, cell: 0, shard: 0), salt: 4)
+        let planned = submission.plan.jobs[job]
+        if chance(0.05, &random) { return .notApplicable(reason: "its condition is false") }
+        if chance(0.03, &random) { return .failed(reason: "matrix: not JSON") }
+        if needed.contains(where: { $0 == .failure || $0 == .cancelled }) && chance(0.7, &random) {
+            return .notReached(reason: "a job that it needs failed")
+        }
+        return .cells(planned.cells ?? [], failFast: planned.failFast, maxParallel: planned.maxParallel)
+    }
+}
+
+/// How much goes wrong in a world, as probabilities and mean times.
+package struct Trouble: Sendable {
+    /// Of each message but the first of a connection.
+    package var loss: Double
+    package var decline: Double
+    /// Of each attempt: the agent or its GPU fails.
+    package var fault: Double
+    /// Of each commit: the coordinator dies after it, before all effects have left.
+    package var deathAtCommit: Double
+    /// Between crashes, broken connections, coordinators killed, drainings and removals; `nil`: none.
+    package var meanBetween: Duration?
+    /// No trouble begins later.
+    package var until: Duration
+
+    package init(
+        loss: Double, decline: Double, fault: Double, deathAtCommit: Double, meanBetween: Duration?, until: Duration
+    ) {
+        self.loss = loss
+        self.decline = decline
+        self.fault = fault
+        self.deathAtCommit = deathAtCommit
+        self.meanBetween = meanBetween
+        self.until = until
+    }
+
+    package static let none = Trouble(
+        loss: 0, decline: 0, fault: 0, deathAtCommit: 0, meanBetween: nil, until: .zero)
+    package static let some = Trouble(
+        loss: 0.01, decline: 0.02, fault: 0.03, deathAtCommit: 0.002, meanBetween: .seconds(15), until: .seconds(200))
+    package static let much = Trouble(
+        loss: 0.05, decline: 0.05, fault: 0.1, deathAtCommit: 0.02, meanBetween: .seconds(4), until: .seconds(150))
+}
+
+func chance(_ probability: Double, _ random: inout SplitMix64) -> Bool {
+    Double.random(in: 0..<1, using: &random) < probability
+}

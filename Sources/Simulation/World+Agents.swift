@@ -1,0 +1,217 @@
+import Model
+import Scheduling
+
+/// An agent as the farm sees it from afar: it works, reports until it is heard, and stops what it may no longer do.
+struct VirtualAgent: Sendable {
+    struct Held: Sendable {
+        var lease: Farm.Lease
+        /// When it stops by itself, unless renewed.
+        var fence: Instant
+        var report: (Cause, listed: Int?)?
+    }
+
+    let id: AgentID
+    let kind: Scenario.AgentKind
+    /// Counts its starts; 0 when it is gone for good.
+    var process = 1
+    var connection: Int?
+    var held: [AttemptID: Held] = [:]
+    var isDraining = false
+    // Messages of a connection arrive in order.
+    var lastToCoordinator = Instant.epoch
+    var lastToAgent = Instant.epoch
+}
+
+extension World {
+    mutating func addAgent(_ kind: Scenario.AgentKind) {
+        let index = agents.count
+        agents.append(VirtualAgent(id: AgentID("agent-\(index)"), kind: kind))
+        happenings.add(.connect(agent: index, process: 1), at: now.advanced(by: milliseconds(0...500)))
+        happenings.add(.beat(agent: index, process: 1), at: now.advanced(by: .seconds(5)))
+    }
+
+    mutating func connect(_ agent: Int, _ process: Int) {
+        guard agents[agent].process == process, agents[agent].connection == nil else { return }
+        guard isUp else {
+            happenings.add(.connect(agent: agent, process: process), at: now.advanced(by: milliseconds(500...3000)))
+            return
+        }
+        agents[agent].connection = steps
+        agents[agent].lastToAgent = now
+        agents[agent].lastToCoordinator = now
+        send(.joined(holds: agents[agent].held.keys.sorted()), from: agent)
+    }
+
+    /// The agent's side of the connection is gone; the coordinator may notice later, or not before the next joins.
+    mutating func lose(connectionOf agent: Int) {
+        guard let connection = agents[agent].connection else { return }
+        agents[agent].connection = nil
+        happenings.add(
+            .noticed(life: life, agent: agent, connection: connection), at: now.advanced(by: milliseconds(0...20_000)))
+        let process = agents[agent].process
+        happenings.add(.connect(agent: agent, process: process), at: now.advanced(by: milliseconds(100...30_000)))
+    }
+
+    mutating func crash(_ agent: Int) {
+        guard agents[agent].process > 0 else { return }
+        lose(connectionOf: agent)
+        agents[agent].held = [:]
+        agents[agent].process += 1
+        let process = agents[agent].process
+        happenings.add(.connect(agent: agent, process: process), at: now.advanced(by: milliseconds(1000...40_000)))
+        happenings.add(.beat(agent: agent, process: process), at: now.advanced(by: .seconds(10)))
+    }
+
+    // MARK: messages
+
+    mutating func send(_ message: Happenings.FromAgent, from agent: Int) {
+        guard let connection = agents[agent].connection else { return }
+        if case .joined = message {} else if isLost() { return }
+        let arrival = max(now.advanced(by: milliseconds(0...60)), agents[agent].lastToCoordinator)
+        agents[agent].lastToCoordinator = arrival
+        happenings.add(.toCoordinator(agent: agent, connection: connection, message), at: arrival)
+    }
+
+    mutating func send(_ message: Happenings.ToAgent, to id: AgentID) {
+        guard let agent = agents.firstIndex(where: { $0.id == id }) else { return }
+        send(message, to: agent)
+    }
+
+    mutating func send(_ message: Happenings.ToAgent, to agent: Int) {
+        guard let connection = connections[agent], !isLost() else { return }
+        let arrival = max(now.advanced(by: milliseconds(0...60)), agents[agent].lastToAgent)
+        agents[agent].lastToAgent = arrival
+        happenings.add(.toAgent(agent: agent, connection: connection, message), at: arrival)
+    }
+
+    private mutating func isLost() -> Bool { now < troubleEnd && chance(scenario.trouble.loss, &random) }
+
+    // MARK: the coordinator's ear
+
+    mutating func receive(_ message: Happenings.FromAgent, from agent: Int, _ connection: Int) {
+        let id = agents[agent].id
+        if case .joined(let holds) = message {
+            guard agents[agent].process > 0 else { return }
+            connections[agent] = connection
+            let kind = agents[agent].kind
+            return decide(.agentJoined(id, team: kind.team, capacity: kind.capacity, holds: holds))
+        }
+        guard connections[agent] == connection else { return }
+        switch message {
+        case .joined: break
+        case .heartbeat(let attempts): decide(.leasesRenewed(id, attempts))
+        case .started(let attempt): decide(.attemptStarted(attempt, by: id))
+        case .declined(let attempt): decide(.offerDeclined(attempt, by: id, reason: "no room"))
+        case .report(let attempt, let cause, let listed):
+            decide(.attemptFinished(attempt, by: id, cause, listed: listed), reported: (agent, attempt))
+        }
+    }
+
+    // MARK: the agent's ear
+
+    mutating func receive(_ message: Happenings.ToAgent, at agent: Int) {
+        switch message {
+        case .offer(let lease):
+            guard agents[agent].held[lease.attempt] == nil else { return }
+            if now < troubleEnd && chance(scenario.trouble.decline, &random) {
+                return send(.declined(lease.attempt), from: agent)
+            }
+            let fence = now.advanced(by: scenario.settings.lease)
+            agents[agent].held[lease.attempt] = VirtualAgent.Held(lease: lease, fence: fence)
+            send(.started(lease.attempt), from: agent)
+            let end = now.advanced(by: scenario.duration(of: lease.attempt.shard))
+            happenings.add(.attemptDone(agent: agent, process: agents[agent].process, lease.attempt), at: end)
+        case .renewed(let attempts):
+            let fence = now.advanced(by: scenario.settings.lease)
+            for attempt in attempts { agents[agent].held[attempt]?.fence = fence }
+        case .cancel(let attempt):
+            guard agents[agent].held[attempt] != nil, agents[agent].held[attempt]?.report == nil else { return }
+            agents[agent].held[attempt]?.report = (Cause(.cancelled, evidence: "as ordered"), nil)
+            report(attempt, agent)
+        case .forget(let attempt), .stored(let attempt): agents[agent].held[attempt] = nil
+        }
+    }
+
+    mutating func endAttempt(_ agent: Int, _ process: Int, _ attempt: AttemptID) {
+        guard agents[agent].process == process, let held = agents[agent].held[attempt], held.report == nil else {
+            return
+        }
+        guard now < held.fence else {
+            agents[agent].held[attempt] = nil
+            return
+        }
+        var cause = scenario.cause(of: held.lease)
+        if now < troubleEnd && chance(scenario.trouble.fault, &random) {
+            cause = Cause([.gpuFault, .agentFault, .diskFull].randomElement(using: &random) ?? .gpuFault)
+        }
+        let isListed = attempt.shard.isListing && cause.kind == .passed
+        let listed = isListed ? scenario.items(of: attempt.shard) : nil
+        agents[agent].held[attempt]?.report = (cause, listed)
+        report(attempt, agent)
+    }
+
+    private mutating func report(_ attempt: AttemptID, _ agent: Int) {
+        guard let (cause, listed) = agents[agent].held[attempt]?.report else { return }
+        send(.report(attempt, cause, listed: listed), from: agent)
+    }
+
+    mutating func beat(_ agent: Int, _ process: Int) {
+        guard agents[agent].process == process else { return }
+        happenings.add(.beat(agent: agent, process: process), at: now.advanced(by: .seconds(8)))
+        for attempt in agents[agent].held.keys.sorted() {
+            guard let held = agents[agent].held[attempt] else { continue }
+            // A report is kept until it is heard; work without a lease is stopped.
+            if held.report == nil && held.fence <= now { agents[agent].held[attempt] = nil }
+        }
+        guard agents[agent].connection != nil else { return }
+        send(.heartbeat(agents[agent].held.keys.sorted()), from: agent)
+        for attempt in agents[agent].held.keys.sorted() { report(attempt, agent) }
+    }
+
+    // MARK: trouble
+
+    mutating func scheduleTrouble() {
+        guard let mean = scenario.trouble.meanBetween else { return }
+        let wait = Duration.milliseconds(Int64.random(in: 0...Int64(mean.inSeconds * 2000), using: &random))
+        happenings.add(.disturb, at: now.advanced(by: wait))
+    }
+
+    mutating func disturb() {
+        guard now < troubleEnd else { return }
+        scheduleTrouble()
+        let agent = Int.random(in: 0..<agents.count, using: &random)
+        switch Int.random(in: 0..<10, using: &random) {
+        case 0...2: crash(agent)
+        case 3...5: lose(connectionOf: agent)
+        case 6...7: kill()
+        case 8: drain(agent, !agents[agent].isDraining)
+        default: remove(agent)
+        }
+    }
+
+    private mutating func drain(_ agent: Int, _ isDraining: Bool) {
+        guard agents[agent].process > 0, isUp else { return }
+        agents[agent].isDraining = isDraining
+        decide(.agentDraining(agents[agent].id, isDraining))
+    }
+
+    /// One of the same kind takes its place.
+    private mutating func remove(_ agent: Int) {
+        guard agents[agent].process > 0, isUp, agents.count < 40 else { return }
+        decide(.agentRemoved(agents[agent].id))
+        agents[agent].process = 0
+        agents[agent].connection = nil
+        agents[agent].held = [:]
+        agents[agent].isDraining = false
+        connections[agent] = nil
+        addAgent(agents[agent].kind)
+    }
+
+    mutating func calm() {
+        guard isUp else {
+            happenings.add(.calm, at: now.advanced(by: .seconds(1)))
+            return
+        }
+        for agent in agents.indices where agents[agent].isDraining { drain(agent, false) }
+    }
+}
