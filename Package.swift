@@ -112,7 +112,8 @@ let package = Package(
         tests("CoordinatorServiceTests", "CoordinatorService", "Storage", "Wire", "Model"),
         tests("AgentServiceTests", "AgentService", "Artifacts", "Wire", "Model"),
         tests(
-            "WalkthroughTests", "Workflows", "Scheduling", "Gates", "Reporting", "JSON", "Model"),
+            "WalkthroughTests", "Workflows", "Scheduling", "Storage", "Artifacts", "Queries", "Gates", "Reporting",
+            "Wire", "JSON", "Model"),
         .testTarget(
             name: "EndToEndTests", dependencies: ["sheaf", "JSON", "Model"], path: "Tests/EndToEndTests",
             exclude: ["python_agent"], swiftSettings: strict),

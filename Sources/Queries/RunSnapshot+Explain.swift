@@ -167,7 +167,8 @@ extension RunSnapshot {
         return lines
     }
 
-    /// `attempt 1 on gpu-1: lost_agent after 12 s: no heartbeat since 10:02:11Z; tried again from 10:02:24Z`.
+    /// `attempt 1 on gpu-1: lost_agent after 12 s (from 10:01:59Z): no heartbeat since 10:02:11Z; tried again in 1.5 s as
+    /// attempt 2 of 3, from 10:02:13Z`.
     private func sentence(_ attempt: StoredAttempt) -> String {
         let lease = attempt.lease
         var text = "attempt \(lease.attempt.number) on \(lease.agent)"
@@ -182,11 +183,10 @@ extension RunSnapshot {
         text += ": \(ending.cause.label) after \(duration.spelled)"
         text += attempt.startedAt == nil ? " without a start (leased \(time(lease.at)))" : " (from \(time(from)))"
         text += evidence(ending.cause)
-        let why = ending.why.isEmpty ? "" : " (\(ending.why))"
         if let again = ending.retryAt {
-            text += "; tried again from \(time(again))\(why)"
-        } else if ending.cause.kind != .passed && !ending.why.isEmpty {
-            text += "; not tried again: \(ending.why)"
+            text += "; \(ending.why.isEmpty ? "tried again" : ending.why), from \(time(again))"
+        } else if !ending.why.isEmpty && (ending.cause.kind != .passed || lease.attempt.shard.isListing) {
+            text += "; \(ending.why)"
         }
         return text
     }

@@ -70,6 +70,18 @@ package struct StoredRun: Equatable, Sendable {
         package var by: String
         package var reason: String
         package var at: Instant
+
+        package init(by: String, reason: String, at: Instant) {
+            self.by = by
+            self.reason = reason
+            self.at = at
+        }
+    }
+
+    package init(run: RunRecord, cancellation: Cancellation? = nil, ending: RunEnding? = nil) {
+        self.run = run
+        self.cancellation = cancellation
+        self.ending = ending
     }
 }
 
@@ -120,6 +132,14 @@ package struct CellRecord: Equatable, Sendable {
     package var items: Int?
     package var listing: Digest?
     package var ending: String?
+
+    package init(cell: CellID, shards: Int?, items: Int?, listing: Digest?, ending: String? = nil) {
+        self.cell = cell
+        self.shards = shards
+        self.items = items
+        self.listing = listing
+        self.ending = ending
+    }
 }
 
 package struct LeaseRecord: Equatable, Sendable {
@@ -173,6 +193,12 @@ package struct StoredAttempt: Equatable, Sendable {
     package var lease: LeaseRecord
     package var startedAt: Instant?
     package var ending: AttemptEnding?
+
+    package init(lease: LeaseRecord, startedAt: Instant? = nil, ending: AttemptEnding? = nil) {
+        self.lease = lease
+        self.startedAt = startedAt
+        self.ending = ending
+    }
 }
 
 /// Shards `first...last` of a cell ended with one cause.

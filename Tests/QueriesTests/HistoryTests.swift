@@ -15,7 +15,7 @@ import Wire
         try sample.resolve()
         try sample.run(
             sample.attempt(0, 0), cause: Cause(.lostAgent, evidence: "no heartbeat since 10:00:02Z"), retryAfter: 2,
-            why: "an infrastructure cause, attempt 1 of 3")
+            why: "tried again in 2 s as attempt 2 of 3")
         sample.clock = sample.clock.advanced(by: .seconds(2))
         try sample.run(sample.attempt(0, 0, 2), on: "gpu-2", seconds: 14) { _ in }
         try sample.settle(0, 0...0, attempt: 2)
@@ -23,7 +23,7 @@ import Wire
         try sample.store.commit([.cellEnded(CellID(run: sample.run, job: 0, cell: 0), ending: "passed")])
         try sample.run(
             sample.attempt(1, 0), cause: Cause(.userExit, code: 3, evidence: "step 'run' ended with exit code 3"),
-            why: "exit:3 is not in 'retry'"
+            why: "not tried again: exit:3 is not retried (retried: infrastructure)"
         ) { _ in }
         try sample.settle(1, 0...0, cause: Cause(.userExit, code: 3, evidence: "step 'run' ended with exit code 3"))
         try sample.settle(1, 1...1, attempt: 0, cause: Cause(.notNeeded, evidence: "fail-fast"))
@@ -40,13 +40,13 @@ import Wire
                 "  eval (0): 2 of 2 shards settled, 1 passed at the first attempt; ended: passed",
                 "    shard 0:",
                 "      attempt 1 on gpu-1: lost_agent after 12 s (from 10:00:01Z): no heartbeat since 10:00:02Z; "
-                    + "tried again from 10:00:15Z (an infrastructure cause, attempt 1 of 3)",
+                    + "tried again in 2 s as attempt 2 of 3, from 10:00:15Z",
                 "      attempt 2 on gpu-2: passed after 14 s (from 10:00:16Z)",
                 "      settled passed at 10:00:30Z by attempt 2",
                 "  eval (1): 2 of 2 shards settled",
                 "    shard 0:",
                 "      attempt 1 on gpu-1: exit:3 after 12 s (from 10:00:44Z): step 'run' ended with exit code 3; "
-                    + "not tried again: exit:3 is not in 'retry'",
+                    + "not tried again: exit:3 is not retried (retried: infrastructure)",
                 "      settled exit:3 at 10:00:56Z by attempt 1",
                 "    shard 1:",
                 "      ended not_needed at 10:00:56Z without an attempt: fail-fast",

@@ -174,6 +174,47 @@ import Wire
     }
 }
 
+@Suite struct `The verdict of a stored run` {
+    /// The same items, cut into 1, 7 or 64 shards that settle in any order.
+    private func judged(shards count: Int, seed: UInt64) throws -> [UInt8] {
+        var random = SplitMix64(seed: seed)
+        let sample = try StoredSample()
+        let gates = [
+            GateRule(name: "floor", metric: "accuracy", limits: [.atLeast(0.5)]),
+            GateRule(name: "spread", metric: "loss", statistic: .quantile(0.9), per: .run, limits: [.atMost(2)]),
+        ]
+        try sample.submit(
+            StoredSample.plan(cells: 1, shards: ShardPlan(count: count, items: .file("items.txt")), gates: gates))
+        try sample.resolve()
+        let items = (0..<200).map { "q\($0)" }
+        let listing = sample.put(items.map { $0 + "\n" }.joined())
+        try sample.run(sample.attempt(0, ShardID.listing)) { $0.listing = listing }
+        try sample.store.commit([
+            .cellSharded(
+                CellID(run: sample.run, job: 0, cell: 0), shards: count, items: 200, listing: Digest(listing.digest))
+        ])
+        var values = SplitMix64(seed: 7)
+        let lines = items.map { item in
+            let loss = Double.random(in: -1...1, using: &values) * 1e-9 + Double.random(in: 0...1e3, using: &values)
+            return #"{"id": "\#(item)", "accuracy": \#(Int.random(in: 0...1, using: &values)), "loss": \#(loss)}"#
+                + "\n"
+        }
+        for shard in (0..<count).shuffled(using: &random) {
+            let slice = ShardPlan.slice(shard: shard, of: count, items: items.count)
+            let file = sample.put(lines[slice].shuffled(using: &random).joined())
+            try sample.run(sample.attempt(0, shard)) { $0.items = file }
+            try sample.settle(0, shard...shard)
+        }
+        return try sample.end().json
+    }
+
+    @Test func `is the same bytes for 1, 7 and 64 shards, in any order`() throws {
+        let bytes = try [1, 7, 64, 64].enumerated().map { try judged(shards: $1, seed: UInt64($0)) }
+        #expect(Set(bytes).count == 1)
+        #expect(String(decoding: bytes[0], as: UTF8.self).contains(#""n":200"#))
+    }
+}
+
 @Suite struct `Baselines of a stored run` {
     private func sample(_ reference: GateRule.BaselineReference, tree: UInt8 = 2) throws -> (StoredSample, Judgement) {
         let sample = try StoredSample()
