@@ -51,7 +51,7 @@ package struct World<Decider: Deciding>: Sendable {
 
     /// Runs until every run has ended.
     package mutating func run() throws(Violation) {
-        let limit = start.advanced(by: .minutes(24 * 60))
+        let limit = start.advanced(by: .minutes(180))
         while !(checker.runs.count == scenario.submissions.count && checker.areAllEnded) {
             guard let (at, happening) = happenings.pop(), at < limit, steps < 2_000_000 else {
                 throw Violation(rule: "every run ends", detail: "\(steps) steps", at: now)
