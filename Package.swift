@@ -75,7 +75,7 @@ let package = Package(
             "CoordinatorService", "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "JSON",
             "Wire", "Transport", "Artifacts", "Storage", "Model"),
         device(
-            "AgentService", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model",
+            "AgentService", "Client", "Expressions", "JSON", "Masking", "Wire", "Transport", "Artifacts", "Model",
             "CLinux"),
 
         room("Client", "Wire", "Transport", "Artifacts", "Model"),
@@ -84,7 +84,8 @@ let package = Package(
         .executableTarget(
             name: "sheaf",
             dependencies: [
-                "CoordinatorService", "AgentService", "Client", "Queries", "Workflows", "Expressions", "Gates", "Reporting",
+                "CoordinatorService", "AgentService", "Client", "Queries", "Workflows", "Expressions", "Gates",
+                "Reporting",
                 "JSON", "Artifacts", "Wire", "Transport", "Storage", "Scheduling", "Model",
             ],
             swiftSettings: strict),

@@ -156,7 +156,7 @@ package struct Glob: Sendable, Equatable {
 
 extension Glob {
     /// What a path is to the pattern.
-    enum Match: Equatable {
+    package enum Match: Equatable {
         case matches
         /// Something below the path may match.
         case mayHold
@@ -270,7 +270,7 @@ package struct PathPatterns: Sendable, Equatable {
     }
 
     /// What a path is to all lines together: the last line that matches decides.
-    func match(_ names: [ArraySlice<UInt8>], isFolder: Bool) -> Glob.Match {
+    package func match(_ names: [ArraySlice<UInt8>], isFolder: Bool) -> Glob.Match {
         var matches = false
         var mayHold = false
         for glob in globs {

@@ -12,9 +12,9 @@ package struct Transfer<Channel: ObjectChannel>: Sendable {
     /// Chunks that are asked for ahead of the one that is being written.
     package static var aheadMax: Int { 8 }
 
-    private let channel: Channel
-    private let threads: DiskThreads
-    private let cache: ObjectStore?
+    let channel: Channel
+    let threads: DiskThreads
+    let cache: ObjectStore?
     private let known: PackCache?
 
     /// - Parameter cache: objects that this machine keeps; downloads look there first, and leave there what they fetch.

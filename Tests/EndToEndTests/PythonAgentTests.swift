@@ -33,7 +33,7 @@ import Testing
                     shards: {count: 2}
                     steps:
                       - run: |
-                          echo "shard $SHEAF_SHARD of $SHEAF_SHARDS"
+                          echo "shard $SHEAF_SHARD of $SHEAF_SHARD_COUNT"
                           echo '{"accuracy": {"kind": "ratio", "numerator": 9, "denominator": 10}}' > metrics.json
                     metrics: metrics.json
                 gates:

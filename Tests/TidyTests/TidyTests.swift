@@ -50,7 +50,7 @@ import Testing
             "Artifacts", "Storage", "Model",
         ],
         "AgentService": [
-            "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model", "CLinux",
+            "Client", "Expressions", "JSON", "Masking", "Wire", "Transport", "Artifacts", "Model", "CLinux",
         ],
         "Client": ["Wire", "Transport", "Artifacts", "Model"],
         "protoc-gen-sheaf": ["Wire"],

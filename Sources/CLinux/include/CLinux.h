@@ -2,3 +2,5 @@
 #pragma once
 #include "epoll.h"
 #include "files.h"
+#include "machine.h"
+#include "spawn.h"

@@ -2,7 +2,7 @@
 enum Commands {
     static let groups: [CommandGroup] = [
         CommandGroup(title: "Write a workflow", commands: [plan, lint, expr]),
-        CommandGroup(title: "Run it on a farm", commands: [submit, watch, status, logs, cancel, explain]),
+        CommandGroup(title: "Run it", commands: [run, submit, watch, status, logs, cancel, explain]),
         CommandGroup(
             title: "Read the answer",
             commands: [
@@ -10,6 +10,6 @@ enum Commands {
             ]),
         CommandGroup(
             title: "Look after the farm",
-            commands: [enrol, agents, agentsDrain, tokenCreate, revoke, coordinator]),
+            commands: [enrol, agents, agentsDrain, tokenCreate, revoke, coordinator, agent]),
     ]
 }

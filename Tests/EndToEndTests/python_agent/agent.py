@@ -192,7 +192,7 @@ def run(assignment, folder):
         if step.WhichOneof("action") != "run":
             continue
         environment = {"PATH": os.environ["PATH"], "SHEAF_SHARD": str(assignment.attempt.shard),
-                       "SHEAF_SHARDS": str(assignment.shard_count)}
+                       "SHEAF_SHARD_COUNT": str(assignment.shard_count)}
         done = subprocess.run(["bash", "-e", "-c", step.run], cwd=folder, env=environment, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT)
         for line in done.stdout.splitlines():

@@ -1,0 +1,95 @@
+import Glibc
+import Model
+import Synchronization
+
+/// Who attempts run as.
+package enum StepAccounts: Sendable, Equatable {
+    /// The agent's own user: steps could impersonate the agent. All that an unprivileged agent can do.
+    case own
+    /// One unprivileged user for all attempts: they cannot read the agent's files, but share a user with each other.
+    case user(Account)
+    /// A user for each running attempt, out of a range of numbers that nobody else uses: attempts can neither read nor
+    /// signal each other. What a privileged agent does unless it is told otherwise.
+    case pool(first: UInt32, count: UInt32, groups: [UInt32])
+
+    /// The range that systemd, too, takes for users that exist for a while; below 65 536, so that containers map it.
+    package static let standardPool = StepAccounts.pool(first: 61_184, count: 4_096, groups: [])
+
+    /// - Parameter stepUser: a user's name or number; `nil` for a user per attempt.
+    /// - Throws: `AgentError.configuration` for unknown users, and where an unprivileged agent is to change users.
+    package static func choose(stepUser: String?, groups: [UInt32] = []) throws(AgentError) -> Self {
+        guard let stepUser else {
+            return geteuid() == 0 ? .pool(first: 61_184, count: 4_096, groups: groups) : .own
+        }
+        guard geteuid() == 0 else {
+            throw .configuration(
+                "--step-user \(stepUser) needs an agent that runs as root",
+                help: "start the agent as root, or leave --step-user out")
+        }
+        guard let found = unsafe UInt32(stepUser).map({ unsafe getpwuid($0) }) ?? getpwnam(stepUser) else {
+            throw .configuration(
+                "there is no user '\(stepUser)'",
+                help: "make it, for example: useradd --system --no-create-home \(stepUser)")
+        }
+        let account = unsafe Account(
+            user: found.pointee.pw_uid, group: found.pointee.pw_gid, groups: groups,
+            name: String(cString: found.pointee.pw_name))
+        guard account.user != 0 else {
+            throw .configuration("--step-user is root", help: "name an unprivileged user: steps run strangers' code")
+        }
+        return .user(account)
+    }
+
+    /// What the agent must say at its start; `nil` when attempts are kept apart.
+    package var warning: String? {
+        switch self {
+        case .own:
+            "steps run as the agent's own user: jobs could read its key and impersonate it; start the agent as root to keep them apart"
+        case .user(let account):
+            "all attempts share the user '\(account.name)': they cannot read the agent's key, but could reach each other's files; leave --step-user out to give each its own"
+        case .pool: nil
+        }
+    }
+}
+
+/// Hands out users to attempts.
+final class AccountPool: Sendable {
+    private let accounts: StepAccounts
+    private let taken = Mutex(Set<UInt32>())
+
+    init(_ accounts: StepAccounts) { self.accounts = accounts }
+
+    /// - Returns: the account, `nil` for the agent's own; and whether no other attempt has it.
+    func take() throws(AgentError) -> (account: Account?, isExclusive: Bool) {
+        switch accounts {
+        case .own: return (nil, false)
+        case .user(let account): return (account, false)
+        case .pool(let first, let count, let groups):
+            let free = taken.withLock { taken -> UInt32? in
+                // A user with living processes is somebody's, whoever that is.
+                let table = Set(ProcessTable().entries.values.map(\.user))
+                guard let user = (first..<(first + count)).first(where: { !taken.contains($0) && !table.contains($0) })
+                else { return nil }
+                taken.insert(user)
+                return user
+            }
+            guard let free else { throw .system("find a free user for the attempt", EAGAIN) }
+            return (Account(user: free, group: free, groups: groups, name: "sheaf-\(free - first)"), true)
+        }
+    }
+
+    func giveBack(_ account: Account?) {
+        guard let account, case .pool = accounts else { return }
+        _ = taken.withLock { $0.remove(account.user) }
+    }
+
+    /// An account to try things with, that no attempt has; `nil` for the agent's own.
+    var probe: Account? {
+        switch accounts {
+        case .own: nil
+        case .user(let account): account
+        case .pool(let first, let count, let groups):
+            Account(user: first + count - 1, group: first + count - 1, groups: groups, name: "sheaf-probe")
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import Client
+import Glibc
+import Model
+import Transport
+import Wire
+
+extension Agent {
+    private static let pauseMin = Duration.milliseconds(100)
+    private static let pauseMax = Duration.seconds(15)
+
+    /// Connects, again and again, each time after a longer pause with some jitter: a thousand agents that lost one
+    /// coordinator do not come back in one instant.
+    func keepConnected() async throws {
+        let loop = try EventLoop(name: "sheaf-agent")
+        var pause = Self.pauseMin
+        var random = SystemRandomNumberGenerator()
+        while !Task.isCancelled {
+            var wasJoined = false
+            do {
+                let link = try await Link.connect(to: settings.address, as: settings.identity, on: loop)
+                wasJoined = try await serve(link)
+                if isDraining && held.isEmpty { return }
+            } catch let error as LinkError {
+                if let refusal = Self.refusal(error) { throw AgentError.farm(refusal) }
+                tell(.lost("\(error)"))
+            } catch is CancellationError {
+                return
+            }
+            line.set(nil)
+            session = nil
+            if wasJoined { pause = Self.pauseMin }
+            do { try await Task.sleep(for: pause * Double.random(in: 0.5...1.5, using: &random)) } catch { return }
+            pause = min(pause * 2, Self.pauseMax)
+        }
+    }
+
+    /// What no later attempt to connect would change.
+    private static func refusal(_ error: LinkError) -> String? {
+        switch error {
+        case .dismissed(let status) where status.code == .denied || status.code == .conflict:
+            "the farm refuses this agent: \(status.text)"
+        case .status(let status) where status.code == .denied || status.code == .conflict:
+            "the farm refuses this agent: \(status.text)"
+        case .certificate: "\(error)"
+        default: nil
+        }
+    }
+
+    /// One connection's life.
+    ///
+    /// - Returns: whether the farm took the agent in.
+    private func serve(_ link: Link) async throws -> Bool {
+        let stream = try await link.open(Proto.Agents.Work.self, urgency: .control)
+        session = stream
+        try await stream.send(
+            Proto.FromAgent.with {
+                $0.kind = .joined(
+                    .with {
+                        $0.capacity = Proto.Capacity(capacity)
+                        $0.holds = held.keys.sorted().map { Proto.AttemptRef($0) }
+                        $0.software = "sheaf"
+                        $0.incarnation = incarnation
+                    })
+            })
+        guard case .welcome(let welcome)? = try await stream.receive(Proto.ToAgent.self)?.kind else {
+            throw LinkError.broken("the farm did not welcome the agent")
+        }
+        heartbeatEvery = .milliseconds(Int64(max(10, welcome.heartbeatEveryMs)))
+        leaseLength = .milliseconds(Int64(welcome.leaseMs))
+        line.set(link)
+        tell(.joined(settings.address))
+        // What was started while the farm was away.
+        for (attempt, entry) in held where entry.report == nil {
+            say(
+                .started(
+                    .with {
+                        $0.attempt = Proto.AttemptRef(attempt)
+                        $0.at = Clock.wall().nanoseconds
+                    }))
+        }
+        return try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                try await self.beat(stream)
+                return true
+            }
+            group.addTask {
+                try await self.listen(stream)
+                return true
+            }
+            group.addTask {
+                await self.waitUntilIdle()
+                return true
+            }
+            defer { group.cancelAll() }
+            do {
+                _ = try await group.next()
+            } catch is CancellationError {
+                await link.close(LinkStatus(.ok, "the agent stops"))
+                throw CancellationError()
+            } catch {
+                self.line.lost(link)
+                if let error = error as? LinkError, Self.refusal(error) != nil { throw error }
+                self.tell(.lost("\(error)"))
+            }
+            await link.close(LinkStatus(.ok, "the agent leaves"))
+            return true
+        }
+    }
+
+    /// Back when the agent is draining and has nothing left.
+    private func waitUntilIdle() async {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        onIdle = { continuation.yield() }
+        continuation.yield()
+        for await _ in stream where isDraining && held.isEmpty { return }
+    }
+
+    private func beat(_ stream: LinkStream) async throws {
+        while true {
+            try await Task.sleep(for: heartbeatEvery)
+            heartbeatSentAt = Clock.monotonic()
+            let running = held.keys.sorted().map { Proto.AttemptRef($0) }
+            let free = Files.freeBytes(at: settings.workFolder)
+            try await stream.send(
+                Proto.FromAgent.with {
+                    $0.kind = .heartbeat(
+                        .with {
+                            $0.running = running
+                            $0.diskFree = free
+                        })
+                })
+        }
+    }
+
+    private func listen(_ stream: LinkStream) async throws {
+        while let message = try await stream.receive(Proto.ToAgent.self) {
+            switch message.kind {
+            case .offer(let offer): take(offer)
+            case .cancel(let cancel):
+                guard let attempt = try? cancel.attempt?.meaning() else { continue }
+                await self.cancel(attempt, cancel.reason)
+            case .forget(let forget):
+                guard let attempt = try? forget.attempt?.meaning() else { continue }
+                await self.forget(attempt, forget.reason)
+            case .renewed(let renewed):
+                renew(
+                    renewed.attempts.compactMap { try? $0.meaning() }, .milliseconds(Int64(renewed.leaseMs)))
+            case .drain(let drain):
+                isDraining = !drain.undo
+                tell(drain.undo ? .remark("new attempts are welcome again") : .draining(drain.reason))
+                if held.isEmpty { onIdle?() }
+            // What a later farm says and this agent does not know changes nothing.
+            case .welcome, nil: continue
+            }
+        }
+        throw LinkError.closed("the farm ended the stream")
+    }
+
+    /// Queues a word to the farm; lost with the connection, and said again by the next `joined`.
+    func say(_ kind: Proto.FromAgent.Kind) {
+        guard let session else { return }
+        // Not waited for: the stream keeps the order, and its failure is heard by `listen`.
+        Task { try? await session.send(Proto.FromAgent.with { $0.kind = kind }) }
+    }
+}

@@ -1,0 +1,56 @@
+import Glibc
+package import Model
+package import Transport
+
+/// How one agent is run.
+package struct AgentSettings: Sendable {
+    package var address: Address
+    package var identity: Identity
+    /// Attempts' folders and environments.
+    package var workFolder: String
+    /// Logs and reports until the farm has them: the agent's alone.
+    package var spoolFolder: String
+    /// What the agent offers at most; `nil`: all that the machine has.
+    package var cpus: Int?
+    package var memory: ByteCount?
+    package var labels: [String] = []
+    package var inputs: [InputCheck.Offer] = []
+    /// What the owner gives to every step: proxies, package indexes. Never the agent's own environment.
+    package var stepEnvironment: [(name: String, value: String)] = []
+    package var accounts: StepAccounts
+    package var keepsWorkspaces = false
+
+    package init(
+        address: Address, identity: Identity, workFolder: String, spoolFolder: String, accounts: StepAccounts
+    ) {
+        self.address = address
+        self.identity = identity
+        self.workFolder = workFolder
+        self.spoolFolder = spoolFolder
+        self.accounts = accounts
+    }
+
+    package var name: String { identity.principal.name }
+}
+
+/// What an agent tells its owner.
+package enum AgentEvent: Sendable, CustomStringConvertible {
+    case remark(String)
+    case joined(Address)
+    /// The connection is away; the agent goes on and looks for it.
+    case lost(String)
+    case attemptStarted(AttemptID, String)
+    case attemptEnded(AttemptID, Cause.Kind)
+    case draining(String)
+
+    package var description: String {
+        switch self {
+        case .remark(let text): "note: \(text)"
+        case .joined(let address): "joined the farm at \(address)"
+        case .lost(let why): "the farm is away: \(why)"
+        case .attemptStarted(let attempt, let name): "\(attempt) started: \(name)"
+        case .attemptEnded(let attempt, let cause): "\(attempt) ended: \(cause.rawValue)"
+        case .draining(let reason): "no new attempts: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,281 @@
+import Artifacts
+import Glibc
+import Model
+import Synchronization
+import Wire
+
+extension AttemptDriver {
+    // MARK: Items
+
+    /// Writes the items of this shard, one per line, to `$SHEAF_ITEMS`.
+    func fetchItems() async throws {
+        guard let slice = assignment.items, let place, let path = itemsPath else { return }
+        let transfer = transfer
+        let listing = try await farm {
+            try await transfer.fetch(slice.listing, of: slice.listing.digest, bytesMax: Limits.itemsFileBytesMax)
+        }
+        var text: [UInt8] = []
+        var number = 0
+        for line in listing.bytes.split(separator: UInt8(ascii: "\n")) {
+            if number >= slice.first + slice.count { break }
+            if number >= slice.first {
+                text += line
+                text.append(UInt8(ascii: "\n"))
+            }
+            number += 1
+        }
+        guard number == slice.first + slice.count else {
+            throw AgentError.farm(
+                "the listing has \(number) items, and this shard was given \(slice.first + slice.count)")
+        }
+        try place.folder.write(text, to: path, mode: 0o644)
+    }
+
+    /// Lists a cell's items: from a file of the code tree, what a command writes, or what a collector finds.
+    func list() async throws {
+        guard let place, let source = assignment.itemSource else { throw AgentError.farm("a listing without a source") }
+        try await unpackTree(into: place.folder.workspace, existing: .replace)
+        let bytes: [UInt8]
+        switch source {
+        case .file(let named):
+            let path = try contexts.text(of: named, "shards.items.file")
+            // No step has run yet: the workspace holds the submitted tree and nothing else.
+            do {
+                let file = try TreePath(Array(path.utf8))
+                bytes = try Files.read(
+                    place.folder.workspace + "/" + file.text, bytesMax: Limits.itemsFileBytesMax, followingLinks: false)
+            } catch {
+                throw AgentError.user("shards.items.file '\(path.prefix(200))': \(error)")
+            }
+        case .command(let text):
+            bytes = try await written(by: try contexts.text(of: text, "shards.items.command"), place)
+        case .collect(let collector):
+            guard collector == "pytest" else { throw AgentError.user("there is no collector '\(collector)'") }
+            let all = try await written(by: "python -m pytest --collect-only -q", place)
+            bytes = Array(
+                all.split(separator: UInt8(ascii: "\n")).filter { $0.firstRange(of: Array("::".utf8)) != nil }
+                    .joined(separator: [UInt8(ascii: "\n")]))
+        }
+        let items = try Self.items(bytes)
+        let object = VerifiedObject(naming: Array(items.joined(separator: "\n").utf8))
+        let transfer = transfer
+        _ = try await farm { try await transfer.give(object) }
+        report.listing = object.object.message
+        report.listingCount = UInt32(clamping: items.count)
+        output.say("listed \(items.count) items")
+    }
+
+    /// The lines of a listing as items: no empty ones, each once.
+    private static func items(_ bytes: [UInt8]) throws(AgentError) -> [String] {
+        var items: [String] = []
+        var seen: Set<String> = []
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            guard let text = String(validating: line, as: UTF8.self) else {
+                throw .user("line \(items.count + 1) of the listing is not UTF-8")
+            }
+            let item = text.trimmed
+            if item.isEmpty { continue }
+            guard item.utf8.count <= Limits.itemIDBytesMax else {
+                throw .user(
+                    "item \(items.count + 1) has more than \(Limits.itemIDBytesMax) bytes: '\(item.prefix(60))…'")
+            }
+            guard seen.insert(item).inserted else { throw .user("the listing names '\(item.prefix(100))' twice") }
+            items.append(item)
+            guard items.count <= Limits.itemsPerCellMax else {
+                throw .user("the listing has more than \(Limits.itemsPerCellMax) items")
+            }
+        }
+        return items
+    }
+
+    /// What a command writes on its standard output; what it complains of goes to the log.
+    private func written(by script: String, _ place: Place) async throws -> [UInt8] {
+        let files = try CommandFiles(in: place.folder, number: 0)
+        let environment = environment(own: [], commandFiles: files.variables)
+        let path = environment.last { $0.hasPrefix("PATH=") }.map { String($0.dropFirst(5)) } ?? ""
+        let shell = Shell.standard(hasBash: find("bash", path: path) != nil)
+        let file = place.folder.files + "/list" + shell.suffix
+        try place.folder.write(Array(script.utf8), to: file, mode: 0o700)
+        let taken = TakenBytes(max: Limits.itemsFileBytesMax)
+        output.say("listing: \(script)")
+        output.beginStep()
+        let (exit, _) = try await execute(
+            shell.arguments(script: file), environment: environment, directory: place.folder.workspace,
+            output: { [output] stream, bytes in
+                if stream == .out { taken.add(bytes) } else { output.take(stream, bytes) }
+            })
+        _ = output.endStep()
+        guard exit.how == .code(0) else {
+            throw AgentError.user("the command that lists items failed (\(exit.how)): \(output.last.line)")
+        }
+        guard !taken.isTooMuch else { throw AgentError.user("the command that lists items writes more than 1 GiB") }
+        return taken.bytes
+    }
+
+    // MARK: The code tree
+
+    /// Unpacks the run's code tree. It belongs to the attempt's user.
+    func unpackTree(into folder: String, existing: TreeWriter.Existing = .refuse) async throws {
+        guard let tree = assignment.tree else { throw AgentError.user("the run has no code tree to check out") }
+        let transfer = transfer
+        let owner = place?.account.map { Owner(user: $0.user, group: $0.group) }
+        let root = try Folder(at: folder)
+        try await farm {
+            let object = try await transfer.reference(to: tree, of: tree)
+            try await transfer.download(object, into: root, existing: existing, owner: owner)
+        }
+    }
+
+    // MARK: Actions
+
+    /// Does what an action of GitHub's does here.
+    ///
+    /// - Returns: its outputs.
+    func use(_ action: String, _ with: [CommandFile.Entry]) async throws -> [CommandFile.Entry] {
+        let with = Dictionary(with.map { ($0.name.lowercased(), $0.value) }) { $1 }
+        switch action.lowercased() {
+        case "actions/checkout": return try await checkout(with)
+        case "actions/setup-python":
+            let wanted = with["python-version"] ?? assignment.python ?? ""
+            let interpreter = try interpreter(for: wanted)
+            if view?.interpreter != interpreter { try await enter(interpreter, steps: []) }
+            return [
+                .init(name: "python-version", value: interpreter.version),
+                .init(name: "python-path", value: (view?.bin ?? "") + "/python"),
+                .init(name: "cache-hit", value: "false"),
+            ]
+        case "actions/upload-artifact": return try await upload(with)
+        case "actions/download-artifact": return try await download(with)
+        default: throw AgentError.user("the action '\(action)' is not supported")
+        }
+    }
+
+    private func checkout(_ with: [String: String]) async throws -> [CommandFile.Entry] {
+        guard let place else { throw AgentError.cancelled }
+        let own = assignment.github("repository")
+        if let repository = with["repository"], !repository.isEmpty, repository != own {
+            throw AgentError.user(
+                "checkout of another repository ('\(repository)') is not supported: only the submitted tree is here")
+        }
+        var folder = place.folder.workspace
+        if let path = with["path"], !path.isEmpty {
+            let target = path.resolved(from: folder).standardizedPath
+            guard target.isInside(folder) else {
+                throw AgentError.user("checkout's path '\(path)' leads out of the workspace")
+            }
+            if target != folder { folder = try subfolder(target, of: folder) }
+        }
+        try await unpackTree(into: folder, existing: .replace)
+        return [
+            .init(name: "ref", value: assignment.github("ref")), .init(name: "commit", value: assignment.github("sha")),
+        ]
+    }
+
+    /// Makes a folder below one that belongs to the attempt's user, through no link.
+    private func subfolder(_ target: String, of folder: String) throws -> String {
+        let below = String(target.dropFirst(folder.count + 1))
+        let owner = place?.account.map { Owner(user: $0.user, group: $0.group) }
+        _ = try Folder(at: folder).subfolder(below, creating: true, owner: owner)
+        return target
+    }
+
+    private func upload(_ with: [String: String]) async throws -> [CommandFile.Entry] {
+        guard let place else { throw AgentError.cancelled }
+        let name = with["name"].flatMap { $0.isEmpty ? nil : $0 } ?? "artifact"
+        guard let paths = with["path"], !paths.trimmed.isEmpty else {
+            throw AgentError.user("upload-artifact needs 'path'")
+        }
+        guard Self.isArtifactName(name) else {
+            throw AgentError.user(
+                "'\(name.prefix(100))' is no name of an artifact: no \" : < > | * ? \\ / and no line breaks")
+        }
+        guard !report.artifacts.contains(where: { $0.name == name }) || with["overwrite"] == "true" else {
+            throw AgentError.user(
+                "this attempt has uploaded an artifact '\(name)' already; overwrite: true replaces it")
+        }
+        let policyText = with["if-no-files-found"] ?? "warn"
+        guard let policy = NoFilesPolicy(rawValue: policyText) else {
+            throw AgentError.user("if-no-files-found is warn, error or ignore, not '\(policyText)'")
+        }
+        let patterns = try PathPatterns(paths, workspace: place.folder.workspace)
+        let scan = try TreeScan(
+            of: Folder(at: place.folder.workspace), .patterns(patterns, hidden: with["include-hidden-files"] == "true"))
+        for warning in try scan.warnings(policy, for: patterns) { output.note("warning", warning) }
+        guard !scan.isEmpty else { return [] }
+        let transfer = transfer
+        let uploaded = try await farm { try await transfer.upload(TreePlan(scan)) }
+        report.artifacts.removeAll { $0.name == name }
+        report.artifacts.append(
+            .with {
+                $0.name = name
+                $0.manifest = uploaded.manifest.message
+                $0.contentBytes = UInt64(clamping: uploaded.contentBytes)
+                $0.files = UInt32(clamping: uploaded.files)
+                $0.retentionDays = with["retention-days"].flatMap { UInt32($0) } ?? 0
+            })
+        output.say(
+            "artifact '\(name)': \(uploaded.files) files, \(ByteCount(Int64(uploaded.contentBytes))), \(ByteCount(Int64(uploaded.sentBytes))) sent"
+        )
+        return [
+            .init(name: "artifact-digest", value: uploaded.manifest.digest.hex),
+            .init(name: "artifact-id", value: uploaded.manifest.digest.short),
+        ]
+    }
+
+    private static func isArtifactName(_ name: String) -> Bool {
+        let forbidden: Set<Character> = ["\"", ":", "<", ">", "|", "*", "?", "\r", "\n", "\\", "/", "\0"]
+        return !name.isEmpty && name.utf8.count <= 255 && !name.contains(where: forbidden.contains) && name != "."
+            && name != ".."
+    }
+
+    private func download(_ with: [String: String]) async throws -> [CommandFile.Entry] {
+        guard let place else { throw AgentError.cancelled }
+        let target = (with["path"] ?? "").resolved(from: place.folder.workspace).standardizedPath
+        guard target.isInside(place.folder.workspace) else {
+            throw AgentError.user("download-artifact's path '\(with["path"] ?? "")' leads out of the workspace")
+        }
+        let name = with["name"].flatMap { $0.isEmpty ? nil : $0 }
+        let pattern = try with["pattern"].flatMap { $0.isEmpty ? nil : $0 }.map { try PathPatterns($0, workspace: nil) }
+        let chosen = assignment.artifacts.filter { item in
+            let own = item.artifact?.name ?? ""
+            if let name { return own == name }
+            guard let pattern else { return true }
+            return pattern.match([Array(own.utf8)[...]], isFolder: false) == .matches
+        }
+        guard !chosen.isEmpty || name == nil else {
+            let known = Set(assignment.artifacts.compactMap { $0.artifact?.name }).sorted().joined(separator: ", ")
+            throw AgentError.user(
+                "no job that this one needs has an artifact '\(name ?? "")'"
+                    + (known.isEmpty ? "" : "; there are \(known)"))
+        }
+        let merges = name != nil || with["merge-multiple"] == "true"
+        let owner = place.account.map { Owner(user: $0.user, group: $0.group) }
+        for item in chosen {
+            guard let artifact = item.artifact, let object = artifact.manifest.flatMap(ObjectRef.init) else { continue }
+            // One of several shards' artifacts of a name lies in its own folder, unless they are to be merged.
+            let below = merges ? target : target + "/" + artifact.name
+            let folder = below == place.folder.workspace ? below : try subfolder(below, of: place.folder.workspace)
+            let transfer = transfer
+            let root = try Folder(at: folder)
+            _ = try await farm { try await transfer.download(object, into: root, existing: .replace, owner: owner) }
+        }
+        return [.init(name: "download-path", value: target)]
+    }
+}
+
+/// Bytes that a program writes, up to a limit.
+final class TakenBytes: Sendable {
+    private let most: Int
+    private let state = Mutex((bytes: [UInt8](), isTooMuch: false))
+
+    init(max: Int) { most = max }
+
+    func add(_ bytes: ArraySlice<UInt8>) {
+        state.withLock { state in
+            if state.bytes.count + bytes.count > most { state.isTooMuch = true } else { state.bytes += bytes }
+        }
+    }
+
+    var bytes: [UInt8] { state.withLock { $0.bytes } }
+    var isTooMuch: Bool { state.withLock { $0.isTooMuch } }
+}

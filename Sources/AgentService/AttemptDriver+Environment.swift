@@ -1,0 +1,177 @@
+import Glibc
+import JSON
+import Model
+
+extension AttemptDriver {
+    // MARK: What every program gets
+
+    func runnerContext(_ folder: AttemptFolder) -> [Value.Member] {
+        [
+            Value.Member("os", "Linux"), Value.Member("arch", .string(Self.runnerArchitecture)),
+            Value.Member("name", .string(host.agent)), Value.Member("temp", .string(folder.temporary)),
+            Value.Member("tool_cache", .string(folder.home + "/.tools")),
+            Value.Member("environment", "self-hosted"), Value.Member("debug", ""),
+        ]
+    }
+
+    private static var runnerArchitecture: String {
+        switch Discovery.architecture {
+        case "x64": "X64"
+        case "arm64": "ARM64"
+        default: "OTHER"
+        }
+    }
+
+    /// Files that live as long as the attempt.
+    func prepareFiles(_ folder: AttemptFolder) throws {
+        let event = assignment.context("github")["event"] ?? .object([])
+        try folder.write(Array(JSONWriter.text(event).utf8), to: folder.files + "/event.json")
+    }
+
+    var itemsPath: String? { assignment.items == nil ? nil : place.map { $0.folder.files + "/items.txt" } }
+    var itemsOutPath: String { (place?.folder.files ?? "") + "/items.jsonl" }
+    /// Where metrics are read from: what the job names, below the workspace, else a file of our own.
+    var metricsPath: String {
+        guard let place else { return "" }
+        if let named = assignment.work.metrics { return named.resolved(from: place.folder.workspace).standardizedPath }
+        return place.folder.files + "/metrics.json"
+    }
+
+    /// The environment of a program: nothing of the agent's own, except what its owner chose to give.
+    func environment(own: [CommandFile.Entry], commandFiles: [CommandFile.Entry]) -> [String] {
+        guard let place else { return [] }
+        let folder = place.folder
+        var entries: [CommandFile.Entry] = []
+        func set(_ name: String, _ value: String) {
+            entries.removeAll { $0.name == name }
+            entries.append(CommandFile.Entry(name: name, value: value))
+        }
+        set("LANG", "C.UTF-8")
+        for entry in host.environment { set(entry.name, entry.value) }
+        let user = place.account?.name ?? Self.ownName
+        for (name, value) in [
+            ("HOME", folder.home), ("TMPDIR", folder.temporary), ("USER", user), ("LOGNAME", user),
+            ("SHELL", "/bin/sh"), ("CI", "true"),
+        ] { set(name, value) }
+        for (name, value) in githubVariables(folder) { set(name, value) }
+        if let view { for (name, value) in Self.variables(of: view) { set(name, value) } }
+        set("PATH", searchPath)
+        for entry in contexts.environment + own { set(entry.name, entry.value) }
+        // A job may set PATH, but what steps added to it still comes first.
+        if let path = entries.last(where: { $0.name == "PATH" })?.value, path != searchPath, !addedPaths.isEmpty {
+            set("PATH", (addedPaths.reversed() + [path]).joined(separator: ":"))
+        }
+        for entry in commandFiles { set(entry.name, entry.value) }
+        for (name, value) in sheafVariables() { set(name, value) }
+        return entries.map { "\($0.name)=\($0.value)" }
+    }
+
+    var searchPath: String {
+        (addedPaths.reversed() + [view?.bin].compactMap { $0 } + [host.searchPath]).joined(separator: ":")
+    }
+
+    private static var ownName: String {
+        guard let entry = unsafe getpwuid(geteuid()) else { return "sheaf" }
+        return unsafe String(cString: entry.pointee.pw_name)
+    }
+
+    static func variables(of view: EnvironmentView) -> [(String, String)] {
+        var variables = [("VIRTUAL_ENV", view.path)]
+        for name in ["pythonLocation", "Python_ROOT_DIR", "Python2_ROOT_DIR", "Python3_ROOT_DIR"] {
+            variables.append((name, view.path))
+        }
+        return variables
+    }
+
+    private func githubVariables(_ folder: AttemptFolder) -> [(String, String)] {
+        var variables = [
+            ("GITHUB_ACTIONS", "true"), ("GITHUB_WORKSPACE", folder.workspace),
+            ("GITHUB_EVENT_PATH", folder.files + "/event.json"), ("GITHUB_JOB", assignment.jobID),
+            ("GITHUB_RUN_ID", String(assignment.id.run.number)),
+            ("GITHUB_RUN_NUMBER", String(assignment.id.run.number)),
+            ("GITHUB_RUN_ATTEMPT", String(assignment.id.number)),
+            ("RUNNER_OS", "Linux"), ("RUNNER_ARCH", Self.runnerArchitecture), ("RUNNER_NAME", host.agent),
+            ("RUNNER_TEMP", folder.temporary), ("RUNNER_TOOL_CACHE", folder.home + "/.tools"),
+            ("RUNNER_ENVIRONMENT", "self-hosted"),
+        ]
+        for member in assignment.context("github").members ?? [] {
+            guard case .string(let value) = member.value, Self.githubNames.contains(member.key) else { continue }
+            variables.append(("GITHUB_" + member.key.uppercased(), value))
+        }
+        return variables
+    }
+
+    /// Members of `github` that are variables too.
+    private static let githubNames: Set<String> = [
+        "action", "actor", "actor_id", "api_url", "base_ref", "event_name", "graphql_url", "head_ref", "ref",
+        "ref_name",
+        "ref_protected", "ref_type", "repository", "repository_id", "repository_owner", "repository_owner_id",
+        "retention_days", "server_url", "sha", "triggering_actor", "workflow", "workflow_ref", "workflow_sha",
+    ]
+
+    private func sheafVariables() -> [(String, String)] {
+        let id = assignment.id
+        var variables = [
+            (Enclosure.markName, place?.enclosure.mark ?? ""), ("SHEAF_RUN", String(id.run.number)),
+            ("SHEAF_JOB", assignment.jobID), ("SHEAF_CELL", assignment.cellID),
+            ("SHEAF_ATTEMPT_NUMBER", String(id.number)), ("SHEAF_CPUS", String(assignment.cpus)),
+            ("SHEAF_METRICS", metricsPath), ("SHEAF_ITEMS_OUT", itemsOutPath),
+        ]
+        if !id.shard.isListing {
+            variables.append(("SHEAF_SHARD", String(id.shard.shard)))
+            variables.append(("SHEAF_SHARD_COUNT", String(assignment.shardCount)))
+        }
+        if let itemsPath { variables.append(("SHEAF_ITEMS", itemsPath)) }
+        // The leased devices and no others; an attempt without GPUs sees none.
+        if host.hasCUDA {
+            variables.append(("CUDA_VISIBLE_DEVICES", assignment.gpus.joined(separator: ",")))
+            variables.append(
+                ("NVIDIA_VISIBLE_DEVICES", assignment.gpus.isEmpty ? "void" : assignment.gpus.joined(separator: ",")))
+        }
+        return variables
+    }
+
+    // MARK: Programs
+
+    /// Finds a program on the steps' own PATH.
+    func find(_ name: String, path: String) -> String? {
+        if name.contains("/") { return name }
+        for folder in path.split(separator: ":") {
+            let candidate = folder + "/" + name
+            // Run by the attempt's user: whether that may execute it shows when it does.
+            if let facts = Files.facts(candidate), facts.kind == .file, facts.mode & 0o111 != 0 { return candidate }
+        }
+        return nil
+    }
+
+    /// Starts a program of the attempt and waits for it.
+    func execute(
+        _ arguments: [String], environment: [String], directory: String,
+        output taker: (@Sendable (StepProcess.Stream, ArraySlice<UInt8>) -> Void)? = nil, timeout: Duration? = nil
+    ) async throws -> (exit: ProcessExit, isLate: Bool) {
+        guard let place else { throw AgentError.cancelled }
+        if isOver { throw AgentError.cancelled }
+        let path = environment.last { $0.hasPrefix("PATH=") }.map { String($0.dropFirst(5)) } ?? ""
+        guard let program = find(arguments[0], path: path) else {
+            throw AgentError.user("the program '\(arguments[0])' is not on PATH (\(path))")
+        }
+        for text in arguments + environment where text.utf8.count >= Program.argumentBytesMax {
+            throw AgentError.user(
+                "'\(text.prefix(40))…' is longer than the kernel's limit of \(Program.argumentBytesMax >> 10) KiB for one argument or variable"
+            )
+        }
+        output.touch()
+        let process = try StepProcess.start(
+            Program(
+                path: program, arguments: arguments, environment: environment, directory: directory,
+                account: place.account, mounts: place.mounts),
+            in: place.enclosure, output: taker ?? { [output] stream, bytes in output.take(stream, bytes) })
+        processes.append(process)
+        let alarm = timeout.map { limit in
+            StepAlarm(process, in: place.enclosure, after: limit, grace: assignment.grace)
+        }
+        let exit = await process.exit
+        let isLate = alarm?.stop() ?? false
+        return (exit, isLate)
+    }
+}

@@ -1,0 +1,297 @@
+import Artifacts
+import Glibc
+import Model
+import Wire
+
+/// Works on one attempt from its assignment to its report: folders, data, environment, steps, results.
+///
+/// It lives on a thread of its own, for much of what it does blocks.
+actor AttemptDriver {
+    let assignment: Assignment
+    let host: AttemptHost
+    let output: StepOutput
+    let transfer: Transfer<FarmObjects.Channel>
+    nonisolated let thread: ThreadExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
+
+    var report: Proto.AttemptReport
+    var contexts: AttemptContexts
+    /// Made when the attempt begins.
+    var place: Place?
+    /// Folders that go before everything else on PATH, the last added first.
+    var addedPaths: [String] = []
+    var view: EnvironmentView?
+    var environmentLock: String?
+    /// The first thing that made the attempt fail.
+    var failure: Cause?
+    var processes: [StepProcess] = []
+    /// What steps wrote to GITHUB_STEP_SUMMARY.
+    var stepSummary: [UInt8] = []
+
+    private var watch: AttemptWatch
+    private var isAbandoned = false
+    /// What the attempt waits for and that a stop takes back: a download, an environment.
+    private var current: (task: Task<Void, Never>, cancel: @Sendable () -> Void)?
+    private let pokes: AsyncStream<Void>.Continuation
+    private let poked: AsyncStream<Void>
+
+    /// Where an attempt lives.
+    struct Place {
+        var folder: AttemptFolder
+        var enclosure: Enclosure
+        var account: Account?
+        var mounts: MountNamespace?
+    }
+
+    init(_ assignment: Assignment, on host: AttemptHost, log: LogSpool) {
+        self.assignment = assignment
+        self.host = host
+        output = StepOutput(log)
+        transfer = Transfer(host.objects.channel(for: assignment.id), cache: host.cache)
+        thread = ThreadExecutor(name: "attempt")
+        contexts = AttemptContexts(given: assignment.contexts, runner: [], workspace: "")
+        report = .with {
+            $0.attempt = Proto.AttemptRef(assignment.id)
+            $0.metricsPath = assignment.work.metrics ?? ""
+        }
+        watch = AttemptWatch(
+            AttemptWatch.Limits(
+                job: assignment.timeout, idle: assignment.idleTimeout, grace: assignment.grace, wrapUp: host.wrapUp),
+            at: Clock.monotonic())
+        (poked, pokes) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Takes the attempt back: its processes are ended, and only steps that always run still do.
+    func cancel(_ why: String) { perform(watch.handle(.cancel(why), at: Clock.monotonic())) }
+    /// Ends everything at once: nobody may work on this attempt any more.
+    func endLease() { perform(watch.handle(.leaseEnded, at: Clock.monotonic())) }
+
+    /// Why the attempt was stopped from outside its steps; `nil` when it was not.
+    var stopReason: AttemptWatch.Reason? { watch.reason }
+    /// Nothing further may start.
+    var isOver: Bool { isAbandoned }
+
+    /// Does all of it. Nothing that the attempt started is left when this returns.
+    func run() async -> Proto.AttemptReport {
+        report.startedAt = Clock.wall().nanoseconds
+        // Waited for below: it ends when `pokes` does.
+        let watching = Task { await keepWatch() }
+        do {
+            try settleIn()
+            try await work()
+        } catch {
+            fail(Self.cause(of: error))
+        }
+        await windUp()
+        _ = watch.handle(.finished, at: Clock.monotonic())
+        pokes.finish()
+        await watching.value
+        conclude()
+        output.log.complete()
+        report.logBytes = output.log.bytes
+        return report
+    }
+
+    // MARK: Watching
+
+    private func keepWatch() async {
+        var pokes = poked.makeAsyncIterator()
+        while true {
+            let (heard, line) = output.last
+            let effects = watch.handle(.tick(lastHeard: heard, lastLine: line), at: Clock.monotonic())
+            perform(effects)
+            var wakeAt = Instant.distantFuture
+            for case .wake(let at) in effects { wakeAt = min(wakeAt, at) }
+            let delay = max(Duration.milliseconds(1), Clock.monotonic().duration(to: wakeAt))
+            let alarm = Task { [self] in
+                // Cancelled when something else woke the watch first.
+                guard (try? await Task.sleep(for: min(delay, .seconds(3_600)))) != nil else { return }
+                self.pokes.yield()
+            }
+            let goesOn = await pokes.next(isolation: self) != nil
+            alarm.cancel()
+            if !goesOn { return }
+        }
+    }
+
+    private func perform(_ effects: [AttemptWatch.Effect]) {
+        for effect in effects {
+            switch effect {
+            case .terminate(let reason):
+                contexts.status = .cancelled
+                output.say(Self.sentence(for: reason))
+                current?.cancel()
+                place?.enclosure.signalAll(SIGTERM)
+            case .kill:
+                output.say("what still ran after \(Self.words(assignment.grace)) is killed")
+                killAll()
+            case .abandon(let reason):
+                isAbandoned = true
+                contexts.status = .cancelled
+                output.say(Self.sentence(for: reason) + ": everything ends now")
+                current?.cancel()
+                killAll()
+            case .wake: break
+            }
+        }
+        if !effects.isEmpty { pokes.yield() }
+    }
+
+    /// What a stop left running is gone: steps that always run may start.
+    func haltIfStopped() {
+        guard watch.reason != nil, !isAbandoned else { return }
+        killAll()
+        perform(watch.handle(.halted, at: Clock.monotonic()))
+    }
+
+    func killAll() {
+        guard let left = place?.enclosure.killAll(), !left.isEmpty else { return }
+        output.note(
+            "error", "\(left.count) processes cannot be killed: \(left.map { String($0.pid) }.joined(separator: ", "))")
+    }
+
+    /// Does what can be taken back when the attempt is stopped.
+    func stoppable<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
+        if isAbandoned { throw AgentError.cancelled }
+        let task = Task { try await body() }
+        current = (Task { _ = await task.result }, { task.cancel() })
+        defer { current = nil }
+        return try await task.value
+    }
+
+    // MARK: Beginning
+
+    private func settleIn() throws {
+        try Files.makeFolder(host.attemptsFolder, mode: 0o711)
+        let (account, isExclusive) = try host.accounts.take()
+        do {
+            let name = assignment.id.fileName
+            let folder = try AttemptFolder(at: host.attemptsFolder + "/" + name, for: account)
+            let enclosure = Enclosure(
+                in: host.cgroups, name: name + "-" + host.incarnation, mark: name + "-" + host.incarnation,
+                ownUser: isExclusive ? account?.user : nil,
+                limits: Cgroups.Limits(memory: assignment.memory, processesMax: host.processesMax))
+            var mounts: MountNamespace?
+            if account != nil, let views = host.views {
+                mounts = try MountNamespace(views.mounts(temporary: folder.temporary))
+            }
+            place = Place(folder: folder, enclosure: enclosure, account: account, mounts: mounts)
+            contexts.workspace = folder.workspace
+            contexts.runner = runnerContext(folder)
+            try prepareFiles(folder)
+        } catch {
+            if place == nil { host.accounts.giveBack(account) }
+            throw error
+        }
+    }
+
+    /// Ends what still runs, and removes what the attempt had.
+    private func windUp() async {
+        guard let place else { return }
+        killAll()
+        for process in processes { await process.closeOutput() }
+        processes = []
+        countUsage(place.enclosure)
+        ProcessTable.collectOrphans(except: StepProcess.isWaitedFor)
+        place.enclosure.remove()
+        if host.keepsWorkspaces {
+            output.say("the attempt's folder stays at \(place.folder.path)")
+        } else {
+            let left = place.folder.remove()
+            if !left.isEmpty { output.note("warning", "could not be removed: \(left.joined(separator: ", "))") }
+        }
+        host.accounts.giveBack(place.account)
+        self.place = nil
+    }
+
+    private func countUsage(_ enclosure: Enclosure) {
+        var usage = report.usage ?? Proto.Usage()
+        usage.peakMemoryBytes = UInt64(clamping: enclosure.peakMemory?.bytes ?? 0)
+        if let cpu = enclosure.cpuNanoseconds { usage.cpuNs = cpu }
+        report.usage = usage
+    }
+
+    // MARK: Ending
+
+    /// The first failure is the cause; what follows from it is not.
+    func fail(_ cause: Cause) {
+        if failure == nil { failure = cause }
+        if contexts.status == .success { contexts.status = .failure }
+    }
+
+    private func conclude() {
+        var cause = failure ?? Cause(.passed)
+        switch watch.reason {
+        case .timeout:
+            cause = Cause(.timeout, evidence: "the job's limit of \(Self.words(assignment.timeout)) was reached")
+        case .idle(let line):
+            let idle = assignment.idleTimeout.map(Self.words) ?? ""
+            cause = Cause(
+                .idle, evidence: "no output for \(idle); the last line was: \(line.isEmpty ? "(none)" : line)")
+        case .cancelled(let why): cause = Cause(.cancelled, evidence: why)
+        case .leaseEnded: cause = Cause(.lostAgent, evidence: "the lease ended while the farm could not be reached")
+        case nil: break
+        }
+        if case .passed = cause.kind, output.log.isDiskFull {
+            cause = Cause(.diskFull, evidence: "the agent's disk was full: the log is not whole")
+        }
+        report.cause = cause.kind.rawValue
+        report.code = cause.code.map { Int32($0) }
+        report.evidence = output.masked(cause.evidence)
+        report.endedAt = Clock.wall().nanoseconds
+        report.annotations = output.annotations.map { annotation in
+            .with {
+                $0.level = annotation.level
+                $0.file = annotation.file
+                $0.line = UInt32(clamping: annotation.line)
+                $0.title = annotation.title
+                $0.text = annotation.text
+            }
+        }
+        if output.droppedAnnotations > 0 {
+            output.say(
+                "\(output.droppedAnnotations) annotations beyond the limit of \(StepOutput.annotationsMax) were dropped"
+            )
+        }
+    }
+
+    // MARK: Words
+
+    static func cause(of error: any Error) -> Cause {
+        switch error {
+        case let error as AgentError:
+            switch error {
+            case .user: Cause(.userError, evidence: "\(error)")
+            case .setup(let text, let code): Cause(.userExit, code: code, evidence: text)
+            case .dataUnavailable: Cause(.dataUnavailable, evidence: "\(error)")
+            case .cancelled: Cause(.cancelled, evidence: "cancelled")
+            case .configuration, .farm: Cause(.agentFault, evidence: "\(error)")
+            case .system: Cause(error.isDiskFull ? .diskFull : .agentFault, evidence: "\(error)")
+            }
+        case let error as ArtifactError:
+            switch error.blame {
+            case .user: Cause(.userError, evidence: "\(error)")
+            case .sender: Cause(.agentFault, evidence: "\(error)")
+            case .machine: Cause(error.isDiskFull ? .diskFull : .agentFault, evidence: "\(error)")
+            }
+        case is CancellationError: Cause(.cancelled, evidence: "cancelled")
+        default: Cause(.agentFault, evidence: "\(error)")
+        }
+    }
+
+    private static func sentence(for reason: AttemptWatch.Reason) -> String {
+        switch reason {
+        case .timeout: "the job's time is over"
+        case .idle: "the job has written nothing for too long"
+        case .cancelled(let why): "cancelled: \(why)"
+        case .leaseEnded: "the lease has ended"
+        }
+    }
+
+    /// `30 min`, `90 s`, `1.5 s`.
+    static func words(_ duration: Duration) -> String {
+        let seconds = duration.inSeconds
+        if seconds >= 120, seconds.truncatingRemainder(dividingBy: 60) == 0 { return "\(Int(seconds / 60)) min" }
+        return seconds == seconds.rounded() ? "\(Int(seconds)) s" : "\((seconds * 1000).rounded() / 1000) s"
+    }
+}

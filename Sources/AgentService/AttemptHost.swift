@@ -1,0 +1,36 @@
+import Artifacts
+import Model
+
+/// What an agent lends to each of its attempts.
+struct AttemptHost: Sendable {
+    var agent: String
+    /// `attempts/` and `environments/` lie here; traversable, but each attempt's folder only by its user.
+    var workFolder: String
+    /// Logs and reports, until the farm has them: the agent's alone.
+    var spoolFolder: String
+    var interpreters: [Interpreter]
+    var cgroups: Cgroups
+    var accounts: AccountPool
+    var environments: Environments
+    /// What the owner offers, as it was checked when the agent started.
+    var heldInputs: [HeldInput]
+    /// The farm's objects, over whatever connection there is.
+    var objects: FarmObjects
+    var cache: ObjectStore?
+    /// What the owner gives to every step: proxies, package indexes, certificates. Never the agent's own environment.
+    var environment: [CommandFile.Entry]
+    var hasCUDA: Bool
+    var processesMax = 8192
+    /// Attempts' folders stay, for whoever looks for a mistake.
+    var keepsWorkspaces = false
+    /// How long steps that always run may take after a job was stopped.
+    var wrapUp = Duration.minutes(5)
+    /// Where programs are searched after everything that the job put in front.
+    var searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    /// Makes part of the names of cgroups: one that was killed is not used again, even by the agent's next life.
+    var incarnation: String
+    /// Builds the view of the file system for an attempt; `nil` where the agent may not mount.
+    var views: PrivateViews?
+
+    var attemptsFolder: String { workFolder + "/attempts" }
+}

@@ -1,0 +1,100 @@
+import Model
+
+/// Decides when an attempt must stop, and how: asked first, then killed, then left some time for the steps that still want
+/// to run, then ended.
+struct AttemptWatch: Equatable, Sendable {
+    struct Limits: Equatable, Sendable {
+        var job: Duration
+        var idle: Duration?
+        /// From TERM to KILL.
+        var grace: Duration
+        /// How long steps with `if: always()` may take once the job has been stopped; GitHub gives them five minutes.
+        var wrapUp = Duration.minutes(5)
+    }
+
+    enum Reason: Equatable, Sendable {
+        case timeout
+        case idle(lastLine: String)
+        case cancelled(String)
+        /// Nobody may work on the attempt any more: not even the steps that always run.
+        case leaseEnded
+    }
+
+    enum Event: Equatable, Sendable {
+        case cancel(String)
+        case leaseEnded
+        /// The time has moved on; when the attempt was last heard, and its last words.
+        case tick(lastHeard: Instant, lastLine: String)
+        /// What ran when the attempt was stopped is gone.
+        case halted
+        case finished
+    }
+
+    enum Effect: Equatable, Sendable {
+        /// Ask every process to end.
+        case terminate(Reason)
+        case kill
+        /// Kill, and start no further step.
+        case abandon(Reason)
+        case wake(at: Instant)
+    }
+
+    private enum State: Equatable {
+        case working(until: Instant)
+        case stopping(killAt: Instant)
+        case killing
+        case wrappingUp(until: Instant)
+        case ended
+    }
+
+    let limits: Limits
+    private var state: State
+    /// The first reason counts.
+    private(set) var reason: Reason?
+
+    init(_ limits: Limits, at now: Instant) {
+        self.limits = limits
+        state = .working(until: now.advanced(by: limits.job))
+    }
+
+    mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+        switch (state, event) {
+        case (.working, .cancel(let why)): return stop(.cancelled(why), at: now)
+        case (.working, .leaseEnded), (.stopping, .leaseEnded), (.killing, .leaseEnded), (.wrappingUp, .leaseEnded):
+            state = .ended
+            reason = .leaseEnded
+            return [.abandon(.leaseEnded)]
+        case (.working(let until), .tick(let heard, let line)):
+            if now >= until { return stop(.timeout, at: now) }
+            guard let idle = limits.idle else { return [.wake(at: until)] }
+            let silentUntil = heard.advanced(by: idle)
+            if now >= silentUntil { return stop(.idle(lastLine: line), at: now) }
+            return [.wake(at: min(until, silentUntil))]
+        case (.stopping(let killAt), .tick):
+            guard now >= killAt else { return [.wake(at: killAt)] }
+            state = .killing
+            return [.kill]
+        case (.wrappingUp(let until), .tick):
+            guard now >= until, let reason else { return [.wake(at: until)] }
+            state = .ended
+            return [.abandon(reason)]
+        case (.stopping, .halted), (.killing, .halted):
+            let until = now.advanced(by: limits.wrapUp)
+            state = .wrappingUp(until: until)
+            return [.wake(at: until)]
+        case (.working, .finished), (.stopping, .finished), (.killing, .finished), (.wrappingUp, .finished):
+            state = .ended
+            return []
+        case (.working, .halted), (.killing, .tick), (.ended, _), (.stopping, .cancel), (.killing, .cancel),
+            (.wrappingUp, .cancel), (.wrappingUp, .halted):
+            return []
+        }
+    }
+
+    private mutating func stop(_ reason: Reason, at now: Instant) -> [Effect] {
+        self.reason = reason
+        let killAt = now.advanced(by: limits.grace)
+        state = .stopping(killAt: killAt)
+        return [.terminate(reason), .wake(at: killAt)]
+    }
+}

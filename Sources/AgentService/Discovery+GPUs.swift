@@ -1,0 +1,55 @@
+import CLinux
+import Glibc
+package import Model
+
+extension Discovery {
+    static let gpusMax = 64
+
+    /// NVIDIA's devices, asked of the driver's library, else of `nvidia-smi`; none where neither is there.
+    package func gpus(remarks: inout [String]) async -> [GPU] {
+        for name in places.nvml {
+            var devices = [clinux_gpu](repeating: clinux_gpu(), count: Self.gpusMax)
+            let count = unsafe clinux_nvml_devices(name, &devices, Self.gpusMax)
+            if count == -ENOENT { continue }
+            guard count >= 0 else {
+                remarks.append(
+                    "\(name) is installed and does not work (NVML error \(-count - 1000)): is the driver loaded?")
+                continue
+            }
+            return devices.prefix(Int(count)).map { device in
+                GPU(
+                    uuid: Self.text(device.uuid), model: Self.text(device.model),
+                    memory: ByteCount(Int64(clamping: device.memory)))
+            }
+        }
+        return await askTool(remarks: &remarks)
+    }
+
+    private func askTool(remarks: inout [String]) async -> [GPU] {
+        let folders = (places.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
+        guard let tool = folders.map({ $0 + "/nvidia-smi" }).first(where: { Files.isExecutable(String($0)) }) else {
+            return []
+        }
+        let query = ["--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits"]
+        guard let answer = await Probe.ask(String(tool), query, within: .seconds(30)), answer.exit == .code(0) else {
+            remarks.append("\(tool) is installed and does not answer: is the driver loaded?")
+            return []
+        }
+        return Self.gpus(listing: answer.text)
+    }
+
+    /// Lines of `UUID, model, MiB`.
+    static func gpus(listing: String) -> [GPU] {
+        listing.split(separator: "\n").prefix(gpusMax).compactMap { line in
+            let fields = line.split(separator: ",").map { String($0).trimmed }
+            guard fields.count == 3, fields[0].hasPrefix("GPU-") || fields[0].hasPrefix("MIG-"),
+                let mebibytes = Int64(fields[2]), mebibytes >= 0, mebibytes < 1 << 40
+            else { return nil }
+            return GPU(uuid: fields[0], model: fields[1], memory: .mebibytes(mebibytes))
+        }
+    }
+
+    private static func text<Raw>(_ raw: Raw) -> String {
+        unsafe withUnsafeBytes(of: raw) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+}

@@ -1,0 +1,201 @@
+import Glibc
+import Model
+import Synchronization
+
+/// An environment that was built: immutable, and shared by all who need the same.
+struct BuiltEnvironment: Sendable, Equatable {
+    var key: Digest
+    /// `<folder>/base` is the virtual environment, where there is an interpreter.
+    var folder: String
+    var interpreter: Interpreter?
+    /// Packages and interpreter, one per line.
+    var lock: String
+
+    var base: String { folder + "/base" }
+    /// `bin` and `lib/python3.11/site-packages` of the base.
+    var sitePackages: String {
+        let numbers = (interpreter?.version ?? "").split(separator: ".").prefix(2).joined(separator: ".")
+        return "lib/python\(numbers)/site-packages"
+    }
+}
+
+/// The environments of an agent: each built once per key, however many attempts ask for it at the same time.
+///
+/// `<folder>/<key>/base` is where an environment is built and where it stays, for a virtual environment holds its own path
+/// in many files and cannot be moved. `complete` beside it, written last, is what makes it one; whatever has none is the
+/// rest of a failed or interrupted build and is removed.
+final class Environments: Sendable {
+    private let folder: String
+    private let claims = Mutex(Claims())
+    private let builds = Mutex(0)
+    /// Keys that were worked out before, so that the code tree need not be unpacked again.
+    private let known = Mutex([String: Digest]())
+
+    private struct Claims {
+        var held: Set<Digest> = []
+        var waiters: [Digest: [(id: UInt64, continuation: CheckedContinuation<Bool, Never>)]] = [:]
+        var nextID: UInt64 = 0
+    }
+
+    init(in folder: String) throws(AgentError) {
+        self.folder = folder
+        try Files.makeFolder(folder, mode: 0o755)
+    }
+
+    /// How many environments this process has built.
+    var buildCount: Int { builds.withLock { $0 } }
+
+    func knownKey(_ recipe: String) -> Digest? { known.withLock { $0[recipe] } }
+    func remember(_ recipe: String, _ key: Digest) {
+        known.withLock { known in
+            if known.count >= 10_000 { known.removeAll() }
+            known[recipe] = key
+        }
+    }
+
+    /// Gives the environment of a key, built by `build` unless it is there. Others who want it wait; when the one who builds
+    /// it fails or is cancelled, the next one tries.
+    ///
+    /// - Parameter build: fills the folder's `base`, and returns the lock's text.
+    /// - Returns: the environment, and whether it was there already.
+    func get(
+        _ key: Digest, interpreter: Interpreter?, waiting: @Sendable () -> Void = {},
+        isolation: isolated (any Actor)? = #isolation, build: (_ folder: String) async throws -> String
+    ) async throws -> (environment: BuiltEnvironment, isHit: Bool) {
+        if let found = find(key, interpreter) { return (found, true) }
+        try await claim(key, waiting)
+        defer { release(key) }
+        let lock = try await lockFile(key)
+        defer { close(lock) }
+        // Somebody else may have built it while we waited.
+        if let found = find(key, interpreter) { return (found, true) }
+        let place = folder + "/" + key.hex
+        let leftovers = Files.removeTree(place)
+        guard leftovers.isEmpty else { throw AgentError.system("remove the unfinished environment \(place)", EBUSY) }
+        try Files.makeFolder(place, mode: 0o755)
+        do {
+            let text = try await build(place)
+            try Task.checkCancellation()
+            Self.freeze(place)
+            try Files.replace(place + "/lock.txt", with: Array(text.utf8), mode: 0o644)
+            try Files.replace(place + "/seal", with: Array(Self.seal(of: place + "/base").utf8), mode: 0o644)
+            try Files.replace(place + "/complete", with: Array("\(key)\n".utf8), mode: 0o644)
+        } catch {
+            Files.removeTree(place)
+            throw error
+        }
+        builds.withLock { $0 += 1 }
+        guard let built = find(key, interpreter) else {
+            throw AgentError.system("read the environment just built at \(place)", EIO)
+        }
+        return (built, false)
+    }
+
+    /// The complete environment of a key, if it is there and nobody has touched it since.
+    private func find(_ key: Digest, _ interpreter: Interpreter?) -> BuiltEnvironment? {
+        let place = folder + "/" + key.hex
+        guard Files.exists(place + "/complete"), let lock = try? Files.text(place + "/lock.txt", bytesMax: 16 << 20),
+            let seal = try? Files.text(place + "/seal"), seal == Self.seal(of: place + "/base")
+        else { return nil }
+        return BuiltEnvironment(key: key, folder: place, interpreter: interpreter, lock: lock)
+    }
+
+    /// Makes a base read-only, and the agent's own where it may change owners.
+    private static func freeze(_ place: String) {
+        walk(place + "/base") { path, facts in
+            if geteuid() == 0 { _ = unsafe lchown(path, 0, 0) }
+            guard facts.kind != .link else { return }
+            let runs = facts.kind == .folder || facts.mode & 0o100 != 0
+            _ = unsafe chmod(path, runs ? 0o555 : 0o444)
+        }
+    }
+
+    /// Sums up names, sizes, times and rights of all that a base holds: without root its user could write to it, and this
+    /// finds out.
+    private static func seal(of base: String) -> String {
+        var count = 0
+        var sum: UInt64 = 0
+        walk(base) { path, facts in
+            // Python may write its caches anew; they are checked by Python against their sources.
+            guard !path.contains("/__pycache__") else { return }
+            count += 1
+            var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+            for byte
+                in "\(path) \(facts.sizeBytes) \(facts.mode) \(facts.kind == .folder ? 0 : facts.modified.nanoseconds)"
+                .utf8
+            {
+                hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
+            }
+            sum = sum &+ hash
+        }
+        return "\(count) \(String(sum, radix: 16))\n"
+    }
+
+    private static func walk(_ path: String, _ visit: (String, Files.Facts) -> Void) {
+        guard let facts = Files.facts(path, followingLinks: false) else { return }
+        if facts.kind == .folder { for name in Files.names(in: path) { walk(path + "/" + name, visit) } }
+        visit(path, facts)
+    }
+
+    // MARK: One at a time
+
+    private func claim(_ key: Digest, _ waiting: () -> Void) async throws {
+        let id = claims.withLock { claims in
+            claims.nextID += 1
+            return claims.nextID
+        }
+        let isFree = claims.withLock { $0.held.insert(key).inserted }
+        if isFree { return }
+        waiting()
+        let isOurs = await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
+                let answer: Bool? = claims.withLock { claims in
+                    if Task.isCancelled { return false }
+                    if claims.held.insert(key).inserted { return true }
+                    claims.waiters[key, default: []].append((id, continuation))
+                    return nil
+                }
+                if let answer { continuation.resume(returning: answer) }
+            }
+        } onCancel: {
+            let waiter = claims.withLock { claims -> CheckedContinuation<Bool, Never>? in
+                guard let index = claims.waiters[key]?.firstIndex(where: { $0.id == id }) else { return nil }
+                return claims.waiters[key]?.remove(at: index).continuation
+            }
+            waiter?.resume(returning: false)
+        }
+        guard isOurs else { throw AgentError.cancelled }
+    }
+
+    private func release(_ key: Digest) {
+        let next = claims.withLock { claims -> CheckedContinuation<Bool, Never>? in
+            guard var waiters = claims.waiters[key], !waiters.isEmpty else {
+                claims.waiters[key] = nil
+                claims.held.remove(key)
+                return nil
+            }
+            let first = waiters.removeFirst()
+            claims.waiters[key] = waiters
+            return first.continuation
+        }
+        next?.resume(returning: true)
+    }
+
+    /// Keeps other processes out that share this folder.
+    private func lockFile(_ key: Digest) async throws -> CInt {
+        let path = folder + "/." + key.hex + ".lock"
+        let raw = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard raw >= 0 else { throw AgentError.failed("open \(path)") }
+        while flock(raw, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EWOULDBLOCK || errno == EINTR else {
+                close(raw)
+                throw AgentError.failed("lock \(path)")
+            }
+            do { try await Task.sleep(for: .milliseconds(200)) } catch {
+                close(raw)
+                throw AgentError.cancelled
+            }
+        }
+        return raw
+    }
+}

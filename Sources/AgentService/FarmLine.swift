@@ -1,0 +1,113 @@
+import Artifacts
+import Client
+import Model
+import Synchronization
+import Transport
+import Wire
+
+/// The agent's connection as its attempts see it: there, or waited for.
+final class FarmLine: Sendable {
+    private struct State {
+        var link: Link?
+        var next = 0
+        var waiters: [Int: AsyncStream<Void>.Continuation] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    func set(_ link: Link?) {
+        let waiters = state.withLock { state in
+            state.link = link
+            guard link != nil else { return [AsyncStream<Void>.Continuation]() }
+            defer { state.waiters = [:] }
+            return Array(state.waiters.values)
+        }
+        for waiter in waiters { waiter.finish() }
+    }
+
+    /// A link was found dead: whoever asks next waits for another one.
+    func lost(_ link: Link) { state.withLock { if $0.link === link { $0.link = nil } } }
+
+    /// The connection; waits for one.
+    ///
+    /// - Throws: `CancellationError`.
+    func link() async throws -> Link {
+        while true {
+            let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+            let (link, number) = state.withLock { state -> (Link?, Int) in
+                if let link = state.link { return (link, 0) }
+                state.next += 1
+                state.waiters[state.next] = continuation
+                return (nil, state.next)
+            }
+            if let link { return link }
+            for await _ in stream {}
+            _ = state.withLock { $0.waiters.removeValue(forKey: number) }
+            try Task.checkCancellation()
+        }
+    }
+}
+
+/// The farm's objects, over whatever connection there is.
+struct FarmObjects: Sendable {
+    let line: FarmLine
+
+    /// How often a farm that cannot now is asked again.
+    private static let refusalsMax = 60
+    private static let pause = Duration.seconds(1)
+
+    func channel(for attempt: AttemptID) -> Channel {
+        Channel(line: line, scope: .with { $0.kind = .attempt(Proto.AttemptRef(attempt)) })
+    }
+
+    /// Does it again, from its beginning, as long as only the connection was at fault.
+    func repeating<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
+        var refusals = 0
+        while true {
+            do {
+                return try await body()
+            } catch let error as LinkError {
+                try Task.checkCancellation()
+                switch error {
+                case .cancelled: throw error
+                case .status(let status):
+                    refusals += 1
+                    guard status.mayPass, refusals < Self.refusalsMax else { throw AgentError.farm("\(status)") }
+                    try await Task.sleep(for: Self.pause)
+                default: continue
+                }
+            }
+        }
+    }
+
+    struct Channel: ObjectChannel {
+        let line: FarmLine
+        let scope: Proto.Scope
+
+        private func with<Result>(_ body: (LinkObjects) async throws -> Result) async throws -> Result {
+            let link = try await line.link()
+            do {
+                return try await body(LinkObjects(link, scope: scope))
+            } catch let error as LinkError {
+                if case .status = error {} else { line.lost(link) }
+                throw error
+            }
+        }
+
+        func missing(of digests: [Digest]) async throws -> [Digest] {
+            try await with { try await $0.missing(of: digests) }
+        }
+
+        func put(
+            _ object: ObjectRef, encoding: ObjectEncoding, next: @Sendable () async throws -> [UInt8]?
+        ) async throws {
+            try await with { try await $0.put(object, encoding: encoding, next: next) }
+        }
+
+        func get(
+            _ digest: Digest, of root: Digest, bytesMax: Int
+        ) async throws -> (encoding: ObjectEncoding, bytes: [UInt8]) {
+            try await with { try await $0.get(digest, of: root, bytesMax: bytesMax) }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+import Glibc
+import Model
+import Synchronization
+
+/// An attempt's log, kept on the agent's disk until the farm has it: lines of `<nanoseconds> <o|e|s> <text>`.
+///
+/// Writers are the threads of the attempt's processes; the reader sends what is there from an offset that the farm names.
+final class LogSpool: Sendable {
+    enum Source: String, Sendable {
+        case out = "o"
+        case err = "e"
+        /// What the agent itself says.
+        case sheaf = "s"
+    }
+
+    /// Room for what the agent says once the steps have used theirs up.
+    static let ownBytesMax = 1 << 20
+
+    let path: String
+    private let descriptor: CInt
+    private let bytesMax: Int
+    private let state = Mutex(State())
+    private let grown: AsyncStream<Void>.Continuation
+    /// Says that there is more, or that the log is complete; several changes may be said once.
+    let growth: AsyncStream<Void>
+
+    private struct State {
+        var bytes: UInt64 = 0
+        var droppedLines = 0
+        var droppedBytes = 0
+        var isFull = false
+        var isComplete = false
+        var failure: CInt?
+    }
+
+    init(at path: String, bytesMax: Int = Limits.logBytesMax) throws(AgentError) {
+        let raw = unsafe open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard raw >= 0 else { throw .failed("open the log \(path)") }
+        self.path = path
+        self.bytesMax = bytesMax
+        descriptor = raw
+        let end = lseek(raw, 0, SEEK_END)
+        state.withLock { $0.bytes = UInt64(max(0, end)) }
+        (growth, grown) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    deinit { close(descriptor) }
+
+    var bytes: UInt64 { state.withLock { $0.bytes } }
+    var isComplete: Bool { state.withLock { $0.isComplete } }
+    /// True when lines were lost to a full disk rather than to the limit.
+    var isDiskFull: Bool { state.withLock { $0.failure == ENOSPC || $0.failure == EDQUOT } }
+
+    /// Adds lines, each without its newline. Beyond the limit they are counted and dropped.
+    func append(_ lines: [[UInt8]], _ source: Source, at time: Instant = Clock.wall()) {
+        guard !lines.isEmpty else { return }
+        let stamp = Array("\(time.nanoseconds) \(source.rawValue) ".utf8)
+        state.withLock { state in
+            guard !state.isComplete else { return }
+            let limit = bytesMax + (source == .sheaf ? Self.ownBytesMax : 0)
+            var block: [UInt8] = []
+            for line in lines {
+                let text = Self.utf8(line)
+                guard !(state.isFull && source != .sheaf),
+                    Int(state.bytes) + block.count + stamp.count + text.count + 1 <= limit
+                else {
+                    if !state.isFull {
+                        state.isFull = true
+                        block += Array(
+                            "\(time.nanoseconds) s the log has reached its limit of \(bytesMax >> 20) MiB: what follows is counted and dropped\n"
+                                .utf8)
+                    }
+                    state.droppedLines += 1
+                    state.droppedBytes += line.count
+                    continue
+                }
+                block += stamp
+                block += text
+                block.append(UInt8(ascii: "\n"))
+            }
+            write(block, &state)
+        }
+        grown.yield()
+    }
+
+    /// Adds what the agent says; a text of several lines becomes several lines.
+    func say(_ text: String) {
+        append(text.split(separator: "\n", omittingEmptySubsequences: false).map { Array($0.utf8) }, .sheaf)
+    }
+
+    /// No more lines come.
+    func complete() {
+        let dropped = state.withLock { state -> (Int, Int) in (state.droppedLines, state.droppedBytes) }
+        if dropped.0 > 0 { say("\(dropped.0) lines (\(dropped.1) bytes) beyond the log's limit were dropped") }
+        state.withLock { $0.isComplete = true }
+        grown.yield()
+        grown.finish()
+    }
+
+    /// Whole lines from an offset on, at most about `most` bytes; empty at the present end.
+    func read(from offset: UInt64, most: Int) throws(AgentError) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: most)
+        let count = unsafe pread(descriptor, &buffer, most, off_t(offset))
+        guard count >= 0 else { throw .failed("read the log \(path)") }
+        // A line is shorter than `most`, so at least one ends here.
+        guard let end = buffer[..<count].lastIndex(of: UInt8(ascii: "\n")) else { return [] }
+        return Array(buffer[...end])
+    }
+
+    private func write(_ block: [UInt8], _ state: inout State) {
+        do throws(AgentError) {
+            try Files.writeAll(block, to: descriptor, naming: path)
+            state.bytes += UInt64(block.count)
+        } catch {
+            // The steps go on; the attempt's end says that its log is not whole. Half a block is cut off again.
+            if case .system(_, let code) = error { state.failure = code }
+            _ = ftruncate(descriptor, off_t(state.bytes))
+        }
+    }
+
+    /// The bytes as UTF-8, with U+FFFD for what is none.
+    private static func utf8(_ bytes: [UInt8]) -> [UInt8] {
+        // Nearly every line is ASCII: then there is nothing to repair.
+        if bytes.allSatisfy({ $0 < 0x80 }) { return bytes }
+        return Array(String(decoding: bytes, as: UTF8.self).utf8)
+    }
+}

@@ -1,0 +1,41 @@
+/// How a script becomes a command line, by GitHub's rules.
+struct Shell: Equatable {
+    /// Words of the command; `{0}` stands for the script's path.
+    var command: [String]
+    /// What the script's file ends with.
+    var suffix: String
+    /// What stands before the author's text.
+    var preamble: String = ""
+
+    /// Used when a step names no shell. Without bash on `PATH`, sh takes its place.
+    static func standard(hasBash: Bool) -> Shell {
+        Shell(command: hasBash ? ["bash", "-e", "{0}"] : ["sh", "-e", "{0}"], suffix: ".sh")
+    }
+
+    /// - Parameter text: the value of `shell:`.
+    /// - Throws: `AgentError.user` for shells that Sheaf does not run, and templates without `{0}`.
+    init(_ text: String) throws(AgentError) {
+        switch text {
+        case "bash": self.init(command: ["bash", "--noprofile", "--norc", "-eo", "pipefail", "{0}"], suffix: ".sh")
+        case "sh": self.init(command: ["sh", "-e", "{0}"], suffix: ".sh")
+        case "python": self.init(command: ["python", "{0}"], suffix: ".py")
+        case "pwsh", "powershell", "cmd":
+            throw .user("shell '\(text)' is not supported: use bash, sh, python, or a command with {0}")
+        default:
+            let words = text.split(separator: " ").map(String.init)
+            guard words.contains(where: { $0.contains("{0}") }) else {
+                throw .user(
+                    "shell '\(text)' names no {0}, which stands for the script: write for example '\(text) {0}'")
+            }
+            self.init(command: words, suffix: words[0].lastPathPart.hasPrefix("python") ? ".py" : ".sh")
+        }
+    }
+
+    private init(command: [String], suffix: String) {
+        self.command = command
+        self.suffix = suffix
+    }
+
+    /// The program and its arguments for a script.
+    func arguments(script: String) -> [String] { command.map { $0.replacing("{0}", with: script) } }
+}

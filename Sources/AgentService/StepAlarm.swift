@@ -1,0 +1,37 @@
+import Glibc
+import Model
+import Synchronization
+
+/// Ends a step's processes when its own time is over: TERM, then KILL. The rest of the attempt is left alone.
+final class StepAlarm: Sendable {
+    private let isLate = Mutex(false)
+    private let task: Mutex<Task<Void, Never>?>
+
+    init(_ process: StepProcess, in enclosure: Enclosure, after limit: Duration, grace: Duration) {
+        task = Mutex(nil)
+        // Cancelled by `stop`, which whoever waits for the step always calls.
+        let sleeping = Task { [weak self] in
+            guard (try? await Task.sleep(for: limit)) != nil, let self else { return }
+            self.isLate.withLock { $0 = true }
+            Self.signal(SIGTERM, process)
+            guard (try? await Task.sleep(for: grace)) != nil else { return }
+            Self.signal(SIGKILL, process)
+        }
+        task.withLock { $0 = sleeping }
+    }
+
+    /// - Returns: whether the step's time was over before it ended.
+    func stop() -> Bool {
+        task.withLock { $0?.cancel() }
+        return isLate.withLock { $0 }
+    }
+
+    /// The process, its session, and what descends from it.
+    private static func signal(_ number: CInt, _ process: StepProcess) {
+        let table = ProcessTable()
+        var pids = table.descendants(of: [process.pid])
+        for entry in table.entries.values where entry.session == process.pid { pids.insert(entry.pid) }
+        for pid in pids.sorted() { if let entry = table.entries[pid] { ProcessTable.signal(number, to: entry) } }
+        process.signal(number)
+    }
+}

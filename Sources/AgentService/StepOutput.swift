@@ -1,0 +1,257 @@
+import Masking
+import Model
+import Synchronization
+
+/// What comes of an attempt's output: lines in the log, with the secrets gone, and the commands among them.
+///
+/// Called from the threads of the attempt's processes; one lock keeps the order.
+final class StepOutput: Sendable {
+    /// An `::error::`, `::warning::` or `::notice::`.
+    struct Annotation: Equatable, Sendable {
+        var level: String
+        var file: String
+        var line: Int
+        var title: String
+        var text: String
+    }
+
+    static let annotationsMax = 100
+    /// Output by `::set-output` and state by `::save-state` of one step.
+    static let entriesMax = 1_000
+
+    private struct State {
+        var assemblers: [LineAssembler] = [LineAssembler(), LineAssembler()]
+        var secrets = Secrets()
+        var annotations: [Annotation] = []
+        var droppedAnnotations = 0
+        var outputs: [CommandFile.Entry] = []
+        /// While not `nil`, commands are plain text until `::<token>::`.
+        var stoppedUntil: String?
+        var lastLine = ""
+        var lastAt: Instant
+        var echoes = false
+        var saidSetOutput = false
+        /// What went wrong while an output was taken, and must fail the step.
+        var failure: String?
+        /// The tail of what was written on standard error, for what frameworks say when they fail.
+        var gpuMessage: String?
+    }
+
+    let log: LogSpool
+    private let state: Mutex<State>
+
+    init(_ log: LogSpool) {
+        self.log = log
+        state = Mutex(State(lastAt: Clock.monotonic()))
+    }
+
+    /// When something was last written, by the monotonic clock, and what.
+    var last: (at: Instant, line: String) { state.withLock { ($0.lastAt, $0.lastLine) } }
+    /// The first message of a framework that ran out of GPU memory.
+    var gpuMessage: String? { state.withLock { $0.gpuMessage } }
+
+    func touch() { state.withLock { $0.lastAt = Clock.monotonic() } }
+
+    /// Masks a text that does not go through the log.
+    func masked(_ text: String) -> String { state.withLock { $0.secrets.masked(text) } }
+    func masked(_ bytes: [UInt8]) -> [UInt8] {
+        state.withLock { state in
+            guard !state.secrets.isEmpty else { return bytes }
+            var masker = Masker(state.secrets)
+            return masker.write(bytes) + masker.finish()
+        }
+    }
+
+    func say(_ text: String) { log.say(masked(text)) }
+
+    /// Adds what only the agent says, as an annotation too.
+    func note(_ level: String, _ text: String) {
+        say("\(level): \(text)")
+        state.withLock {
+            Self.add(Annotation(level: level, file: "", line: 0, title: "", text: $0.secrets.masked(text)), to: &$0)
+        }
+    }
+
+    // MARK: A step
+
+    /// Makes ready for the next step's commands.
+    func beginStep() {
+        state.withLock { state in
+            state.outputs = []
+            state.stoppedUntil = nil
+            state.failure = nil
+            state.lastAt = Clock.monotonic()
+        }
+    }
+
+    /// What the step set by commands, and why it must fail though its program succeeded.
+    func endStep() -> (outputs: [CommandFile.Entry], failure: String?) {
+        flush()
+        return state.withLock { ($0.outputs, $0.failure) }
+    }
+
+    var annotations: [Annotation] { state.withLock { $0.annotations } }
+    var droppedAnnotations: Int { state.withLock { $0.droppedAnnotations } }
+
+    // MARK: Bytes
+
+    func take(_ stream: StepProcess.Stream, _ bytes: ArraySlice<UInt8>) {
+        state.withLock { state in
+            var lines: [LineAssembler.Line] = []
+            state.assemblers[stream == .out ? 0 : 1].take(bytes) { lines.append($0) }
+            state.lastAt = Clock.monotonic()
+            add(lines, stream, &state)
+        }
+    }
+
+    /// Ends unfinished lines.
+    private func flush() {
+        state.withLock { state in
+            for (index, stream) in [StepProcess.Stream.out, .err].enumerated() {
+                var lines: [LineAssembler.Line] = []
+                state.assemblers[index].finish { lines.append($0) }
+                add(lines, stream, &state)
+            }
+        }
+    }
+
+    private func add(_ lines: [LineAssembler.Line], _ stream: StepProcess.Stream, _ state: inout State) {
+        var shown: [[UInt8]] = []
+        for line in lines {
+            if line.bytes.contains(UInt8(ascii: ":")), let command = command(in: line, state) {
+                guard let text = obey(command, &state) else { continue }
+                shown.append(masked(LineAssembler.Line(bytes: Array(text.utf8), isCut: false), state.secrets))
+            } else {
+                shown.append(masked(line, state.secrets))
+                if stream == .err, state.gpuMessage == nil { state.gpuMessage = Self.gpuMessage(in: line.bytes) }
+            }
+        }
+        if let last = shown.last(where: { !$0.isEmpty }) {
+            state.lastLine = String(decoding: last.prefix(300), as: UTF8.self)
+        }
+        log.append(shown, stream == .out ? .out : .err)
+    }
+
+    private func masked(_ line: LineAssembler.Line, _ secrets: Secrets) -> [UInt8] {
+        var bytes = line.bytes
+        if !secrets.isEmpty {
+            var masker = Masker(secrets)
+            bytes = masker.write(bytes)
+            // At a cut, what may be the beginning of a secret stays out.
+            if !line.isCut { bytes += masker.finish() }
+        }
+        if line.isCut { bytes += Array(" … (line cut at \(Limits.logLineBytesMax >> 10) KiB)".utf8) }
+        return bytes
+    }
+
+    // MARK: Commands
+
+    private func command(in line: LineAssembler.Line, _ state: State) -> WorkflowCommand? {
+        guard let command = WorkflowCommand(String(decoding: line.bytes, as: UTF8.self)) else { return nil }
+        if let token = state.stoppedUntil { return command.name == token.lowercased() ? command : nil }
+        return Self.names.contains(command.name) ? command : nil
+    }
+
+    private static let names: Set<String> = [
+        "error", "warning", "notice", "debug", "group", "endgroup", "add-mask", "stop-commands", "set-output",
+        "save-state", "echo", "add-matcher", "remove-matcher", "set-env", "add-path",
+    ]
+
+    /// Does what a command says.
+    ///
+    /// - Returns: the line to show; `nil` for none.
+    private func obey(_ command: WorkflowCommand, _ state: inout State) -> String? {
+        if state.stoppedUntil != nil {
+            state.stoppedUntil = nil
+            return nil
+        }
+        switch command.name {
+        case "error", "warning", "notice":
+            let annotation = Annotation(
+                level: command.name, file: command.properties["file"] ?? "",
+                line: command.properties["line"].flatMap { Int($0) }.map { max(0, $0) } ?? 0,
+                title: state.secrets.masked(command.properties["title"] ?? ""),
+                text: state.secrets.masked(command.text))
+            Self.add(annotation, to: &state)
+            return "\(command.name): \(command.text)"
+        case "debug": return "debug: \(command.text)"
+        case "group": return "▸ \(command.text)"
+        case "endgroup", "add-matcher", "remove-matcher": return nil
+        case "echo":
+            state.echoes = command.text.lowercased() == "on"
+            return nil
+        case "add-mask": return addMask(command.text, &state)
+        case "stop-commands":
+            guard !command.text.isEmpty else { return "warning: stop-commands needs a token" }
+            state.stoppedUntil = command.text
+            return nil
+        case "set-output", "save-state":
+            guard let name = command.properties["name"], !name.isEmpty else {
+                state.failure = "::\(command.name):: needs name=…"
+                return "error: ::\(command.name):: needs name=…"
+            }
+            guard state.outputs.count < Self.entriesMax else {
+                state.failure = "more than \(Self.entriesMax) outputs of one step"
+                return nil
+            }
+            if command.name == "set-output" { state.outputs.append(CommandFile.Entry(name: name, value: command.text)) }
+            guard !state.saidSetOutput else { return nil }
+            state.saidSetOutput = true
+            return "warning: ::\(command.name):: is deprecated: write to $GITHUB_OUTPUT instead"
+        case "set-env", "add-path":
+            // GitHub took these away because a program's output is not to be trusted that far.
+            state.failure =
+                "::\(command.name):: is not allowed: write to $GITHUB_\(command.name == "set-env" ? "ENV" : "PATH")"
+            return "error: " + (state.failure ?? "")
+        default: return nil
+        }
+    }
+
+    private func addMask(_ value: String, _ state: inout State) -> String? {
+        switch state.secrets.add(value) {
+        case .added, .ignored: return nil
+        case .addedThoughShort:
+            return "warning: a mask of fewer than \(Secrets.comfortableBytesMin) bytes hides much else"
+        case .refused(let limit):
+            state.failure = "::add-mask:: is beyond its limit of \(limit): the value would be seen"
+            return "error: " + (state.failure ?? "")
+        }
+    }
+
+    private static func add(_ annotation: Annotation, to state: inout State) {
+        guard state.annotations.count < annotationsMax else {
+            state.droppedAnnotations += 1
+            return
+        }
+        var annotation = annotation
+        annotation.text = String(annotation.text.prefix(4_096))
+        annotation.title = String(annotation.title.prefix(256))
+        annotation.file = String(annotation.file.prefix(1_024))
+        state.annotations.append(annotation)
+    }
+
+    /// What frameworks say when a GPU has no memory left.
+    private static func gpuMessage(in line: [UInt8]) -> String? {
+        // A cheap look first: floods must not be searched seven times.
+        guard line.count > 12, holdsMemory(line) else { return nil }
+        let text = String(decoding: line.prefix(4_096), as: UTF8.self)
+        let marks = [
+            "CUDA out of memory", "CUDA error: out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "HIP out of memory",
+            "torch.OutOfMemoryError", "cudaErrorMemoryAllocation", "RESOURCE_EXHAUSTED: Out of memory",
+        ]
+        return marks.contains { text.contains($0) } ? String(text.prefix(300)) : nil
+    }
+
+    /// Whether `memory` stands in the line, in any case.
+    private static func holdsMemory(_ line: [UInt8]) -> Bool {
+        let word = Array("memory".utf8)
+        var index = 0
+        while index + word.count <= line.count {
+            if line[index] | 0x20 == word[0], (1..<word.count).allSatisfy({ line[index + $0] | 0x20 == word[$0] }) {
+                return true
+            }
+            index += 1
+        }
+        return false
+    }
+}

@@ -1,0 +1,281 @@
+import CLinux
+import Glibc
+import Model
+import Synchronization
+
+/// Who steps are, when that is not the agent itself.
+package struct Account: Hashable, Sendable {
+    package var user: UInt32
+    package var group: UInt32
+    /// Supplementary groups: those of GPU devices, for example.
+    package var groups: [UInt32]
+    /// For `USER` and `LOGNAME`.
+    package var name: String
+
+    package init(user: UInt32, group: UInt32, groups: [UInt32] = [], name: String) {
+        self.user = user
+        self.group = group
+        self.groups = groups
+        self.name = name
+    }
+}
+
+/// A program to start.
+struct Program: Sendable {
+    var path: String
+    /// The first is the program's own name.
+    var arguments: [String]
+    /// `NAME=value`.
+    var environment: [String]
+    var directory: String?
+    var account: Account?
+    var fileMask: mode_t = 0o022
+    /// A mount namespace to live in.
+    var mounts: MountNamespace?
+
+    /// One string for the kernel may hold no more; more than that fails with a sentence instead of a number.
+    static let argumentBytesMax = 128 << 10
+}
+
+/// How a process ended.
+struct ProcessExit: Equatable, Sendable {
+    enum How: Equatable, Sendable {
+        case code(Int)
+        case signal(Int)
+    }
+    var how: How
+    var cpuNanoseconds: UInt64
+}
+
+/// A running program, in a session of its own, whose output is read by a thread of its own.
+///
+/// The end of its pipes is not its end, nor the other way round: children may hold them open. So its exit is what its
+/// pidfd says, and output is read on until the pipes are empty or `closeOutput` is called.
+final class StepProcess: Sendable {
+    enum Stream: Sendable { case out, err }
+
+    static let pipeBytes: CInt = 1 << 20
+    /// How long output is waited for once the process has ended, when something else holds its pipes open.
+    static let drainMax = Duration.milliseconds(500)
+
+    let pid: pid_t
+    private let pidfd: CInt
+    private let wake: CInt
+    private let state = Mutex(State())
+
+    private struct State {
+        var exit: ProcessExit?
+        /// The pipes are empty, or were not worth more waiting.
+        var isDrained = false
+        var isClosed = false
+        var isReadingOver = false
+        var waiters: [CheckedContinuation<ProcessExit, Never>] = []
+        var overWaiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// Children of this process that somebody waits for.
+    private static let living = Mutex(Set<pid_t>())
+    static func isWaitedFor(_ pid: pid_t) -> Bool { living.withLock { $0.contains(pid) } }
+
+    /// - Parameter output: gets the bytes as they come, on the process's thread, both streams one after the other. While
+    ///   it works nothing is read, so a slow taker slows the program down and no memory fills.
+    static func start(
+        _ program: Program, in enclosure: Enclosure?,
+        output: @escaping @Sendable (Stream, ArraySlice<UInt8>) -> Void
+    ) throws(AgentError) -> StepProcess {
+        let pipes = [try pipe(), try pipe()]
+        let null = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+        let doors = try enclosure?.openDoors() ?? []
+        defer { for raw in doors + [null] + pipes.map(\.write) { close(raw) } }
+        let wake = clinux_eventfd()
+        var spawned = unsafe clinux_spawned()
+        // Held over the birth, so that a child that ends at once is already known as waited for.
+        let result: (CInt, String) = living.withLock { living in
+            let code = unsafe birth(program, doors: doors, input: null, output: pipes.map(\.write), &spawned)
+            if code == 0 { unsafe living.insert(spawned.pid) }
+            return unsafe (code, spawned.failed.map { unsafe String(cString: $0) } ?? "start")
+        }
+        guard result.0 == 0 else {
+            for raw in pipes.map(\.read) + [wake] { close(raw) }
+            if result.1 == "execute the program" || result.1 == "enter the working directory" {
+                let place = result.1 == "execute the program" ? program.path : program.directory ?? ""
+                throw .system("\(result.1) \(place)", -result.0)
+            }
+            throw .system("\(result.1) for \(program.path)", -result.0)
+        }
+        let process = unsafe StepProcess(pid: spawned.pid, pidfd: spawned.pidfd, wake: wake)
+        enclosure?.joined(by: process.pid)
+        startThread("step-\(process.pid)") {
+            process.read(pipes.map(\.read), output)
+        }
+        return process
+    }
+
+    private init(pid: pid_t, pidfd: CInt, wake: CInt) {
+        self.pid = pid
+        self.pidfd = pidfd
+        self.wake = wake
+    }
+
+    deinit {
+        close(pidfd)
+        close(wake)
+    }
+
+    /// Sends a signal to the process alone; nothing when it has ended.
+    func signal(_ number: CInt) { _ = clinux_pidfd_signal(pidfd, number) }
+
+    /// Waits until the process has ended and what it wrote was taken.
+    var exit: ProcessExit {
+        get async {
+            await withCheckedContinuation { continuation in
+                let known = state.withLock { state -> ProcessExit? in
+                    if state.isDrained, let exit = state.exit { return exit }
+                    state.waiters.append(continuation)
+                    return nil
+                }
+                if let known { continuation.resume(returning: known) }
+            }
+        }
+    }
+
+    /// Stops to read, even if something still holds the pipes; back when `output` will not be called any more.
+    func closeOutput() async {
+        state.withLock { $0.isClosed = true }
+        _ = clinux_eventfd_signal(wake)
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let isOver = state.withLock { state in
+                if !state.isReadingOver { state.overWaiters.append(continuation) }
+                return state.isReadingOver
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+
+    // MARK: The thread
+
+    private func read(_ pipes: [CInt], _ output: (Stream, ArraySlice<UInt8>) -> Void) {
+        var open: [CInt?] = pipes
+        for raw in pipes { _ = fcntl(raw, F_SETFL, O_NONBLOCK) }
+        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        var drainUntil: Instant?
+        while true {
+            let (ended, isDrained, isClosed) = state.withLock { ($0.exit != nil, $0.isDrained, $0.isClosed) }
+            if ended && !isDrained {
+                let now = Clock.monotonic()
+                let until = drainUntil ?? now.advanced(by: Self.drainMax)
+                drainUntil = until
+                if open.allSatisfy({ $0 == nil }) || now >= until || isClosed { finish() }
+            }
+            if ended && (isClosed || open.allSatisfy { $0 == nil }) { break }
+            let wait = ended && !isDrained ? CInt(StepProcess.drainMax.wholeNanoseconds / 1_000_000) : -1
+            var polled = open.map { pollfd(fd: $0 ?? -1, events: Int16(POLLIN), revents: 0) }
+            polled.append(pollfd(fd: ended ? -1 : pidfd, events: Int16(POLLIN), revents: 0))
+            polled.append(pollfd(fd: wake, events: Int16(POLLIN), revents: 0))
+            guard unsafe poll(&polled, nfds_t(polled.count), wait) > 0 else { continue }
+            if polled[3].revents != 0 { _ = clinux_eventfd_drain(wake) }
+            for index in 0..<2 where polled[index].revents != 0 {
+                guard let raw = open[index] else { continue }
+                let count = unsafe Glibc.read(raw, &buffer, buffer.count)
+                if count > 0 {
+                    output(index == 0 ? .out : .err, buffer[..<count])
+                } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
+                    close(raw)
+                    open[index] = nil
+                }
+            }
+            // After reading: what a process wrote before it ended is then already here.
+            if polled[2].revents != 0 { collect() }
+        }
+        for raw in open { if let raw { close(raw) } }
+        let waiters = state.withLock { state in
+            state.isReadingOver = true
+            defer { state.overWaiters = [] }
+            return state.overWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    private func collect() {
+        var raw = clinux_exit()
+        let answer = unsafe clinux_collect(pid, pidfd, &raw)
+        guard answer != -EAGAIN else { return }
+        _ = Self.living.withLock { $0.remove(pid) }
+        let how: ProcessExit.How = raw.was_signalled != 0 ? .signal(Int(raw.code)) : .code(Int(raw.code))
+        state.withLock { $0.exit = ProcessExit(how: answer == 0 ? how : .code(255), cpuNanoseconds: raw.cpu_ns) }
+    }
+
+    private func finish() {
+        let (exit, waiters) = state.withLock { state in
+            state.isDrained = true
+            defer { state.waiters = [] }
+            return (state.exit, state.waiters)
+        }
+        guard let exit else { return }
+        for waiter in waiters { waiter.resume(returning: exit) }
+    }
+
+    // MARK: The birth
+
+    private static func pipe() throws(AgentError) -> (read: CInt, write: CInt) {
+        var ends: [CInt] = [-1, -1]
+        let answer = unsafe clinux_pipe(&ends, pipeBytes)
+        guard answer == 0 else { throw .system("make a pipe", -answer) }
+        return (ends[0], ends[1])
+    }
+
+    private static func birth(
+        _ program: Program, doors: [CInt], input: CInt, output: [CInt], _ spawned: inout clinux_spawned
+    ) -> CInt {
+        unsafe withCStrings(program.arguments) { arguments in
+            unsafe withCStrings(program.environment) { environment in
+                unsafe program.path.withCString { path in
+                    unsafe withOptionalCString(program.directory) { directory in
+                        unsafe doors.withUnsafeBufferPointer { doors in
+                            unsafe (program.account?.groups ?? []).withUnsafeBufferPointer { groups in
+                                var request = unsafe clinux_spawn_request()
+                                unsafe request.path = path
+                                unsafe request.arguments = arguments
+                                unsafe request.environment = environment
+                                unsafe request.directory = directory
+                                unsafe request.input = input
+                                unsafe request.output = output[0]
+                                unsafe request.error = output[1]
+                                unsafe request.file_mask = program.fileMask
+                                unsafe request.cgroups = doors.baseAddress
+                                unsafe request.cgroup_count = doors.count
+                                unsafe request.mounts = program.mounts?.descriptor ?? -1
+                                if let account = program.account {
+                                    unsafe request.changes_user = 1
+                                    unsafe request.user = account.user
+                                    unsafe request.group = account.group
+                                    unsafe request.groups = groups.baseAddress
+                                    unsafe request.group_count = groups.count
+                                }
+                                return unsafe clinux_spawn(&request, &spawned)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An array of C strings that ends with a null pointer. Strings are cut at a zero byte: none can hold one.
+func withCStrings<Result>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+) -> Result {
+    var pointers: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) }
+    unsafe pointers.append(nil)
+    defer { unsafe pointers.forEach { unsafe free($0) } }
+    return unsafe pointers.withUnsafeBufferPointer { buffer in
+        guard let start = buffer.baseAddress else { preconditionFailure("an array with a null pointer is not empty") }
+        return unsafe body(start)
+    }
+}
+
+private func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> Result) -> Result {
+    guard let text else { return body(nil) }
+    return unsafe text.withCString { unsafe body($0) }
+}

@@ -1,0 +1,17 @@
+// What a machine has.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// How many cores the calling thread may run on.
+int clinux_affinity_count(void);
+
+typedef struct {
+    char uuid[96];
+    char model[96];
+    uint64_t memory;
+} clinux_gpu;
+
+// NVIDIA's devices, by the driver's library, which is loaded only for this call. A GPU divided by MIG counts as its
+// instances. The number of devices, -ENOENT without the library, or -1000 minus NVML's error.
+int clinux_nvml_devices(const char *library, clinux_gpu *devices, size_t most);

@@ -1,0 +1,99 @@
+// Starting processes, and what surrounds them: cgroups, users, mount namespaces, pidfds.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// A limit of setrlimit: the soft and the hard limit become `value`.
+typedef struct {
+    int resource;
+    uint64_t value;
+} clinux_limit;
+
+// What to start. Strings and arrays need to live only during the call.
+typedef struct {
+    // Absolute.
+    const char *path;
+    // Both end with NULL.
+    char *const *arguments;
+    char *const *environment;
+    // NULL keeps the caller's.
+    const char *directory;
+    // Become descriptors 0, 1 and 2. All others are closed in the child.
+    int input, output, error;
+    // When not 0: user, group and groups are set, and cannot be taken back.
+    int changes_user;
+    uint32_t user, group;
+    const uint32_t *groups;
+    size_t group_count;
+    uint32_t file_mask;
+    // Descriptors of `cgroup.procs` files that the child joins.
+    const int *cgroups;
+    size_t cgroup_count;
+    const clinux_limit *limits;
+    size_t limit_count;
+    // A descriptor of a mount namespace, or -1.
+    int mounts;
+} clinux_spawn_request;
+
+typedef struct {
+    pid_t pid;
+    // Closed on exec; readable once the process has ended.
+    int pidfd;
+    // What failed, as a static text; NULL when the program runs.
+    const char *failed;
+} clinux_spawned;
+
+// Starts a process in a session of its own, with default signal handling and an empty signal mask. The calling thread
+// waits until the program runs, so every failure before that is known here. 0, or a negative errno with `failed` set.
+int clinux_spawn(const clinux_spawn_request *request, clinux_spawned *spawned);
+
+// How a process ended.
+typedef struct {
+    // The exit code, or the signal's number.
+    int code;
+    int was_signalled;
+    // Of the process and the children that it waited for.
+    uint64_t cpu_ns;
+} clinux_exit;
+
+// Collects an ended child. 0, -ECHILD when it was collected before, -EAGAIN when it still runs.
+int clinux_collect(pid_t pid, int pidfd, clinux_exit *ended);
+
+int clinux_pidfd_open(pid_t pid);
+int clinux_pidfd_signal(int pidfd, int signal);
+
+// Orphaned descendants become children of this process instead of init's.
+int clinux_become_subreaper(void);
+// The next child that has ended and was not collected, left as it is; 0 when there is none.
+pid_t clinux_peek_ended_child(void);
+
+// A pipe whose ends are closed on exec; `bytes` is the wanted capacity, granted as far as the kernel does.
+int clinux_pipe(int ends[2], int bytes);
+
+enum {
+    // The same files at another place; with `source` = NULL, the place as it was before all of this.
+    CLINUX_MOUNT_BIND = 1,
+    // An empty folder in memory; `data` are its mount options.
+    CLINUX_MOUNT_TMPFS = 2,
+    // `data` names the layers.
+    CLINUX_MOUNT_OVERLAY = 3,
+    // Makes an empty folder, within what was mounted before.
+    CLINUX_MOUNT_FOLDER = 4,
+    // Makes the mount at `target` read-only.
+    CLINUX_MOUNT_READ_ONLY = 5,
+};
+
+typedef struct {
+    int kind;
+    const char *source;
+    const char *target;
+    const char *data;
+} clinux_mount;
+
+// A new mount namespace in which these were mounted, in order; the caller's own is left alone. Sources of binds are
+// opened before anything is covered. A descriptor, or a negative errno and the position of what failed.
+int clinux_mount_namespace(const clinux_mount *mounts, size_t count, size_t *failed);
+
+// Removes the immutable and append-only marks of an open file. 0, or a negative errno.
+int clinux_clear_marks(int descriptor);

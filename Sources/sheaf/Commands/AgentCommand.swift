@@ -1,0 +1,128 @@
+import AgentService
+import Client
+import Glibc
+import Model
+import Transport
+
+extension Commands {
+    static let agent = Command(
+        name: "agent", summary: "run an agent in this process: it works on what the farm gives it",
+        discussion: """
+            Finds cores, memory, GPUs and Pythons by itself. The first start enrols with a token file; later ones need
+            none. As root, each attempt runs under a user of its own and cannot reach the agent's key.
+
+              sheaf agent --token-file gpu-3.token --home /var/lib/sheaf-agent/identity --work /var/lib/sheaf-agent/work
+            """,
+        options: [
+            .value("token-file", "FILE", "for the first start; ignored once there is an identity"),
+            .value("home", "FOLDER", "the agent's identity; .sheaf/agent by default"),
+            .value("work", "FOLDER", "attempts and environments; HOME/work by default"),
+            .value("cpus", "N", "offer at most so many cores"),
+            .value("memory", "SIZE", "offer at most so much: 64GiB"),
+            .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
+            .value(
+                "input", "FOLDER=MANIFEST", repeats: true, "data to offer, with its manifest as sha256sum writes it"),
+            .value("pass-env", "NAME", repeats: true, "a variable of this process that every step gets: PIP_INDEX_URL"),
+            .value("step-user", "USER", "run all attempts as this user (as root; a user per attempt by default)"),
+            .flag("same-user", "run attempts as the agent's own user: they could read its key"),
+            .flag("keep-workspaces", "leave attempts' folders behind, for whoever looks for a mistake"),
+        ],
+        run: { arguments in
+            let profile = Profile(folder: arguments.value("home") ?? ".sheaf/agent")
+            let (identity, address) = try await identity(profile, arguments.value("token-file"))
+            guard identity.principal.role == .agent else {
+                throw UsageError(
+                    "the identity in \(profile.folder) is of a \(identity.principal.role.rawValue), not of an agent")
+            }
+            let signals = Signals.stream([SIGINT, SIGTERM])
+            let settings = try agentSettings(arguments, identity, address, home: profile.folder)
+            let agent: Agent
+            do {
+                agent = try await Agent.make(settings, tell: { Terminal.print("\($0)") })
+            } catch {
+                throw CommandFailure("the agent cannot start: \(error)")
+            }
+            let capacity = agent.capacity
+            Terminal.print(
+                "agent \(settings.name): \(capacity.cpus) cores, \(capacity.memory), \(capacity.gpus.count) GPUs, Python "
+                    + "\(capacity.interpreters.map(\.version).joined(separator: " "))")
+            let work = Task { try await agent.run() }
+            let watch = Task {
+                for await signal in signals {
+                    Terminal.print("stopping: signal \(signal)")
+                    work.cancel()
+                }
+            }
+            defer { watch.cancel() }
+            do {
+                try await work.value
+            } catch {
+                throw CommandFailure("the agent ends: \(error)")
+            }
+            return .passed
+        })
+
+    private static func identity(
+        _ profile: Profile, _ tokenFile: String?
+    ) async throws -> (identity: Identity, address: Address) {
+        if profile.exists {
+            return try await Farming.failing { () async throws(ClientError) in try profile.load() }
+        }
+        guard let tokenFile else {
+            throw UsageError(
+                "there is no identity in \(profile.folder)",
+                help: "give the token file that an admin made: sheaf token create --role agent --name NAME")
+        }
+        let text = try Files.read(tokenFile, bytesMax: EnrolmentToken.fileBytesMax)
+        return try await Farming.failing { () async throws(ClientError) in
+            let enrolled = try await Enrolling.enrol(tokenFile: String(decoding: text, as: UTF8.self))
+            try profile.save(enrolled.identity, address: enrolled.address)
+            return enrolled
+        }
+    }
+
+    static func agentSettings(
+        _ arguments: Arguments, _ identity: Identity, _ address: Address, home: String
+    ) throws -> AgentSettings {
+        if arguments.has("same-user"), arguments.value("step-user") != nil {
+            throw UsageError("--same-user and --step-user exclude each other")
+        }
+        let accounts: StepAccounts
+        do {
+            accounts =
+                arguments.has("same-user") ? .own : try StepAccounts.choose(stepUser: arguments.value("step-user"))
+        } catch {
+            throw CommandFailure("\(error)", exitCode: .usage)
+        }
+        var settings = AgentSettings(
+            address: address, identity: identity, workFolder: absolute(arguments.value("work") ?? home + "/work"),
+            spoolFolder: absolute(home + "/spool"), accounts: accounts)
+        settings.cpus = try arguments.number("cpus", in: 1...4096)
+        if let text = arguments.value("memory") {
+            guard let memory = ByteCount(text), memory > .zero else {
+                throw UsageError("--memory \(text): no size", help: "write 64GiB or 512MiB")
+            }
+            settings.memory = memory
+        }
+        settings.labels = arguments.all("label")
+        settings.inputs = try arguments.all("input").map { pair in
+            guard let mark = pair.lastIndex(of: "=") else {
+                throw UsageError("--input \(pair): no manifest", help: "--input /data/val=/data/val.sha256")
+            }
+            return InputCheck.Offer(path: String(pair[..<mark]), manifest: String(pair[pair.index(after: mark)...]))
+        }
+        settings.stepEnvironment = arguments.all("pass-env").compactMap { name in
+            Terminal.environment(name).map { (name: name, value: $0) }
+        }
+        settings.keepsWorkspaces = arguments.has("keep-workspaces")
+        return settings
+    }
+
+    /// From the root: attempts run in other folders.
+    static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/") else { return path }
+        guard let here = getcwd(nil, 0) else { return path }
+        defer { free(here) }
+        return String(cString: here) + "/" + path
+    }
+}

@@ -1,0 +1,125 @@
+import AgentService
+import Client
+import CoordinatorService
+import Glibc
+import Model
+import Scheduling
+import Transport
+import Wire
+import Workflows
+
+extension Commands {
+    static let run = Command(
+        name: "run", summary: "run a workflow on this machine: a whole farm in one process",
+        discussion: """
+            Coordinator, agent and store live in this process and talk over mutual TLS on loopback. The same file gives the
+            same verdict as on a farm. State is kept: sheaf run later finds its baselines and its environments.
+
+              sheaf run docs/examples/iris/eval.yml --input trees=10
+            """,
+        operands: [.init(name: "FILE", help: "the workflow")],
+        options: [
+            .value("state", "FOLDER", ".sheaf/state by default"),
+            .value("cpus", "N", "use at most so many cores"), .value("memory", "SIZE", "use at most so much: 64GiB"),
+            .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
+            .value("pass-env", "NAME", repeats: true, "a variable of this process that every step gets: PIP_INDEX_URL"),
+            .value("baseline", "ALIAS", "when the run passes, gates compare with it under this name from now on"),
+            .value("key", "KEY", "16 to 64 characters; the same key is the same run"),
+        ] + submissionOptions,
+        run: { arguments in
+            guard let request = try submission(arguments) else { return .usage }
+            let signals = Signals.stream([SIGINT, SIGTERM])
+            let state = absolute(arguments.value("state") ?? ".sheaf/state")
+            let home = try await LocalFarm.start(state, arguments)
+            defer { home.agentTask.cancel() }
+            let client = try await Farming.failing { () async throws(ClientError) in
+                try await FarmClient.connect(to: home.address, as: home.person, on: home.loop)
+            }
+            guard let plan = try LoadedWorkflow(arguments).plan(showing: false) else { return .usage }
+            try home.refuse(plan)
+            guard let run = try await submit(request, arguments, to: client) else {
+                await home.stop()
+                return .usage
+            }
+            Terminal.complain("\(run) is on its way, in \(state)")
+            let following = Following(
+                run: run,
+                connect: { () async throws(ClientError) in
+                    try await FarmClient.connect(to: home.address, as: home.person, on: home.loop)
+                }, comeBack: nil)
+            let code = try await following.follow(signals)
+            if code == .passed, let alias = arguments.value("baseline") {
+                _ = try await Farming.failing { () async throws(ClientError) in
+                    try await client.call(
+                        Proto.Farm.SetBaseline.self,
+                        .with {
+                            $0.alias = alias
+                            $0.run = run.number
+                        })
+                }
+            }
+            await home.stop()
+            return code
+        })
+}
+
+/// A coordinator and an agent in this process.
+struct LocalFarm: Sendable {
+    let server: CoordinatorServer
+    let agentTask: Task<Void, any Error>
+    let address: Address
+    let person: Identity
+    let loop: EventLoop
+    let capacity: Capacity
+
+    static func start(_ state: String, _ arguments: Arguments) async throws -> LocalFarm {
+        let loopback = Address(host: "127.0.0.1", port: 0)
+        let server: CoordinatorServer
+        do {
+            server = try await CoordinatorServer.start(
+                CoordinatorServer.Settings(state: state + "/farm", listen: [loopback], enrolmentListen: [loopback]),
+                failed: Commands.endProcess)
+        } catch {
+            throw CommandFailure("the farm in \(state) cannot start: \(error)")
+        }
+        do {
+            let person = try await server.makeIdentity(for: Principal(role: .admin, name: "you"))
+            let identity = try await server.makeIdentity(for: Principal(role: .agent, name: "local"))
+            var settings = try Commands.agentSettings(arguments, identity, server.addresses[0], home: state + "/agent")
+            // A laptop's owner runs own code: no users are changed, and nothing needs root.
+            settings.accounts = .own
+            let agent = try await Agent.make(settings, tell: { _ in })
+            return LocalFarm(
+                server: server, agentTask: Task { try await agent.run() }, address: server.addresses[0],
+                person: person, loop: try Farming.loop(), capacity: agent.capacity)
+        } catch {
+            await server.stop()
+            throw CommandFailure("the agent cannot start: \(error)")
+        }
+    }
+
+    /// Names everything that a cell needs and this machine has not, before anything starts.
+    func refuse(_ plan: Plan) throws {
+        var farm = Farm(seed: 0)
+        var effects: [Farm.Effect] = []
+        farm.handle(
+            .agentJoined(AgentID("local"), team: nil, capacity: capacity, holds: []), at: .epoch, into: &effects)
+        var problems: [String] = []
+        for cell in plan.jobs.flatMap({ $0.cells ?? [] }) where cell.skipped == nil {
+            if let unmet = farm.unmet(cell) { problems.append("\(cell.name): \(unmet)") }
+        }
+        guard problems.isEmpty else {
+            throw CommandFailure(
+                "this machine cannot run \(problems.count) cell\(problems.count == 1 ? "" : "s"):\n  "
+                    + problems.prefix(20).joined(separator: "\n  "),
+                help: "--label adds labels; a farm has more machines: sheaf submit", exitCode: .usage)
+        }
+    }
+
+    func stop() async {
+        agentTask.cancel()
+        // Its error was told by the run's own end.
+        _ = try? await agentTask.value
+        await server.stop()
+    }
+}
