@@ -50,7 +50,7 @@ extension RunSnapshot {
 
     private func cut(_ lines: [String]) -> [String] {
         guard lines.count > Self.explanationLinesMax else { return lines }
-        return lines.prefix(Self.explanationLinesMax) + ["… and more; ask about one cell: sheaf explain \(id)/CELL"]
+        return lines.prefix(Self.explanationLinesMax) + ["… and more; ask about one cell: sheaf explain \(id)/JOB/CELL"]
     }
 
     private func listed(_ names: [String]) -> String {

@@ -89,7 +89,7 @@ struct JUnitReport {
         var cases = job.cells.map { cell in
             Case(
                 suite: job.id, name: cell.name, seconds: cell.duration?.inSeconds ?? 0,
-                outcome: outcome(of: cell))
+                outcome: outcome(of: cell, in: job))
         }
         if cases.isEmpty {
             let tally = report.tally(job)
@@ -105,14 +105,14 @@ struct JUnitReport {
         return Suite(name: job.id, cases: cases)
     }
 
-    private func outcome(of cell: CellReport) -> Outcome {
+    private func outcome(of cell: CellReport, in job: JobReport) -> Outcome {
         let message = cell.reasons.first ?? ""
         var details = cell.ownReasons
         for shard in cell.notableShards.prefix(20) {
             details.append(report.sentence(shard))
             details += (shard.attempts.last?.logTail ?? []).suffix(50)
         }
-        details += report.lookFurther(cell)
+        details += report.lookFurther(cell, of: job)
         switch cell.mark {
         case .pass, .waived: return .passed
         case .fail: return .failure(message, type: failureType(of: cell), details: details)

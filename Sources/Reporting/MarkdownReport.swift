@@ -170,7 +170,7 @@ struct MarkdownReport {
         let notable = report.notableCells
         guard !notable.isEmpty else { return [] }
         var lines = ["### Cells to look at", ""]
-        for (_, cell) in notable.prefix(Self.cellsShown) {
+        for (job, cell) in notable.prefix(Self.cellsShown) {
             let first = cell.reasons.first.map { ": \(MarkdownText.html($0, most: 160))" } ?? ""
             lines += ["<details><summary>\(cell.mark.picture) \(html(cell.name))\(first)</summary>", ""]
             for reason in cell.ownReasons.prefix(6) { lines.append("- \(item(reason))") }
@@ -182,7 +182,7 @@ struct MarkdownReport {
                 }
             }
             if shards.count > 4 { lines.append("- … and \(shards.count - 4) more shards") }
-            let commands = report.lookFurther(cell, shard: shards.count == 1 ? shards[0].shard : nil)
+            let commands = report.lookFurther(cell, of: job, shard: shards.count == 1 ? shards[0].shard : nil)
             if !commands.isEmpty { lines += [""] + MarkdownText.block(commands) }
             lines += ["", "</details>"]
         }

@@ -8,6 +8,8 @@ enum PlainText {
     ///
     /// - Parameter most: how many characters (scalars) are kept; a longer text ends in `…`.
     static func line(_ text: some StringProtocol, most: Int = .max) -> String {
+        // Most text is plain already, and is looked at byte by byte.
+        if text.utf8.count <= most && isPlainASCII(text) { return String(text) }
         var result = String.UnicodeScalarView()
         var count = 0
         var marks = 0
@@ -25,6 +27,10 @@ enum PlainText {
             }
         }
         return String(result)
+    }
+
+    private static func isPlainASCII(_ text: some StringProtocol) -> Bool {
+        text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
     }
 
     private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
@@ -55,6 +61,7 @@ enum PlainText {
 
     /// How many columns of a terminal a line takes.
     static func width(_ line: some StringProtocol) -> Int {
+        if isPlainASCII(line) { return line.utf8.count }
         var width = 0
         for scalar in line.unicodeScalars {
             if scalar.isASCII {

@@ -20,6 +20,9 @@ extension RunReport {
                 id: job.id, ending: job.ending, reason: job.reason, cells: cells,
                 grid: Grid(job.cells.map(\.values)), headline: headline)
         }
+        cellNames = Dictionary(
+            jobs.flatMap { job in job.cells.map { (CellPlace(job: job.id, cell: $0.id), $0.name) } },
+            uniquingKeysWith: { first, _ in first })
         slowest = Self.slowest(jobs)
         cost = Self.cost(facts.attempts)
         agents = Self.agents(facts.attempts)

@@ -128,9 +128,9 @@ extension RunReport {
     /// What a group of cells is called: the cell's name where it is one cell.
     func name(of group: GroupJudgement, in gate: GateJudgement) -> String {
         if !gate.isJobs, group.restsOn.count == 1, let only = group.restsOn.first,
-            let cell = jobs.first(where: { $0.id == only.job })?.cells.first(where: { $0.id == only.cell })
+            let name = cellNames[CellPlace(job: only.job, cell: only.cell)]
         {
-            return cell.name
+            return name
         }
         if gate.isJobs, let job = group.place.first?.value { return "job \(job.shown)" }
         if group.place.isEmpty { return group.restsOn.isEmpty ? "" : "the run" }
@@ -186,10 +186,10 @@ extension RunReport {
 
     static func counted(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
 
-    /// `sheaf explain r17/eval_3_11/2`: nothing where the run has no number.
-    func lookFurther(_ cell: CellReport, shard: Int? = nil) -> [String] {
+    /// `sheaf explain r17/eval/eval_3_11/2`: nothing where the run has no number.
+    func lookFurther(_ cell: CellReport, of job: JobReport, shard: Int? = nil) -> [String] {
         guard let run = facts.run else { return [] }
-        let place = Self.shellWord("\(run)/\(cell.id)" + (shard.map { $0 >= 0 ? "/\($0)" : "" } ?? ""))
+        let place = Self.shellWord("\(run)/\(job.id)/\(cell.id)" + (shard.map { $0 >= 0 ? "/\($0)" : "" } ?? ""))
         return ["sheaf explain \(place)", "sheaf logs \(place)"]
     }
 

@@ -17,6 +17,8 @@ package struct RunReport: Equatable, Sendable {
     package var agents: [AgentUse]
     /// Shards that needed more than one attempt, in the plan's order.
     package var retries: [Retry]
+    /// The names of all cells.
+    let cellNames: [CellPlace: String]
 
     /// Whether the run has ended; before that, what is missing may still come.
     package var isOver: Bool { facts.endedAt != nil }

@@ -97,7 +97,7 @@ struct TerminalReport {
         let notable = report.notableCells
         guard !notable.isEmpty else { return }
         title("Cells to look at")
-        for (_, cell) in notable.prefix(Self.cellsShown) {
+        for (job, cell) in notable.prefix(Self.cellsShown) {
             wrap("\(cell.mark.symbol) \(plain(cell.name))", indent: 2, mark: cell.mark)
             for reason in cell.ownReasons.prefix(4) { wrap(plain(reason), indent: 6) }
             let shards = cell.notableShards
@@ -112,7 +112,7 @@ struct TerminalReport {
             if shards.count > Self.shardsShown {
                 wrap("… and \(shards.count - Self.shardsShown) more shards", indent: 6)
             }
-            for line in report.lookFurther(cell, shard: shards.count == 1 ? shards[0].shard : nil) {
+            for line in report.lookFurther(cell, of: job, shard: shards.count == 1 ? shards[0].shard : nil) {
                 lines.append("      $ \(PlainText.line(line))")
             }
         }

@@ -39,8 +39,8 @@ import Testing
             - floor: accuracy: not a number (NaN) at metrics.json:1, shard 0
 
             ```text
-            sheaf explain r17/eval_2
-            sheaf logs r17/eval_2
+            sheaf explain r17/eval/eval_2
+            sheaf logs r17/eval/eval_2
             ```
 
             </details>

@@ -177,7 +177,7 @@ import Testing
         sample.job = "'; rm -rf ~; '"
         sample.accuracy = { _ in .plain(0) }
         sample.shards = 1
-        #expect(sample.report.text().contains(#"$ sheaf explain 'r17/'\''; rm -rf ~; '\''_0'"#))
+        #expect(sample.report.text().contains(#"$ sheaf explain 'r17/'\''; rm -rf ~; '\''/'\''; rm -rf ~; '\''_0'"#))
     }
 }
 

@@ -43,14 +43,14 @@ import Testing
             Cells to look at
               ✗ eval (3.12, torch, cpu)
                   floor: accuracy: not a number (NaN) at metrics.json:1, shard 0
-                  $ sheaf explain r17/eval_2
-                  $ sheaf logs r17/eval_2
+                  $ sheaf explain r17/eval/eval_2
+                  $ sheaf logs r17/eval/eval_2
               ✗ eval (3.13, onnxruntime, cpu)
                   shard 1: exit:3 after 12 s on gpu-2: step 'evaluate' ended with exit code 3
                     | Traceback (most recent call last):
                     | ValueError: no such file: val.csv
-                  $ sheaf explain r17/eval_5/1
-                  $ sheaf logs r17/eval_5/1
+                  $ sheaf explain r17/eval/eval_5/1
+                  $ sheaf logs r17/eval/eval_5/1
             """
         #expect(Sample.troubled.report.text(columns: 100).hasPrefix(expected + "\n"))
     }
