@@ -55,9 +55,14 @@ struct CellTable {
                 strays.append(index)
             }
         }
-        for job in jobs.indices {
-            for cell in jobs[job].cells.indices { settle(&jobs[job].cells[cell], of: jobs[job].expected) }
+        // Out of `self` for as long as they change: otherwise each change would copy them all.
+        var sorted = jobs
+        jobs = []
+        for job in sorted.indices {
+            let expected = sorted[job].expected
+            for cell in sorted[job].cells.indices { settle(&sorted[job].cells[cell], of: expected) }
         }
+        jobs = sorted
     }
 
     static func key(_ values: [Value.Member]) -> String { JSONWriter.text(sorted(.object(values))) }

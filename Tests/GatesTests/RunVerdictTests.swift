@@ -139,4 +139,17 @@ import Testing
         let gates = judgeGates([floor, second], named: ["second"], results: plain(0.9))
         #expect(gates.map(\.name) == ["second"] && gates[0].verdict == .pass)
     }
+
+    /// A table that copied its cells whenever one of them changed took a minute here.
+    @Test func `comes for as many cells as a job may have`() {
+        let job = job(cells: Limits.cellsPerJobMax, shards: 4)
+        let shards = job.cells.indices.flatMap { cell in
+            (0..<4).map { shard in
+                passed(job, cell: cell, shard: shard, [NamedMetric("accuracy", .mean(n: 10, mean: 0.9, m2: 1))])
+            }
+        }
+        let judgement = judge([GateRule(.atLeast(0.9))], results: run(job, shards))
+        #expect(judgement.verdict == .pass)
+        #expect(judgement.gates[1].groups.count == Limits.cellsPerJobMax)
+    }
 }
