@@ -246,22 +246,23 @@ package final class ObjectStore: Sendable {
         var folders: [String: Folder] = [:]
         for object in pending {
             let place = ObjectPlace(object.object.digest, object.encoding)
-            let folder: Folder
-            if let open = folders[place.folder] {
-                folder = open
-            } else {
-                let (opened, made) = try objects.child(Array(place.folder.utf8)[...], creating: true, owner: nil)
-                if made, durable { try objects.descriptor.sync(objects.path) }
-                folder = opened
-                folders[place.folder] = folder
-            }
-            try object.rename(into: folder, as: place.name)
+            try object.rename(into: try folder(place.folder, &folders), as: place.name)
         }
         guard durable else { return }
         for name in folders.keys.sorted() {
             guard let folder = folders[name] else { continue }
             try folder.descriptor.sync(folder.path)
         }
+    }
+
+    /// The folder of a name, made where it is missing.
+    @inline(never)  // Swift 6.3.1's optimizer ends with an error when this is a part of its caller.
+    private func folder(_ name: String, _ folders: inout [String: Folder]) throws(ArtifactError) -> Folder {
+        if let open = folders[name] { return open }
+        let (opened, made) = try objects.child(Array(name.utf8)[...], creating: true, owner: nil)
+        if made, durable { try objects.descriptor.sync(objects.path) }
+        folders[name] = opened
+        return opened
     }
 
     func temporaryName() -> String {
