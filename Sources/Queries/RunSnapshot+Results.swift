@@ -145,7 +145,7 @@ extension RunSnapshot {
         guard attempt.number > 0, let stored = self.attempt(attempt), let report = try report(of: stored) else {
             return
         }
-        let path = report.metricsPath.isEmpty ? "metrics" : report.metricsPath
+        let path = report.metricsPath.isEmpty ? "$SHEAF_METRICS" : report.metricsPath
         if let file = report.metrics {
             switch try contents(of: file, path, Limits.metricsFileBytesMax, attempt: attempt.number, object) {
             case .bytes(let bytes): shard.metrics = MetricsFile.read(bytes, file: path)

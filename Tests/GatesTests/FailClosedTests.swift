@@ -306,11 +306,13 @@ enum Fault: CaseIterable {
 }
 
 @Suite struct `The judging` {
-    @Test func `fails closed`() { #expect(Checker.failsClosed(judge, seeds(60)).prefix(3) == []) }
-    @Test func `is monotone`() { #expect(Checker.isMonotone(judge, seeds(600)).prefix(3) == []) }
-    @Test func `ignores how cells were split`() { #expect(Checker.ignoresSplit(judge, seeds(6)).prefix(3) == []) }
-    @Test func `merges exactly`() { #expect(Checker.mergesExactly(judge, seeds(60)).prefix(3) == []) }
-    @Test func `survives an export`() { #expect(Checker.survivesExport(judge, seeds(150)).prefix(3) == []) }
+    @Test func `fails closed`() { #expect(Checker.failsClosed(judge, seeds(60, deep: 4000)).prefix(3) == []) }
+    @Test func `is monotone`() { #expect(Checker.isMonotone(judge, seeds(600, deep: 20_000)).prefix(3) == []) }
+    @Test func `ignores how cells were split`() {
+        #expect(Checker.ignoresSplit(judge, seeds(6, deep: 200)).prefix(3) == [])
+    }
+    @Test func `merges exactly`() { #expect(Checker.mergesExactly(judge, seeds(60, deep: 4000)).prefix(3) == []) }
+    @Test func `survives an export`() { #expect(Checker.survivesExport(judge, seeds(150, deep: 8000)).prefix(3) == []) }
 
     /// Faults as they are really made, planted before the real judging; each must be caught.
     static let planted: [(name: String, judging: Judging)] = [

@@ -3,7 +3,7 @@ import Gates
 import Model
 
 /// How many seeds a property runs over: few usually, many with SHEAF_DEEP=1.
-func seeds(_ usual: UInt64, deep: UInt64 = 100_000) -> Range<UInt64> {
+func seeds(_ usual: UInt64, deep: UInt64 = 20_000) -> Range<UInt64> {
     0..<(ProcessInfo.processInfo.environment["SHEAF_DEEP"] == "1" ? deep : usual)
 }
 

@@ -24,7 +24,17 @@ final class Ledger: Storage, @unchecked Sendable {
     }
 
     func jobs(of run: RunID) -> [JobRecord] {
-        changes.compactMap { if case .jobResolved(let job) = $0 { job } else { nil } }
+        var jobs: [Int: JobRecord] = [:]
+        for change in changes {
+            switch change {
+            case .jobResolved(let job): jobs[job.job] = job
+            case .jobEnded(_, let job, let ending, let reason):
+                jobs[job]?.ending = ending
+                jobs[job]?.reason = reason
+            default: break
+            }
+        }
+        return jobs.values.sorted { $0.job < $1.job }
     }
 
     func cells(of run: RunID) -> [CellRecord] {

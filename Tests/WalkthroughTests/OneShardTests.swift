@@ -1,5 +1,6 @@
 import Gates
 import Model
+import Queries
 import Reporting
 import Scheduling
 import Storage
@@ -118,8 +119,14 @@ import Workflows
         try Worked.shard(lost, right: [], in: &story)
         #expect(story.offers.contains(again))
 
-        let judgement = try Self.finished(story).judge()
+        story = try Self.finished(story)
+        let judgement = try story.judge()
         #expect(judgement.json == undisturbed.json && judgement.verdict == .pass)
+
+        // What happened is told to whoever asks.
+        let told = try #require(try story.snapshot()).explain(RunPart(cell: "eval_torch", shard: 0))
+        #expect(told.contains { $0.contains("attempt 1 on gpu-1: lost_agent after 30 s") })
+        #expect(told.contains { $0.contains("attempt 2 on gpu-2: passed after 2 s") })
     }
 
     // MARK: shorthands
