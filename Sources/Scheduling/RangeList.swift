@@ -29,7 +29,10 @@ struct RangeList: Sendable, Equatable {
             to += 1
         }
         count += joined.count
-        if to == from + 1 { ranges[from] = joined } else { ranges.replaceSubrange(from..<to, with: [joined]) }
+        // Nearly always a range grows, or two become one.
+        if to == from { return ranges.insert(joined, at: from) }
+        ranges[from] = joined
+        for index in (from + 1..<to).reversed() { ranges.remove(at: index) }
     }
 
     /// Takes out whatever of a range is there.
