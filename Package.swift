@@ -78,7 +78,7 @@ let package = Package(
             "AgentService", "Client", "Expressions", "JSON", "Masking", "Wire", "Transport", "Artifacts", "Model",
             "CLinux"),
 
-        room("Client", "Wire", "Transport", "Artifacts", "Model"),
+        room("Client", "Wire", "Transport", "Artifacts", "Model", "CLinux"),
 
         // The binary.
         .executableTarget(

@@ -52,7 +52,7 @@ import Testing
         "AgentService": [
             "Client", "Expressions", "JSON", "Masking", "Wire", "Transport", "Artifacts", "Model", "CLinux",
         ],
-        "Client": ["Wire", "Transport", "Artifacts", "Model"],
+        "Client": ["Wire", "Transport", "Artifacts", "Model", "CLinux"],
         "protoc-gen-sheaf": ["Wire"],
     ]
 
