@@ -110,9 +110,12 @@ extension Farm {
         agents.lazy.filter { $0.isOnline && $0.namesMemory }.map(\.capacity.memory).max()
     }
 
-    /// Whether some connected agent could ever take it.
-    func isEverMet(_ requirement: Requirement) -> Bool {
-        agents.contains { $0.isOnline && !$0.isDraining && requirement.isMet(by: $0) }
+    /// Whether some connected agent could ever take shards of the class.
+    mutating func isEverMet(_ classIndex: Int) -> Bool {
+        for agent in agents.indices where agents[agent].isOnline && !agents[agent].isDraining {
+            if meets(agent, classIndex) { return true }
+        }
+        return false
     }
 
     /// Fits shards whose memory was raised to the agents that there are now.

@@ -28,12 +28,10 @@ extension Farm {
         if shards.lowerBound == ShardID.listing {
             return endCell(place, cause.kind == .cancelled ? .cancelled : .failed)
         }
-        let failedBefore = self[cell: place].shardsFailed
-        self[cell: place].settled.insert(shards.lowerBound..<shards.upperBound + 1)
-        self[cell: place].count(shards.count, cause)
+        self[cell: place].enter(shards.lowerBound..<shards.upperBound + 1, cause)
         if self[cell: place].isSettled { return endCell(place, self[cell: place].ending) }
-        if failedBefore == 0 && self[cell: place].shardsFailed > 0 && self[job: place].planned.shards.failFast {
-            stopShards(place, .shardFailed(shards.lowerBound))
+        if let failed = self[cell: place].firstFailed, self[job: place].planned.shards.failFast {
+            stopShards(place, .shardFailed(failed))
         }
     }
 

@@ -34,7 +34,9 @@ extension Farm {
         if cell.leased.count > 10 { lines.append("\(cell.leased.count - 10) more shards run") }
         lines += cell.returned.keys.sorted().prefix(10).flatMap { explain(place, shard: $0, at: now) }
         if let first = cell.fresh.first {
-            lines.append("\(cell.fresh.count) \(cell.phase == .listing ? "listing" : "shards") not yet leased:")
+            if cell.fresh.count > 1 {
+                lines.append("\(cell.fresh.count) shards were not leased yet; the first of them:")
+            }
             lines += explain(place, shard: first, at: now)
         }
         return lines

@@ -34,12 +34,14 @@ extension Farm {
         }
         returned.avoiding.removeAll { $0.until <= now }
         requirement.avoiding = Set(returned.avoiding.map(\.agent)).sorted()
-        if returned.avoiding.contains(where: \.isPreference) && !isEverMet(requirement) {
+        var classIndex = retain(requirement)
+        if returned.avoiding.contains(where: \.isPreference) && !isEverMet(classIndex) {
+            release(class: classIndex)
             returned.avoiding.removeAll(where: \.isPreference)
             requirement.avoiding = Set(returned.avoiding.map(\.agent)).sorted()
+            classIndex = retain(requirement)
         }
         for avoidance in returned.avoiding { timers.add(.avoidance(attempt), at: avoidance.until) }
-        let classIndex = retain(requirement)
         let queues = self[cell: place].queues
         if let queue = queues.firstIndex(where: { $0.classIndex == classIndex }) {
             release(class: classIndex)

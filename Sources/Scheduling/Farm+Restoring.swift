@@ -148,8 +148,7 @@ extension Farm {
         }
         let range = shards.lowerBound..<shards.upperBound + 1
         self[cell: place].fresh.remove(range)
-        self[cell: place].settled.insert(range)
-        self[cell: place].count(range.count, cause)
+        self[cell: place].enter(range, cause)
     }
 
     /// Builds what follows from the decisions: queues, clocks, stops, and questions that wait for an answer.
@@ -209,16 +208,16 @@ extension Farm {
         case .unopened, .ended: return
         case .listing, .open: break
         }
-        if self[cell: place].shardsFailed > 0 && self[job: place].planned.shards.failFast {
-            self[cell: place].stop = .shardFailed(0)
+        if let failed = self[cell: place].firstFailed, self[job: place].planned.shards.failFast {
+            self[cell: place].stop = .shardFailed(failed)
         }
         if self[cell: place].isSettled { return endCell(place, self[cell: place].ending) }
         // How long the shards could have been leased is not known where limits held them back, and nobody could take
-        // any while the coordinator was away: some time is always left.
+        // any while the coordinator was away: a quarter of the time is always left, and two leases if there are as many.
         let timeout = self[cell: place].planned.queueTimeout
         let limited = self[job: place].planned.maxParallel != nil || self[job: place].planned.shards.maxParallel != nil
         let since = max(.zero, self[job: place].resolvedAt.duration(to: now))
-        let waited = limited ? .zero : min(since, max(.zero, timeout - settings.lease * 2))
+        let waited = limited ? .zero : min(since, max(.zero, timeout - max(settings.lease * 2, timeout / 4)))
         queueFresh(place, waited: waited.wholeNanoseconds)
         for shard in self[cell: place].returned.keys.sorted() {
             guard let returned = self[cell: place].returned[shard], case .backoff(let until) = returned.phase else {

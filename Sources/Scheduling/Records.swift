@@ -119,6 +119,8 @@ struct CellRecord: Sendable {
 
     var settled = RangeList()
     var shardsFailed = 0
+    /// The first that was settled as failed.
+    var firstFailed: Int?
     var shardsCancelled = 0
     var shardsNotNeeded = 0
 
@@ -127,14 +129,16 @@ struct CellRecord: Sendable {
     var isEnded: Bool { if case .ended = phase { true } else { false } }
     var isSettled: Bool { shards == settled.count }
 
-    mutating func count(_ shards: Int, _ cause: Cause) {
+    mutating func enter(_ range: Range<Int>, _ cause: Cause) {
+        settled.insert(range)
         switch cause.kind {
         case .passed: break
-        case .cancelled: shardsCancelled += shards
-        case .notNeeded: shardsNotNeeded += shards
+        case .cancelled: shardsCancelled += range.count
+        case .notNeeded: shardsNotNeeded += range.count
         case .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .lostAgent, .agentFault, .gpuFault,
             .diskFull, .dataUnavailable, .preempted, .queueTimeout:
-            shardsFailed += shards
+            shardsFailed += range.count
+            firstFailed = firstFailed ?? range.lowerBound
         }
     }
 

@@ -49,7 +49,7 @@ import Testing
         stage.pass(.seconds(12))
         #expect(
             explain(stage) == [
-                "shard 0: attempt 1 is on agent a since 12 s", "2 shards not yet leased:",
+                "shard 0: attempt 1 is on agent a since 12 s", "2 shards were not leased yet; the first of them:",
                 "shard 1 waits for a free agent; it asks for 3 cores", "agent a has 1 of 4 cores free",
             ])
         stage(.agentDisconnected("a"))
