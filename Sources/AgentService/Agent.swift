@@ -46,7 +46,13 @@ package actor Agent {
         if let warning = settings.accounts.warning { remarks.append(warning) }
         try Files.makeFolder(settings.workFolder, mode: 0o711)
         let spool = try ReportSpool(in: settings.spoolFolder)
-        let cgroups = Cgroups(name: "sheaf-\(settings.name)")
+        // Its lock keeps a second agent out that would use the same folders: before anything of theirs is ended.
+        let cache = try await DiskThreads.shared.run { [settings] () throws(ArtifactError) in
+            try ObjectStore(at: settings.spoolFolder + "/cache", durable: false)
+        }
+        // Two farms may have agents of one name on one machine.
+        let place = Digest(hashing: Array(settings.spoolFolder.utf8)).hex.prefix(8)
+        let cgroups = Cgroups(name: "sheaf-\(settings.name)-\(place)")
         remarks += cgroups.remarks
         let killed = Enclosure.clear(cgroups)
         if killed > 0 { remarks.append("\(killed) processes of an earlier life of this agent were ended") }
@@ -57,9 +63,6 @@ package actor Agent {
         let capacity = await discovery.capacity(
             cpus: settings.cpus, memory: settings.memory, labels: settings.labels, inputs: inputs, remarks: &remarks)
         for remark in remarks { tell(.remark(remark)) }
-        let cache = try await DiskThreads.shared.run { [settings] () throws(ArtifactError) in
-            try ObjectStore(at: settings.spoolFolder + "/cache", durable: false)
-        }
         let line = FarmLine()
         let incarnation = String(UInt64(truncatingIfNeeded: Clock.wall().nanoseconds), radix: 36)
         let host = AttemptHost(
