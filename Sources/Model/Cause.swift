@@ -1,5 +1,5 @@
 /// Why an attempt ended, or why a shard ended without one; with the evidence.
-package struct Cause: Hashable, Sendable {
+package struct Cause: Hashable, Sendable, CustomStringConvertible {
     /// Raw values are the words of reports, exports and `retry: {on: […]}`.
     package enum Kind: String, CaseIterable, Sendable {
         case passed
@@ -43,6 +43,9 @@ package struct Cause: Hashable, Sendable {
         self.code = code
         self.evidence = evidence
     }
+
+    /// The label and the evidence: `exit:3: step 'train' ended with exit code 3`.
+    package var description: String { evidence.isEmpty ? label : "\(label): \(evidence)" }
 
     /// `passed`, `exit:75`, `signal:9`, `timeout`: the short form, which `retry: {on: […]}` uses too.
     package var label: String {

@@ -73,8 +73,7 @@ struct JUnitReport {
         let groups = gate.groups.filter { $0.verdict > .waived }.sorted { $0.verdict > $1.verdict }
         var details = groups.prefix(100).map { group in
             let place = report.name(of: group, in: gate)
-            return (place.isEmpty ? "" : "\(place): ") + group.reason
-                + (group.verdict == gate.verdict ? "" : " (\(group.verdict.rawValue))")
+            return (place.isEmpty ? "" : "\(place): ") + report.reason(of: group, in: gate)
         }
         if groups.count > 100 { details.append("… and \(groups.count - 100) more") }
         guard report.isOver else { return .skipped("so far: \(message)") }

@@ -83,7 +83,8 @@ struct MarkdownReport {
             let groups = gate.groups.filter { $0.verdict > .waived }.sorted { $0.verdict > $1.verdict }
             for group in groups.prefix(Self.groupsShown) {
                 let place = escaped(report.name(of: group, in: gate))
-                lines.append("  - " + (place.isEmpty ? item(group.reason) : "**\(place)**: \(escaped(group.reason))"))
+                let reason = report.reason(of: group, in: gate)
+                lines.append("  - " + (place.isEmpty ? item(reason) : "**\(place)**: \(escaped(reason))"))
             }
             if groups.count > Self.groupsShown { lines.append("  - … and \(groups.count - Self.groupsShown) more") }
         }

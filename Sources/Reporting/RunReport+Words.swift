@@ -205,9 +205,18 @@ extension RunReport {
             ? text : "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 
+    static func name(ofShard shard: Int) -> String {
+        shard == ShardID.listing ? "listing of its items" : "shard \(shard)"
+    }
+
+    /// The group's reason, with its verdict where that is not its gate's.
+    func reason(of group: GroupJudgement, in gate: GateJudgement) -> String {
+        group.reason + (group.verdict == gate.verdict ? "" : " (\(group.verdict.rawValue))")
+    }
+
     /// A shard that did not pass, in one line: `shard 3: exit:1 after 12 s on gpu-1: step 'run' ended with exit code 1`.
     func sentence(_ shard: ShardReport) -> String {
-        let name = shard.shard == ShardID.listing ? "listing of its items" : "shard \(shard.shard)"
+        let name = Self.name(ofShard: shard.shard)
         guard let cause = shard.cause else { return "\(name): not settled" }
         var text = "\(name): \(cause.label)"
         if let last = shard.attempts.last {
@@ -273,8 +282,7 @@ extension RunReport {
 
     /// `eval (3.11) shard 2: #1 lost_agent on gpu-1, #2 passed on gpu-2`.
     func sentence(_ retry: Retry) -> String {
-        let shard = retry.shard == ShardID.listing ? "listing" : "shard \(retry.shard)"
-        return "\(retry.name) \(shard): \(retry.attempts.joined(separator: ", "))"
+        "\(retry.name) \(Self.name(ofShard: retry.shard)): \(retry.attempts.joined(separator: ", "))"
             + (retry.notes.isEmpty ? "" : " (\(retry.notes.joined(separator: "; ")))")
     }
 

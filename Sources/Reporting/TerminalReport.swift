@@ -68,7 +68,7 @@ struct TerminalReport {
             let groups = gate.groups.filter { $0.verdict > .waived }.sorted { $0.verdict > $1.verdict }
             for group in groups.prefix(Self.groupsShown) {
                 let place = plain(report.name(of: group, in: gate))
-                wrap((place.isEmpty ? "" : "\(place): ") + plain(group.reason), indent: 6)
+                wrap((place.isEmpty ? "" : "\(place): ") + plain(report.reason(of: group, in: gate)), indent: 6)
             }
             if groups.count > Self.groupsShown { wrap("… and \(groups.count - Self.groupsShown) more", indent: 6) }
         }
@@ -131,7 +131,7 @@ struct TerminalReport {
             title("Slowest shards")
             for shard in report.slowest.prefix(3) {
                 wrap(
-                    "\(PlainText.padded(shard.duration.spelled, to: 12)) \(plain(shard.name)) shard \(shard.shard)",
+                    "\(PlainText.padded(shard.duration.spelled, to: 12)) \(plain(shard.name)) \(RunReport.name(ofShard: shard.shard))",
                     indent: 2)
             }
         }

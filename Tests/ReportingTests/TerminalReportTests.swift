@@ -21,7 +21,7 @@ import Testing
               ✗ floor: fails in 1 of 6 groups — accuracy at-least 0.85 per cell
                   eval (3.12, torch, cpu): accuracy: not a number (NaN) at metrics.json:1, shard 0
                   eval (3.13, onnxruntime, cpu): accuracy: shard 1 ended exit:3: step 'evaluate' ended with exit
-                    code 3
+                    code 3 (incomplete)
 
             eval  6 cells: 4 pass, 2 fail
               device = cpu  ·  shown: the value that gate floor compares
