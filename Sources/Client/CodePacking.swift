@@ -37,7 +37,9 @@ package struct CodePacking: Sendable {
         if let branch = try await Self.git(["symbolic-ref", "--short", "-q", "HEAD"], in: at, mayFail: true) {
             origin.branch = Self.line(branch)
         }
-        let changes = try await Self.git(["status", "--porcelain", "-z"], in: at) ?? []
+        let changes =
+            try await Self.git(
+                ["status", "--porcelain", "-z", "--", ".", ":(exclude).sheaf"], in: at) ?? []
         origin.isDirty = !changes.isEmpty
         if let remote = try await Self.git(["remote", "get-url", "origin"], in: at, mayFail: true) {
             origin.repository = Self.repository(Self.line(remote))
