@@ -155,7 +155,7 @@ extension Farm {
     mutating func stopJob(_ run: Int, _ job: Int, _ stop: Stop) {
         guard runs[run].jobs[job].stop == nil else { return }
         runs[run].jobs[job].stop = stop
-        for lane in runs[run].jobs[job].lanes.indices { show(run, job, lane: lane, isNew: false) }
+        for lane in runs[run].jobs[job].lanes.indices { show(run, job, lane: lane) }
         pend(run, job)
     }
 

@@ -44,7 +44,7 @@ extension Farm {
         while let candidate = agents[agent].indexKey == nil ? nil : firstCandidate(in: active.elements, for: agent) {
             guard workLeft > 0 else { return }
             grant(candidate, to: agent)
-            // What the lease held back or let go may wake classes; they are known to fit nowhere else.
+            // A lease makes nothing leasable that was not: what it woke is known to fit nowhere else.
         }
         woken.removeAll()
         forgetFreed()

@@ -59,8 +59,6 @@ extension Farm {
         }
         self[cell: place].returned[shard] = returned
         relist(place)
-        // A cell that is already listed says nothing by being listed: its class has more now.
-        if active.contains(classIndex) { woken.insert(classIndex) }
     }
 
     /// Takes a returned shard out, queued or in backoff; the caller settles it, leases it or queues it anew.
@@ -132,23 +130,20 @@ extension Farm {
         case .unstarted: self[job: place].lanes[lane].unstarted.insert(place.cell)
         case .started: self[job: place].lanes[lane].started.insert(place.cell)
         }
-        show(place.run, place.job, lane: lane, isNew: old == .none)
+        show(place.run, place.job, lane: lane)
         if self[job: place].lanes[lane].isEmpty { self[job: place].lanes.remove(at: lane) }
     }
 
-    /// Shows a lane to its class, or hides it.
-    ///
-    /// - Parameter isNew: whether there is something in it that could not be leased before.
-    mutating func show(_ run: Int, _ job: Int, lane index: Int, isNew: Bool) {
+    /// Shows a lane to its class, or hides it. A lane that is shown already waits because no agent has room for its
+    /// class: more of the same changes nothing.
+    mutating func show(_ run: Int, _ job: Int, lane index: Int) {
         let state = runs[run].jobs[job].lanes[index]
         let isShown =
             runs[run].jobs[job].stop == nil
             && (!state.started.isEmpty || (!state.unstarted.isEmpty && !runs[run].jobs[job].isAtLimit))
-        if isShown != state.isListed {
-            runs[run].jobs[job].lanes[index].isListed = isShown
-            list(LaneKey(run: runs[run].id.number, slot: run, job: job), in: state.classIndex, isShown)
-        }
-        if isShown && (isNew || !state.isListed) { woken.insert(state.classIndex) }
+        guard isShown != state.isListed else { return }
+        runs[run].jobs[job].lanes[index].isListed = isShown
+        list(LaneKey(run: runs[run].id.number, slot: run, job: job), in: state.classIndex, isShown)
     }
 
     private mutating func list(_ lane: LaneKey, in classIndex: Int, _ isShown: Bool) {
@@ -159,6 +154,7 @@ extension Farm {
             if found == nil { classes[classIndex].owners.append(RequirementClass.OwnerLanes(owner: owner)) }
             classes[classIndex].owners[at].lanes.insert(lane)
             active.insert(classIndex)
+            woken.insert(classIndex)
         } else if let at = found {
             classes[classIndex].owners[at].lanes.remove(lane)
             if classes[classIndex].owners[at].lanes.isEmpty { classes[classIndex].owners.remove(at: at) }
@@ -180,7 +176,7 @@ extension Farm {
         } else {
             self[job: place].open.start(at: now.nanoseconds)
         }
-        for lane in self[job: place].lanes.indices { show(place.run, place.job, lane: lane, isNew: !isAtLimit) }
+        for lane in self[job: place].lanes.indices { show(place.run, place.job, lane: lane) }
     }
 
     mutating func retain(_ requirement: Requirement) -> Int {

@@ -76,6 +76,37 @@ struct FarmBenchmark {
         report("start, finish and next lease with \(queued) queued, 800 cores", done, taken)
     }
 
+    /// Every cell asks for something else: the worst case for queues by requirement.
+    @Test(arguments: [10, 100, 1_000])
+    func `many requirements`(kinds: Int) {
+        var (farm, now) = farm(agents: 100, cpus: 8)
+        var effects: [Farm.Effect] = []
+        let cells = (0..<kinds).map { index in
+            PlannedCell(
+                id: "c\(index)", name: "c\(index)",
+                resources: ResourceRequest(memory: .mebibytes(100 + Int64(index % 1_000))))
+        }
+        let plan = Plan.one(cells: cells, shards: ShardPlan(count: 20_000 / kinds))
+        farm.handle(
+            .runSubmitted(RunID(1), owner: Principal(role: .user, name: "ada"), plan: plan), at: now, into: &effects)
+        farm.handle(
+            .jobResolved(RunID(1), job: 0, .cells(cells, failFast: true, maxParallel: nil)), at: now, into: &effects)
+        goOn(&farm, &effects, at: now)
+        var leases = effects.leases[...]
+        var done = 0
+        let taken = ContinuousClock().measure {
+            while done < 10_000, let lease = leases.popFirst() {
+                effects.removeAll(keepingCapacity: true)
+                farm.handle(
+                    .attemptFinished(lease.attempt, by: lease.agent, Cause(.passed), listed: nil), at: now,
+                    into: &effects)
+                for effect in effects { if let lease = effect.lease { leases.append(lease) } }
+                done += 1
+            }
+        }
+        report("finish and next lease with \(kinds) different requirements queued", done, taken)
+    }
+
     @Test func `renewing a thousand leases of one agent`() {
         var (farm, now) = farm(agents: 1, cpus: 1_000)
         let attempts = submit(&farm, 1, shards: 1_000, cells: 1, at: now).leases.map(\.attempt)
