@@ -83,7 +83,7 @@ extension WorkflowReader {
         } else if wants {
             error(
                 place, "the gate '\(rule.name)' compares with a baseline and names none",
-                help: "baseline: {branch: main}")
+                help: "baseline: {alias: champion}")
         }
         if let node = parts["drop-at-most"], rule.better == .lower {
             error(node, "'drop-at-most' on a metric of which less is better", help: "use rise-at-most or ratio-at-most")
