@@ -53,11 +53,13 @@ extension People {
         let part = RunPart(
             job: request.job.isEmpty ? nil : request.job, cell: request.cell.isEmpty ? nil : request.cell,
             shard: request.shard.map { Int($0) })
-        let (plan, history) = try await reading { [library] in
+        let (plan, history, isOver) = try await reading { [library] in
             let snapshot = try library.snapshot(of: run)
-            return (snapshot.plan, snapshot.explain(part))
+            return (snapshot.plan, snapshot.explain(part), snapshot.ending != nil)
         }
         var lines = history
+        // The farm lets go of runs that have ended: nothing of them waits.
+        guard !isOver else { return .with { $0.lines = lines } }
         var told = 0
         for (number, job) in plan.jobs.enumerated() where part.job.map({ $0 == job.id }) ?? true {
             for (position, cell) in (job.cells ?? []).enumerated()

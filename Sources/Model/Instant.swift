@@ -79,7 +79,8 @@ extension Duration {
         if seconds < 9.95 {
             let hundredths = Int((seconds * 100).rounded())
             let cents = hundredths % 100
-            return cents == 0 ? "\(hundredths / 100) s" : "\(hundredths / 100).\(cents < 10 ? "0" : "")\(cents) s"
+            let fraction = cents % 10 == 0 ? "\(cents / 10)" : cents < 10 ? "0\(cents)" : "\(cents)"
+            return cents == 0 ? "\(hundredths / 100) s" : "\(hundredths / 100).\(fraction) s"
         }
         let whole = Int64(seconds.rounded())
         let parts: (Int64, String, Int64, String)

@@ -20,7 +20,8 @@ import Testing
 
     @Test(arguments: [
         (Duration.zero, "0 ms"), (.microseconds(400), "0 ms"), (.milliseconds(42), "42 ms"),
-        (.milliseconds(420), "0.42 s"), (.seconds(1), "1 s"), (.milliseconds(9_940), "9.94 s"),
+        (.milliseconds(420), "0.42 s"), (.milliseconds(7_200), "7.2 s"), (.milliseconds(7_030), "7.03 s"),
+        (.seconds(1), "1 s"), (.milliseconds(9_940), "9.94 s"),
         (.milliseconds(9_960), "10 s"), (.milliseconds(59_600), "1 min"), (.seconds(95), "1 min 35 s"),
         (.seconds(3_600), "1 h"), (.seconds(7_800), "2 h 10 min"), (.seconds(90_000), "1 d 1 h"),
         (.seconds(-95), "-1 min 35 s"),
