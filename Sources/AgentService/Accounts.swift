@@ -55,7 +55,9 @@ package enum StepAccounts: Sendable, Equatable {
 /// Hands out users to attempts.
 final class AccountPool: Sendable {
     private let accounts: StepAccounts
-    private let taken = Mutex(Set<UInt32>())
+    /// Users in use, each with the descriptor of the lock that keeps other agents of this machine from it.
+    private let taken = Mutex([UInt32: CInt]())
+    private static let lockFolder = "/run/sheaf-users"
 
     init(_ accounts: StepAccounts) { self.accounts = accounts }
 
@@ -68,10 +70,12 @@ final class AccountPool: Sendable {
             let free = taken.withLock { taken -> UInt32? in
                 // A user with living processes is somebody's, whoever that is.
                 let table = Set(ProcessTable().entries.values.map(\.user))
-                guard let user = (first..<(first + count)).first(where: { !taken.contains($0) && !table.contains($0) })
-                else { return nil }
-                taken.insert(user)
-                return user
+                for user in first..<(first + count) where taken[user] == nil && !table.contains(user) {
+                    guard let lock = Self.lock(user) else { continue }
+                    taken[user] = lock
+                    return user
+                }
+                return nil
             }
             guard let free else { throw .system("find a free user for the attempt", EAGAIN) }
             return (Account(user: free, group: free, groups: groups, name: "sheaf-\(free - first)"), true)
@@ -80,7 +84,23 @@ final class AccountPool: Sendable {
 
     func giveBack(_ account: Account?) {
         guard let account, case .pool = accounts else { return }
-        _ = taken.withLock { $0.remove(account.user) }
+        if let lock = taken.withLock({ $0.removeValue(forKey: account.user) }), lock >= 0 { close(lock) }
+    }
+
+    /// Two agents on one machine draw from one range: whoever holds the lock of a user's file has that user. The kernel
+    /// lets go of it when the agent ends, however it ends.
+    ///
+    /// - Returns: the descriptor to close; -1 where no locks can be kept; `nil` when another agent has the user.
+    private static func lock(_ user: UInt32) -> CInt? {
+        // Only root gets here. A machine whose /run cannot be written keeps no locks.
+        guard (try? Files.makeFolder(lockFolder, mode: 0o700)) != nil else { return -1 }
+        let raw = unsafe open("\(lockFolder)/\(user)", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard raw >= 0 else { return -1 }
+        guard flock(raw, LOCK_EX | LOCK_NB) == 0 else {
+            close(raw)
+            return nil
+        }
+        return raw
     }
 
     /// An account to try things with, that no attempt has; `nil` for the agent's own.

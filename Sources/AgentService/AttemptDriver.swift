@@ -62,9 +62,15 @@ actor AttemptDriver {
     }
 
     /// Takes the attempt back: its processes are ended, and only steps that always run still do.
-    func cancel(_ why: String) { perform(watch.handle(.cancel(why), at: Clock.monotonic())) }
+    func cancel(_ why: String) { tell(.cancel(why)) }
     /// Ends everything at once: nobody may work on this attempt any more.
-    func endLease() { perform(watch.handle(.leaseEnded, at: Clock.monotonic())) }
+    func endLease() { tell(.leaseEnded) }
+
+    /// What happened outside of the watch's own looks at the clock: it must look again.
+    private func tell(_ event: AttemptWatch.Event) {
+        perform(watch.handle(event, at: Clock.monotonic()))
+        pokes.yield()
+    }
 
     /// Why the attempt was stopped from outside its steps; `nil` when it was not.
     var stopReason: AttemptWatch.Reason? { watch.reason }
@@ -134,14 +140,13 @@ actor AttemptDriver {
             case .wake: break
             }
         }
-        if !effects.isEmpty { pokes.yield() }
     }
 
     /// What a stop left running is gone: steps that always run may start.
     func haltIfStopped() {
         guard watch.reason != nil, !isAbandoned else { return }
         killAll()
-        perform(watch.handle(.halted, at: Clock.monotonic()))
+        tell(.halted)
     }
 
     func killAll() {
