@@ -26,6 +26,7 @@ package struct Checker: Sendable {
         var planned: PlannedJob
         var cells: [Cell] = []
         var isResolved = false
+        var resolvedAt = Instant.epoch
         var ending: Farm.JobEnding?
         var cellsActive = 0
     }
@@ -47,11 +48,11 @@ package struct Checker: Sendable {
         var changedAt = Instant.epoch
     }
 
-    private(set) var runs: [RunID: Run] = [:]
-    private(set) var shards: [ShardID: Shard] = [:]
-    private var agents: [AgentID: Agent] = [:]
+    var runs: [RunID: Run] = [:]
+    var shards: [ShardID: Shard] = [:]
+    var agents: [AgentID: Agent] = [:]
     private let lease: Duration
-    private var now = Instant.epoch
+    var now = Instant.epoch
 
     init(lease: Duration) { self.lease = lease }
 
@@ -71,7 +72,7 @@ package struct Checker: Sendable {
         return (settled + cells).sorted()
     }
 
-    private func require(_ holds: Bool, _ rule: String, _ detail: @autoclosure () -> String) throws(Violation) {
+    func require(_ holds: Bool, _ rule: String, _ detail: @autoclosure () -> String) throws(Violation) {
         guard holds else { throw Violation(rule: rule, detail: detail(), at: now) }
     }
 
@@ -90,6 +91,7 @@ package struct Checker: Sendable {
         case .jobResolved(let id, let job, let resolution):
             guard let run = runs[id], !run.jobs[job].isResolved, run.jobs[job].ending == nil else { return false }
             runs[id]?.jobs[job].isResolved = true
+            runs[id]?.jobs[job].resolvedAt = now
             if case .cells(let cells, let failFast, let maxParallel) = resolution {
                 runs[id]?.jobs[job].cells = cells.map { Cell(planned: $0) }
                 runs[id]?.jobs[job].planned.failFast = failFast
@@ -166,7 +168,7 @@ package struct Checker: Sendable {
         }
     }
 
-    private mutating func giveBack(_ shard: ShardID) {
+    mutating func giveBack(_ shard: ShardID) {
         guard let lease = shards[shard]?.lease else { return }
         shards[shard]?.lease = nil
         agents[lease.agent]?.leases[lease.attempt] = nil
@@ -179,7 +181,7 @@ package struct Checker: Sendable {
         return job.cells[id.cell]
     }
 
-    private mutating func change(_ id: CellID, _ body: (inout Cell) -> Void) {
+    mutating func change(_ id: CellID, _ body: (inout Cell) -> Void) {
         guard cell(id) != nil, var run = runs.removeValue(forKey: id.run) else { return }
         body(&run.jobs[id.job].cells[id.cell])
         runs[id.run] = run
@@ -233,80 +235,5 @@ package struct Checker: Sendable {
         try require(cell.labels.allSatisfy(labels.contains), "the agent has the labels", "\(lease)")
         let hasPython = cell.python.map { wanted in agent.capacity.interpreters.contains { $0.satisfies(wanted) } }
         try require(hasPython ?? true, "the agent has the interpreter", "\(lease)")
-    }
-
-    private mutating func checkEnd(_ attempt: AttemptID, _ cause: Cause, retryAt: Instant?) throws(Violation) {
-        guard let lease = shards[attempt.shard]?.lease, lease.attempt == attempt else {
-            throw Violation(rule: "only current attempts end", detail: "\(attempt) \(cause.label)", at: now)
-        }
-        let mayEndEarly = agents[lease.agent].map { $0.changedAt >= lease.at } ?? true
-        try require(
-            cause.kind != .lostAgent || mayEndEarly || lease.until <= now, "a lease is lost when it has expired",
-            "\(attempt) until \(lease.until)")
-        giveBack(attempt.shard)
-        shards[attempt.shard]?.ended = attempt.number
-        shards[attempt.shard]?.last = cause
-        shards[attempt.shard]?.retryAt = retryAt
-        guard retryAt != nil, let policy = runs[attempt.run]?.jobs[attempt.shard.cell.job].planned.retry else { return }
-        try require(
-            policy.covers(cause) && attempt.number < policy.attemptsMax, "only what the policy covers is retried",
-            "\(attempt) \(cause.label)")
-    }
-
-    private mutating func checkSharded(_ id: CellID, _ count: Int) throws(Violation) {
-        guard let cell = cell(id), cell.shards == nil, count > 0 else {
-            throw Violation(rule: "a cell is cut once", detail: "\(id) into \(count)", at: now)
-        }
-        change(id) { $0.shards = count }
-    }
-
-    private mutating func checkSettled(_ id: ShardID, attempt: Int, _ cause: Cause) throws(Violation) {
-        let shard = shards[id] ?? Shard()
-        try require(shard.settled == nil, "a shard settles once", "\(id) \(cause.label)")
-        try require(shard.lease == nil, "a shard settles when no attempt is current", "\(id) \(cause.label)")
-        try require(
-            attempt == 0 || (shard.ended == attempt && shard.last == cause && shard.retryAt == nil),
-            "a shard settles with its last attempt", "\(id) \(cause.label), attempt \(attempt)")
-        try require(
-            attempt > 0 || cause.kind == .cancelled || cause.kind == .queueTimeout,
-            "a result needs an attempt", "\(id) \(cause.label)")
-        shards[id, default: Shard()].settled = cause
-        if id.isListing { return change(id.cell) { $0.failed += cause.kind == .cancelled ? 0 : 1 } }
-        guard let cell = cell(id.cell), let count = cell.shards, (0..<count).contains(id.shard) else {
-            throw Violation(rule: "only shards that there are, settle", detail: "\(id)", at: now)
-        }
-        change(id.cell) {
-            $0.settled += 1
-            if cause.kind == .cancelled { $0.cancelled += 1 } else if cause.kind != .passed { $0.failed += 1 }
-        }
-    }
-
-    private mutating func checkEnded(_ id: CellID, _ ending: Farm.CellEnding) throws(Violation) {
-        guard let cell = cell(id), cell.ending == nil else {
-            throw Violation(rule: "a cell ends once", detail: "\(id)", at: now)
-        }
-        let listing = shards[ShardID(cell: id, shard: ShardID.listing)]?.settled
-        let isComplete =
-            ending == .skipped ? cell.planned.skipped != nil : listing != nil || cell.settled == cell.shards
-        try require(isComplete, "a cell ends when each of its shards has settled", "\(id): \(cell)")
-        let expected: Farm.CellEnding =
-            ending == .skipped
-            ? .skipped
-            : cell.failed > 0 ? .failed : listing != nil || cell.cancelled > 0 ? .cancelled : .passed
-        try require(ending == expected, "a cell's ending follows from its shards", "\(id): \(ending), not \(expected)")
-        change(id) { $0.ending = ending }
-    }
-
-    private mutating func checkEnded(_ run: RunID, _ index: Int, _ ending: Farm.JobEnding) throws(Violation) {
-        guard let job = runs[run]?.jobs[index], job.ending == nil else {
-            throw Violation(rule: "a job ends once", detail: "\(run)/\(index)", at: now)
-        }
-        try require(job.cells.allSatisfy { $0.ending != nil }, "a job ends with its cells", "\(run)/\(index)")
-        let failed = job.cells.contains { $0.ending == .failed && !$0.planned.continueOnError }
-        try require(!failed || ending == .failure, "a failed cell fails its job", "\(run)/\(index): \(ending)")
-        try require(
-            ending != .success || (job.isResolved && !job.cells.contains { $0.ending == .cancelled }),
-            "success is earned", "\(run)/\(index)")
-        runs[run]?.jobs[index].ending = ending
     }
 }

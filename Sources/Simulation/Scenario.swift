@@ -63,7 +63,9 @@ package struct Scenario: Sendable {
                 count: .random(in: 1...6, using: &random), items: items,
                 maxParallel: chance(0.3, &random) ? .random(in: 1...3, using: &random) : nil,
                 failFast: !isComparable && chance(0.2, &random))
-            let cells = (0..<Int.random(in: 1...5, using: &random)).map { cell($0, &random) }
+            let cells = (0..<Int.random(in: 1...5, using: &random)).map {
+                cell($0, isComparable: isComparable, &random)
+            }
             return PlannedJob(
                 id: "job\(index)", needs: needs, cells: cells, failFast: !isComparable && chance(0.4, &random),
                 maxParallel: chance(0.4, &random) ? .random(in: 1...3, using: &random) : nil, shards: shards,
@@ -75,14 +77,20 @@ package struct Scenario: Sendable {
         return Plan(name: "simulated", file: "simulated.yml", jobs: jobs)
     }
 
-    private static func cell(_ index: Int, _ random: inout SplitMix64) -> PlannedCell {
+    private static func cell(
+        _ index: Int, isComparable: Bool, _ random: inout SplitMix64
+    ) -> PlannedCell {
+        // Some wait for what no agent has, or not for long.
+        let isHopeless = !isComparable && chance(0.04, &random)
+        let isHasty = isHopeless || (!isComparable && chance(0.1, &random))
         var asking = ResourceRequest(cpus: .random(in: 1...2, using: &random))
         if chance(0.3, &random) { asking.memory = .gibibytes(.random(in: 1...8, using: &random)) }
         if chance(0.2, &random) { asking.gpus = GPURequest(count: .random(in: 1...2, using: &random), model: "h200") }
         return PlannedCell(
-            id: "c\(index)", name: "cell \(index)", labels: chance(0.3, &random) ? ["big"] : [],
+            id: "c\(index)", name: "cell \(index)", labels: isHopeless ? ["tpu"] : chance(0.3, &random) ? ["big"] : [],
             python: chance(0.3, &random) ? "3.11" : nil, resources: asking, timeout: .minutes(10),
-            queueTimeout: .minutes(600), continueOnError: chance(0.1, &random),
+            queueTimeout: isHasty ? .milliseconds(Int64.random(in: 1_000...90_000, using: &random)) : .minutes(600),
+            continueOnError: chance(0.1, &random),
             skipped: chance(0.05, &random) ? "matrix.gpu == false" : nil)
     }
 

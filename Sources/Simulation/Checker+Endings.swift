@@ -1,0 +1,86 @@
+import Model
+import Scheduling
+
+/// How attempts, shards, cells and jobs may end.
+extension Checker {
+    mutating func checkEnd(_ attempt: AttemptID, _ cause: Cause, retryAt: Instant?) throws(Violation) {
+        guard let lease = shards[attempt.shard]?.lease, lease.attempt == attempt else {
+            throw Violation(rule: "only current attempts end", detail: "\(attempt) \(cause.label)", at: now)
+        }
+        let mayEndEarly = agents[lease.agent].map { $0.changedAt >= lease.at } ?? true
+        try require(
+            cause.kind != .lostAgent || mayEndEarly || lease.until <= now, "a lease is lost when it has expired",
+            "\(attempt) until \(lease.until)")
+        giveBack(attempt.shard)
+        shards[attempt.shard]?.ended = attempt.number
+        shards[attempt.shard]?.last = cause
+        shards[attempt.shard]?.retryAt = retryAt
+        guard retryAt != nil, let policy = runs[attempt.run]?.jobs[attempt.shard.cell.job].planned.retry else { return }
+        try require(
+            policy.covers(cause) && attempt.number < policy.attemptsMax, "only what the policy covers is retried",
+            "\(attempt) \(cause.label)")
+    }
+
+    mutating func checkSharded(_ id: CellID, _ count: Int) throws(Violation) {
+        guard let cell = cell(id), cell.shards == nil, count > 0 else {
+            throw Violation(rule: "a cell is cut once", detail: "\(id) into \(count)", at: now)
+        }
+        change(id) { $0.shards = count }
+    }
+
+    mutating func checkSettled(_ id: ShardID, attempt: Int, _ cause: Cause) throws(Violation) {
+        let shard = shards[id] ?? Shard()
+        try require(shard.settled == nil, "a shard settles once", "\(id) \(cause.label)")
+        try require(shard.lease == nil, "a shard settles when no attempt is current", "\(id) \(cause.label)")
+        try require(
+            attempt == 0 || (shard.ended == attempt && shard.last == cause && shard.retryAt == nil),
+            "a shard settles with its last attempt", "\(id) \(cause.label), attempt \(attempt)")
+        try require(
+            attempt > 0 || cause.kind == .cancelled || cause.kind == .queueTimeout,
+            "a result needs an attempt", "\(id) \(cause.label)")
+        if cause.kind == .queueTimeout, let job = runs[id.run]?.jobs[id.cell.job], let cell = cell(id.cell) {
+            let waited = max(job.resolvedAt, shard.retryAt ?? .epoch).duration(to: now)
+            try require(
+                waited >= cell.planned.queueTimeout, "a queue timeout is waited for",
+                "\(id) after \(waited.spelled) of \(cell.planned.queueTimeout.spelled): \(cause.evidence)")
+        }
+        shards[id, default: Shard()].settled = cause
+        if id.isListing { return change(id.cell) { $0.failed += cause.kind == .cancelled ? 0 : 1 } }
+        guard let cell = cell(id.cell), let count = cell.shards, (0..<count).contains(id.shard) else {
+            throw Violation(rule: "only shards that there are, settle", detail: "\(id)", at: now)
+        }
+        change(id.cell) {
+            $0.settled += 1
+            if cause.kind == .cancelled { $0.cancelled += 1 } else if cause.kind != .passed { $0.failed += 1 }
+        }
+    }
+
+    mutating func checkEnded(_ id: CellID, _ ending: Farm.CellEnding) throws(Violation) {
+        guard let cell = cell(id), cell.ending == nil else {
+            throw Violation(rule: "a cell ends once", detail: "\(id)", at: now)
+        }
+        let listing = shards[ShardID(cell: id, shard: ShardID.listing)]?.settled
+        let isComplete =
+            ending == .skipped ? cell.planned.skipped != nil : listing != nil || cell.settled == cell.shards
+        try require(isComplete, "a cell ends when each of its shards has settled", "\(id): \(cell)")
+        let expected: Farm.CellEnding =
+            ending == .skipped
+            ? .skipped
+            : cell.failed > 0 ? .failed : listing != nil || cell.cancelled > 0 ? .cancelled : .passed
+        try require(ending == expected, "a cell's ending follows from its shards", "\(id): \(ending), not \(expected)")
+        change(id) { $0.ending = ending }
+    }
+
+    mutating func checkEnded(_ run: RunID, _ index: Int, _ ending: Farm.JobEnding) throws(Violation) {
+        guard let job = runs[run]?.jobs[index], job.ending == nil else {
+            throw Violation(rule: "a job ends once", detail: "\(run)/\(index)", at: now)
+        }
+        try require(job.cells.allSatisfy { $0.ending != nil }, "a job ends with its cells", "\(run)/\(index)")
+        let failed = job.cells.contains { $0.ending == .failed && !$0.planned.continueOnError }
+        try require(!failed || ending == .failure, "a failed cell fails its job", "\(run)/\(index): \(ending)")
+        try require(
+            ending != .success || (job.isResolved && !job.cells.contains { $0.ending == .cancelled }),
+            "success is earned", "\(run)/\(index)")
+        runs[run]?.jobs[index].ending = ending
+    }
+}
