@@ -55,13 +55,16 @@ final class RealFarm {
     }
 
     /// Starts an agent; it enrols the first time. Returns once it has joined.
-    func startAgent(_ name: String, cpus: Int = 1, _ more: String...) async throws {
+    func startAgent(
+        _ name: String, cpus: Int = 1, _ more: String..., environment: [String: String] = [:]
+    ) async throws {
         var arguments = [
             "agent", "--home", folder + "/agents/\(name)/home", "--work", folder + "/agents/\(name)/work", "--cpus",
             "\(cpus)", "--same-user",
         ]
         if agents[name] == nil { arguments += ["--token-file", try await token("agent", name)] }
-        let process = try Running(Self.sheaf, arguments + more, log: folder + "/\(name).log")
+        let process = try Running(
+            Self.sheaf, arguments + more, environment: environment, log: folder + "/\(name).log")
         agents[name] = process
         _ = try await process.line(with: "joined")
     }

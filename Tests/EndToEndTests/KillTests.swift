@@ -1,0 +1,133 @@
+import Foundation
+import Glibc
+import JSON
+import Model
+import Testing
+
+/// Processes are killed with SIGKILL while work is under way; nothing is lost, and nothing is counted twice.
+@Suite struct `A farm that is killed` {
+    /// Each shard writes its number to a fifo and blocks until the test lets it go on: so the test knows what runs.
+    static func workflow(shards: Int) -> String {
+        """
+        sheaf: 1
+        name: kill
+        on: workflow_dispatch
+        jobs:
+          eval:
+            runs-on: self-hosted
+            strategy:
+              fail-fast: false
+              matrix:
+                kind: [a, b]
+            shards: {count: \(shards)}
+            retry: {attempts: 5, on: [infrastructure], backoff: 1s..1s}
+            steps:
+              - run: |
+                  echo "${{ matrix.kind }}-$SHEAF_SHARD" > "$FARM_GATE/started"
+                  read line < "$FARM_GATE/go"
+                  echo '{"accuracy": {"kind": "ratio", "numerator": 1, "denominator": 1}}' > metrics.json
+            metrics: metrics.json
+        gates:
+          floor: {metric: accuracy, per: cell, at-least: 1}
+        """
+    }
+
+    @Test func `counts each shard once when an agent is killed in mid-shard and the coordinator twice`() async throws {
+        try await withFarm(lease: 4) { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            for name in ["one", "two", "three"] {
+                try await farm.startAgent(
+                    name, cpus: 1, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            }
+            let workflow = try farm.write("code/eval.yml", Self.workflow(shards: 3))
+            let submitted = try await farm.sheaf("submit", workflow)
+            #expect(submitted.status == 0, "\(submitted.error)")
+
+            // Three shards run, one on each agent.
+            var started = await gate.started(3)
+            #expect(Set(started).count == 3)
+            await farm.killAgent("two")
+            await farm.killCoordinator()
+            try await farm.startCoordinator()
+            try await farm.startAgent(
+                "two", cpus: 1, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            // The killed agent's shard begins again; the others have gone on.
+            started += await gate.started(1)
+            await farm.killCoordinator()
+            try await farm.startCoordinator()
+            gate.open()
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+
+            let export = try await farm.sheaf("export", "r1")
+            let lines = try export.output.split(separator: "\n").dropFirst().map { try JSONParser.value(String($0)) }
+            let shards = lines.map { "\($0["cell_id"]?.string ?? "?")/\(Int($0["shard"]?.number ?? -1))" }
+            #expect(Set(shards).count == 6 && shards.count == 6, "\(shards)")
+            #expect(lines.allSatisfy { $0["cause"]?.string == "passed" }, "\(export.output)")
+            let explained = try await farm.sheaf("explain", "r1")
+            #expect(explained.output.contains("lost_agent"), "\(explained.output)")
+            gate.close()
+        }
+    }
+}
+
+/// Two fifos: one tells what has begun, the other lets it go on.
+final class Gate: @unchecked Sendable {
+    // Only the reader's thread touches `descriptor` until `close`.
+    let folder: String
+    private let descriptor: Int32
+    private let held: Int32
+    private var lines: AsyncStream<String>.Iterator
+
+    init(_ folder: String) throws {
+        self.folder = folder
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        for name in ["started", "go"] where mkfifo(folder + "/" + name, 0o666) != 0 {
+            throw Failure("no fifo can be made in \(folder)")
+        }
+        // Both ways, so that no open of a step blocks on us and no end of file comes between two writers.
+        descriptor = Glibc.open(folder + "/started", O_RDWR | O_CLOEXEC)
+        held = Glibc.open(folder + "/go", O_RDWR | O_CLOEXEC)
+        let (stream, continuation) = AsyncStream.makeStream(of: String.self)
+        lines = stream.makeAsyncIterator()
+        let descriptor = descriptor
+        Thread {
+            var rest: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            while true {
+                let count = read(descriptor, &buffer, buffer.count)
+                guard count > 0 else { break }
+                rest += buffer[..<count]
+                while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                    let line = String(decoding: rest[..<end], as: UTF8.self)
+                    rest.removeSubrange(...end)
+                    if line == "end" {
+                        continuation.finish()
+                        return
+                    }
+                    continuation.yield(line)
+                }
+            }
+            continuation.finish()
+        }.start()
+    }
+
+    /// Waits until so many more steps have begun.
+    func started(_ count: Int) async -> [String] {
+        var found: [String] = []
+        while found.count < count, let line = await lines.next() { found.append(line) }
+        return found
+    }
+
+    /// Lets everything go on, now and later: more lines than there are readers.
+    func open() {
+        let bytes = [UInt8](repeating: UInt8(ascii: "\n"), count: 4096)
+        _ = write(held, bytes, bytes.count)
+    }
+
+    func close() {
+        let end = Array("end\n".utf8)
+        _ = write(descriptor, end, end.count)
+        Glibc.close(held)
+    }
+}
