@@ -110,6 +110,7 @@ let package = Package(
         tests(
             "QueriesTests", "Queries", "Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"),
         tests("SimulationTests", "Simulation", "Scheduling", "Model"),
+        tests("ClientTests", "Client", "Transport", "Artifacts", "Wire", "Model"),
         tests("CoordinatorServiceTests", "CoordinatorService", "Storage", "Wire", "Model"),
         tests("AgentServiceTests", "AgentService", "Artifacts", "Wire", "Model"),
         tests(

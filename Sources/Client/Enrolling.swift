@@ -4,11 +4,32 @@ import Wire
 /// Turns a token into an identity. The key is made here and never leaves; the farm's authority is compared with the
 /// token's fingerprint before the secret is sent.
 package enum Enrolling {
+    /// Enrols and keeps what came of it. That it can be kept is found out first: a token is good only once.
+    ///
+    /// - Parameter replacing: an identity that is there already; without it, it is left alone and an error.
+    package static func enrol(
+        tokenFile text: String, into profile: Profile, replacing: Bool = false
+    ) async throws(ClientError) -> (identity: Identity, address: Address) {
+        guard replacing || !profile.exists else {
+            throw ClientError(
+                "there is an identity in \(profile.folder) already",
+                help: "--replace replaces it; --home FOLDER keeps another beside it", isRefusal: true)
+        }
+        try profile.prepare()
+        let (identity, address) = try await enrol(tokenFile: text)
+        try profile.save(identity, address: address)
+        return (identity, address)
+    }
+
     package static func enrol(
         tokenFile text: String
     ) async throws(ClientError) -> (identity: Identity, address: Address) {
         let token: EnrolmentToken
-        do throws(TokenError) { token = try EnrolmentToken(fileText: text) } catch { throw ClientError("\(error)") }
+        do throws(TokenError) { token = try EnrolmentToken(fileText: text) } catch {
+            throw ClientError(
+                "the token cannot be used: \(error)", help: "give the whole file that sheaf token create made",
+                isRefusal: true)
+        }
         let key = PrivateKey.make()
         let answer: Proto.EnrolResponse
         do {
@@ -22,7 +43,14 @@ package enum Enrolling {
                     $0.certificateRequest = CertificateRequest(key: key).der
                 })
         } catch LinkError.status(let status) {
-            throw ClientError("the farm refused the token: \(status.text)", isRefusal: true)
+            throw ClientError(
+                "the farm refused the token: \(status.text)",
+                help: status.mayPass ? nil : "ask an admin for a new one: sheaf token create",
+                isRefusal: !status.mayPass)
+        } catch LinkError.certificate(let fault) {
+            throw ClientError(
+                "what answers at \(token.address) is not the farm that the token is for: \(fault)",
+                help: "the token was not sent; ask whoever gave it to you", isRefusal: true)
         } catch {
             throw ClientError(
                 "the farm cannot be reached at \(token.address): \(error)",

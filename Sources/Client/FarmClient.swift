@@ -23,14 +23,34 @@ package struct FarmClient: Sendable {
         }
     }
 
+    /// How long a call may take. Planning a large matrix is the longest that the farm does before it answers.
+    package static let answerMax = Duration.seconds(60)
+
+    /// - Parameter limit: a farm that is connected and yet does not answer within it counts as away.
     package func call<Method: ProtoMethod & SendableMetatype>(
-        _: Method.Type, _ request: Method.Request
+        _: Method.Type, _ request: Method.Request, within limit: Duration = answerMax
     ) async throws(ClientError) -> Method.Response {
-        do throws(LinkError) {
-            return try await link.call(Method.self, request, limits: .large)
-        } catch {
-            throw Self.translated(error, address)
+        typealias Answer = Result<Method.Response, LinkError>
+        let answer = await withTaskGroup(of: Answer?.self, returning: Answer.self) { group in
+            group.addTask { [link] in
+                do throws(LinkError) {
+                    return .success(try await link.call(Method.self, request, limits: .large))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask {
+                // Cancelled by the answer.
+                guard (try? await Task.sleep(for: limit)) != nil else { return nil }
+                return .failure(.timedOut("\(Method.name) was not answered within \(limit.spelled)"))
+            }
+            defer { group.cancelAll() }
+            while let outcome = await group.next() {
+                if let outcome { return outcome }
+            }
+            return .failure(.cancelled)
         }
+        do throws(LinkError) { return try answer.get() } catch { throw Self.translated(error, address) }
     }
 
     /// Asks, and hands every message of the answer over.
@@ -55,17 +75,39 @@ package struct FarmClient: Sendable {
         case .status(let status):
             return ClientError(
                 status.text.isEmpty ? "the farm answered '\(status.code)'" : status.text,
+                help: status.code == .unimplemented ? "the farm is older than this sheaf; update its coordinator" : nil,
                 isRefusal: !status.mayPass && status.code != .internal)
         case .dismissed(let status) where status.code == .denied:
-            return ClientError(status.text, help: "ask an admin for a new token, then enrol again", isRefusal: true)
-        case .certificate:
             return ClientError(
-                "the farm at \(address) and this identity do not belong together: \(error)",
-                help: "is this the right farm? A new token from an admin gives a new identity: sheaf enrol",
+                "the farm at \(address) does not let you in: \(status.text)", help: newToken, isRefusal: true)
+        case .refusedCertificate(let text):
+            return ClientError(
+                "the farm at \(address) does not take your certificate: \(text)", help: newToken, isRefusal: true)
+        case .certificate(.expired(let instant)):
+            return ClientError("your certificate expired on \(instant.utcText)", help: newToken, isRefusal: true)
+        case .certificate(.notYetValid(let instant)):
+            return ClientError(
+                "your certificate is valid only from \(instant.utcText) on", help: "set this machine's clock",
                 isRefusal: true)
-        default:
+        case .certificate(.otherAuthority):
             return ClientError(
-                "the farm at \(address) cannot be reached: \(error)", help: "is the coordinator running there?")
+                "what answers at \(address) is not your farm: \(error)",
+                help: "if the farm was made anew there, ask an admin for a token and enrol with --replace; "
+                    + "if not, somebody stands in between",
+                isRefusal: true)
+        case .certificate(let fault):
+            return ClientError(
+                "what answers at \(address) cannot be trusted: \(fault)",
+                help: "is this the coordinator's address, and not its enrolment address or another service?",
+                isRefusal: true)
+        case .unreachable(_, let why):
+            return ClientError(
+                "the farm at \(address) cannot be reached: \(why)", help: "is the coordinator running there?")
+        case .invalidAddress, .timedOut, .broken, .lost, .dismissed, .closed, .cancelled, .exhausted:
+            return ClientError(
+                "the farm at \(address) is away: \(error)", help: "is the coordinator running there?")
         }
     }
+
+    private static let newToken = "ask an admin for a new token, then: sheaf enrol --replace --token-file FILE"
 }

@@ -35,6 +35,18 @@ package struct Profile: Sendable {
         }
     }
 
+    /// Makes the folder, and finds out whether an identity can be written there.
+    func prepare() throws(ClientError) {
+        do throws(CertificateError) { try PrivateFile.makeFolder(folder) } catch {
+            throw ClientError("no identity can be kept in \(folder): \(error)", isRefusal: true)
+        }
+        guard access(folder, W_OK | X_OK) == 0 else {
+            throw ClientError(
+                "no identity can be kept in \(folder): \(String(cString: strerror(errno)))",
+                help: "--home names another folder", isRefusal: true)
+        }
+    }
+
     package func save(_ identity: Identity, address: Address) throws(ClientError) {
         do {
             try PrivateFile.makeFolder(folder)

@@ -41,6 +41,7 @@ package struct RunFollower: Sendable {
                 }
                 if let last, last.state == "ended" { return last }
             } catch let error as ClientError {
+                try Task.checkCancellation()
                 if error.isRefusal { throw error }
                 if !isLost { show(.lost(error)) }
                 isLost = true

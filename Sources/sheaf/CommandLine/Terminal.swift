@@ -11,8 +11,10 @@ enum Terminal {
     /// The width of the terminal in characters; 100 where there is none.
     static var columns: Int {
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 100 }
-        return Int(size.ws_col)
+        for descriptor in [STDOUT_FILENO, STDERR_FILENO] {
+            if ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 { return Int(size.ws_col) }
+        }
+        return 100
     }
 
     static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

@@ -75,9 +75,7 @@ extension Commands {
         }
         let text = try Files.read(tokenFile, bytesMax: EnrolmentToken.fileBytesMax)
         return try await Farming.failing { () async throws(ClientError) in
-            let enrolled = try await Enrolling.enrol(tokenFile: String(decoding: text, as: UTF8.self))
-            try profile.save(enrolled.identity, address: enrolled.address)
-            return enrolled
+            try await Enrolling.enrol(tokenFile: String(decoding: text, as: UTF8.self), into: profile)
         }
     }
 

@@ -9,6 +9,9 @@ import Wire
 extension Commands {
     static let artifactsList = Command(
         name: "artifacts ls", summary: "list what a run left behind",
+        discussion: """
+              sheaf artifacts ls r17
+            """,
         operands: [.init(name: "RUN", help: "r17")],
         options: [.value("format", "FORMAT", "text or json")] + Farming.options,
         run: { arguments in
@@ -68,6 +71,9 @@ extension Commands {
 
     static let artifactsVerify = Command(
         name: "artifacts verify", summary: "fetch everything that a run left behind and compare it with its digests",
+        discussion: """
+              sheaf artifacts verify r17
+            """,
         operands: [.init(name: "RUN[/JOB[/CELL[/SHARD]]]", help: "whose")],
         options: [.value("name", "NAME", "only artifacts of this name")] + Farming.options,
         run: { arguments in

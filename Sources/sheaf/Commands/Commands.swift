@@ -10,6 +10,8 @@ enum Commands {
             ]),
         CommandGroup(
             title: "Look after the farm",
-            commands: [enrol, agents, agentsDrain, tokenCreate, revoke, coordinator, agent]),
+            commands: [
+                enrol, agents, agentsDrain, agentsUndrain, tokenCreate, revoke, doctor, coordinator, agent,
+            ]),
     ]
 }

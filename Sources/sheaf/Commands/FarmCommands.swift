@@ -82,17 +82,11 @@ extension Commands {
         ] + Farming.options,
         run: { arguments in
             let profile = Farming.profile(arguments)
-            guard !profile.exists || arguments.has("replace") else {
-                throw UsageError(
-                    "there is an identity in \(profile.folder) already",
-                    help: "--replace replaces it; --home FOLDER keeps another beside it")
-            }
             let text = try Files.read(try arguments.required("token-file"), bytesMax: EnrolmentToken.fileBytesMax)
             let (identity, address) = try await Farming.failing { () async throws(ClientError) in
-                try await Enrolling.enrol(tokenFile: String(decoding: text, as: UTF8.self))
-            }
-            do throws(ClientError) { try profile.save(identity, address: address) } catch {
-                throw Farming.failure(error)
+                try await Enrolling.enrol(
+                    tokenFile: String(decoding: text, as: UTF8.self), into: profile,
+                    replacing: arguments.has("replace"))
             }
             let team = identity.principal.team.map { ", team \($0)" } ?? ""
             Terminal.print(
@@ -103,6 +97,12 @@ extension Commands {
 
     static let agents = Command(
         name: "agents", summary: "list the farm's agents",
+        discussion: """
+            What each has, whether it is there, and how many attempts it works on.
+
+              sheaf agents
+              sheaf agents --format json
+            """,
         options: [.value("format", "FORMAT", "text or json")] + Farming.options,
         run: { arguments in
             let format = try arguments.choice("format", of: ["text", "json"])
@@ -114,21 +114,36 @@ extension Commands {
 
     static let agentsDrain = Command(
         name: "agents drain", summary: "let an agent finish what it has, and give it nothing new",
+        discussion: """
+            Admins only. What the agent works on is finished; agents undrain gives it work again.
+
+              sheaf agents drain gpu-3 --reason "new driver"
+            """,
         operands: [.init(name: "NAME", help: "the agent")],
-        options: [
-            .flag("undo", "give it work again"), .value("reason", "TEXT", "shown to whoever asks why"),
-        ] + Farming.options,
-        run: { arguments in
-            let answer = try await Farming.call(
-                arguments, Proto.Farm.DrainAgent.self,
-                .with {
-                    $0.name = arguments.operands[0]
-                    $0.undo = arguments.has("undo")
-                    $0.reason = arguments.value("reason") ?? ""
-                })
-            Terminal.print(AgentText.text(answer.agent.map { [$0] } ?? []))
-            return .passed
-        })
+        options: [.value("reason", "TEXT", "shown to whoever asks why")] + Farming.options,
+        run: { try await drain($0, undo: false) })
+
+    static let agentsUndrain = Command(
+        name: "agents undrain", summary: "give a drained agent work again",
+        discussion: """
+            Admins only.
+
+              sheaf agents undrain gpu-3
+            """,
+        operands: [.init(name: "NAME", help: "the agent")], options: Farming.options,
+        run: { try await drain($0, undo: true) })
+
+    private static func drain(_ arguments: Arguments, undo: Bool) async throws -> ExitCode {
+        let answer = try await Farming.call(
+            arguments, Proto.Farm.DrainAgent.self,
+            .with {
+                $0.name = arguments.operands[0]
+                $0.undo = undo
+                $0.reason = arguments.value("reason") ?? ""
+            })
+        Terminal.print(AgentText.text(answer.agent.map { [$0] } ?? []))
+        return .passed
+    }
 
     static let tokenCreate = Command(
         name: "token create", summary: "make a token file that is good for one enrolment",
@@ -167,7 +182,11 @@ extension Commands {
 
     static let revoke = Command(
         name: "revoke", summary: "take away the certificates of a person or an agent",
-        discussion: "Admins only. Connections of the bearer end at once; an agent's attempts are tried elsewhere.",
+        discussion: """
+            Admins only. Connections of the bearer end at once; an agent's attempts are tried elsewhere.
+
+              sheaf revoke --role agent --name gpu-3 --reason "sold"
+            """,
         options: [
             .value("role", "ROLE", "user, agent or admin"), .value("name", "NAME", "whom the certificates name"),
             .value("reason", "TEXT", "told to the bearer and kept in the record"),
@@ -205,6 +224,10 @@ extension Commands {
 
     static let baselineShow = Command(
         name: "baseline show", summary: "list the names that gates compare with",
+        discussion: """
+              sheaf baseline show
+              sheaf baseline show champion
+            """,
         operands: [.init(name: "ALIAS", help: "only this one", isOptional: true)], options: Farming.options,
         run: { arguments in
             let answer = try await Farming.call(

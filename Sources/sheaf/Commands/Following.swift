@@ -18,13 +18,12 @@ struct Following: Sendable {
     /// After the first Ctrl-C, the second one cancels the run within this time.
     private static let secondThought = Duration.seconds(4)
 
-    func follow(_ signals: AsyncStream<CInt>, quiet: Bool = false) async throws -> ExitCode {
+    func follow(_ signals: AsyncStream<CInt>) async throws -> ExitCode {
         let outcome = try await withThrowingTaskGroup(of: Outcome?.self) { group in
             group.addTask {
                 let progress = Progress()
                 defer { progress.erase() }
-                return .ended(
-                    try await RunFollower(run, connect: connect).follow { event in if !quiet { progress.show(event) } })
+                return .ended(try await RunFollower(run, connect: connect).follow { progress.show($0) })
             }
             group.addTask { await watchKeys(signals) }
             defer { group.cancelAll() }
@@ -36,39 +35,64 @@ struct Following: Sendable {
         switch outcome {
         case .left: return .interrupted
         case .ended(let summary):
-            try await printReport()
+            do {
+                try await printReport()
+            } catch {
+                // The verdict is known, and it is what the caller asked for.
+                Terminal.complain("the report could not be fetched: \(error)\n  help: sheaf report \(run)")
+            }
             return ExitCode(rawValue: Int32(clamping: summary.exitCode)) ?? .failed
         }
     }
 
-    /// - Returns: `.left` when the person leaves; `nil` when the keys have no more to say.
+    /// What a person does at the keyboard, and the end of the time to think again after the first Ctrl-C.
+    private enum Key: Sendable { case pressed(CInt), thoughtOver }
+
+    /// - Returns: `.left` when the person leaves; `nil` when the run has ended first.
     private func watchKeys(_ signals: AsyncStream<CInt>) async -> Outcome? {
-        var iterator = signals.makeAsyncIterator()
-        guard await iterator.next() != nil else { return nil }
+        let (keys, sender) = AsyncStream.makeStream(of: Key.self)
+        return await withTaskGroup(of: Void.self, returning: Outcome?.self) { group in
+            // The only reader of the signals: a reader that is cancelled ends their stream for all.
+            group.addTask { for await signal in signals { sender.yield(.pressed(signal)) } }
+            defer { group.cancelAll() }
+            var isAsked = false
+            var isCancelled = false
+            for await key in keys {
+                switch key {
+                case .pressed where isCancelled: return .left
+                case .pressed(let signal) where isAsked || signal == SIGTERM && comeBack == nil:
+                    isCancelled = true
+                    await cancel()
+                    if comeBack != nil { return .left }
+                case .pressed(let signal):
+                    if let comeBack, signal == SIGTERM {
+                        Terminal.complain("\(run) goes on. To come back: \(comeBack)")
+                        return .left
+                    }
+                    isAsked = true
+                    ask()
+                    group.addTask {
+                        // Cancelled when the run ends within it.
+                        guard (try? await Task.sleep(for: Self.secondThought)) != nil else { return }
+                        sender.yield(.thoughtOver)
+                    }
+                case .thoughtOver where isCancelled: continue
+                case .thoughtOver:
+                    isAsked = false
+                    if comeBack != nil { return .left }
+                }
+            }
+            return nil
+        }
+    }
+
+    private func ask() {
         if let comeBack {
             Terminal.complain(
                 "\nCtrl-C again cancels \(run); otherwise it goes on without you. To come back: \(comeBack)")
         } else {
             Terminal.complain("\nCtrl-C again cancels \(run)")
         }
-        let second = await withTaskGroup(of: Bool?.self) { group in
-            group.addTask {
-                for await _ in signals { return true }
-                return nil
-            }
-            group.addTask {
-                // Cancelled by the second Ctrl-C.
-                guard (try? await Task.sleep(for: Self.secondThought)) != nil else { return nil }
-                return false
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? nil
-        }
-        if second == true {
-            await cancel()
-            return comeBack == nil ? nil : .left
-        }
-        return comeBack == nil ? await watchKeys(signals) : .left
     }
 
     private func cancel() async {

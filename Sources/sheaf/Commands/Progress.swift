@@ -11,9 +11,13 @@ final class Progress {
     private var cells: [String: Proto.CellSummary] = [:]
     private var order: [String] = []
     private var drawn = 0
-    private var lastLine = ""
+    private var lastStep = ""
+    private let isColored: Bool
 
-    init(isLive: Bool = Terminal.errorIsTerminal && Terminal.environment("TERM") != "dumb") { self.isLive = isLive }
+    init(isLive: Bool = Terminal.errorIsTerminal && Terminal.environment("TERM") != "dumb") {
+        self.isLive = isLive
+        isColored = isLive && Terminal.environment("NO_COLOR") == nil
+    }
 
     func show(_ event: RunFollower.Event) {
         switch event {
@@ -46,27 +50,42 @@ final class Progress {
             let key = cell.job + "/" + cell.cell
             let before = cells.updateValue(cell, forKey: key)
             if before == nil { order.append(key) }
-            if !isLive, before?.state != cell.state, Self.isEnding(cell.state) {
-                Terminal.complain("\(pad(cell.state, 10)) \(Terminal.safe(cell.name))")
+            guard before?.state != cell.state, Self.isEnding(cell.state) else { continue }
+            // A terminal shows the numbers; what failed stays on it, too.
+            if !isLive || cell.state == "failed" {
+                Terminal.complain("\(colored(pad(cell.state, 10), cell.state)) \(Terminal.safe(cell.name))")
             }
         }
         guard let summary = event.summary else { return }
-        let line = Self.line(summary)
         if isLive {
-            draw(line)
-        } else if line != lastLine {
-            Terminal.complain(line)
+            draw(Self.line(summary))
+        } else {
+            // Shards settle many times a second; a log wants to know of cells.
+            let step = "\(summary.state) \(Self.done(summary)) \(summary.cellsRunning > 0)"
+            if step != lastStep { Terminal.complain(Self.line(summary)) }
+            lastStep = step
         }
-        lastLine = line
+    }
+
+    private func colored(_ text: String, _ state: String) -> String {
+        guard isColored else { return text }
+        switch state {
+        case "passed": return "\u{1b}[32m\(text)\u{1b}[0m"
+        case "failed": return "\u{1b}[31m\(text)\u{1b}[0m"
+        default: return text
+        }
+    }
+
+    private static func done(_ summary: Proto.RunSummary) -> UInt32 {
+        summary.cellsPassed + summary.cellsFailed + summary.cellsOther
     }
 
     private static func isEnding(_ state: String) -> Bool { state != "waiting" && state != "running" }
 
     /// `r17 eval: 12 of 24 cells done, 4 running, 1 failed · 61 of 192 shards`
     static func line(_ summary: Proto.RunSummary) -> String {
-        let total =
-            summary.cellsWaiting + summary.cellsRunning + summary.cellsPassed + summary.cellsFailed + summary.cellsOther
-        let done = summary.cellsPassed + summary.cellsFailed + summary.cellsOther
+        let done = done(summary)
+        let total = done + summary.cellsWaiting + summary.cellsRunning
         var parts = ["\(done) of \(total) cells done"]
         if summary.cellsRunning > 0 { parts.append("\(summary.cellsRunning) running") }
         if summary.cellsFailed > 0 { parts.append("\(summary.cellsFailed) failed") }
@@ -86,8 +105,25 @@ final class Progress {
             lines.append("  running   \(cell.shardsSettled)/\(total)  \(Terminal.safe(cell.name))")
         }
         if running.count > Self.cellsShown { lines.append("  … and \(running.count - Self.cellsShown) more") }
-        for text in lines { Terminal.complain(String(text.prefix(width))) }
+        for text in lines { Terminal.complain(Self.cut(text, to: width)) }
         drawn = lines.count
+    }
+
+    /// The beginning of a text that fits a line: a line that wraps would not be erased whole. Letters of East Asia and
+    /// pictures take two columns.
+    private static func cut(_ text: String, to width: Int) -> String {
+        var columns = 0
+        return String(
+            text.prefix { character in
+                let isWide = character.unicodeScalars.contains { $0.value >= 0x1100 && $0.properties.isIdeographic }
+                let isPicture = character.unicodeScalars.contains { $0.value >= 0x1f300 }
+                let isHangul = character.unicodeScalars.contains {
+                    (0x1100...0x115f).contains($0.value) || (0xac00...0xd7a3).contains($0.value)
+                        || (0x3040...0x30ff).contains($0.value) || (0xff00...0xff60).contains($0.value)
+                }
+                columns += isWide || isPicture || isHangul ? 2 : 1
+                return columns <= width
+            })
     }
 
     private func pad(_ text: String, _ width: Int) -> String {

@@ -10,7 +10,8 @@ import Workflows
 extension Commands {
     static let submissionOptions: [Command.Option] =
         eventOptions.filter { $0.name != "context" && $0.name != "format" } + [
-            .value("var", "NAME=VALUE", repeats: true, "a value of the context vars")
+            .value("var", "NAME=VALUE", repeats: true, "a value of the context vars"),
+            .value("tree", "FOLDER", "the code to send; by default what the workflow lies in"),
         ]
 
     static let submit = Command(
@@ -41,19 +42,23 @@ extension Commands {
                 return .passed
             }
             Terminal.complain("\(run) is on its way")
-            let home = arguments.value("home").map { " --home \($0)" } ?? ""
-            return try await Following(
-                run: run,
-                connect: { () async throws(ClientError) in try await FarmClient.connect(profile, on: loop) },
-                comeBack: "sheaf watch \(run)\(home)"
-            ).follow(signals)
+            return try await following(run, profile, loop, arguments).follow(signals)
         })
+
+    private static func following(
+        _ run: RunID, _ profile: Profile, _ loop: EventLoop, _ arguments: Arguments
+    ) -> Following {
+        let home = arguments.value("home").map { " --home \($0)" } ?? ""
+        return Following(
+            run: run, connect: { () async throws(ClientError) in try await FarmClient.connect(profile, on: loop) },
+            comeBack: "sheaf watch \(run)\(home)")
+    }
 
     /// Packs and submits; `nil` when the farm found mistakes, which were printed.
     static func submit(
         _ request: Proto.SubmitRunRequest, _ arguments: Arguments, to client: FarmClient
     ) async throws -> RunID? {
-        let folder = folder(of: arguments.operands[0])
+        let folder = arguments.value("tree") ?? folder(of: arguments.operands[0])
         let answer = try await Farming.failing { () async throws(ClientError) in
             try await Submitting.submit(request, code: folder, to: client)
         }
@@ -101,20 +106,27 @@ extension Commands {
 
     static let watch = Command(
         name: "watch", summary: "follow a run to its end",
+        discussion: """
+            On a terminal a few lines are drawn again and again; elsewhere each change is a line. Where the coordinator
+            is away, it waits for it. Ctrl-C leaves and the run goes on; Ctrl-C twice cancels the run. At the end the
+            report is printed, and the exit code is the verdict's.
+
+              sheaf watch r17
+            """,
         operands: [.init(name: "RUN", help: "r17")], options: Farming.options,
         run: { arguments in
             let run = try PartName(arguments.operands[0]).run
             let profile = Farming.profile(arguments)
-            let loop = try Farming.loop()
-            return try await Following(
-                run: run,
-                connect: { () async throws(ClientError) in try await FarmClient.connect(profile, on: loop) },
-                comeBack: "sheaf watch \(run)"
-            ).follow(Signals.stream([SIGINT, SIGTERM]))
+            return try await following(run, profile, try Farming.loop(), arguments)
+                .follow(Signals.stream([SIGINT, SIGTERM]))
         })
 
     static let status = Command(
         name: "status", summary: "list runs, or show one",
+        discussion: """
+              sheaf status
+              sheaf status r17 --format json
+            """,
         operands: [.init(name: "RUN", help: "r17; without it the newest runs", isOptional: true)],
         options: [
             .value("format", "FORMAT", "text or json"), .value("most", "N", "how many runs; 20 by default"),
@@ -138,7 +150,7 @@ extension Commands {
                     throw CommandFailure("the farm said nothing about \(run)")
                 }
                 if format == "json" {
-                    Terminal.write(StatusText.json([summary]))
+                    Terminal.write(StatusText.json(summary, event.cells))
                 } else {
                     Terminal.print(Progress.line(summary))
                     Terminal.print(StatusText.cells(event.cells))
@@ -197,6 +209,9 @@ extension Commands {
 
     static let cancel = Command(
         name: "cancel", summary: "stop a run: its attempts end, its report says so",
+        discussion: """
+              sheaf cancel r17 --reason "wrong branch"
+            """,
         operands: [.init(name: "RUN", help: "r17; only its owner and admins may")],
         options: [.value("reason", "TEXT", "kept in the record")] + Farming.options,
         run: { arguments in
@@ -213,6 +228,10 @@ extension Commands {
 
     static let explain = Command(
         name: "explain", summary: "say why something waits, failed, or was tried again",
+        discussion: """
+              sheaf explain r17
+              sheaf explain r17/eval/eval_3_11/2
+            """,
         operands: [.init(name: "RUN[/JOB[/CELL[/SHARD]]]", help: "what to explain")], options: Farming.options,
         run: { arguments in
             let part = try PartName(arguments.operands[0])
@@ -230,6 +249,10 @@ extension Commands {
 
     static let report = Command(
         name: "report", summary: "print a run's report",
+        discussion: """
+              sheaf report r17
+              sheaf report r17 --format junit --output report.xml
+            """,
         operands: [.init(name: "RUN", help: "r17")],
         options: [
             .value("format", "FORMAT", "text, markdown, junit or json"),
@@ -243,6 +266,10 @@ extension Commands {
 
     static let export = Command(
         name: "export", summary: "write a run's raw results as JSON lines, for sheaf judge",
+        discussion: """
+              sheaf export r17 --output r17.jsonl
+              sheaf judge eval.yml --results r17.jsonl
+            """,
         operands: [.init(name: "RUN", help: "r17")],
         options: [.value("output", short: "o", "FILE", "instead of standard output")] + Farming.options,
         run: { arguments in
@@ -298,27 +325,44 @@ enum StatusText {
         return Table.text(["STATE", "SHARDS", "JOB", "CELL"], rows)
     }
 
-    static func json(_ runs: [Proto.RunSummary]) -> [UInt8] {
-        var writer = JSONWriter(indent: 2)
-        writer.beginArray()
-        for run in runs {
-            writer.value([
-                "run": .string("r\(run.run)"), "name": .string(run.name), "file": .string(run.file),
-                "state": .string(run.state), "verdict": run.verdict.isEmpty ? .null : .string(run.verdict),
-                "exit_code": run.state == "ended" ? .number(Double(run.exitCode)) : .null, "owner": .string(run.owner),
-                "team": .string(run.team), "commit": .string(run.commit),
-                "submitted_at": .string(Instant(nanoseconds: run.submittedAt).utcText),
-                "cells": [
-                    "waiting": .number(Double(run.cellsWaiting)), "running": .number(Double(run.cellsRunning)),
-                    "passed": .number(Double(run.cellsPassed)), "failed": .number(Double(run.cellsFailed)),
-                    "other": .number(Double(run.cellsOther)),
-                ],
-                "shards_settled": .number(Double(run.shardsSettled)),
-                "shards_total": run.shardsTotal > 0 ? .number(Double(run.shardsTotal)) : .null,
-            ])
+    /// A list of runs.
+    static func json(_ runs: [Proto.RunSummary]) -> [UInt8] { bytes(.array(runs.map { .object(members($0)) })) }
+
+    /// One run with its cells.
+    static func json(_ run: Proto.RunSummary, _ cells: [Proto.CellSummary]) -> [UInt8] {
+        let cells = cells.map { cell -> Value in
+            [
+                "job": .string(cell.job), "cell": .string(cell.cell), "name": .string(cell.name),
+                "state": .string(cell.state), "shards_settled": .number(Double(cell.shardsSettled)),
+                "shards_total": cell.shardsTotal > 0 ? .number(Double(cell.shardsTotal)) : .null,
+            ]
         }
-        writer.endArray()
+        return bytes(.object(members(run) + [.init("matrix", .array(cells))]))
+    }
+
+    private static func bytes(_ value: Value) -> [UInt8] {
+        var writer = JSONWriter(indent: 2)
+        writer.value(value)
         writer.newline()
         return writer.bytes
+    }
+
+    private static func members(_ run: Proto.RunSummary) -> [Value.Member] {
+        let cells: Value = [
+            "waiting": .number(Double(run.cellsWaiting)), "running": .number(Double(run.cellsRunning)),
+            "passed": .number(Double(run.cellsPassed)), "failed": .number(Double(run.cellsFailed)),
+            "other": .number(Double(run.cellsOther)),
+        ]
+        let hasEnded = run.state == "ended"
+        return [
+            .init("run", .string("r\(run.run)")), .init("name", .string(run.name)), .init("file", .string(run.file)),
+            .init("state", .string(run.state)), .init("verdict", run.verdict.isEmpty ? .null : .string(run.verdict)),
+            .init("exit_code", hasEnded ? .number(Double(run.exitCode)) : .null), .init("owner", .string(run.owner)),
+            .init("team", .string(run.team)), .init("commit", .string(run.commit)),
+            .init("submitted_at", .string(Instant(nanoseconds: run.submittedAt).utcText)),
+            .init("ended_at", hasEnded ? .string(Instant(nanoseconds: run.endedAt).utcText) : .null),
+            .init("cells", cells), .init("shards_settled", .number(Double(run.shardsSettled))),
+            .init("shards_total", run.shardsTotal > 0 ? .number(Double(run.shardsTotal)) : .null),
+        ]
     }
 }

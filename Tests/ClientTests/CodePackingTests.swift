@@ -1,0 +1,147 @@
+import Artifacts
+import Client
+import Foundation
+import Model
+import Testing
+import Transport
+import Wire
+
+@Suite struct `Packing code` {
+    private static func git(_ arguments: String..., in folder: String) throws {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments =
+            [
+                "git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.org", "-c",
+                "commit.gpgsign=false",
+            ] + arguments
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0, "git \(arguments)")
+    }
+
+    /// Packs, unpacks elsewhere, and lists what came.
+    private static func travel(_ folder: String, _ scratch: String) async throws -> (code: CodePacking, files: [String])
+    {
+        let code = try await CodePacking(folder)
+        let channel = LocalChannel(try ObjectStore(at: scratch + "/objects", durable: false))
+        let uploaded = try await code.upload(over: channel)
+        let place = scratch + "/unpacked"
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        let manifest = try await Transfer(channel).download(uploaded.manifest, into: Folder(at: place))
+        return (code, manifest.files.map(\.path.text))
+    }
+
+    @Test func `takes what git tracks and does not ignore, as it lies there now`() async throws {
+        try await withFolder { scratch in
+            let folder = scratch + "/code"
+            try write("1", to: folder + "/tracked.py")
+            try write("2", to: folder + "/gone.py")
+            try write("*.log\n", to: folder + "/.gitignore")
+            try Self.git("init", "-q", "-b", "main", in: folder)
+            try Self.git("add", ".", in: folder)
+            try Self.git("commit", "-q", "-m", "one", in: folder)
+            try Self.git("remote", "add", "origin", "git@host.example:team/eval.git", in: folder)
+            let clean = try await CodePacking(folder + "/.")
+            #expect(clean.origin.branch == "main" && !clean.origin.isDirty && clean.origin.commit.count == 40)
+            #expect(clean.origin.repository == "team/eval")
+
+            try FileManager.default.removeItem(atPath: folder + "/gone.py")
+            try write("changed", to: folder + "/tracked.py")
+            try write("3", to: folder + "/sub folder/new\n-\"name\" ☃.py")
+            try write("4", to: folder + "/noise.log")
+            try write("5", to: folder + "/.sheaf/state/store.sqlite")
+            let (code, files) = try await Self.travel(folder, scratch)
+            #expect(files == [".gitignore", "sub folder/new\n-\"name\" ☃.py", "tracked.py"])
+            #expect(code.origin.isDirty && code.origin.commit == clean.origin.commit)
+            #expect(try String(contentsOfFile: scratch + "/unpacked/tracked.py", encoding: .utf8) == "changed")
+        }
+    }
+
+    @Test func `takes the whole repository when the workflow lies in a part of it`() async throws {
+        try await withFolder { scratch in
+            let folder = scratch + "/code"
+            try write("on: push", to: folder + "/.github/workflows/ml.yml")
+            try write("1", to: folder + "/eval.py")
+            try Self.git("init", "-q", in: folder)
+            let (code, files) = try await Self.travel(folder + "/.github/workflows", scratch)
+            #expect(files == [".github/workflows/ml.yml", "eval.py"])
+            // No commit yet: nothing is claimed.
+            #expect(code.origin.commit.isEmpty && code.origin.isDirty)
+        }
+    }
+
+    @Test func `takes a folder without git, but for our own state`() async throws {
+        try await withFolder { scratch in
+            let folder = scratch + "/code"
+            try write("1", to: folder + "/eval.py")
+            try write("2", to: folder + "/.sheaf/state/x")
+            let (code, files) = try await Self.travel(folder, scratch)
+            #expect(files == ["eval.py"] && code.origin == CodePacking.Origin())
+        }
+    }
+
+    @Test func `sends what the farm lacks, once`() async throws {
+        try await withFolder { scratch in
+            let store = try ObjectStore(at: scratch + "/farm", durable: false)
+            let requests = Seen<Proto.SubmitRunRequest>()
+            let farm = try await FakeFarm { stream, method, _ in
+                await Self.serve(stream, method, store, requests)
+            }
+            try write("print(1)", to: scratch + "/code/eval.py")
+            try write("on: push", to: scratch + "/code/eval.yml")
+            let client = try await farm.connect()
+            var request = Proto.SubmitRunRequest()
+            request.key = Submitting.newKey()
+            let first = try await Submitting.submit(request, code: scratch + "/code", to: client)
+            let second = try await Submitting.submit(request, code: scratch + "/code", to: client)
+            #expect(first.run == RunID(3) && first.files == 2 && first.sentBytes > 0)
+            #expect(second.sentBytes == 0)
+            let tree = try #require(Digest(requests.all.first?.tree ?? []))
+            #expect(store.contains(tree))
+            #expect(requests.all.count == 2 && requests.all[0] == requests.all[1])
+            await farm.server.stop()
+        }
+    }
+
+    @Test func `makes keys that the farm takes and that differ`() {
+        let keys = (0..<100).map { _ in Submitting.newKey() }
+        #expect(Set(keys).count == 100 && keys.allSatisfy { $0.utf8.count == 32 })
+    }
+
+    /// Objects and runs as a coordinator takes them, with a store at hand.
+    private static func serve(
+        _ stream: LinkStream, _ method: String, _ store: ObjectStore, _ requests: Seen<Proto.SubmitRunRequest>
+    ) async {
+        do {
+            switch method {
+            case Proto.Objects.Missing.name:
+                await stream.answer(Proto.Objects.Missing.self) { request throws(LinkStatus) in
+                    guard request.scope?.kind == .submission(true) else { throw LinkStatus(.denied, "a wrong scope") }
+                    return .with {
+                        $0.digests = store.missing(of: request.digests.compactMap { Digest($0) }).map(\.bytes)
+                    }
+                }
+            case Proto.Objects.Put.name:
+                guard case .header(let header) = try await stream.receive(Proto.PutPart.self)?.kind,
+                    let object = header.object.flatMap(ObjectRef.init)
+                else { return await stream.finish(LinkStatus(.invalid, "no header")) }
+                var bytes: [UInt8] = []
+                while case .bytes(let part) = try await stream.receive(Proto.PutPart.self)?.kind { bytes += part }
+                _ = try store.put(
+                    EncodedObject(object: object, encoding: ObjectEncoding(header.encoding), bytes: bytes))
+                try await stream.send(Proto.PutResponse())
+                await stream.finish()
+            default:
+                await stream.answer(Proto.Farm.SubmitRun.self) { request throws(LinkStatus) in
+                    requests.note(request)
+                    return .with { $0.run = 3 }
+                }
+            }
+        } catch {
+            await stream.finish(LinkStatus(.internal, "\(error)"))
+        }
+    }
+}

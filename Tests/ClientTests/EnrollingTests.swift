@@ -1,0 +1,112 @@
+import Client
+import Foundation
+import Model
+import Testing
+import Transport
+import Wire
+
+@Suite struct `Enrolling` {
+    /// A coordinator's enrolment listener that knows one secret.
+    private static func farm(_ authority: Authority, secret: String?, _ secrets: Seen<String>) async throws -> FakeFarm
+    {
+        try await FakeFarm(authority: authority, strangers: true) { stream, _, _ in
+            await stream.answer(Proto.Enrolment.Enrol.self) { request throws(LinkStatus) in
+                secrets.note(request.token)
+                guard request.token == secret else { throw LinkStatus(.denied, "the token was used already") }
+                do {
+                    let issued = try authority.issue(
+                        to: Principal(role: .user, name: "alice"),
+                        for: CertificateRequest(der: request.certificateRequest))
+                    return .with {
+                        $0.certificate = issued.pem
+                        $0.authority = authority.certificate.pem
+                        $0.address = "farm.example:7443"
+                    }
+                } catch { throw LinkStatus(.invalid, "\(error)") }
+            }
+        }
+    }
+
+    private static func token(_ farm: Address, _ authority: Digest) -> EnrolmentToken {
+        EnrolmentToken(
+            address: farm, authority: authority, principal: Principal(role: .user, name: "alice"), expires: nil)
+    }
+
+    @Test func `makes a key here and keeps what the farm issued`() async throws {
+        try await withFolder { folder in
+            let authority = try Authority.make()
+            // The address is known only once the farm listens, and the secret with it: any secret will do here.
+            let secrets = Seen<String>()
+            let place = Profile(folder: folder + "/home")
+            let unasked = try await Self.farm(authority, secret: nil, secrets)
+            let token = Self.token(unasked.address, authority.certificate.fingerprint)
+            await unasked.server.stop()
+            let farm = try await Self.farm(authority, secret: token.secret, secrets)
+            let text = token.fileText.replacingOccurrences(of: "\(unasked.address)", with: "\(farm.address)")
+            let (identity, address) = try await Enrolling.enrol(tokenFile: text, into: place)
+            #expect(identity.principal.name == "alice" && "\(address)" == "farm.example:7443")
+            #expect(try place.load().identity.certificate == identity.certificate)
+            #expect(secrets.all == [token.secret])
+            await farm.server.stop()
+        }
+    }
+
+    @Test func `never shows the token to another farm`() async throws {
+        try await withFolder { folder in
+            let secrets = Seen<String>()
+            let farm = try await Self.farm(Authority.make(), secret: nil, secrets)
+            let token = Self.token(farm.address, try Authority.make().certificate.fingerprint)
+            let place = Profile(folder: folder)
+            let error = await failure { () async throws(ClientError) in
+                try await Enrolling.enrol(tokenFile: token.fileText, into: place)
+            }
+            #expect(
+                error?.isRefusal == true && error?.help?.contains("not sent") == true, "\(String(describing: error))")
+            #expect(secrets.all.isEmpty && !place.exists)
+            await farm.server.stop()
+        }
+    }
+
+    @Test func `tells why a token was refused, and leaves nothing behind`() async throws {
+        try await withFolder { folder in
+            let authority = try Authority.make()
+            let farm = try await Self.farm(authority, secret: nil, Seen())
+            let token = Self.token(farm.address, authority.certificate.fingerprint)
+            let place = Profile(folder: folder)
+            let error = await failure { () async throws(ClientError) in
+                try await Enrolling.enrol(tokenFile: token.fileText, into: place)
+            }
+            #expect(error?.problem.contains("used already") == true && error?.isRefusal == true)
+            #expect(error?.help?.contains("sheaf token create") == true)
+            #expect(!place.exists)
+            await farm.server.stop()
+        }
+    }
+
+    @Test func `leaves an identity alone, and then the token too`() async throws {
+        try await withFolder { folder in
+            let authority = try Authority.make()
+            let secrets = Seen<String>()
+            let farm = try await Self.farm(authority, secret: nil, secrets)
+            let place = Profile(folder: folder)
+            try place.save(farm.person, address: farm.address)
+            let token = Self.token(farm.address, authority.certificate.fingerprint)
+            let error = await failure { () async throws(ClientError) in
+                try await Enrolling.enrol(tokenFile: token.fileText, into: place)
+            }
+            #expect(error?.help?.contains("--replace") == true)
+            #expect(secrets.all.isEmpty)
+            await farm.server.stop()
+        }
+    }
+
+    @Test(arguments: ["", "sheaf-token 2\n", "sheaf-token 1\naddress: farm:1\n"])
+    func `takes only whole tokens`(text: String) async throws {
+        try await withFolder { folder in
+            let error = await failure { () async throws(ClientError) in
+                try await Enrolling.enrol(tokenFile: text, into: Profile(folder: folder))
+            }
+            #expect(error?.isRefusal == true)
+        }
+    }
+}

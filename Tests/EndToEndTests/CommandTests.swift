@@ -1,0 +1,102 @@
+import Foundation
+import JSON
+import Model
+import Testing
+
+/// The commands of people against a real coordinator: what they print, and how they end.
+@Suite struct `A person at the command line` {
+    private static func json(_ finished: Finished) throws -> Value { try JSONParser.value(finished.output) }
+
+    private static func member(_ value: Value?, _ name: String) -> Value? {
+        value?.members?.first { $0.key == name }?.value
+    }
+
+    private static let waiting = """
+        sheaf: 1
+        name: waiting
+        on: workflow_dispatch
+        jobs:
+          eval:
+            runs-on: [self-hosted, nowhere]
+            strategy: {matrix: {seed: [1, 2]}}
+            steps: [{run: "true"}]
+        """
+
+    @Test func `submits, looks, and cancels`() async throws {
+        try await withFarm { farm in
+            let workflow = try farm.write("code/eval.yml", Self.waiting)
+            let submitted = try await farm.sheaf("submit", workflow, "--key", "0123456789abcdef")
+            #expect(submitted.status == 0 && submitted.output == "r1\n", "\(submitted.error)")
+            let again = try await farm.sheaf("submit", workflow, "--key", "0123456789abcdef")
+            #expect(again.output == "r1\n", "\(again.error)")
+
+            let status = try Self.json(try await farm.sheaf("status", "r1", "--format", "json"))
+            #expect(Self.member(status, "state") == .string("running"))
+            #expect(Self.member(status, "verdict") == .null)
+            guard case .array(let cells)? = Self.member(status, "matrix") else {
+                Issue.record("no matrix in \(status)")
+                return
+            }
+            #expect(cells.map { Self.member($0, "state") } == [.string("waiting"), .string("waiting")])
+
+            // Nobody is asked where no person looks: the command leaves, and the run goes on.
+            let watch = try Running(
+                RealFarm.sheaf, ["watch", "r1"], environment: ["SHEAF_HOME": farm.adminHome],
+                log: farm.folder + "/watch.log")
+            while try String(contentsOfFile: watch.log, encoding: .utf8).isEmpty {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            watch.signal(SIGTERM)
+            #expect(await watch.end() == 130)
+            #expect(try String(contentsOfFile: watch.log, encoding: .utf8).contains("sheaf watch r1"))
+
+            let cancelled = try await farm.sheaf("cancel", "r1", "--reason", "enough")
+            #expect(cancelled.status == 0, "\(cancelled.error)")
+            let report = try await farm.sheaf("watch", "r1")
+            #expect(report.status != 0 && !report.output.isEmpty, "\(report.error)")
+            #expect(try await farm.sheaf("cancel", "r1").status == 2)
+            #expect(try await farm.sheaf("watch", "r9").status == 2)
+        }
+    }
+
+    @Test func `enrols once with each token, within its rights, until it is revoked`() async throws {
+        try await withFarm { farm in
+            let home = farm.folder + "/alice"
+            let token = try await farm.token("user", "alice")
+            let enrolled = try await farm.sheaf(["enrol", "--token-file", token], home: home)
+            #expect(enrolled.status == 0 && enrolled.output.contains("user alice"), "\(enrolled.error)")
+            let kept = try await farm.sheaf(["enrol", "--token-file", token], home: home)
+            #expect(kept.status == 2 && kept.error.contains("--replace"), "\(kept.error)")
+            let used = try await farm.sheaf(["enrol", "--token-file", token], home: farm.folder + "/other")
+            #expect(used.status == 2 && used.error.contains("token"), "\(used.error)")
+
+            let denied = try await farm.sheaf(["token", "create", "--role", "admin", "--name", "alice"], home: home)
+            #expect(denied.status == 2 && denied.error.contains("only admins"), "\(denied.error)")
+            #expect(try await farm.sheaf(["status"], home: home).status == 0)
+            let doctor = try await farm.sheaf(["doctor", "--format", "json"], home: home)
+            guard case .array(let findings) = try Self.json(doctor) else {
+                Issue.record("\(doctor.output)")
+                return
+            }
+            let answers = findings.first { Self.member($0, "subject") == .string("farm") }
+            #expect(Self.member(answers, "state") == .string("ok"), "\(doctor.output)")
+
+            #expect(try await farm.sheaf("revoke", "--role", "user", "--name", "alice").status == 0)
+            let revoked = try await farm.sheaf(["status"], home: home)
+            #expect(revoked.status == 2 && revoked.error.contains("revoked"), "\(revoked.error)")
+        }
+    }
+
+    @Test func `is told of mistakes before anything is sent, and of a farm that is away`() async throws {
+        try await withFarm { farm in
+            let broken = try farm.write("code/broken.yml", "on: push\njobs:\n  eval:\n    stepz: []\n")
+            let refused = try await farm.sheaf("submit", broken)
+            #expect(refused.status == 2 && refused.error.contains("broken.yml:4:"), "\(refused.error)")
+            let runs = try Self.json(try await farm.sheaf("status", "--format", "json"))
+            #expect(runs == .array([]))
+            await farm.killCoordinator()
+            let away = try await farm.sheaf("agents")
+            #expect(away.status == 3 && away.error.contains("is the coordinator running"), "\(away.error)")
+        }
+    }
+}
