@@ -45,7 +45,7 @@ package enum Enrolling {
         } catch LinkError.status(let status) {
             throw ClientError(
                 "the farm refused the token: \(status.text)",
-                help: status.mayPass ? nil : "ask an admin for a new one: sheaf token create",
+                help: status.mayPass ? nil : "an admin makes tokens with: sheaf token create",
                 isRefusal: !status.mayPass)
         } catch LinkError.certificate(let fault) {
             throw ClientError(

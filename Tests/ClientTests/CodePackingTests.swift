@@ -79,7 +79,7 @@ import Wire
             try write("1", to: folder + "/eval.py")
             try write("2", to: folder + "/.sheaf/state/x")
             let (code, files) = try await Self.travel(folder, scratch)
-            #expect(files == ["eval.py"] && code.origin == CodePacking.Origin())
+            #expect(files == ["eval.py"] && code.origin.commit.isEmpty && !code.origin.isDirty)
         }
     }
 

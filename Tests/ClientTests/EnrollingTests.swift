@@ -5,7 +5,7 @@ import Testing
 import Transport
 import Wire
 
-@Suite struct `Enrolling` {
+@Suite struct `Enrolling at a farm` {
     /// A coordinator's enrolment listener that knows one secret.
     private static func farm(_ authority: Authority, secret: String?, _ secrets: Seen<String>) async throws -> FakeFarm
     {

@@ -19,13 +19,21 @@ struct Following: Sendable {
     private static let secondThought = Duration.seconds(4)
 
     func follow(_ signals: AsyncStream<CInt>) async throws -> ExitCode {
+        // What is said in between goes through it too, or it would be erased with the lines that are drawn again.
+        let progress = SharedProgress()
         let outcome = try await withThrowingTaskGroup(of: Outcome?.self) { group in
             group.addTask {
-                let progress = Progress()
                 defer { progress.erase() }
-                return .ended(try await RunFollower(run, connect: connect).follow { progress.show($0) })
+                do {
+                    return .ended(
+                        try await RunFollower(run, connect: connect).follow { event in
+                            progress.show(event)
+                        })
+                } catch let error as ClientError {
+                    throw Farming.failure(error)
+                }
             }
-            group.addTask { await watchKeys(signals) }
+            group.addTask { await watchKeys(signals, progress) }
             defer { group.cancelAll() }
             while let outcome = try await group.next() {
                 if let outcome { return outcome }
@@ -49,7 +57,7 @@ struct Following: Sendable {
     private enum Key: Sendable { case pressed(CInt), thoughtOver }
 
     /// - Returns: `.left` when the person leaves; `nil` when the run has ended first.
-    private func watchKeys(_ signals: AsyncStream<CInt>) async -> Outcome? {
+    private func watchKeys(_ signals: AsyncStream<CInt>, _ progress: SharedProgress) async -> Outcome? {
         let (keys, sender) = AsyncStream.makeStream(of: Key.self)
         return await withTaskGroup(of: Void.self, returning: Outcome?.self) { group in
             // The only reader of the signals: a reader that is cancelled ends their stream for all.
@@ -62,15 +70,15 @@ struct Following: Sendable {
                 case .pressed where isCancelled: return .left
                 case .pressed(let signal) where isAsked || signal == SIGTERM && comeBack == nil:
                     isCancelled = true
-                    await cancel()
+                    await cancel(progress)
                     if comeBack != nil { return .left }
                 case .pressed(let signal):
                     if let comeBack, signal == SIGTERM {
-                        Terminal.complain("\(run) goes on. To come back: \(comeBack)")
+                        progress.say("\(run) goes on. To come back: \(comeBack)")
                         return .left
                     }
                     isAsked = true
-                    ask()
+                    ask(progress)
                     group.addTask {
                         // Cancelled when the run ends within it.
                         guard (try? await Task.sleep(for: Self.secondThought)) != nil else { return }
@@ -86,16 +94,16 @@ struct Following: Sendable {
         }
     }
 
-    private func ask() {
+    private func ask(_ progress: SharedProgress) {
         if let comeBack {
-            Terminal.complain(
+            progress.say(
                 "\nCtrl-C again cancels \(run); otherwise it goes on without you. To come back: \(comeBack)")
         } else {
-            Terminal.complain("\nCtrl-C again cancels \(run)")
+            progress.say("\nCtrl-C again cancels \(run)")
         }
     }
 
-    private func cancel() async {
+    private func cancel(_ progress: SharedProgress) async {
         do throws(ClientError) {
             let client = try await connect()
             _ = try await client.call(
@@ -104,9 +112,9 @@ struct Following: Sendable {
                     $0.run = run.number
                     $0.reason = "Ctrl-C"
                 })
-            Terminal.complain("\(run) is cancelled" + (comeBack.map { "; its report: \($0)" } ?? ""))
+            progress.say("\(run) is cancelled" + (comeBack.map { "; its report: \($0)" } ?? ""))
         } catch {
-            Terminal.complain("error: \(run) could not be cancelled: \(error)")
+            progress.say("error: \(run) could not be cancelled: \(error)")
         }
     }
 

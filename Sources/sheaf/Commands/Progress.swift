@@ -1,6 +1,7 @@
 import Client
 import Glibc
 import Model
+import Synchronization
 import Wire
 
 /// A run's progress as a person sees it: a few lines that are drawn again on a terminal, one line per change elsewhere.
@@ -12,6 +13,7 @@ final class Progress {
     private var order: [String] = []
     private var drawn = 0
     private var lastStep = ""
+    private var summary: Proto.RunSummary?
     private let isColored: Bool
 
     init(isLive: Bool = Terminal.errorIsTerminal && Terminal.environment("TERM") != "dumb") {
@@ -22,18 +24,18 @@ final class Progress {
     func show(_ event: RunFollower.Event) {
         switch event {
         case .lost(let error):
-            say(
-                "the farm is away (\(Terminal.safe(error.problem))); the run goes on, and so does this as soon as it is back"
-            )
+            say("\(Terminal.safe(error.problem))\nthe run goes on; this looks for the farm again and again")
         case .found: say("the farm is back")
         case .changed(let event): show(event)
         }
     }
 
-    /// A line that stays.
+    /// A line that stays, above the live ones.
     func say(_ text: String) {
+        let isDrawn = drawn > 0
         erase()
         Terminal.complain(text)
+        if isDrawn, let summary { draw(Self.line(summary)) }
     }
 
     /// Takes the live lines away.
@@ -56,7 +58,8 @@ final class Progress {
                 Terminal.complain("\(colored(pad(cell.state, 10), cell.state)) \(Terminal.safe(cell.name))")
             }
         }
-        guard let summary = event.summary else { return }
+        summary = event.summary ?? summary
+        guard let summary else { return }
         if isLive {
             draw(Self.line(summary))
         } else {
@@ -129,4 +132,13 @@ final class Progress {
     private func pad(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
+}
+
+/// One person's view of a run, drawn by whoever has something to say.
+final class SharedProgress: Sendable {
+    private let progress = Mutex(Progress())
+
+    func show(_ event: RunFollower.Event) { progress.withLock { $0.show(event) } }
+    func say(_ text: String) { progress.withLock { $0.say(text) } }
+    func erase() { progress.withLock { $0.erase() } }
 }
