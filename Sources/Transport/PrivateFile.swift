@@ -65,12 +65,14 @@ package enum PrivateFile {
         guard fsync(directory.raw) == 0 else { throw failure("sync the folder") }
     }
 
-    /// Makes the folder and what is missing above it, closed to others; folders that exist stay as they are.
+    /// Makes the folder, closed to others, and what is missing above it, which others may pass: an agent's folder for
+    /// attempts may stand beside its identity. Folders that exist stay as they are.
     package static func makeFolder(_ path: String) throws(CertificateError) {
         var made = path.hasPrefix("/") ? "/" : ""
-        for part in path.split(separator: "/") {
+        let parts = path.split(separator: "/")
+        for (index, part) in parts.enumerated() {
             made += made.isEmpty || made.hasSuffix("/") ? part : "/" + part
-            guard unsafe mkdir(made, 0o700) != 0, errno != EEXIST else { continue }
+            guard unsafe mkdir(made, index == parts.count - 1 ? 0o700 : 0o755) != 0, errno != EEXIST else { continue }
             throw .file(path: path, SystemError(errno, during: "make the folder \(made)").description)
         }
     }

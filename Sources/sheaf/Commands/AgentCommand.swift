@@ -16,7 +16,7 @@ extension Commands {
         options: [
             .value("token-file", "FILE", "for the first start; ignored once there is an identity"),
             .value("home", "FOLDER", "the agent's identity; .sheaf/agent by default"),
-            .value("work", "FOLDER", "attempts and environments; HOME/work by default"),
+            .value("work", "FOLDER", "attempts and environments; HOME-work by default"),
             .value("cpus", "N", "offer at most so many cores"),
             .value("memory", "SIZE", "offer at most so much: 64GiB"),
             .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
@@ -35,7 +35,13 @@ extension Commands {
                     "the identity in \(profile.folder) is of a \(identity.principal.role.rawValue), not of an agent")
             }
             let signals = Signals.stream([SIGINT, SIGTERM])
-            let settings = try agentSettings(arguments, identity, address, home: profile.folder)
+            let work = absolute(arguments.value("work") ?? profile.folder + "-work")
+            let settings = try agentSettings(arguments, identity, address, home: profile.folder, work: work)
+            if let closed = settings.accounts.closedFolder(above: work) {
+                throw UsageError(
+                    "attempts run as users of their own, who cannot pass \(closed) on the way to \(work)",
+                    help: "chmod o+x \(closed), or name another place: --work FOLDER")
+            }
             let agent: Agent
             do {
                 agent = try await Agent.make(settings, tell: { Terminal.print("\($0)") })
@@ -80,7 +86,7 @@ extension Commands {
     }
 
     static func agentSettings(
-        _ arguments: Arguments, _ identity: Identity, _ address: Address, home: String
+        _ arguments: Arguments, _ identity: Identity, _ address: Address, home: String, work: String
     ) throws -> AgentSettings {
         if arguments.has("same-user"), arguments.value("step-user") != nil {
             throw UsageError("--same-user and --step-user exclude each other")
@@ -93,7 +99,7 @@ extension Commands {
             throw CommandFailure("\(error)", exitCode: .usage)
         }
         var settings = AgentSettings(
-            address: address, identity: identity, workFolder: absolute(arguments.value("work") ?? home + "/work"),
+            address: address, identity: identity, workFolder: absolute(work),
             spoolFolder: absolute(home + "/spool"), accounts: accounts)
         settings.cpus = try arguments.number("cpus", in: 1...4096)
         if let text = arguments.value("memory") {

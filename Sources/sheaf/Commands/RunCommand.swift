@@ -85,7 +85,8 @@ struct LocalFarm: Sendable {
         do {
             let person = try await server.makeIdentity(for: Principal(role: .admin, name: "you"))
             let identity = try await server.makeIdentity(for: Principal(role: .agent, name: "local"))
-            var settings = try Commands.agentSettings(arguments, identity, server.addresses[0], home: state + "/agent")
+            var settings = try Commands.agentSettings(
+                arguments, identity, server.addresses[0], home: state + "/agent", work: state + "/agent/work")
             // A laptop's owner runs own code: no users are changed, and nothing needs root.
             settings.accounts = .own
             let agent = try await Agent.make(settings, tell: { _ in })
