@@ -12,7 +12,7 @@ func seeds(_ few: UInt64, deep: UInt64) -> Range<UInt64> {
 @Suite struct `A farm in a troubled world` {
     @Test func `keeps its promises and ends every run`() throws {
         var deaths = 0
-        for seed in seeds(200, deep: 20_000) {
+        for seed in seeds(200, deep: 5_000) {
             let trouble = seed % 3 == 0 ? Trouble.much : .some
             var world = World<Farm>(Scenario(seed: seed, trouble: trouble, isComparable: false))
             #expect(throws: Never.self, "seed \(seed)") { try world.run() }
@@ -22,7 +22,7 @@ func seeds(_ few: UInt64, deep: UInt64) -> Range<UInt64> {
     }
 
     @Test func `comes to what an undisturbed one comes to`() throws {
-        for seed in seeds(100, deep: 10_000) {
+        for seed in seeds(100, deep: 3_000) {
             var calm = World<Farm>(Scenario(seed: seed, trouble: .none, isComparable: true))
             try calm.run()
             var troubled = World<Farm>(
