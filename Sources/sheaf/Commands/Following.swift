@@ -97,9 +97,9 @@ struct Following: Sendable {
     private func ask(_ progress: SharedProgress) {
         if let comeBack {
             progress.say(
-                "\nCtrl-C again cancels \(run); otherwise it goes on without you. To come back: \(comeBack)")
+                "Ctrl-C again cancels \(run); otherwise it goes on without you. To come back: \(comeBack)")
         } else {
-            progress.say("\nCtrl-C again cancels \(run)")
+            progress.say("Ctrl-C again cancels \(run)")
         }
     }
 

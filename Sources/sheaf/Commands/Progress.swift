@@ -38,10 +38,10 @@ final class Progress {
         if isDrawn, let summary { draw(Self.line(summary)) }
     }
 
-    /// Takes the live lines away.
+    /// Takes the live lines away, and what the terminal echoed behind them (`^C`).
     func erase() {
         guard drawn > 0 else { return }
-        Terminal.complainRaw("\u{1b}[\(drawn)A\u{1b}[J")
+        Terminal.complainRaw("\r\u{1b}[\(drawn)A\u{1b}[J")
         drawn = 0
     }
 
