@@ -354,6 +354,9 @@ enum StatusText {
             "other": .number(Double(run.cellsOther)),
         ]
         let hasEnded = run.state == "ended"
+        // The list holds no counts of runs that have ended: unknown is not zero.
+        let isCounted =
+            run.cellsWaiting + run.cellsRunning + run.cellsPassed + run.cellsFailed + run.cellsOther > 0 || !hasEnded
         return [
             .init("run", .string("r\(run.run)")), .init("name", .string(run.name)), .init("file", .string(run.file)),
             .init("state", .string(run.state)), .init("verdict", run.verdict.isEmpty ? .null : .string(run.verdict)),
@@ -361,7 +364,8 @@ enum StatusText {
             .init("team", .string(run.team)), .init("commit", .string(run.commit)),
             .init("submitted_at", .string(Instant(nanoseconds: run.submittedAt).utcText)),
             .init("ended_at", hasEnded ? .string(Instant(nanoseconds: run.endedAt).utcText) : .null),
-            .init("cells", cells), .init("shards_settled", .number(Double(run.shardsSettled))),
+            .init("cells", isCounted ? cells : .null),
+            .init("shards_settled", isCounted ? .number(Double(run.shardsSettled)) : .null),
             .init("shards_total", run.shardsTotal > 0 ? .number(Double(run.shardsTotal)) : .null),
         ]
     }
