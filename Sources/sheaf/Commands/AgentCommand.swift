@@ -52,16 +52,16 @@ extension Commands {
             Terminal.print(
                 "agent \(settings.name): \(capacity.cpus) cores, \(capacity.memory), \(capacity.gpus.count) GPUs, Python "
                     + "\(capacity.interpreters.map(\.version).joined(separator: " "))")
-            let work = Task { try await agent.run() }
+            let running = Task { try await agent.run() }
             let watch = Task {
                 for await signal in signals {
                     Terminal.print("stopping: signal \(signal)")
-                    work.cancel()
+                    running.cancel()
                 }
             }
             defer { watch.cancel() }
             do {
-                try await work.value
+                try await running.value
             } catch {
                 throw CommandFailure("the agent ends: \(error)")
             }
