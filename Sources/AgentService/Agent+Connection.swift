@@ -41,7 +41,7 @@ extension Agent {
             "the farm refuses this agent: \(status.text)"
         case .status(let status) where status.code == .denied || status.code == .conflict:
             "the farm refuses this agent: \(status.text)"
-        case .certificate: "\(error)"
+        case .certificate, .refusedCertificate: "\(error)"
         default: nil
         }
     }
@@ -50,8 +50,19 @@ extension Agent {
     ///
     /// - Returns: whether the farm took the agent in.
     private func serve(_ link: Link) async throws -> Bool {
+        do {
+            return try await work(over: link)
+        } catch {
+            // Else it would stay open beside the next one.
+            await link.close(LinkStatus(.ok, "the agent leaves"))
+            throw error
+        }
+    }
+
+    private func work(over link: Link) async throws -> Bool {
         let stream = try await link.open(Proto.Agents.Work.self, urgency: .control)
         session = stream
+        heartbeats = []
         try await stream.send(
             Proto.FromAgent.with {
                 $0.kind = .joined(
@@ -118,8 +129,10 @@ extension Agent {
     private func beat(_ stream: LinkStream) async throws {
         while true {
             try await Task.sleep(for: heartbeatEvery)
-            heartbeatSentAt = Clock.monotonic()
-            let running = held.keys.sorted().map { Proto.AttemptRef($0) }
+            let held = held.keys.sorted()
+            if !held.isEmpty { heartbeats.append((Clock.monotonic(), Set(held))) }
+            heartbeats.removeFirst(max(0, heartbeats.count - Self.heartbeatsMax))
+            let running = held.map { Proto.AttemptRef($0) }
             let free = Files.freeBytes(at: settings.workFolder)
             try await stream.send(
                 Proto.FromAgent.with {
@@ -138,10 +151,11 @@ extension Agent {
             case .offer(let offer): take(offer)
             case .cancel(let cancel):
                 guard let attempt = try? cancel.attempt?.meaning() else { continue }
-                await self.cancel(attempt, cancel.reason)
+                // Not waited for: an attempt that is busy must not keep renewals of the others waiting.
+                Task { await self.cancel(attempt, cancel.reason) }
             case .forget(let forget):
                 guard let attempt = try? forget.attempt?.meaning() else { continue }
-                await self.forget(attempt, forget.reason)
+                Task { await self.forget(attempt, forget.reason) }
             case .renewed(let renewed):
                 renew(
                     renewed.attempts.compactMap { try? $0.meaning() }, .milliseconds(Int64(renewed.leaseMs)))

@@ -29,10 +29,13 @@ package actor Agent {
     let incarnation: String
     var held: [AttemptID: Held] = [:]
     var isDraining = false
+    private var isStopping = false
     var leaseLength = Duration.seconds(30)
     var heartbeatEvery = Duration.seconds(5)
-    /// When the newest heartbeat left: what is renewed counts from then.
-    var heartbeatSentAt = Clock.monotonic()
+    /// Heartbeats that were not answered yet, the oldest first: what an answer renews counts from the moment when its own
+    /// heartbeat left, for the farm may have heard it that early.
+    var heartbeats: [(sentAt: Instant, running: Set<AttemptID>)] = []
+    static let heartbeatsMax = 100
     var tell: @Sendable (AgentEvent) -> Void = { _ in }
     var session: LinkStream?
     /// Says that the last attempt of a draining agent has ended.
@@ -116,6 +119,7 @@ package actor Agent {
     }
 
     private func stopAll() async {
+        isStopping = true
         line.set(nil)
         let tasks = held.values.flatMap(\.tasks)
         for entry in held.values { await entry.driver?.endLease() }
@@ -200,7 +204,11 @@ package actor Agent {
     }
 
     func renew(_ attempts: [AttemptID], _ length: Duration) {
-        for attempt in attempts { held[attempt]?.leaseUntil = heartbeatSentAt.advanced(by: length) }
+        // A heartbeat that named nothing of the farm's was not answered.
+        guard let index = heartbeats.firstIndex(where: { $0.running.isSuperset(of: attempts) }) else { return }
+        let until = heartbeats[index].sentAt.advanced(by: length)
+        heartbeats.removeFirst(index + 1)
+        for attempt in attempts { held[attempt]?.leaseUntil = until }
     }
 
     // MARK: Reports
@@ -219,6 +227,8 @@ package actor Agent {
     }
 
     private func startDelivery(of id: AttemptID) {
+        // Nobody would wait for it any more; the report is on disk for the agent's next life.
+        guard !isStopping else { return }
         // Waited for by `stopAll`.
         held[id]?.tasks.append(Task { await self.deliver(id) })
         if held[id]?.log != nil && held[id]?.tasks.count == 1 {
@@ -230,12 +240,13 @@ package actor Agent {
     private func deliver(_ id: AttemptID) async {
         guard let report = held[id]?.report else { return }
         do {
-            let stored = try await host.objects.repeating { [line] in
+            // Without end: a farm whose disk is full for an hour must not lose what an attempt came to.
+            let stored = try await host.objects.repeating(refusalsMax: .max) { [line] in
                 let link = try await line.link()
                 do {
                     return try await link.call(Proto.Agents.Report.self, report, urgency: .control, limits: .large)
                 } catch let error as LinkError {
-                    if case .status = error {} else { line.lost(link) }
+                    if FarmLine.isLoss(error) { line.lost(link) }
                     throw error
                 }
             }
@@ -274,7 +285,7 @@ package actor Agent {
                     return
                 } catch let error as LinkError {
                     if case .status(let status) = error, !status.mayPass { return }
-                    line.lost(link)
+                    if FarmLine.isLoss(error) { line.lost(link) } else { try await Task.sleep(for: .seconds(1)) }
                 }
             } catch {
                 return

@@ -26,7 +26,21 @@ final class FarmLine: Sendable {
     }
 
     /// A link was found dead: whoever asks next waits for another one.
-    func lost(_ link: Link) { state.withLock { if $0.link === link { $0.link = nil } } }
+    ///
+    /// The link is closed too, so that whoever keeps it learns that another is wanted.
+    func lost(_ link: Link) {
+        state.withLock { if $0.link === link { $0.link = nil } }
+        // Nobody waits for it: it says goodbye to whoever is still there.
+        Task { await link.close(LinkStatus(.unavailable, "the agent connects anew")) }
+    }
+
+    /// Whether an error of a call says that the link can carry no other: an answer, or an asker who left, does not.
+    static func isLoss(_ error: LinkError) -> Bool {
+        switch error {
+        case .status, .cancelled, .exhausted: false
+        default: true
+        }
+    }
 
     /// The connection; waits for one.
     ///
@@ -52,8 +66,7 @@ final class FarmLine: Sendable {
 struct FarmObjects: Sendable {
     let line: FarmLine
 
-    /// How often a farm that cannot now is asked again.
-    private static let refusalsMax = 60
+    static let refusalsMax = 60
     private static let pause = Duration.seconds(1)
 
     func channel(for attempt: AttemptID) -> Channel {
@@ -61,7 +74,11 @@ struct FarmObjects: Sendable {
     }
 
     /// Does it again, from its beginning, as long as only the connection was at fault.
-    func repeating<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
+    ///
+    /// - Parameter refusalsMax: how often a farm that cannot now is asked again.
+    func repeating<Result: Sendable>(
+        refusalsMax: Int = Self.refusalsMax, _ body: @Sendable () async throws -> Result
+    ) async throws -> Result {
         var refusals = 0
         while true {
             do {
@@ -72,8 +89,9 @@ struct FarmObjects: Sendable {
                 case .cancelled: throw error
                 case .status(let status):
                     refusals += 1
-                    guard status.mayPass, refusals < Self.refusalsMax else { throw AgentError.farm("\(status)") }
+                    guard status.mayPass, refusals < refusalsMax else { throw AgentError.farm("\(status)") }
                     try await Task.sleep(for: Self.pause)
+                case .exhausted: try await Task.sleep(for: Self.pause)
                 default: continue
                 }
             }
@@ -89,7 +107,7 @@ struct FarmObjects: Sendable {
             do {
                 return try await body(LinkObjects(link, scope: scope))
             } catch let error as LinkError {
-                if case .status = error {} else { line.lost(link) }
+                if FarmLine.isLoss(error) { line.lost(link) }
                 throw error
             }
         }
