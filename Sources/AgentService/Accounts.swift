@@ -57,6 +57,8 @@ final class AccountPool: Sendable {
     private let accounts: StepAccounts
     /// Users in use, each with the descriptor of the lock that keeps other agents of this machine from it.
     private let taken = Mutex([UInt32: CInt]())
+    /// Users go round: what an attempt left in /tmp does not meet the next one.
+    private let next = Mutex(UInt32(0))
     private static let lockFolder = "/run/sheaf-users"
 
     init(_ accounts: StepAccounts) { self.accounts = accounts }
@@ -70,9 +72,14 @@ final class AccountPool: Sendable {
             let free = taken.withLock { taken -> UInt32? in
                 // A user with living processes is somebody's, whoever that is.
                 let table = Set(ProcessTable().entries.values.map(\.user))
-                for user in first..<(first + count) where taken[user] == nil && !table.contains(user) {
-                    guard let lock = Self.lock(user) else { continue }
+                let start = next.withLock { $0 }
+                // The last of them is the probe's.
+                let most = max(1, count - 1)
+                for offset in 0..<most {
+                    let user = first + (start + offset) % most
+                    guard taken[user] == nil, !table.contains(user), let lock = Self.lock(user) else { continue }
                     taken[user] = lock
+                    next.withLock { $0 = user - first + 1 }
                     return user
                 }
                 return nil

@@ -43,8 +43,22 @@ struct AttemptFolder: Sendable {
         try Files.setOwner(path, account.user, account.group)
     }
 
+    /// Writes a new file that belongs to the attempt's user.
+    ///
+    /// The folder may belong to that user, who may have put anything under this name: a FIFO on which writing would wait
+    /// for ever, a link, a folder. It goes, and what is written is a file that was not there before.
     func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws(AgentError) {
-        try Files.write(bytes, to: path, mode: mode)
+        Files.removeTree(path)
+        try Files.writeNew(bytes, to: path, mode: mode, owner: account.map { ($0.user, $0.group) })
+    }
+
+    /// Gives a folder of the agent's with everything in it to the attempt's user; the folder last, so that nobody gets at
+    /// what is in it before all is theirs.
+    func giveTree(_ path: String) throws(AgentError) {
+        guard account != nil else { return }
+        if Files.facts(path, followingLinks: false)?.kind == .folder {
+            for name in Files.names(in: path) { try giveTree(path + "/" + name) }
+        }
         try give(path)
     }
 

@@ -16,7 +16,8 @@ final class Enclosure: Sendable {
     private let split: [String: String]
     private let unifiedControllers: Set<String>
     /// Sessions, which are also the pids of the processes that we started.
-    private let sessions = Mutex(Set<pid_t>())
+    /// with the time when each began: a pid may mean somebody else later.
+    private let sessions = Mutex([pid_t: UInt64]())
 
     /// - Parameter name: unique in the life of the machine: a group that was killed is not used again.
     init(in cgroups: Cgroups, name: String, mark: String, ownUser: uid_t?, limits: Cgroups.Limits) {
@@ -47,7 +48,10 @@ final class Enclosure: Sendable {
     /// Whether the kernel itself knows who belongs here.
     var isKept: Bool { unified != nil || split["pids"] != nil || split["freezer"] != nil }
 
-    func joined(by session: pid_t) { sessions.withLock { _ = $0.insert(session) } }
+    func joined(by session: pid_t) {
+        let started = ProcessTable.entry(session)?.started ?? 0
+        sessions.withLock { $0[session] = started }
+    }
 
     /// Opens the files through which a new process joins. The caller closes them.
     func openDoors() throws(AgentError) -> [CInt] {
@@ -115,7 +119,9 @@ final class Enclosure: Sendable {
             let listed = Files.value(folder + "/cgroup.procs") ?? ""
             pids.formUnion(listed.split(separator: "\n").compactMap { pid_t($0) })
         }
-        let sessions = sessions.withLock { $0 }
+        let sessions = Set(
+            sessions.withLock { $0 }.filter { pid, started in (table.entries[pid]?.started ?? started) == started }.keys
+        )
         pids.formUnion(table.descendants(of: sessions))
         let assignment = "\(Self.markName)=\(mark)"
         for entry in table.entries.values
@@ -176,6 +182,8 @@ final class Enclosure: Sendable {
                     continue
                 }
                 Cgroups.set("1", in: group + "/cgroup.kill")
+                // The earlier life may have died while it held them frozen: a frozen process does not die.
+                Cgroups.set("THAWED", in: group + "/freezer.state")
                 for _ in 0..<200 {
                     let pids = (Files.value(group + "/cgroup.procs") ?? "").split(separator: "\n").compactMap {
                         pid_t($0)

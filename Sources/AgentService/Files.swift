@@ -88,6 +88,17 @@ enum Files {
         try write(Array(text.utf8), to: path, mode: mode)
     }
 
+    /// Writes a file that must not be there yet, and gives it away before anybody can put another in its place.
+    static func writeNew(
+        _ bytes: [UInt8], to path: String, mode: mode_t, owner: (user: uid_t, group: gid_t)?
+    ) throws(AgentError) {
+        let raw = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
+        guard raw >= 0 else { throw .failed("write \(path)") }
+        defer { close(raw) }
+        try writeAll(bytes, to: raw, naming: path)
+        if let owner, fchown(raw, owner.user, owner.group) != 0 { throw .failed("give \(path) to user \(owner.user)") }
+    }
+
     static func writeAll(_ bytes: [UInt8], to raw: CInt, naming path: String) throws(AgentError) {
         var sent = 0
         while sent < bytes.count {

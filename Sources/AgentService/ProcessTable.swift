@@ -64,10 +64,12 @@ struct ProcessTable {
         _ = clinux_pidfd_signal(descriptor, number)
     }
 
-    /// Collects orphans of ended attempts that fell to this process because it is a subreaper, or PID 1 of a container.
+    /// Collects orphans of ended attempts that fell to this process because it is PID 1 of a container.
     ///
     /// - Parameter isOurs: children that somebody here waits for; those are left alone.
     static func collectOrphans(except isOurs: (pid_t) -> Bool) {
+        // Elsewhere, children that nobody here waits for are somebody else's in this process.
+        guard getpid() == 1 else { return }
         var seen: Set<pid_t> = []
         while true {
             let pid = clinux_peek_ended_child()
