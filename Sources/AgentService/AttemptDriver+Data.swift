@@ -69,17 +69,22 @@ extension AttemptDriver {
     private static func items(_ bytes: [UInt8]) throws(AgentError) -> [String] {
         var items: [String] = []
         var seen: Set<String> = []
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+        var number = 0
+        for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            number += 1
             guard let text = String(validating: line, as: UTF8.self) else {
-                throw .user("line \(items.count + 1) of the listing is not UTF-8")
+                throw .user("line \(number) of the listing is not UTF-8")
             }
             let item = text.trimmed
             if item.isEmpty { continue }
             guard item.utf8.count <= Limits.itemIDBytesMax else {
                 throw .user(
-                    "item \(items.count + 1) has more than \(Limits.itemIDBytesMax) bytes: '\(item.prefix(60))…'")
+                    "the item in line \(number) of the listing has more than \(Limits.itemIDBytesMax) bytes: '\(item.prefix(60))…'"
+                )
             }
-            guard seen.insert(item).inserted else { throw .user("the listing names '\(item.prefix(100))' twice") }
+            guard seen.insert(item).inserted else {
+                throw .user("line \(number) of the listing names '\(item.prefix(100))' a second time")
+            }
             items.append(item)
             guard items.count <= Limits.itemsPerCellMax else {
                 throw .user("the listing has more than \(Limits.itemsPerCellMax) items")
@@ -166,6 +171,7 @@ extension AttemptDriver {
             if target != folder { folder = try subfolder(target, of: folder) }
         }
         try await unpackTree(into: folder, existing: .replace)
+        checkedOutMetrics = Files.facts(metricsPath, followingLinks: false)
         return [
             .init(name: "ref", value: assignment.github("ref")), .init(name: "commit", value: assignment.github("sha")),
         ]
@@ -252,8 +258,15 @@ extension AttemptDriver {
         let owner = place.account.map { Owner(user: $0.user, group: $0.group) }
         for item in chosen {
             guard let artifact = item.artifact, let object = artifact.manifest.flatMap(ObjectRef.init) else { continue }
-            // One of several shards' artifacts of a name lies in its own folder, unless they are to be merged.
-            let below = merges ? target : target + "/" + artifact.name
+            // One of several artifacts of a name lies in its cell's or shard's own folder, unless they are to be merged.
+            var below = merges ? target : target + "/" + artifact.name
+            let isOneOfMany = chosen.contains {
+                $0.artifact?.name == artifact.name
+                    && ($0.job != item.job || $0.cell != item.cell || $0.shard != item.shard)
+            }
+            if isOneOfMany, with["merge-multiple"] != "true" {
+                below += "/" + item.cell + (item.shardCount > 1 ? "/\(item.shard)" : "")
+            }
             let folder = below == place.folder.workspace ? below : try subfolder(below, of: place.folder.workspace)
             let transfer = transfer
             let root = try Folder(at: folder)

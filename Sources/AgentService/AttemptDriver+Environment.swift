@@ -53,7 +53,6 @@ extension AttemptDriver {
             ("HOME", folder.home), ("TMPDIR", folder.temporary), ("USER", user), ("LOGNAME", user),
             ("SHELL", "/bin/sh"), ("CI", "true"),
         ] { set(name, value) }
-        for (name, value) in githubVariables(folder) { set(name, value) }
         if let view { for (name, value) in Self.variables(of: view) { set(name, value) } }
         set("PATH", searchPath)
         for entry in contexts.environment + own { set(entry.name, entry.value) }
@@ -61,6 +60,8 @@ extension AttemptDriver {
         if let path = entries.last(where: { $0.name == "PATH" })?.value, path != searchPath, !addedPaths.isEmpty {
             set("PATH", (addedPaths.reversed() + [path]).joined(separator: ":"))
         }
+        // GitHub's own variables cannot be given other values.
+        for (name, value) in githubVariables(folder) { set(name, value) }
         for entry in commandFiles { set(entry.name, entry.value) }
         for (name, value) in sheafVariables() { set(name, value) }
         return entries.map { "\($0.name)=\($0.value)" }
@@ -136,13 +137,18 @@ extension AttemptDriver {
     /// Finds a program on the steps' own PATH.
     func find(_ name: String, path: String) -> String? {
         if name.contains("/") { return name }
-        for folder in path.split(separator: ":") {
+        for folder in path.split(separator: ":") where folder.hasPrefix("/") {
             let candidate = folder + "/" + name
             // Run by the attempt's user: whether that may execute it shows when it does.
             if let facts = Files.facts(candidate), facts.kind == .file, facts.mode & 0o111 != 0 { return candidate }
         }
         return nil
     }
+
+    /// Why a program does not start, when the job named what is not there or not to be executed.
+    private static let jobsMistakes: Set<CInt> = [
+        ENOENT, ENOTDIR, EACCES, ENOEXEC, E2BIG, ELOOP, ENAMETOOLONG, EISDIR, EINVAL,
+    ]
 
     /// Starts a program of the attempt and waits for it.
     func execute(
@@ -161,12 +167,21 @@ extension AttemptDriver {
             )
         }
         output.touch()
-        let process = try StepProcess.start(
-            Program(
-                path: program, arguments: arguments, environment: environment, directory: directory,
-                account: place.account, mounts: place.mounts),
-            in: place.enclosure, output: taker ?? { [output] stream, bytes in output.take(stream, bytes) })
+        let process: StepProcess
+        do throws(AgentError) {
+            process = try StepProcess.start(
+                Program(
+                    path: program, arguments: arguments, environment: environment, directory: directory,
+                    account: place.account, mounts: place.mounts),
+                in: place.enclosure, output: taker ?? { [output] stream, bytes in output.take(stream, bytes) })
+        } catch {
+            // A folder that is not there, a script without its interpreter: that is the job's, and stays so.
+            if case .system(_, let code) = error, Self.jobsMistakes.contains(code) { throw AgentError.user("\(error)") }
+            throw error
+        }
         processes.append(process)
+        running += 1
+        defer { running -= 1 }
         let alarm = timeout.map { limit in
             StepAlarm(process, in: place.enclosure, after: limit, grace: assignment.grace)
         }

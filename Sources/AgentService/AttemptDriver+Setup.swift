@@ -58,11 +58,14 @@ extension AttemptDriver {
                 .digest
             host.environments.remember(recipe, key)
         }
-        let (built, isHit) = try await host.environments.get(
-            key, interpreter: interpreter,
-            waiting: { [output] in output.say("another attempt builds the environment: waiting") }
-        ) { folder in
-            try await self.build(folder, interpreter, steps, place)
+        let environments = host.environments
+        let (built, isHit) = try await stoppable { [output] in
+            try await environments.get(
+                key, interpreter: interpreter,
+                waiting: { output.say("another attempt builds the environment: waiting") }
+            ) { folder in
+                try await self.build(folder, interpreter, steps, place)
+            }
         }
         view = try EnvironmentView(of: built, interpreter: interpreter, at: place.folder.environment, in: place.folder)
         output.say("environment \(key.short) " + (isHit ? "was there already" : "is built"))

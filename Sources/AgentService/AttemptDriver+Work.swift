@@ -53,7 +53,7 @@ extension AttemptDriver {
             let conclusion = result.conclusion.rawValue
             report.steps.append(
                 .with {
-                    $0.name = output.masked(String(name.prefix(200)))
+                    $0.name = output.masked(name)
                     $0.outcome = outcome
                     $0.conclusion = conclusion
                     $0.startedAt = began.nanoseconds
@@ -70,7 +70,15 @@ extension AttemptDriver {
                     of: template.text, "env.\(template.name) of \(Self.place(step, index))", own: own)
                 own.append(CommandFile.Entry(name: template.name, value: text))
             }
-            name = try contexts.text(of: name, "the name of \(Self.place(step, index))", own: own)
+            if step.name != nil {
+                name = try contexts.text(of: name, "the name of \(Self.place(step, index))", own: own)
+            } else if let title = try? contexts.text(of: name, "its name", own: own) {
+                // What cannot be evaluated here is a mistake in the script, and told as that.
+                name = title
+            }
+            // Masked before it is cut: half a secret would not be known as one.
+            name = String(
+                output.masked(name).prefix(step.name == nil ? Self.titleCharactersMax : Self.nameCharactersMax))
             guard try contexts.holds(step.condition, "if of \(Self.place(step, index))", own: own) else { return }
             if let text = step.continueOnError {
                 continues = try contexts.value(of: text, "continue-on-error of \(Self.place(step, index))", own: own)
@@ -99,6 +107,10 @@ extension AttemptDriver {
         }
     }
 
+    private static let nameCharactersMax = 200
+    /// Of a name that is the script's first line.
+    private static let titleCharactersMax = 64
+
     private struct Made {
         var outputs: [CommandFile.Entry] = []
         var exitCode: Int?
@@ -108,7 +120,7 @@ extension AttemptDriver {
     private static func title(of step: Step) -> String {
         switch step.action {
         case .run(let script):
-            "Run " + (script.split(whereSeparator: \.isNewline).first.map { String($0.prefix(60)) } ?? "")
+            "Run " + (script.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
         case .uses(let action, let reference, _): "Run \(action)" + (reference.isEmpty ? "" : "@\(reference)")
         }
     }
@@ -194,7 +206,10 @@ extension AttemptDriver {
             }
             let summary = try files.summary()
             let room = CommandFiles.summaryBytesMax - stepSummary.count
-            stepSummary += summary.prefix(max(0, room))
+            // Cut between lines: half a secret would not be known as one.
+            let kept = summary.prefix(max(0, room))
+            let end = summary.count > room ? kept.lastIndex(of: UInt8(ascii: "\n")) ?? kept.startIndex : kept.endIndex
+            stepSummary += kept[..<end]
             if summary.count > room { output.note("warning", "the step summary is longer than 1 MiB and was cut") }
             return nil
         } catch let error as CommandFiles.Broken {
@@ -264,9 +279,15 @@ extension AttemptDriver {
                 throw AgentError.user("metrics '\(named)' leads out of the workspace")
             }
             let below = String(metricsPath.dropFirst(workspace.count + 1))
-            report.metrics = try await give(
-                below, in: workspace, bytesMax: Limits.metricsFileBytesMax, called: "metrics '\(named)'")
-            if report.metrics == nil { output.note("warning", "the metrics file '\(named)' was not written") }
+            // A file that came with the code tree says nothing about this attempt.
+            let isOld = checkedOutMetrics.map { $0 == Files.facts(metricsPath, followingLinks: false) } ?? false
+            if isOld {
+                output.note("warning", "the metrics file '\(named)' is the one of the code tree: it does not count")
+            } else {
+                report.metrics = try await give(
+                    below, in: workspace, bytesMax: Limits.metricsFileBytesMax, called: "metrics '\(named)'")
+            }
+            if report.metrics == nil, !isOld { output.note("warning", "the metrics file '\(named)' was not written") }
         } else {
             report.metrics = try await give(
                 "metrics.json", in: place.folder.files, bytesMax: Limits.metricsFileBytesMax, called: "$SHEAF_METRICS")

@@ -9,7 +9,7 @@ import Wire
 actor AttemptDriver {
     let assignment: Assignment
     let host: AttemptHost
-    let output: StepOutput
+    nonisolated let output: StepOutput
     let transfer: Transfer<FarmObjects.Channel>
     nonisolated let thread: ThreadExecutor
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
@@ -25,15 +25,21 @@ actor AttemptDriver {
     /// The first thing that made the attempt fail.
     var failure: Cause?
     var processes: [StepProcess] = []
+    /// The metrics file as it came with the code tree, before a step wrote it.
+    var checkedOutMetrics: Files.Facts?
     /// What steps wrote to GITHUB_STEP_SUMMARY.
     var stepSummary: [UInt8] = []
 
     private var watch: AttemptWatch
     private var isAbandoned = false
     /// What the attempt waits for and that a stop takes back: a download, an environment.
-    private var current: (task: Task<Void, Never>, cancel: @Sendable () -> Void)?
+    private var cancels: [@Sendable () -> Void] = []
+    /// Programs that run now: silence counts only while there is one.
+    var running = 0
     private let pokes: AsyncStream<Void>.Continuation
     private let poked: AsyncStream<Void>
+
+    static let evidenceCharactersMax = 4_096
 
     /// Where an attempt lives.
     struct Place {
@@ -88,8 +94,9 @@ actor AttemptDriver {
         } catch {
             fail(Self.cause(of: error))
         }
-        await windUp()
+        // Clearing up takes no time of the job's: an attempt that has done its work is not late for it.
         _ = watch.handle(.finished, at: Clock.monotonic())
+        await windUp()
         pokes.finish()
         await watching.value
         conclude()
@@ -103,7 +110,9 @@ actor AttemptDriver {
     private func keepWatch() async {
         var pokes = poked.makeAsyncIterator()
         while true {
-            let (heard, line) = output.last
+            let (lastHeard, line) = output.last
+            // What the agent itself does (fetching, uploading, waiting for an environment) is not the job's silence.
+            let heard = running > 0 ? lastHeard : Clock.monotonic()
             let effects = watch.handle(.tick(lastHeard: heard, lastLine: line), at: Clock.monotonic())
             perform(effects)
             var wakeAt = Instant.distantFuture
@@ -126,7 +135,7 @@ actor AttemptDriver {
             case .terminate(let reason):
                 contexts.status = .cancelled
                 output.say(Self.sentence(for: reason))
-                current?.cancel()
+                for cancel in cancels { cancel() }
                 place?.enclosure.signalAll(SIGTERM)
             case .kill:
                 output.say("what still ran after \(Self.words(assignment.grace)) is killed")
@@ -135,7 +144,7 @@ actor AttemptDriver {
                 isAbandoned = true
                 contexts.status = .cancelled
                 output.say(Self.sentence(for: reason) + ": everything ends now")
-                current?.cancel()
+                for cancel in cancels { cancel() }
                 killAll()
             case .wake: break
             }
@@ -159,8 +168,9 @@ actor AttemptDriver {
     func stoppable<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
         if isAbandoned { throw AgentError.cancelled }
         let task = Task { try await body() }
-        current = (Task { _ = await task.result }, { task.cancel() })
-        defer { current = nil }
+        // One may begin inside another: the last begun ends first.
+        cancels.append { task.cancel() }
+        defer { cancels.removeLast() }
         return try await task.value
     }
 
@@ -242,7 +252,7 @@ actor AttemptDriver {
         }
         report.cause = cause.kind.rawValue
         report.code = cause.code.map { Int32($0) }
-        report.evidence = output.masked(cause.evidence)
+        report.evidence = String(output.masked(cause.evidence).prefix(Self.evidenceCharactersMax))
         report.endedAt = Clock.wall().nanoseconds
         report.annotations = output.annotations.map { annotation in
             .with {

@@ -120,7 +120,10 @@ final class StepOutput: Sendable {
         for line in lines {
             if line.bytes.contains(UInt8(ascii: ":")), let command = command(in: line, state) {
                 guard let text = obey(command, &state) else { continue }
-                shown.append(masked(LineAssembler.Line(bytes: Array(text.utf8), isCut: false), state.secrets))
+                // A command's text may hold line breaks (%0A): each is a line of its own, or it could forge others.
+                for part in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
+                    shown.append(masked(LineAssembler.Line(bytes: Array(part.utf8), isCut: false), state.secrets))
+                }
             } else {
                 shown.append(masked(line, state.secrets))
                 if stream == .err, state.gpuMessage == nil { state.gpuMessage = Self.gpuMessage(in: line.bytes) }
@@ -147,8 +150,12 @@ final class StepOutput: Sendable {
     // MARK: Commands
 
     private func command(in line: LineAssembler.Line, _ state: State) -> WorkflowCommand? {
-        guard let command = WorkflowCommand(String(decoding: line.bytes, as: UTF8.self)) else { return nil }
-        if let token = state.stoppedUntil { return command.name == token.lowercased() ? command : nil }
+        let text = String(decoding: line.bytes, as: UTF8.self)
+        if let token = state.stoppedUntil {
+            // A token may hold what no command's name does.
+            return text.trimmed.lowercased() == "::\(token.lowercased())::" ? WorkflowCommand("::resume::") : nil
+        }
+        guard let command = WorkflowCommand(text) else { return nil }
         return Self.names.contains(command.name) ? command : nil
     }
 
@@ -168,7 +175,7 @@ final class StepOutput: Sendable {
         switch command.name {
         case "error", "warning", "notice":
             let annotation = Annotation(
-                level: command.name, file: command.properties["file"] ?? "",
+                level: command.name, file: state.secrets.masked(command.properties["file"] ?? ""),
                 line: command.properties["line"].flatMap { Int($0) }.map { max(0, $0) } ?? 0,
                 title: state.secrets.masked(command.properties["title"] ?? ""),
                 text: state.secrets.masked(command.text))

@@ -83,10 +83,11 @@ final class StepProcess: Sendable {
         _ program: Program, in enclosure: Enclosure?,
         output: @escaping @Sendable (Stream, ArraySlice<UInt8>) -> Void
     ) throws(AgentError) -> StepProcess {
-        let pipes = [try pipe(), try pipe()]
-        let null = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
         let doors = try enclosure?.openDoors() ?? []
-        defer { for raw in doors + [null] + pipes.map(\.write) { close(raw) } }
+        defer { for raw in doors { close(raw) } }
+        let pipes = try pipePair()
+        let null = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+        defer { for raw in [null] + pipes.map(\.write) { close(raw) } }
         let wake = clinux_eventfd()
         var spawned = unsafe clinux_spawned()
         // Held over the birth, so that a child that ends at once is already known as waited for.
@@ -159,25 +160,32 @@ final class StepProcess: Sendable {
         for raw in pipes { _ = fcntl(raw, F_SETFL, O_NONBLOCK) }
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         var drainUntil: Instant?
+        // What the process itself may have left in each pipe when it ended: that is read however long it takes.
+        var owed = [Int](repeating: Int(Self.pipeBytes), count: pipes.count)
         while true {
             let (ended, isDrained, isClosed) = state.withLock { ($0.exit != nil, $0.isDrained, $0.isClosed) }
+            let isOwed = zip(open, owed).contains { $0 != nil && $1 > 0 }
             if ended && !isDrained {
                 let now = Clock.monotonic()
-                let until = drainUntil ?? now.advanced(by: Self.drainMax)
-                drainUntil = until
-                if open.allSatisfy({ $0 == nil }) || now >= until || isClosed { finish() }
+                let until = isOwed ? .distantFuture : drainUntil ?? now.advanced(by: Self.drainMax)
+                if !isOwed { drainUntil = until }
+                if open.allSatisfy({ $0 == nil }) || now >= until || (isClosed && !isOwed) { finish() }
             }
-            if ended && (isClosed || open.allSatisfy { $0 == nil }) { break }
-            let wait = ended && !isDrained ? CInt(StepProcess.drainMax.wholeNanoseconds / 1_000_000) : -1
+            if ended && ((isClosed && !isOwed) || open.allSatisfy { $0 == nil }) { break }
+            let drainMilliseconds = CInt(StepProcess.drainMax.wholeNanoseconds / 1_000_000)
+            let wait: CInt = !ended ? -1 : isOwed ? 0 : isDrained ? -1 : drainMilliseconds
             var polled = open.map { pollfd(fd: $0 ?? -1, events: Int16(POLLIN), revents: 0) }
             polled.append(pollfd(fd: ended ? -1 : pidfd, events: Int16(POLLIN), revents: 0))
             polled.append(pollfd(fd: wake, events: Int16(POLLIN), revents: 0))
-            guard unsafe poll(&polled, nfds_t(polled.count), wait) > 0 else { continue }
+            let ready = unsafe poll(&polled, nfds_t(polled.count), wait)
+            if ended, ready >= 0 { for index in 0..<2 where polled[index].revents == 0 { owed[index] = 0 } }
+            guard ready > 0 else { continue }
             if polled[3].revents != 0 { _ = clinux_eventfd_drain(wake) }
             for index in 0..<2 where polled[index].revents != 0 {
                 guard let raw = open[index] else { continue }
                 let count = unsafe Glibc.read(raw, &buffer, buffer.count)
                 if count > 0 {
+                    if ended { owed[index] -= count }
                     output(index == 0 ? .out : .err, buffer[..<count])
                 } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
                     close(raw)
@@ -216,6 +224,15 @@ final class StepProcess: Sendable {
     }
 
     // MARK: The birth
+
+    private static func pipePair() throws(AgentError) -> [(read: CInt, write: CInt)] {
+        let first = try pipe()
+        do throws(AgentError) { return [first, try pipe()] } catch {
+            close(first.read)
+            close(first.write)
+            throw error
+        }
+    }
 
     private static func pipe() throws(AgentError) -> (read: CInt, write: CInt) {
         var ends: [CInt] = [-1, -1]
