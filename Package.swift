@@ -112,7 +112,7 @@ let package = Package(
         tests("SimulationTests", "Simulation", "Scheduling", "Model"),
         tests("ClientTests", "Client", "Transport", "Artifacts", "Wire", "Model"),
         tests("CoordinatorServiceTests", "CoordinatorService", "Storage", "Wire", "Model"),
-        tests("AgentServiceTests", "AgentService", "Artifacts", "Wire", "Model"),
+        tests("AgentServiceTests", "AgentService", "Artifacts", "Transport", "Wire", "Model"),
         tests(
             "WalkthroughTests", "Workflows", "Scheduling", "Storage", "Artifacts", "Queries", "Gates", "Reporting",
             "Wire", "JSON", "Model"),

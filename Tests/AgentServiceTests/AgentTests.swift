@@ -1,0 +1,240 @@
+import Artifacts
+import Glibc
+import Model
+import Synchronization
+import Testing
+import Transport
+import Wire
+
+@testable import AgentService
+
+/// A farm that does what the test tells it, and hears what an agent says.
+private final class Foreman: Sendable {
+    enum Heard: Sendable {
+        case joined(Proto.AgentJoined, LinkStream)
+        case said(Proto.FromAgent.Kind)
+        case reported(Proto.AttemptReport)
+    }
+
+    struct Settings: Sendable {
+        var heartbeatEveryMs: UInt32 = 20
+        /// How often a report's connection is dropped before one is stored.
+        var droppedReports = 0
+        /// How often a report is put off because the farm cannot now.
+        var refusedReports = 0
+        var admit: @Sendable (PeerIdentity) -> LinkStatus? = { _ in nil }
+        /// Never stores a report: the agent keeps it.
+        var isDeaf = false
+    }
+
+    let farm: FakeFarm
+    private let events: AsyncStream<Heard>
+    private let logs: LogBook
+
+    init(_ settings: Settings = Settings()) async throws {
+        let (events, heard) = AsyncStream.makeStream(of: Heard.self)
+        self.events = events
+        let logs = LogBook()
+        self.logs = logs
+        let drops = Mutex((dropped: settings.droppedReports, refused: settings.refusedReports))
+        farm = try await FakeFarm(admitting: settings.admit) { stream, method in
+            switch method {
+            case Proto.Agents.Work.name:
+                guard case .joined(let joined)? = try await stream.receive(Proto.FromAgent.self)?.kind else { return }
+                try await stream.send(
+                    Proto.ToAgent.with {
+                        $0.kind = .welcome(
+                            .with {
+                                $0.heartbeatEveryMs = settings.heartbeatEveryMs
+                                $0.leaseMs = 60_000
+                            })
+                    })
+                heard.yield(.joined(joined, stream))
+                while let kind = try await stream.receive(Proto.FromAgent.self)?.kind { heard.yield(.said(kind)) }
+            case Proto.Agents.Report.name:
+                let isDropped = drops.withLock { drops in
+                    drops.dropped -= 1
+                    return drops.dropped >= 0
+                }
+                if isDropped || settings.isDeaf {
+                    if isDropped { await stream.link.close(LinkStatus(.unavailable, "dropped")) }
+                    while true { try await Task.sleep(for: .seconds(3600)) }
+                }
+                await stream.answer(Proto.Agents.Report.self, limits: .large) { (report) throws(LinkStatus) in
+                    let isRefused = drops.withLock { drops in
+                        drops.refused -= 1
+                        return drops.refused >= 0
+                    }
+                    if isRefused { throw LinkStatus(.unavailable, "the disk is full") }
+                    heard.yield(.reported(report))
+                    return .with { $0.counted = true }
+                }
+            case Proto.Agents.AppendLog.name:
+                while let chunk = try await stream.receive(Proto.LogChunk.self) {
+                    let end = logs.add(chunk)
+                    try await stream.send(Proto.LogStored.with { $0.offset = end })
+                }
+                await stream.finish()
+            default: await stream.finish(LinkStatus(.unimplemented, "there is no \(method)"))
+            }
+        }
+    }
+
+    /// The next event that `take` wants, those before it left out.
+    func next<Value>(_ take: (Heard) -> Value?) async throws -> Value {
+        for await event in events { if let value = take(event) { return value } }
+        throw CancellationError()
+    }
+
+    func joined() async throws -> (Proto.AgentJoined, LinkStream) {
+        try await next { if case .joined(let joined, let stream) = $0 { (joined, stream) } else { nil } }
+    }
+
+    func reported() async throws -> Proto.AttemptReport {
+        try await next { if case .reported(let report) = $0 { report } else { nil } }
+    }
+
+    var log: String { logs.text }
+}
+
+private final class LogBook: Sendable {
+    private let bytes = Mutex([UInt8]())
+
+    func add(_ chunk: Proto.LogChunk) -> UInt64 {
+        bytes.withLock { bytes in
+            // What is repeated after a lost connection is not written twice.
+            let known = bytes.count - Int(chunk.offset)
+            if known >= 0, known < chunk.lines.count { bytes += chunk.lines.dropFirst(known) }
+            return UInt64(bytes.count)
+        }
+    }
+
+    var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
+}
+
+@Suite(.timeLimit(.minutes(3)), .serialized) struct `An agent and its farm` {
+    private let folder = Folder()
+
+    private final class Folder: Sendable {
+        let path: String
+        init() {
+            var template = Array("/tmp/sheaf-agent-test-XXXXXX".utf8CString)
+            precondition(mkdtemp(&template) != nil, "no temporary folder")
+            path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        deinit { Files.removeTree(path) }
+    }
+
+    private func agent(
+        _ foreman: Foreman, cpus: Int = 2, tell: @escaping @Sendable (AgentEvent) -> Void = { _ in }
+    ) async throws -> Agent {
+        var settings = AgentSettings(
+            address: foreman.farm.server.addresses[0], identity: foreman.farm.agent, workFolder: folder.path + "/work",
+            spoolFolder: folder.path + "/spool", accounts: .own)
+        settings.cpus = cpus
+        return try await Agent.make(settings, tell: tell)
+    }
+
+    private func offer(_ run: UInt64, cpus: UInt32 = 1, _ script: String) -> Proto.ToAgent {
+        let attempt = AttemptID(shard: ShardID(run: RunID(run), job: 0, cell: 0, shard: 0), number: 1)
+        return .with {
+            $0.kind = .offer(
+                .with {
+                    $0.leaseMs = 60_000
+                    $0.assignment = .with {
+                        $0.attempt = Proto.AttemptRef(attempt)
+                        $0.jobId = "eval"
+                        $0.cellId = "eval"
+                        $0.work = Proto.JobWork(JobWork(steps: [AgentServiceTests.run(script)]))
+                        $0.resources = .with { $0.cpus = cpus }
+                    }
+                })
+        }
+    }
+
+    @Test func `joins, works, declines what is too much, beats, and is forgotten`() async throws {
+        let foreman = try await Foreman()
+        let agent = try await agent(foreman)
+        let running = Task { try await agent.run() }
+        let (joined, stream) = try await foreman.joined()
+        #expect(joined.capacity?.cpus == 2)
+        #expect(joined.holds.isEmpty && !joined.incarnation.isEmpty)
+        try await stream.send(offer(1, cpus: 2, "echo working; exec sleep 1000"))
+        let started = try await foreman.next { if case .said(.started(let started)) = $0 { started } else { nil } }
+        #expect(started.attempt?.run == 1)
+        try await stream.send(offer(2, "echo too much"))
+        let declined = try await foreman.next { if case .said(.declined(let declined)) = $0 { declined } else { nil } }
+        #expect(declined.attempt?.run == 2)
+        #expect(declined.reason == "2 of 2 cores are in use")
+        let beat = try await foreman.next { if case .said(.heartbeat(let beat)) = $0 { beat } else { nil } }
+        #expect(beat.running.map(\.run) == [1])
+        #expect(beat.diskFree > 0)
+        try await stream.send(
+            Proto.ToAgent.with {
+                $0.kind = .cancel(
+                    .with {
+                        $0.attempt = started.attempt
+                        $0.reason = "somebody cancelled the run"
+                    })
+            })
+        let report = try await foreman.reported()
+        #expect(report.cause == "cancelled" && report.evidence == "somebody cancelled the run")
+        _ = try await foreman.next { event -> Bool? in
+            if case .said(.heartbeat(let beat)) = event, beat.running.isEmpty { true } else { nil }
+        }
+        #expect(foreman.log.contains("cancelled: somebody cancelled the run"))
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func `a report is repeated until the farm has it, over lost connections and full disks`() async throws {
+        var settings = Foreman.Settings()
+        settings.droppedReports = 1
+        settings.refusedReports = 1
+        let foreman = try await Foreman(settings)
+        let agent = try await agent(foreman)
+        let running = Task { try await agent.run() }
+        let (_, stream) = try await foreman.joined()
+        try await stream.send(offer(1, "echo done; exit 3"))
+        let (again, _) = try await foreman.joined()
+        #expect(again.holds.map(\.run) == [1], "an agent names what it holds when it comes back")
+        let report = try await foreman.reported()
+        #expect(report.cause == "user_exit" && report.code == 3)
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func `a report outlives the agent that made it`() async throws {
+        var settings = Foreman.Settings()
+        settings.isDeaf = true
+        let deaf = try await Foreman(settings)
+        do {
+            let ended = AsyncStream.makeStream(of: Void.self)
+            let agent = try await agent(deaf) { if case .attemptEnded = $0 { ended.continuation.finish() } }
+            let running = Task { try await agent.run() }
+            let (_, stream) = try await deaf.joined()
+            try await stream.send(offer(1, "exit 4"))
+            for await _ in ended.stream {}
+            running.cancel()
+            try await running.value
+        }
+        let foreman = try await Foreman()
+        let agent = try await agent(foreman)
+        let running = Task { try await agent.run() }
+        let (joined, _) = try await foreman.joined()
+        #expect(joined.holds.map(\.run) == [1])
+        #expect(try await foreman.reported().code == 4)
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func `a refusal ends the agent and tells why`() async throws {
+        var settings = Foreman.Settings()
+        settings.admit = { peer in peer.principal.role == .agent ? LinkStatus(.denied, "node7 was revoked") : nil }
+        let foreman = try await Foreman(settings)
+        let agent = try await agent(foreman)
+        await #expect(throws: AgentError.farm("the farm refuses this agent: node7 was revoked")) {
+            try await agent.run()
+        }
+    }
+}

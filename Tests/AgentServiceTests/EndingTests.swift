@@ -1,0 +1,238 @@
+import Artifacts
+import Glibc
+import Model
+import Testing
+import Wire
+
+@testable import AgentService
+
+@Suite(.timeLimit(.minutes(3))) struct `How attempts end` {
+    /// Ways in which processes try to outlive their step; each holds the mark in its command line.
+    private static func escapes(_ mark: String) -> String {
+        """
+        trap 'echo asked to end' TERM
+        (trap '' TERM; exec sleep \(mark)) &
+        setsid sleep \(mark) &
+        (setsid env -i /bin/sh -c 'trap "" TERM; (sleep \(mark) &) ; sleep \(mark)' >/dev/null 2>&1 &)
+        while [ "$(grep -alz '^\(mark)' /proc/[0-9]*/cmdline 2>/dev/null | wc -l)" -lt 4 ]; do :; done
+        echo ready
+        while :; do read -r line < "$TMPDIR/nothing" || wait; done
+        """
+    }
+
+    private static let hosts: [(name: String, cgroups: Cgroups, users: AccountPool)] =
+        [("cgroups", Workshop.cgroups, AccountPool(.own))].filter { $0.1.isUsable }
+        + (Workshop.isRoot ? [("a user of its own", Cgroups.none, Workshop.users)] : [])
+
+    @Test func `an attempt beyond its time is asked, then killed, and nothing that it started survives`() async throws {
+        for host in Self.hosts {
+            let mark = sleepMark()
+            let workshop = try await Workshop(cgroups: host.cgroups, accounts: host.users)
+            let trial = try workshop.begin([
+                run(Self.escapes(mark)), run("echo not reached"), run("echo cleaning up", if: "always()"),
+            ]) { $0.timeout = .seconds(4) }
+            try await trial.logged("ready")
+            let ended = try await trial.end()
+            #expect(living(mark).isEmpty, "\(host.name)")
+            #expect(ended.report.cause == "timeout", "\(host.name): \(ended.report.evidence)")
+            #expect(ended.report.evidence == "the job's limit of 4 s was reached")
+            #expect(ended.out.contains("asked to end"), "\(host.name)")
+            #expect(ended.out.last == "cleaning up")
+            #expect(ended.outcomes == ["cancelled", "skipped", "success"])
+        }
+    }
+
+    @Test func `without cgroups and users, sessions and descendants are found all the same`() async throws {
+        let mark = sleepMark()
+        let workshop = try await Workshop(cgroups: .none)
+        let trial = try workshop.begin([
+            run(
+                """
+                setsid sleep \(mark) &
+                (setsid /bin/sh -c 'sleep \(mark) & sleep \(mark)' &)
+                while [ "$(grep -alz '^\(mark)' /proc/[0-9]*/cmdline 2>/dev/null | wc -l)" -lt 3 ]; do :; done
+                echo ready; exec sleep \(mark)
+                """)
+        ])
+        try await trial.logged("ready")
+        await trial.driver.cancel("enough")
+        let ended = try await trial.end()
+        #expect(living(mark).isEmpty)
+        #expect(ended.report.cause == "cancelled")
+        #expect(ended.report.evidence == "enough")
+    }
+
+    @Test func `steps that always run may take the wrap-up's time and no more`() async throws {
+        let mark = sleepMark()
+        let workshop = try await Workshop { $0.wrapUp = .milliseconds(300) }
+        let trial = try workshop.begin([
+            run("echo ready; exec sleep \(mark)"), run("echo wrapping up; exec sleep \(mark)", if: "always()"),
+            run("echo never", if: "always()"),
+        ])
+        try await trial.logged("ready")
+        await trial.driver.cancel("enough")
+        let ended = try await trial.end()
+        #expect(living(mark).isEmpty)
+        #expect(ended.out == ["ready", "wrapping up"])
+        #expect(ended.report.cause == "cancelled")
+        #expect(ended.outcomes == ["cancelled", "cancelled", "skipped"])
+    }
+
+    @Test func `a silent job ends as idle, with its last line as evidence`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([run("echo epoch 3"), run("exec sleep 1000")]) {
+            $0.idleTimeout = .seconds(2)
+        }
+        #expect(ended.report.cause == "idle")
+        #expect(ended.report.evidence.hasSuffix("the last line was: epoch 3"), "\(ended.report.evidence)")
+    }
+
+    @Test func `what the agent fetches in silence is not the job's silence`() async throws {
+        let workshop = try await Workshop()
+        let listing = workshop.farm.objects.add("item that nobody gets \(sleepMark())\n")
+        workshop.farm.objects.withhold(listing.digest)
+        let trial = try workshop.begin([run("true")]) {
+            $0.items = .init(listing: listing, first: 0, count: 1)
+            $0.idleTimeout = .milliseconds(1)
+            $0.timeout = .milliseconds(300)
+        }
+        #expect(try await trial.end().report.cause == "timeout")
+    }
+
+    @Test func `a cancelled attempt cannot take the link from the others`() async throws {
+        let workshop = try await Workshop()
+        let listing = workshop.farm.objects.add("item that nobody gets \(sleepMark())\n")
+        workshop.farm.objects.withhold(listing.digest)
+        let trial = try workshop.begin { $0.items = .init(listing: listing, first: 0, count: 1) }
+        await workshop.farm.objects.waitUntilAsked(for: listing.digest)
+        await trial.driver.cancel("enough")
+        #expect(try await trial.end().report.cause == "cancelled")
+        let other = try await workshop.attempt([run("echo '{\"a\": 1}' > \"$SHEAF_METRICS\"")])
+        #expect(other.report.cause == "passed", "\(other.report.evidence)")
+        #expect(other.report.metrics != nil)
+    }
+
+    @Test func `when the lease has ended no step runs, not even one that always does`() async throws {
+        let mark = sleepMark()
+        let workshop = try await Workshop()
+        let trial = try workshop.begin([
+            run("echo ready; exec sleep \(mark)"), run("echo never", if: "always()"),
+        ]) { $0.grace = .seconds(600) }
+        try await trial.logged("ready")
+        await trial.driver.endLease()
+        let ended = try await trial.end()
+        #expect(living(mark).isEmpty)
+        #expect(ended.report.cause == "lost_agent")
+        #expect(ended.out == ["ready"])
+        #expect(ended.outcomes == ["cancelled", "skipped"])
+    }
+
+    @Test func `an exit code is the user's, and the code is told`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([run("exit 3"), run("echo no"), run("echo yes", if: "failure()")])
+        #expect(ended.report.cause == "user_exit")
+        #expect(ended.report.code == 3)
+        #expect(ended.report.evidence == "step 'Run exit 3' ended with exit code 3")
+        #expect(ended.out == ["yes"])
+        #expect(ended.report.steps[0].exitCode == 3)
+        #expect(!Files.exists(workshop.host.attemptsFolder + "/" + "r1-0-0-0-1"))
+    }
+
+    @Test func `a code above 128 is explained by the signal behind it`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([run("sh -c 'kill -SEGV $$'; exit $?")])
+        #expect(ended.report.cause == "user_exit")
+        #expect(ended.report.code == 139)
+        #expect(ended.report.evidence.contains("signal 11, SIGSEGV"), "\(ended.report.evidence)")
+    }
+
+    @Test func `a step whose shell is killed ends by that signal`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([run("kill -KILL $$")])
+        #expect(ended.report.cause == "signal")
+        #expect(ended.report.code == 9)
+        #expect(ended.report.evidence.contains("SIGKILL"))
+    }
+
+    @Test(.enabled(if: Workshop.cgroups.limitsMemory && Files.exists("/usr/bin/python3")))
+    func `an attempt beyond its memory is called oom, on the kernel's word`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([run("exec python3 -c 'x = bytearray(200 << 20)'")]) {
+            $0.memory = ByteCount(32 << 20)
+        }
+        #expect(ended.report.cause == "oom", "\(ended.report.evidence)")
+        #expect(ended.report.evidence.contains("32"), "\(ended.report.evidence)")
+    }
+
+    @Test func `a step's own limit ends the step and leaves the job`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([
+            run("echo begun; exec sleep 1000", timeout: "0.005", continueOnError: "true"), run("echo after"),
+        ])
+        #expect(ended.report.cause == "passed")
+        #expect(ended.out == ["begun", "after"])
+        #expect(ended.report.steps[0].outcome == "failure")
+        #expect(ended.report.steps[0].conclusion == "success")
+        #expect(ended.said.contains { $0.contains("reached its limit of 0.3 s") }, "\(ended.said)")
+    }
+
+    @Test func `a folder that is not there is the job's mistake and not the agent's`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([run("true", in: "nowhere")])
+        #expect(ended.report.cause == "user_error", "\(ended.report.evidence)")
+        #expect(ended.report.evidence.contains("nowhere"))
+    }
+
+    @Test func `what a program wrote before it ended is whole, however slowly it is taken`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([run("seq 1 150000"), run("echo next")])
+        #expect(ended.out.count == 150_001)
+        #expect(ended.out.suffix(2) == ["150000", "next"])
+    }
+}
+
+@Suite struct `When an attempt must stop` {
+    private let start = Instant(nanoseconds: 1_000_000_000_000)
+    private func at(_ seconds: Int64) -> Instant { start.advanced(by: .seconds(seconds)) }
+    private func watch(idle: Duration? = nil) -> AttemptWatch {
+        AttemptWatch(.init(job: .seconds(60), idle: idle, grace: .seconds(10), wrapUp: .seconds(30)), at: start)
+    }
+    private func tick(_ heard: Int64 = 0) -> AttemptWatch.Event { .tick(lastHeard: at(heard), lastLine: "epoch 3") }
+
+    @Test func `at the limit it is asked, after the grace killed, after the wrap-up abandoned`() {
+        var watch = watch()
+        #expect(watch.handle(tick(), at: at(59)) == [.wake(at: at(60))])
+        #expect(watch.handle(tick(), at: at(60)) == [.terminate(.timeout), .wake(at: at(70))])
+        #expect(watch.handle(tick(), at: at(69)) == [.wake(at: at(70))])
+        #expect(watch.handle(tick(), at: at(70)) == [.kill])
+        #expect(watch.handle(tick(), at: at(71)) == [])
+        #expect(watch.handle(.halted, at: at(72)) == [.wake(at: at(102))])
+        #expect(watch.handle(tick(), at: at(101)) == [.wake(at: at(102))])
+        #expect(watch.handle(tick(), at: at(102)) == [.abandon(.timeout)])
+        #expect(watch.reason == .timeout)
+        #expect(watch.handle(.leaseEnded, at: at(103)) == [])
+    }
+
+    @Test func `silence counts from the last words`() {
+        var watch = watch(idle: .seconds(5))
+        #expect(watch.handle(tick(1), at: at(5)) == [.wake(at: at(6))])
+        #expect(watch.handle(tick(2), at: at(7)) == [.terminate(.idle(lastLine: "epoch 3")), .wake(at: at(17))])
+    }
+
+    @Test func `the first reason counts, but the end of the lease always does`() {
+        var watch = watch()
+        #expect(watch.handle(.cancel("a"), at: at(1)) == [.terminate(.cancelled("a")), .wake(at: at(11))])
+        #expect(watch.handle(.cancel("b"), at: at(2)) == [])
+        #expect(watch.reason == .cancelled("a"))
+        #expect(watch.handle(.leaseEnded, at: at(3)) == [.abandon(.leaseEnded)])
+        #expect(watch.reason == .leaseEnded)
+    }
+
+    @Test func `what has finished cannot be late`() {
+        var watch = watch()
+        #expect(watch.handle(.finished, at: at(59)) == [])
+        #expect(watch.handle(tick(), at: at(61)) == [])
+        #expect(watch.handle(.cancel("late"), at: at(62)) == [])
+        #expect(watch.reason == nil)
+    }
+}
