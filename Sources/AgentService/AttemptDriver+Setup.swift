@@ -9,11 +9,26 @@ extension AttemptDriver {
         guard !assignment.work.setup.isEmpty else { return }
         let began = Clock.monotonic()
         var wanted: String?
-        var scripts: [String] = []
+        var scripts: [SetupScript] = []
         for (index, step) in assignment.work.setup.enumerated() {
             let place = "setup step \(index + 1)"
+            var own: [CommandFile.Entry] = []
+            for template in step.environment {
+                let text = try contexts.text(of: template.text, "env.\(template.name) of \(place)", own: own)
+                own.append(CommandFile.Entry(name: template.name, value: text))
+            }
+            guard try contexts.holds(step.condition, "if of \(place)", own: own) else { continue }
             switch step.action {
-            case .run(let script): scripts.append(try contexts.text(of: script, place))
+            case .run(let script):
+                scripts.append(
+                    SetupScript(
+                        text: try contexts.text(of: script, place, own: own), own: own,
+                        shell: try (step.shell ?? assignment.work.shell).map {
+                            try contexts.text(of: $0, "shell of \(place)", own: own)
+                        },
+                        directory: try (step.workingDirectory ?? assignment.work.workingDirectory).map {
+                            try contexts.text(of: $0, "working-directory of \(place)", own: own)
+                        }))
             case .uses(let action, _, let with):
                 guard action.lowercased() == "actions/setup-python" else {
                     throw AgentError.user("\(place): only setup-python and run may stand in setup, not '\(action)'")
@@ -45,16 +60,18 @@ extension AttemptDriver {
     }
 
     /// Makes the environment of an interpreter and commands this attempt's own view.
-    func enter(_ interpreter: Interpreter, steps: [String]) async throws {
+    func enter(_ interpreter: Interpreter, steps: [SetupScript]) async throws {
         guard let place else { throw AgentError.cancelled }
-        let recipe = ([interpreter.path, interpreter.version, assignment.tree?.hex ?? ""] + steps).joined(
+        // The job's own environment is the commands' too: cells that differ in nothing else must not share what they build.
+        let texts = steps.map { $0.recipe(with: contexts.environment) }
+        let recipe = ([interpreter.path, interpreter.version, assignment.tree?.hex ?? ""] + texts).joined(
             separator: "\0")
         let key: Digest
         if let known = host.environments.knownKey(recipe) {
             key = known
         } else {
             let tree = try await setupTree(place, needed: !steps.isEmpty)
-            key = try EnvironmentKey(steps: steps, interpreter: interpreter, tree: tree, treeDigest: assignment.tree)
+            key = try EnvironmentKey(steps: texts, interpreter: interpreter, tree: tree, treeDigest: assignment.tree)
                 .digest
             host.environments.remember(recipe, key)
         }
@@ -93,20 +110,23 @@ extension AttemptDriver {
     ///
     /// - Returns: the lock: interpreter and packages.
     private func build(
-        _ folder: String, _ interpreter: Interpreter, _ steps: [String], _ place: Place
+        _ folder: String, _ interpreter: Interpreter, _ steps: [SetupScript], _ place: Place
     ) async throws -> String {
         let base = folder + "/base"
         try place.folder.makeOwn(base)
         let tree = try await setupTree(place, needed: !steps.isEmpty)
         output.say("building the environment: python \(interpreter.version)")
         try await must([interpreter.path, "-m", "venv", base], base: nil, in: place.folder.home, "python -m venv")
-        for (index, script) in steps.enumerated() {
-            let file = place.folder.files + "/setup-\(index).sh"
-            try place.folder.write(Array(script.utf8), to: file, mode: 0o700)
-            output.say("setup: \(script.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")")
+        for (index, step) in steps.enumerated() {
+            let shell = try Shell(step.shell ?? "bash")
+            let file = place.folder.files + "/setup-\(index)" + shell.suffix
+            try place.folder.write(Array(step.text.utf8), to: file, mode: 0o700)
+            output.say("setup: \(step.text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")")
+            let root = tree ?? place.folder.home
             try await must(
-                ["bash", "--noprofile", "--norc", "-eo", "pipefail", file], base: base, in: tree ?? place.folder.home,
-                "setup step \(index + 1)")
+                shell.arguments(script: file), base: base,
+                in: (step.directory ?? "").resolved(from: root).standardizedPath, "setup step \(index + 1)",
+                own: step.own)
         }
         let taken = TakenBytes(max: 16 << 20)
         try await must(
@@ -118,11 +138,12 @@ extension AttemptDriver {
     }
 
     private func must(
-        _ arguments: [String], base: String?, in directory: String, _ name: String, output taken: TakenBytes? = nil
+        _ arguments: [String], base: String?, in directory: String, _ name: String,
+        own: [CommandFile.Entry] = [], output taken: TakenBytes? = nil
     ) async throws {
         guard let place else { throw AgentError.cancelled }
         let files = try CommandFiles(in: place.folder, number: 0)
-        var environment = environment(own: [], commandFiles: files.variables)
+        var environment = environment(own: own, commandFiles: files.variables)
         if let base {
             environment.removeAll { $0.hasPrefix("PATH=") }
             environment += ["PATH=\(base)/bin:\(searchPath)", "VIRTUAL_ENV=\(base)"]
@@ -136,10 +157,30 @@ extension AttemptDriver {
         _ = output.endStep()
         if stopReason != nil { throw AgentError.cancelled }
         switch exit.how {
-        case .code(0): return
+        case .code(0):
+            // Who finds the environment built would not get them.
+            guard try files.entries(.env).isEmpty, try files.paths().isEmpty else {
+                throw AgentError.user("\(name) sets variables for later steps; set them by the job's env instead")
+            }
         case .code(let code):
             throw AgentError.setup("\(name) ended with exit code \(code): \(output.last.line)", code: code)
         case .signal(let number): throw AgentError.setup("\(name) was ended by signal \(number)", code: 128 + number)
         }
+    }
+}
+
+/// One command of `setup`, ready to run.
+struct SetupScript: Sendable {
+    var text: String
+    /// The step's own environment.
+    var own: [CommandFile.Entry]
+    var shell: String?
+    /// Below the code tree.
+    var directory: String?
+
+    /// Everything that may decide what the command builds, as one text.
+    func recipe(with environment: [CommandFile.Entry]) -> String {
+        let variables = (environment + own).map { "\($0.name)=\($0.value.utf8.count):\($0.value)\n" }.joined()
+        return "shell \(shell ?? "bash")\nin \(directory ?? ".")\n\(variables)\n\(text)"
     }
 }
