@@ -1,0 +1,168 @@
+import Foundation
+import JSON
+import Model
+import Testing
+
+/// Whatever comes from outside and is wrong: each gets a clear error, and nothing is lost.
+@Suite struct `A farm that is given nonsense` {
+    struct Mistake: CustomTestStringConvertible {
+        var name: String
+        var workflow: String
+        var words: [String]
+        var testDescription: String { name }
+    }
+
+    static let mistakes: [Mistake] = [
+        Mistake(name: "broken YAML", workflow: "sheaf: 1\njobs: [\n", words: ["error", ":"]),
+        Mistake(
+            name: "an unknown key",
+            workflow: """
+                sheaf: 1
+                on: push
+                jobs:
+                  a:
+                    runs-on: self-hosted
+                    shard: {count: 2}
+                    steps: [{run: "true"}]
+                """, words: [":6:5: error", "shard", "did you mean 'shards'?"]),
+        Mistake(
+            name: "cyclic needs",
+            workflow: """
+                sheaf: 1
+                on: push
+                jobs:
+                  a: {runs-on: self-hosted, needs: b, steps: [{run: "true"}]}
+                  b: {runs-on: self-hosted, needs: a, steps: [{run: "true"}]}
+                """, words: ["error", "needs"]),
+        Mistake(
+            name: "an empty matrix",
+            workflow: """
+                sheaf: 1
+                on: push
+                jobs:
+                  a:
+                    runs-on: self-hosted
+                    strategy: {matrix: {x: []}}
+                    steps: [{run: "true"}]
+                """, words: ["error", "matrix"]),
+        Mistake(
+            name: "ten to the ninth cells",
+            workflow: """
+                sheaf: 1
+                on: push
+                jobs:
+                  a:
+                    runs-on: self-hosted
+                    strategy:
+                      matrix:
+                \((0..<9).map { "        v\($0): [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]" }.joined(separator: "\n"))
+                    steps: [{run: "true"}]
+                """, words: ["error", "matrix"]),
+    ]
+
+    @Test func `refuses what no workflow may say, with its place, and stores nothing`() async throws {
+        try await withFarm { farm in
+            for mistake in Self.mistakes {
+                let file = try farm.write("bad/eval.yml", mistake.workflow)
+                let submitted = try await farm.sheaf("submit", file)
+                #expect(submitted.status == 2, "\(mistake.name): \(submitted.status) \(submitted.error)")
+                for word in mistake.words {
+                    #expect(submitted.error.contains(word), "\(mistake.name): \(submitted.error)")
+                }
+            }
+            let status = try await farm.sheaf("status")
+            #expect(status.output.contains("there are no runs yet"), "\(status.output)")
+        }
+    }
+
+    @Test func `lets no broken metrics file pass, and says for each what is wrong`() async throws {
+        try await withFarm { farm in
+            try await farm.startAgent("one", cpus: 2)
+            let workflow = try farm.write(
+                "code/eval.yml",
+                #"""
+                sheaf: 1
+                name: broken metrics
+                on: workflow_dispatch
+                jobs:
+                  eval:
+                    runs-on: self-hosted
+                    strategy:
+                      fail-fast: false
+                      matrix:
+                        include:
+                          - {case: good, text: '{"accuracy": 1}'}
+                          - {case: empty, text: ''}
+                          - {case: no-json, text: 'accuracy 1'}
+                          - {case: nan, text: '{"accuracy": NaN}'}
+                          - {case: infinity, text: '{"accuracy": Infinity}'}
+                          - {case: text, text: '{"accuracy": "1"}'}
+                          - {case: "null", text: '{"accuracy": null}'}
+                          - {case: boolean, text: '{"accuracy": true}'}
+                          - {case: other, text: '{"precision": 1}'}
+                    steps:
+                      - run: printf '%s' "$TEXT" > metrics.json
+                        env: {TEXT: "${{ matrix.text }}"}
+                    metrics: metrics.json
+                  missing:
+                    runs-on: self-hosted
+                    steps: [{run: "true"}]
+                    metrics: metrics.json
+                gates:
+                  floor: {metric: accuracy, job: eval, per: cell, at-least: 0.5}
+                  missing: {metric: accuracy, job: missing, per: cell, at-least: 0.5}
+                """#)
+            let run = try await farm.sheaf("submit", workflow, "--wait")
+            #expect(run.status == 1, "\(run.status) \(run.output)\(run.error)")
+            for word in ["NaN", "missing"] { #expect(run.output.contains(word), "\(word): \(run.output)") }
+            // The same results, judged again without the farm.
+            let export = farm.folder + "/r1.jsonl"
+            #expect(try await farm.sheaf("export", "r1", "-o", export).status == 0)
+            let again = try await farm.sheaf("judge", workflow, "--results", export, "--format", "json")
+            #expect(again.status == 1, "\(again.error)")
+            let judgement = try JSONParser.value(again.output)
+            let floor = judgement["gates"]?.array?.first { $0["gate"]?.string == "floor" }
+            let passing = (floor?["groups"]?.array ?? []).filter { $0["verdict"]?.string == "pass" }
+            #expect(floor?["groups"]?.array?.count == 9 && passing.count == 1, "\(again.output)")
+            let missing = judgement["gates"]?.array?.first { $0["gate"]?.string == "missing" }
+            #expect(missing?["verdict"]?.string == "incomplete", "\(again.output)")
+        }
+    }
+
+    @Test func `keeps people and agents to their roles, and strangers out`() async throws {
+        try await withFarm { farm in
+            try await farm.startAgent("one")
+            let agent = farm.folder + "/agents/one/home"
+            let asked = try await farm.sheaf(["status"], home: agent)
+            #expect(asked.status == 2 && asked.error.contains("may not ask"), "\(asked.status) \(asked.error)")
+
+            let token = try await farm.token("user", "bob")
+            let bob = farm.folder + "/bob"
+            #expect(try await farm.sheaf(["enrol", "--token-file", token], home: bob).status == 0)
+            let again = try await farm.sheaf(["enrol", "--token-file", token], home: farm.folder + "/mallory")
+            #expect(again.status == 2 && again.error.contains("was used before"), "\(again.error)")
+            let made = try await farm.sheaf(["token", "create", "--role", "admin", "--name", "bob2"], home: bob)
+            #expect(made.status == 2 && made.error.contains("only admins"), "\(made.error)")
+
+            let forged = try String(contentsOfFile: token, encoding: .utf8).split(separator: "\n").map { line in
+                line.hasPrefix("secret: ") ? "secret: " + String(repeating: "A", count: 43) : String(line)
+            }.joined(separator: "\n")
+            let path = try farm.write("forged.token", forged + "\n")
+            let refused = try await farm.sheaf(["enrol", "--token-file", path], home: farm.folder + "/mallory")
+            #expect(refused.status == 2 && refused.error.contains("the token is wrong"), "\(refused.error)")
+
+            // A person of another farm, who points at this one.
+            try await withFarm { other in
+                let address = try String(contentsOfFile: farm.adminHome + "/farm", encoding: .utf8)
+                try Data(address.utf8).write(to: URL(filePath: other.adminHome + "/farm"))
+                let stranger = try await other.sheaf("status")
+                #expect(stranger.status != 0 && stranger.error.contains("is not your farm"), "\(stranger.error)")
+            }
+
+            let revoked = try await farm.sheaf("revoke", "--role", "user", "--name", "bob")
+            #expect(revoked.status == 0, "\(revoked.error)")
+            let gone = try await farm.sheaf(["status"], home: bob)
+            #expect(gone.status == 2 && gone.error.contains("was revoked"), "\(gone.error)")
+        }
+    }
+}
