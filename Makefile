@@ -11,6 +11,8 @@ PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev pkg-config \
 FILTER ?=
 SWIFT_SOURCES := Package.swift Sources Tests
 export SWIFT_BACKTRACE ?= enable=no
+# Tests at one time: hundreds at once on few cores starve each other's handshakes until their time is over.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 8
 
 dependencies:
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
