@@ -61,22 +61,23 @@ let package = Package(
             swiftSettings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
 
         // Devices.
-        device("Transport", "Wire", "Model", "COpenSSL", "CLinux"),
+        device("Locks"),
+        device("Transport", "Wire", "Model", "Locks", "COpenSSL", "CLinux"),
         // Optimised in debug builds too: cutting and matching look at every byte, and the tests at many megabytes.
         .target(
             name: "Artifacts",
-            dependencies: ["Wire", "Model", "COpenSSL", "CZstd", "CLinux"],
+            dependencies: ["Wire", "Model", "Locks", "COpenSSL", "CZstd", "CLinux"],
             swiftSettings: strict + [.strictMemorySafety(), .unsafeFlags(["-O"], .when(configuration: .debug))]),
-        device("Storage", "Model", "CSQLite", "CLinux"),
+        device("Storage", "Model", "Locks", "CSQLite", "CLinux"),
 
         // Services.
         room("Queries", "Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"),
         room(
             "CoordinatorService", "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "JSON",
-            "Wire", "Transport", "Artifacts", "Storage", "Model"),
+            "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks"),
         device(
             "AgentService", "Client", "Expressions", "JSON", "Masking", "Wire", "Transport", "Artifacts", "Model",
-            "CLinux"),
+            "Locks", "CLinux"),
 
         room("Client", "Wire", "Transport", "Artifacts", "Model", "CLinux"),
 
@@ -86,7 +87,7 @@ let package = Package(
             dependencies: [
                 "CoordinatorService", "AgentService", "Client", "Queries", "Workflows", "Expressions", "Gates",
                 "Reporting",
-                "JSON", "Artifacts", "Wire", "Transport", "Storage", "Scheduling", "Model",
+                "JSON", "Artifacts", "Wire", "Transport", "Storage", "Scheduling", "Model", "Locks",
             ],
             swiftSettings: strict),
         // The generator of Sources/Wire/Generated; `make proto` runs it.
@@ -104,15 +105,15 @@ let package = Package(
         .testTarget(
             name: "WireTests", dependencies: ["Wire", "Model"], path: "Tests/WireTests",
             exclude: ["Golden/golden.proto", "Golden/golden.txt", "Golden/make_golden.py"], swiftSettings: strict),
-        tests("TransportTests", "Transport", "Wire", "Model"),
-        tests("ArtifactsTests", "Artifacts", "Wire", "Model"),
+        tests("TransportTests", "Transport", "Wire", "Model", "Locks"),
+        tests("ArtifactsTests", "Artifacts", "Wire", "Model", "Locks"),
         tests("StorageTests", "Storage", "Model"),
         tests(
             "QueriesTests", "Queries", "Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"),
         tests("SimulationTests", "Simulation", "Scheduling", "Model"),
-        tests("ClientTests", "Client", "Transport", "Artifacts", "Wire", "Model"),
+        tests("ClientTests", "Client", "Transport", "Artifacts", "Wire", "Model", "Locks"),
         tests("CoordinatorServiceTests", "CoordinatorService", "Storage", "Wire", "Model"),
-        tests("AgentServiceTests", "AgentService", "Artifacts", "Transport", "Wire", "Model"),
+        tests("AgentServiceTests", "AgentService", "Artifacts", "Transport", "Wire", "Model", "Locks"),
         tests(
             "WalkthroughTests", "Workflows", "Scheduling", "Storage", "Artifacts", "Queries", "Gates", "Reporting",
             "Wire", "JSON", "Model"),

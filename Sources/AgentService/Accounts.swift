@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// Who attempts run as.
 package enum StepAccounts: Sendable, Equatable {

@@ -1,7 +1,7 @@
 import Artifacts
 import Glibc
+import Locks
 import Model
-import Synchronization
 import Wire
 
 extension AttemptDriver {

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// What holds an attempt's processes together, so that all of them can be found, counted and ended: its cgroups where
 /// there are some, and in any case its user, its sessions and the mark in its environment.

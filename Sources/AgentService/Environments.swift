@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// An environment that was built: immutable, and shared by all who need the same.
 struct BuiltEnvironment: Sendable, Equatable {

@@ -1,7 +1,7 @@
 import Artifacts
 import Client
+import Locks
 import Model
-import Synchronization
 import Transport
 import Wire
 

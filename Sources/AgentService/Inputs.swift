@@ -1,7 +1,7 @@
 import Artifacts
 import Glibc
+import Locks
 package import Model
-import Synchronization
 
 /// Checks read-only data against manifests in `sha256sum`'s format. What was checked once is believed as long as no
 /// file's size or time changes.

@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// An attempt's log, kept on the agent's disk until the farm has it: lines of `<nanoseconds> <o|e|s> <text>`.
 ///

@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// Asks a program a question: what it writes, within a time and a size.
 enum Probe {

@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// Ends a step's processes when its own time is over: TERM, then KILL. The rest of the attempt is left alone.
 final class StepAlarm: Sendable {

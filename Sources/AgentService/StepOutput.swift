@@ -1,6 +1,6 @@
+import Locks
 import Masking
 import Model
-import Synchronization
 
 /// What comes of an attempt's output: lines in the log, with the secrets gone, and the commands among them.
 ///

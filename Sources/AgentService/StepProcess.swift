@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// Who steps are, when that is not the agent itself.
 package struct Account: Hashable, Sendable {

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Synchronization
 
 /// Starts a detached thread that runs `body` to its end. Signals go to other threads.
 func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {

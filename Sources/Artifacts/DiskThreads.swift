@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import Locks
 
 /// Threads for what blocks or computes long: reading and syncing files, hashing, compressing. Swift's own pool never
 /// waits for them, and the event loops' threads come before them.

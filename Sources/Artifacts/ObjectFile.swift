@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// A file that is sent as one object: read once for its name, and again, compressed on the way, to be sent.
 final class ObjectFile: Sendable {

@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 package import Model
-import Synchronization
 
 /// A folder of objects by digest: `objects/ab/cdef…` as they are, or with `.zst` at the end as one zstd frame. So
 /// `sha256sum` and `zstd -dc` can audit a store without us.

@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// Compares bytes that come in parts with the name they go by.
 struct ObjectIntake: ~Copyable {

@@ -1,5 +1,5 @@
+import Locks
 import Model
-import Synchronization
 
 /// What earlier packings saw: which chunks the files of a unit gave. Files are recognised by device, inode, size and the
 /// times of their last write and last change, so nothing is read to find out that nothing changed.

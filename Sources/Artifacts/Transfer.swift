@@ -1,5 +1,4 @@
 package import Model
-import Synchronization
 
 /// Moves trees and single objects over a channel: what the other side has does not travel, what it gives is compared
 /// with its name, and a bounded number of chunks is in memory at any time.

@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// A scanned tree, divided into what is cut independently: each file of 256 KiB or more by itself, and each run of
 /// smaller files between them as one stream. So a large file has the same chunks whatever stands beside it, small files

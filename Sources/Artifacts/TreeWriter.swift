@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 import Model
-import Synchronization
 
 /// Unpacks a tree: takes its chunks in order and writes its files below a folder. What it has made is removed again
 /// unless `finish` is reached: by `abandon`, or when nobody holds the writer any more.

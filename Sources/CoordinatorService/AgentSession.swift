@@ -1,5 +1,4 @@
 import Model
-import Synchronization
 import Transport
 import Wire
 

@@ -1,5 +1,5 @@
+import Locks
 import Model
-import Synchronization
 import Transport
 import Wire
 

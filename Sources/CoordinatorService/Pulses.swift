@@ -1,5 +1,5 @@
+import Locks
 import Model
-import Synchronization
 
 /// Tells whoever watches a run that something of it has changed: a state, or a log.
 ///

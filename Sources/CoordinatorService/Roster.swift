@@ -1,6 +1,6 @@
+import Locks
 import Model
 import Storage
-import Synchronization
 import Transport
 import Wire
 

@@ -1,5 +1,5 @@
+import Locks
 import Model
-import Synchronization
 
 /// The chunks that trees name, kept for as long as they are asked for: agents ask for one chunk at a time.
 final class TreeParts: Sendable {

@@ -1,7 +1,9 @@
 import CLinux
 import Glibc
+import Locks
 import Model
-import Synchronization
+
+import struct Synchronization.Atomic
 
 /// One thread that waits for descriptors, timers and jobs: the executor of every connection that it carries.
 ///

@@ -1,5 +1,6 @@
-import Synchronization
 package import Wire
+
+import struct Synchronization.Atomic
 
 extension Link {
     package func call<Method: ProtoMethod>(

@@ -1,5 +1,5 @@
+import Locks
 import Model
-import Synchronization
 
 /// Takes connections from agents and people, or from strangers who want to enrol, and serves their streams.
 package final class LinkServer: Sendable {

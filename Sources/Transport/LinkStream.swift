@@ -1,4 +1,4 @@
-import Synchronization
+import struct Synchronization.Atomic
 
 /// One stream of a link: messages both ways, in order, each side ending its own direction.
 ///

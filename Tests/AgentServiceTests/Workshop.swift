@@ -2,9 +2,10 @@ import Artifacts
 import Foundation
 import Glibc
 import Model
-import Synchronization
 import Testing
 import Wire
+
+import struct Synchronization.Atomic
 
 @testable import AgentService
 

@@ -1,7 +1,7 @@
 import Artifacts
 import Foundation
+import Locks
 import Model
-import Synchronization
 import Testing
 
 /// A channel that counts, and lies when told to.

@@ -1,8 +1,8 @@
 import Artifacts
 import Client
 import Foundation
+import Locks
 import Model
-import Synchronization
 import Transport
 import Wire
 

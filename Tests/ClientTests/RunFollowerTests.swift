@@ -1,6 +1,5 @@
 import Client
 import Model
-import Synchronization
 import Testing
 import Transport
 import Wire

@@ -1,6 +1,7 @@
 import Model
-import Synchronization
 import Testing
+
+import struct Synchronization.Atomic
 
 @testable import Transport
 

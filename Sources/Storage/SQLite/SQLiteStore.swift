@@ -1,6 +1,6 @@
 private import Glibc
+private import Locks
 import Model
-private import Synchronization
 
 /// The farm's store in one SQLite file: write-ahead log, every commit synced.
 ///

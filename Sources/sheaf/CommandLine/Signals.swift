@@ -1,5 +1,6 @@
 import Glibc
-import Synchronization
+
+import struct Synchronization.Atomic
 
 /// Signals as a stream: a handler may do next to nothing, so it writes a byte to a pipe, and a thread reads the pipe.
 enum Signals {

@@ -1,7 +1,7 @@
 import Client
 import Glibc
+import Locks
 import Model
-import Synchronization
 import Wire
 
 /// A run's progress as a person sees it: a few lines that are drawn again on a terminal, one line per change elsewhere.
