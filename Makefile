@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .PHONY: demo test deep build release lint format proto dependencies clean
 
 # Debian packages: what the build links, then what the tests and the demo call.
-PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev pkg-config \
+PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev libboost-dev pkg-config \
             protobuf-compiler python3-protobuf python3-venv python3-cryptography git openssl bc procps
 FILTER ?=
 SWIFT_SOURCES := Package.swift Sources Tests

@@ -35,6 +35,10 @@ let package = Package(
     targets: [
         // C doors, one per library.
         .target(name: "CLinux"),
+        // Boost.Math is headers only (libboost-dev). Optimised in debug builds too, as the room that calls it.
+        .target(
+            name: "CStatistics",
+            cxxSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))], linkerSettings: [.linkedLibrary("m")]),
         door("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
         door("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         door("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
@@ -52,7 +56,7 @@ let package = Package(
             swiftSettings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         // Optimised in debug builds too: properties over thousands of random runs are most of their tests.
         .target(
-            name: "Gates", dependencies: ["Model", "JSON"],
+            name: "Gates", dependencies: ["Model", "JSON", "CStatistics"],
             swiftSettings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         room("Reporting", "JSON", "Model", "Gates"),
         room("Wire", "Model", "JSON"),
@@ -100,7 +104,9 @@ let package = Package(
         tests("ExpressionsTests", "Expressions", "JSON", "Model"),
         tests("WorkflowsTests", "Workflows", "Expressions", "JSON", "Model"),
         tests("SchedulingTests", "Scheduling", "Model"),
-        tests("GatesTests", "Gates", "JSON", "Model"),
+        .testTarget(
+            name: "GatesTests", dependencies: ["Gates", "JSON", "Model"], path: "Tests/GatesTests",
+            exclude: ["Reference"], swiftSettings: strict),
         tests("ReportingTests", "Reporting", "Gates", "JSON", "Model"),
         .testTarget(
             name: "WireTests", dependencies: ["Wire", "Model"], path: "Tests/WireTests",
@@ -121,5 +127,6 @@ let package = Package(
             name: "EndToEndTests", dependencies: ["sheaf", "JSON", "Model"], path: "Tests/EndToEndTests",
             exclude: ["python_agent"], swiftSettings: strict),
         tests("TidyTests"),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )

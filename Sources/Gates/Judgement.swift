@@ -1,4 +1,3 @@
-import JSON
 package import Model
 
 /// What the gates answer about one run, with everything needed to check the answer again.
@@ -161,58 +160,5 @@ package struct CellJudgement: Equatable, Sendable {
         self.reason = reason
         self.isNeutral = isNeutral
         self.isInfrastructureOnly = isInfrastructureOnly
-    }
-}
-
-extension Judgement {
-    /// `{"verdict","gates":[{"gate","verdict","required","groups":[…]}]}` on one line, the same bytes for the same
-    /// judgement.
-    package var json: [UInt8] {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.key("verdict")
-        writer.string(verdict.rawValue)
-        writer.key("gates")
-        writer.beginArray()
-        for gate in gates { gate.write(into: &writer) }
-        writer.endArray()
-        writer.endObject()
-        writer.newline()
-        return writer.bytes
-    }
-}
-
-extension GateJudgement {
-    fileprivate func write(into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.key("gate")
-        writer.string(name)
-        writer.key("verdict")
-        writer.string(word)
-        writer.key("required")
-        writer.boolean(isRequired)
-        writer.key("groups")
-        writer.beginArray()
-        for group in groups { group.write(into: &writer) }
-        writer.endArray()
-        writer.endObject()
-    }
-}
-
-extension GroupJudgement {
-    fileprivate func write(into writer: inout JSONWriter) {
-        let number = { (number: Double?) in number.map(Value.number) ?? .null }
-        writer.value(
-            .object([
-                Value.Member("where", .object(place)),
-                Value.Member("verdict", .string(verdict.rawValue)),
-                Value.Member("reason", .string(reason)),
-                Value.Member("value", number(value)),
-                Value.Member("bound", bound.count > 1 ? .array(bound.map(Value.number)) : number(bound.first)),
-                Value.Member("baseline", number(baseline)),
-                Value.Member("n", number(count.map(Double.init))),
-                Value.Member("interval", interval.isEmpty ? .null : .array(interval.map(Value.number))),
-                Value.Member("p", number(probability)),
-            ]))
     }
 }

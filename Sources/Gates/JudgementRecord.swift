@@ -1,40 +1,25 @@
 import JSON
 import Model
 
-// A judgement as the farm keeps it: what `sheaf judge` prints, and beside it everything else that a report shows, so
-// that a run which ended is told as it was judged and never judged again.
+// A judgement in JSON, in two lengths by one writer: what `sheaf judge` prints, and the record that the farm keeps, which
+// has everything else that a report shows beside it, so that a run which ended is told as it was judged and never judged
+// again.
 
 extension Judgement {
+    /// `{"verdict","gates":[{"gate","verdict","required","groups":[…]}]}` on one line, the same bytes for the same
+    /// judgement.
+    package var json: [UInt8] { written(whole: false) }
+
     /// The whole judgement in JSON, on one line.
-    package var record: [UInt8] {
+    package var record: [UInt8] { written(whole: true) }
+
+    private func written(whole: Bool) -> [UInt8] {
+        var members: [Value.Member] = [
+            .init("verdict", .string(verdict.rawValue)), .init("gates", .array(gates.map { $0.written(whole: whole) })),
+        ]
+        if whole { members.append(.init("cells", .array(cells.map(\.written)))) }
         var writer = JSONWriter()
-        writer.beginObject()
-        writer.key("verdict")
-        writer.string(verdict.rawValue)
-        writer.key("gates")
-        writer.beginArray()
-        for gate in gates {
-            writer.beginObject()
-            writer.key("gate")
-            writer.string(gate.name)
-            writer.key("verdict")
-            writer.string(gate.word)
-            writer.key("required")
-            writer.boolean(gate.isRequired)
-            writer.key("question")
-            writer.string(gate.question)
-            writer.key("groups")
-            writer.beginArray()
-            for group in gate.groups { writer.value(group.recorded) }
-            writer.endArray()
-            writer.endObject()
-        }
-        writer.endArray()
-        writer.key("cells")
-        writer.beginArray()
-        for cell in cells { writer.value(cell.recorded) }
-        writer.endArray()
-        writer.endObject()
+        writer.value(.object(members))
         writer.newline()
         return writer.bytes
     }
@@ -47,12 +32,12 @@ extension Judgement {
         guard let value = try? JSONParser.parse(record).value, let gates = value["gates"]?.array else { return nil }
         var read: [GateJudgement] = []
         for gate in gates {
-            guard let judgement = GateJudgement(recorded: gate) else { return nil }
+            guard let judgement = GateJudgement(written: gate) else { return nil }
             read.append(judgement)
         }
         var cells: [CellJudgement] = []
         for cell in value["cells"]?.array ?? [] {
-            guard let judgement = CellJudgement(recorded: cell) else { return nil }
+            guard let judgement = CellJudgement(written: cell) else { return nil }
             cells.append(judgement)
         }
         self.init(gates: read, cells: cells)
@@ -61,13 +46,22 @@ extension Judgement {
 }
 
 extension GateJudgement {
-    fileprivate init?(recorded value: Value) {
+    fileprivate func written(whole: Bool) -> Value {
+        var members: [Value.Member] = [
+            .init("gate", .string(name)), .init("verdict", .string(word)), .init("required", .boolean(isRequired)),
+        ]
+        if whole { members.append(.init("question", .string(question))) }
+        members.append(.init("groups", .array(groups.map { $0.written(whole: whole) })))
+        return .object(members)
+    }
+
+    fileprivate init?(written value: Value) {
         guard let name = value["gate"]?.string, let word = value["verdict"]?.string,
             let isRequired = value["required"]?.boolean, let groups = value["groups"]?.array
         else { return nil }
         var read: [GroupJudgement] = []
         for group in groups {
-            guard let judgement = GroupJudgement(recorded: group) else { return nil }
+            guard let judgement = GroupJudgement(written: group) else { return nil }
             read.append(judgement)
         }
         self.init(
@@ -78,39 +72,31 @@ extension GateJudgement {
 }
 
 extension GroupJudgement {
-    fileprivate var recorded: Value {
+    fileprivate func written(whole: Bool) -> Value {
         let number = { (number: Double?) in number.map(Value.number) ?? .null }
         var members: [Value.Member] = [
             .init("where", .object(place)), .init("verdict", .string(verdict.rawValue)),
             .init("reason", .string(reason)), .init("value", number(value)),
-            .init("bound", .array(bound.map(Value.number))), .init("limit", .string(limit)),
-            .init("baseline", number(baseline)), .init("baseline_source", .string(baselineSource)),
-            .init("n", number(count.map(Double.init))), .init("effect", number(effect)),
-            .init("interval", .array(interval.map(Value.number))), .init("p", number(probability)),
-            .init("infrastructure", .boolean(isInfrastructureOnly)),
-            .init(
-                "rests_on",
-                .array(
-                    restsOn.map {
-                        [
-                            "job": .string($0.job), "cell": .string($0.cell),
-                            "attempts": .array($0.attempts.map { .number(Double($0)) }),
-                        ]
-                    })),
+            .init("bound", bound.count > 1 ? .array(bound.map(Value.number)) : number(bound.first)),
+            .init("baseline", number(baseline)), .init("n", number(count.map(Double.init))),
+            .init("interval", interval.isEmpty ? .null : .array(interval.map(Value.number))),
+            .init("p", number(probability)),
         ]
-        if let spread {
-            members.append(
-                .init(
-                    "spread",
-                    [
-                        "lowest": .number(spread.lowest), "highest": .number(spread.highest),
-                        "repetitions": .number(Double(spread.repetitions)),
-                    ]))
-        }
+        if whole { members += furtherMembers }
         return .object(members)
     }
 
-    fileprivate init?(recorded value: Value) {
+    private var furtherMembers: [Value.Member] {
+        var members: [Value.Member] = [
+            .init("limit", .string(limit)), .init("baseline_source", .string(baselineSource)),
+            .init("effect", effect.map(Value.number) ?? .null), .init("infrastructure", .boolean(isInfrastructureOnly)),
+            .init("rests_on", .array(restsOn.map(\.written))),
+        ]
+        if let spread { members.append(.init("spread", spread.written)) }
+        return members
+    }
+
+    fileprivate init?(written value: Value) {
         guard let verdict = value["verdict"]?.string.flatMap(Verdict.init), let reason = value["reason"]?.string else {
             return nil
         }
@@ -139,14 +125,14 @@ extension GroupJudgement {
 }
 
 extension CellJudgement {
-    fileprivate var recorded: Value {
+    fileprivate var written: Value {
         [
             "job": .string(job), "cell": .string(cell), "name": .string(name), "outcome": .string(outcome.rawValue),
             "reason": .string(reason), "neutral": .boolean(isNeutral), "infrastructure": .boolean(isInfrastructureOnly),
         ]
     }
 
-    fileprivate init?(recorded value: Value) {
+    fileprivate init?(written value: Value) {
         guard let job = value["job"]?.string, let cell = value["cell"]?.string, let name = value["name"]?.string,
             let outcome = value["outcome"]?.string.flatMap(Outcome.init)
         else { return nil }
@@ -154,5 +140,22 @@ extension CellJudgement {
             job: job, cell: cell, name: name, outcome: outcome, reason: value["reason"]?.string ?? "",
             isNeutral: value["neutral"]?.boolean ?? false,
             isInfrastructureOnly: value["infrastructure"]?.boolean ?? false)
+    }
+}
+
+extension CellAttempts {
+    fileprivate var written: Value {
+        [
+            "job": .string(job), "cell": .string(cell),
+            "attempts": .array(attempts.map { .number(Double($0)) }),
+        ]
+    }
+}
+
+extension Spread {
+    fileprivate var written: Value {
+        [
+            "lowest": .number(lowest), "highest": .number(highest), "repetitions": .number(Double(repetitions)),
+        ]
     }
 }

@@ -8,18 +8,14 @@ enum MarkdownText {
         let scalars = Array(PlainText.line(text, most: most).unicodeScalars)
         var result = ""
         for (index, scalar) in scalars.enumerated() {
+            if let apart = apart(index, of: scalars) {
+                result += apart
+                continue
+            }
             switch scalar {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
             case "\\", "`", "*", "_", "[", "]", "~", "|", "!", "{", "}": result += "\\\(scalar)"
-            // GitHub turns @name, #12, http:// and www. into links where the characters stand together; `$` begins
-            // mathematics. A space of no width between them keeps them text.
-            case "@": result += "@&#8203;"
-            case "#": result += "\\#&#8203;"
+            case "#": result += "\\#" + pause
             case "$": result += "<span>$</span>"
-            case ":" where scalars.dropFirst(index + 1).starts(with: "//".unicodeScalars): result += ":&#8203;"
-            case "." where scalars[..<index].suffix(3).elementsEqual("www".unicodeScalars): result += "&#8203;."
             // Where a line may begin they would make lists, and numbers do before `.` and `)`.
             case "-", "+", "=":
                 result += beginsLine && index == 0 ? "\\\(scalar)" : "\(scalar)"
@@ -50,6 +46,24 @@ enum MarkdownText {
         return ([fence + "text"] + plain + [fence]).map { indent + $0 }
     }
 
+    /// A space of no width.
+    private static let pause = "&#8203;"
+
+    /// What has to be written otherwise wherever GitHub shows it: the letters of HTML, and what it would turn into a
+    /// mention or a link (@name, http://, www.) where its characters stand together; #12 is left to the callers, as `$`
+    /// is, which begins mathematics.
+    private static func apart(_ index: Int, of scalars: [Unicode.Scalar]) -> String? {
+        switch scalars[index] {
+        case "&": "&amp;"
+        case "<": "&lt;"
+        case ">": "&gt;"
+        case "@": "@" + pause
+        case ":" where scalars.dropFirst(index + 1).starts(with: "//".unicodeScalars): ":" + pause
+        case "." where scalars[..<index].suffix(3).elementsEqual("www".unicodeScalars): pause + "."
+        default: nil
+        }
+    }
+
     private static func longestRun(of letter: Character, in text: String) -> Int {
         var (longest, current) = (0, 0)
         for character in text {
@@ -70,16 +84,14 @@ extension MarkdownText {
         let scalars = Array(PlainText.line(text, most: most).unicodeScalars)
         var result = ""
         for (index, scalar) in scalars.enumerated() {
+            if let apart = apart(index, of: scalars) {
+                result += apart
+                continue
+            }
             switch scalar {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
             case "\"", "'": result += "&#\(scalar.value);"
-            // As above: what GitHub would make links or mathematics of.
-            case "@", "#": result += "\(scalar)&#8203;"
+            case "#": result += "#" + pause
             case "$": result += "&#36;"
-            case ":" where scalars.dropFirst(index + 1).starts(with: "//".unicodeScalars): result += ":&#8203;"
-            case "." where scalars[..<index].suffix(3).elementsEqual("www".unicodeScalars): result += "&#8203;."
             default: result.unicodeScalars.append(scalar)
             }
         }

@@ -65,3 +65,10 @@ func baseline(_ results: Results, run: UInt64 = 1) -> [ResolvedBaseline] {
 }
 
 func text(_ judgement: Judgement) -> String { String(decoding: judgement.json, as: UTF8.self) }
+
+/// Random numbers from a seed.
+typealias SeededNumbers = SplitMix64
+
+extension SplitMix64 {
+    init(_ seed: UInt64) { self.init(seed: seed) }
+}
