@@ -18,45 +18,12 @@ struct Timers: Sendable {
         case pause(agent: Int)
     }
 
-    private struct Entry: Sendable {
-        var at: Instant
-        /// Entries of one time come out in the order in which they went in.
-        var order: UInt64
-        var matter: Matter
+    private var queue = TimeQueue<Instant, Matter>()
 
-        static func < (a: Self, b: Self) -> Bool { (a.at, a.order) < (b.at, b.order) }
-    }
+    var earliest: Instant? { queue.earliest?.at }
 
-    /// A binary heap, the earliest first.
-    private var heap: [Entry] = []
-    private var added: UInt64 = 0
-
-    var earliest: Instant? { heap.first?.at }
-
-    mutating func add(_ matter: Matter, at time: Instant) {
-        heap.append(Entry(at: time, order: added, matter: matter))
-        added += 1
-        var child = heap.count - 1
-        while child > 0, case let parent = (child - 1) / 2, heap[child] < heap[parent] {
-            heap.swapAt(child, parent)
-            child = parent
-        }
-    }
+    mutating func add(_ matter: Matter, at time: Instant) { queue.add(matter, at: time) }
 
     /// The earliest matter, if its time has come.
-    mutating func popDue(_ now: Instant) -> Matter? {
-        guard let first = heap.first, first.at <= now else { return nil }
-        heap.swapAt(0, heap.count - 1)
-        heap.removeLast()
-        var parent = 0
-        while true {
-            var child = 2 * parent + 1
-            guard child < heap.count else { break }
-            if child + 1 < heap.count && heap[child + 1] < heap[child] { child += 1 }
-            guard heap[child] < heap[parent] else { break }
-            heap.swapAt(child, parent)
-            parent = child
-        }
-        return first.matter
-    }
+    mutating func popDue(_ now: Instant) -> Matter? { queue.popDue(now) }
 }

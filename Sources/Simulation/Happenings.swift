@@ -38,38 +38,9 @@ struct Happenings: Sendable {
         case stored(AttemptID)
     }
 
-    private struct Entry: Sendable {
-        var at: Instant
-        var order: Int
-        var happening: Happening
+    private var queue = TimeQueue<Instant, Happening>()
 
-        static func < (a: Self, b: Self) -> Bool { (a.at, a.order) < (b.at, b.order) }
-    }
+    mutating func add(_ happening: Happening, at time: Instant) { queue.add(happening, at: time) }
 
-    private var heap: [Entry] = []
-    private var added = 0
-
-    mutating func add(_ happening: Happening, at time: Instant) {
-        heap.append(Entry(at: time, order: added, happening: happening))
-        added += 1
-        var child = heap.count - 1
-        while child > 0, case let parent = (child - 1) / 2, heap[child] < heap[parent] {
-            heap.swapAt(child, parent)
-            child = parent
-        }
-    }
-
-    mutating func pop() -> (at: Instant, Happening)? {
-        guard let first = heap.first else { return nil }
-        heap.swapAt(0, heap.count - 1)
-        heap.removeLast()
-        var parent = 0
-        while case let left = 2 * parent + 1, left < heap.count {
-            let child = left + 1 < heap.count && heap[left + 1] < heap[left] ? left + 1 : left
-            guard heap[child] < heap[parent] else { break }
-            heap.swapAt(child, parent)
-            parent = child
-        }
-        return (first.at, first.happening)
-    }
+    mutating func pop() -> (at: Instant, matter: Happening)? { queue.pop() }
 }
