@@ -124,7 +124,7 @@ let package = Package(
             "WalkthroughTests", "Workflows", "Scheduling", "Storage", "Artifacts", "Queries", "Gates", "Reporting",
             "Wire", "JSON", "Model"),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["sheaf", "JSON", "Model"], path: "Tests/EndToEndTests",
+            name: "EndToEndTests", dependencies: ["sheaf", "Artifacts", "JSON", "Model"], path: "Tests/EndToEndTests",
             exclude: ["python_agent"], swiftSettings: strict),
         tests("TidyTests"),
     ],

@@ -84,10 +84,10 @@ package struct FarmClient: Sendable {
             return ClientError(
                 "the farm at \(address) does not take your certificate: \(text)", help: newToken, isRefusal: true)
         case .certificate(.expired(let instant)):
-            return ClientError("your certificate expired on \(instant.utcText)", help: newToken, isRefusal: true)
+            return ClientError("your certificate expired on \(instant.utc)", help: newToken, isRefusal: true)
         case .certificate(.notYetValid(let instant)):
             return ClientError(
-                "your certificate is valid only from \(instant.utcText) on", help: "set this machine's clock",
+                "your certificate is valid only from \(instant.utc) on", help: "set this machine's clock",
                 isRefusal: true)
         case .certificate(.otherAuthority):
             return ClientError(

@@ -191,8 +191,3 @@ extension Coordinator {
         handle(.agentRemoved(agent))
     }
 }
-
-extension Principal {
-    /// `user alice (team vision)`, for records.
-    var title: String { "\(role.rawValue) \(name)" + (team.map { " (team \($0))" } ?? "") }
-}

@@ -1,3 +1,4 @@
+import Artifacts
 import Model
 import Scheduling
 import Storage
@@ -8,7 +9,8 @@ extension Coordinator {
     /// Rebuilds what a coordinator before this one had decided. Decisions are loaded as they were made, never made again.
     ///
     /// - Returns: what could not be taken up, in sentences: runs whose workflow this build reads otherwise.
-    func recover() async throws(CoordinatorError) -> [String] {
+    /// - Parameter trees: holds the code trees that runs were submitted with.
+    func recover(trees: ObjectStore) async throws(CoordinatorError) -> [String] {
         var remarks: [String] = []
         let (next, open, agents) = try await keeper.read { storage throws(StorageError) in
             (try storage.nextRun(), try storage.openRuns(), try storage.agents())
@@ -22,7 +24,7 @@ extension Coordinator {
         for id in open {
             let stored = try await keeper.read { storage throws(StorageError) in try StoredDecisions(id, in: storage) }
             do throws(RecoveryError) {
-                try restore(stored)
+                try await restore(stored, trees)
             } catch {
                 remarks.append("\(id) cannot go on: \(error.problem)")
                 // It is not judged: it stays open in the store, for a build that can read it.
@@ -43,7 +45,7 @@ extension Coordinator {
         return remarks
     }
 
-    private func restore(_ stored: StoredDecisions) throws(RecoveryError) {
+    private func restore(_ stored: StoredDecisions, _ trees: ObjectStore) async throws(RecoveryError) {
         let record = stored.run.run
         let id = record.id
         let request: Proto.SubmitRunRequest
@@ -55,13 +57,16 @@ extension Coordinator {
             throw RecoveryError("its record cannot be read: \(error)")
         }
         let prepared: PreparedRun
-        do throws(Mistakes) {
-            prepared = try PreparedRun(stored: request, plan: plan, run: id, by: record.owner)
+        do {
+            prepared = try await DiskThreads.shared.run { [plan] in
+                try PreparedRun(stored: request, plan: plan, run: id, by: record.owner, trees: trees)
+            }
+        } catch let mistakes as Mistakes {
+            throw RecoveryError(mistakes.diagnostics.first.map(\.description) ?? "its workflow cannot be read")
         } catch {
-            throw RecoveryError(error.diagnostics.first.map(\.description) ?? "its workflow cannot be read")
+            throw RecoveryError("its code tree cannot be read: \(error)")
         }
         var run = LiveRun(id: id, owner: record.owner, submittedAt: record.submittedAt, prepared: prepared)
-        keys[record.key] = id
         farm.restore(.runSubmitted(id, owner: record.owner, plan: plan, at: record.submittedAt))
         if let cancellation = stored.run.cancellation {
             run.isCancelled = true
@@ -69,7 +74,7 @@ extension Coordinator {
         }
         for job in stored.jobs where plan.jobs.indices.contains(job.job) {
             if let resolution = try resolution(of: job, &plan) {
-                farm.restore(.jobResolved(id, job: job.job, resolution, at: record.submittedAt))
+                farm.restore(.jobResolved(id, job: job.job, resolution, at: job.at))
             }
         }
         run.plan = plan
@@ -114,10 +119,10 @@ extension Coordinator {
 
     private func resolution(of job: JobRecord, _ plan: inout Plan) throws(RecoveryError) -> Farm.Resolution? {
         switch job.kind {
-        case "not_applicable": return .notApplicable(reason: job.reason)
-        case "not_reached": return .notReached(reason: job.reason)
-        case "failed": return .failed(reason: job.reason)
-        case "cells":
+        case .notApplicable: return .notApplicable(reason: job.reason)
+        case .notReached: return .notReached(reason: job.reason)
+        case .failed: return .failed(reason: job.reason)
+        case .cells:
             do {
                 let planned = try Proto.PlannedJob(decoding: job.resolution, limits: .large).meaning(
                     among: plan.jobs.count)
@@ -126,8 +131,7 @@ extension Coordinator {
             } catch {
                 throw RecoveryError("what job \(job.job) came to cannot be read: \(error)")
             }
-        // It ended before anybody asked what it comes to: it was cancelled.
-        default: return nil
+        case .unresolved: return nil
         }
     }
 }

@@ -1,4 +1,5 @@
 import Model
+import Queries
 import Scheduling
 import Storage
 import Transport
@@ -6,6 +7,9 @@ import Wire
 import Workflows
 
 extension Coordinator {
+    /// More than could be in the doorway at one time.
+    static let recentKeysMax = 10_000
+
     /// The number that a submission gets before it is read; one that is refused leaves a gap.
     func reserveRun() throws(LinkStatus) -> RunID {
         guard runs.count < settings.runsMax else {
@@ -25,6 +29,8 @@ extension Coordinator {
             return known
         }
         keys[key] = id
+        recentKeys.append(key)
+        if recentKeys.count > Self.recentKeysMax { keys[recentKeys.removeFirst()] = nil }
         let now = clock.now
         let run = LiveRun(id: id, owner: owner, submittedAt: now, prepared: prepared)
         runs[id] = run
@@ -72,7 +78,7 @@ extension Coordinator {
                 $0.shardsTotal = UInt32(clamping: state.shardsTotal ?? 0)
             }
         }
-        let summary = Proto.RunSummary.with {
+        var summary = Proto.RunSummary.with {
             $0.run = id.number
             $0.name = run.plan.name
             $0.file = run.plan.file
@@ -82,10 +88,9 @@ extension Coordinator {
             $0.submittedAt = run.submittedAt.nanoseconds
             $0.commit = run.request.commit
         }
-        return RunView(owner: run.owner, summary: summary.counting(cells), cells: cells, notes: run.notes)
+        summary.count(cells, of: run.plan)
+        return RunView(owner: run.owner, summary: summary, cells: cells, notes: run.notes)
     }
-
-    func openRuns() -> [RunID] { runs.keys.sorted() }
 
     func explain(_ cell: CellID, shard: Int?) -> [String] { farm.explain(cell, shard: shard, at: clock.now) }
 }
@@ -96,30 +101,6 @@ struct RunView: Sendable {
     var summary: Proto.RunSummary
     var cells: [Proto.CellSummary]
     var notes: [String]
-}
-
-extension Proto.RunSummary {
-    /// With the numbers of cells and shards.
-    func counting(_ cells: [Proto.CellSummary]) -> Self {
-        var summary = self
-        var isKnown = !cells.isEmpty
-        var total: UInt64 = 0
-        for cell in cells {
-            switch cell.state {
-            case "waiting": summary.cellsWaiting += 1
-            case "running": summary.cellsRunning += 1
-            case "passed": summary.cellsPassed += 1
-            case "failed": summary.cellsFailed += 1
-            default: summary.cellsOther += 1
-            }
-            summary.shardsSettled += UInt64(cell.shardsSettled)
-            total += UInt64(cell.shardsTotal)
-            let isOut = cell.state == "skipped" || cell.state == "not_reached" || cell.state == "not_needed"
-            if cell.shardsTotal == 0 && !isOut { isKnown = false }
-        }
-        summary.shardsTotal = isKnown ? total : 0
-        return summary
-    }
 }
 
 extension Coordinator {

@@ -15,8 +15,6 @@ package actor Coordinator {
         package var farm = Farm.Settings()
         /// How often an agent renews its leases: several times within one.
         package var heartbeat = Duration.seconds(5)
-        /// From TERM to KILL when an attempt is stopped.
-        package var grace = Duration.seconds(10)
         package var runsMax = 10_000
         package init() {}
     }
@@ -48,7 +46,9 @@ package actor Coordinator {
 
     var farm: Farm
     var runs: [RunID: LiveRun] = [:]
+    /// The keys of the newest submissions: the store may not show them yet to one that comes at the same time.
     var keys: [String: RunID] = [:]
+    var recentKeys: [String] = []
     var nextRun = RunID(1)
     var sessions: [AgentID: AgentSession] = [:]
     var capacities: [AgentID: AgentRecord] = [:]
@@ -145,7 +145,7 @@ package actor Coordinator {
         case .cellEnded(let cell, let ending):
             pending.changes.append(.cellEnded(cell, ending: ending.rawValue))
             pending.touched.insert(cell.run)
-        case .jobReady(let run, let job): return resolve(job, of: run)
+        case .jobReady(let run, let job): return resolve(job, of: run, at: now)
         case .jobEnded(let run, let job, let ending, let reason):
             runs[run]?.endings[job] = ending
             pending.changes.append(.jobEnded(run: run, job: job, ending: ending.rawValue, reason: reason))
@@ -186,9 +186,9 @@ package actor Coordinator {
     }
 
     /// What a job comes to, now that what it needs has ended.
-    private func resolve(_ job: Int, of id: RunID) -> Farm.Event? {
+    private func resolve(_ job: Int, of id: RunID, at now: Instant) -> Farm.Event? {
         guard var run = runs[id] else { return nil }
-        var record = JobRecord(run: id, job: job, kind: "cells", reason: "")
+        var record = JobRecord(run: id, job: job, kind: .cells, at: now)
         let resolution: Farm.Resolution
         do throws(Mistakes) {
             switch try run.workflow.resolve(job: job, ancestors: run.ancestors(of: job), run.planRequest) {
@@ -199,15 +199,15 @@ package actor Coordinator {
                 record.resolution = Proto.PlannedJob(run.plan.jobs[job]).encoded()
                 resolution = .cells(cells, failFast: failFast, maxParallel: maxParallel)
             case .notApplicable(let reason):
-                (record.kind, record.reason) = ("not_applicable", reason)
+                (record.kind, record.reason) = (.notApplicable, reason)
                 resolution = .notApplicable(reason: reason)
             case .notReached(let reason):
-                (record.kind, record.reason) = ("not_reached", reason)
+                (record.kind, record.reason) = (.notReached, reason)
                 resolution = .notReached(reason: reason)
             }
         } catch {
             let reason = error.diagnostics.map(\.description).joined(separator: "; ")
-            (record.kind, record.reason) = ("failed", reason)
+            (record.kind, record.reason) = (.failed, reason)
             resolution = .failed(reason: reason)
         }
         runs[id] = run
@@ -290,7 +290,7 @@ package actor Coordinator {
             return
         }
         let shards = farm.shardCount(of: lease.attempt.shard.cell)
-        guard let assignment = run.assignment(for: lease, shards: shards, grace: settings.grace) else { return }
+        guard let assignment = run.assignment(for: lease, shards: shards, grace: settings.farm.grace) else { return }
         session.send(
             .offer(
                 .with {

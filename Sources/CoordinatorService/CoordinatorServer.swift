@@ -59,12 +59,11 @@ package final class CoordinatorServer: Sendable {
         try await roster.load()
         let logs = LogStore(folder: folder + "/logs")
         let pulses = Pulses()
-        let library = RunLibrary(keeper: keeper, store: objects, logs: logs, clock: clock)
+        let library = RunLibrary(keeper: keeper, store: objects, clock: clock)
         let coordinator = Coordinator(
             settings: settings.coordinator, keeper: keeper, logs: logs, pulses: pulses, clock: clock,
             seed: UInt64(bitPattern: clock.now.nanoseconds), judge: { await library.judge($0) })
-        await library.use(coordinator)
-        let remarks = try await coordinator.recover()
+        let remarks = try await coordinator.recover(trees: objects)
 
         let loops = try (0..<max(1, min(4, Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))))).map { number in
             try EventLoop(name: "sheaf-loop-\(number)")

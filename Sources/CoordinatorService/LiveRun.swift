@@ -20,6 +20,8 @@ struct LiveRun: Sendable {
     var isCancelled = false
     /// The items of a cell, once they are listed.
     var listings: [CellID: Proto.ObjectRef] = [:]
+    /// How many those are.
+    var itemCount: [CellID: Int] = [:]
     /// What jobs handed to those that need them; a later cell's word replaces an earlier one's, an empty one does not.
     var outputs: [Int: [Value.Member]] = [:]
     var endings: [Int: Farm.JobEnding] = [:]
@@ -44,13 +46,15 @@ struct LiveRun: Sendable {
     }
 
     /// All jobs that a job needs, directly or not, in the order of the plan.
-    func ancestors(of job: Int) -> [NeededJob] {
+    func ancestors(of job: Int) -> [NeededJob] { everyNeed(of: job).sorted().compactMap(needed) }
+
+    private func everyNeed(of job: Int) -> Set<Int> {
         var found: Set<Int> = []
         var rest = plan.jobs[job].needs
         while let next = rest.popLast() {
             if found.insert(next).inserted { rest += plan.jobs[next].needs }
         }
-        return found.sorted().compactMap(needed)
+        return found
     }
 
     /// How a job ended, for the contexts of others; `nil` while it goes on.
@@ -129,17 +133,9 @@ struct LiveRun: Sendable {
                 $0.count = UInt32(clamping: slice.count)
             }
         }
-        let needed = needs(of: shard.cell.job)
+        let needed = everyNeed(of: shard.cell.job)
         assignment.artifacts = artifacts.filter { needed.contains($0.job) }.map(\.artifact)
         return assignment
-    }
-
-    /// How many items were listed, by cell.
-    var itemCount: [CellID: Int] = [:]
-
-    private func needs(of job: Int) -> Set<Int> {
-        let ids = Set(ancestors(of: job).map(\.id))
-        return Set(plan.jobs.indices.filter { ids.contains(plan.jobs[$0].id) })
     }
 
     private func contexts(of cell: PlannedCell, in job: Int) -> [Value.Member] {
@@ -162,14 +158,5 @@ struct LiveRun: Sendable {
     /// Whole seconds, at least one: 0 would mean no limit.
     private static func seconds(_ duration: Duration) -> UInt32 {
         UInt32(clamping: max(1, Int(duration.inSeconds.rounded(.up))))
-    }
-}
-
-extension Plan {
-    func cell(_ id: CellID) -> PlannedCell? {
-        guard jobs.indices.contains(id.job), let cells = jobs[id.job].cells, cells.indices.contains(id.cell) else {
-            return nil
-        }
-        return cells[id.cell]
     }
 }

@@ -1,5 +1,6 @@
 import Artifacts
 import Model
+import Queries
 import Scheduling
 import Storage
 import Transport
@@ -80,7 +81,7 @@ struct People: Sendable {
         let id = try await coordinator.reserveRun()
         do throws(Mistakes) {
             let prepared = try await DiskThreads.shared.run { () throws(Mistakes) in
-                try PreparedRun(request, run: id, by: who, manifest: { tree?.digest(ofFile: $0) })
+                try PreparedRun(request, run: id, by: who, tree: tree)
             }
             let run = await coordinator.submit(prepared, as: id, key: key, by: who)
             return .with {
@@ -273,24 +274,6 @@ extension Proto.Baseline {
         run = record.run.number
         setBy = record.setBy
         setAt = record.setAt.nanoseconds
-    }
-}
-
-extension Proto.RunSummary {
-    /// A run as the store has it, without its cells.
-    init(_ stored: StoredRun) {
-        self.init()
-        run = stored.run.id.number
-        name = stored.run.name
-        file = stored.run.file
-        state = stored.ending == nil ? "running" : "ended"
-        verdict = stored.ending?.verdict.rawValue ?? ""
-        exitCode = UInt32(clamping: stored.ending?.exitCode ?? 0)
-        owner = stored.run.owner.name
-        team = stored.run.owner.team ?? ""
-        submittedAt = stored.run.submittedAt.nanoseconds
-        endedAt = stored.ending?.at.nanoseconds ?? 0
-        commit = stored.run.commit
     }
 }
 

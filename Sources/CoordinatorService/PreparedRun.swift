@@ -13,14 +13,39 @@ struct PreparedRun: Sendable {
     var contexts: [Value.Member]
     var warnings: [Diagnostic]
 
-    /// - Parameter manifest: the digest of a file of the submitted code tree.
+    /// - Parameter tree: the submitted code tree; the manifests of `inputs` are files of it. Blocks on the disk.
     /// - Throws: every mistake in the workflow.
     init(
-        _ request: Proto.SubmitRunRequest, run: RunID, by owner: Principal,
-        manifest: @escaping @Sendable (String) -> Digest?
+        _ request: Proto.SubmitRunRequest, run: RunID, by owner: Principal, tree: SubmittedTree?
     ) throws(Mistakes) {
-        let file = request.file.isEmpty ? "workflow.yml" : request.file
-        var (read, diagnostics) = Workflow.read(Array(request.workflow.utf8), file: file)
+        self.request = request
+        (workflow, warnings) = try Self.read(request)
+        planRequest = try Self.planRequest(request, run, owner, manifests: Self.manifests(of: workflow, in: tree))
+        plan = try workflow.plan(planRequest)
+        contexts = try workflow.contexts(for: planRequest)
+    }
+
+    /// A stored run: its plan is loaded as it was made, and not made again. Blocks on the disk.
+    ///
+    /// - Throws: `Mistakes` when this build reads the workflow otherwise, `ArtifactError` when its code tree is damaged.
+    init(
+        stored request: Proto.SubmitRunRequest, plan: Plan, run: RunID, by owner: Principal, trees: ObjectStore
+    ) throws {
+        self.request = request
+        self.plan = plan
+        (workflow, warnings) = try Self.read(request)
+        var manifests: [String: Digest] = [:]
+        if !workflow.manifests.isEmpty, let digest = Digest(request.tree) {
+            manifests = Self.manifests(of: workflow, in: try SubmittedTree(digest, in: trees))
+        }
+        planRequest = try Self.planRequest(request, run, owner, manifests: manifests)
+        contexts = try workflow.contexts(for: planRequest)
+    }
+
+    private static func read(
+        _ request: Proto.SubmitRunRequest
+    ) throws(Mistakes) -> (Workflow, warnings: [Diagnostic]) {
+        var (read, diagnostics) = Workflow.read(Array(request.workflow.utf8), file: file(of: request))
         if !request.gates.isEmpty, let plain = read {
             let added = plain.adding(
                 gates: Array(request.gates.utf8), file: request.gatesFile.isEmpty ? "gates.yml" : request.gatesFile)
@@ -30,31 +55,38 @@ struct PreparedRun: Sendable {
         guard let workflow = read, !diagnostics.contains(where: { $0.severity != .warning }) else {
             throw Mistakes(diagnostics)
         }
-        let top = SourcePosition(file: file, line: 1, column: 1)
+        return (workflow, diagnostics)
+    }
+
+    private static func file(of request: Proto.SubmitRunRequest) -> String {
+        request.file.isEmpty ? "workflow.yml" : request.file
+    }
+
+    /// The digests of the manifests that the workflow's `inputs` name, for all its jobs: also those that are resolved
+    /// late, when nobody may wait for a disk.
+    private static func manifests(of workflow: Workflow, in tree: SubmittedTree?) -> [String: Digest] {
+        var found: [String: Digest] = [:]
+        for path in workflow.manifests { found[path] = tree?.digest(ofFile: path) }
+        return found
+    }
+
+    private static func planRequest(
+        _ request: Proto.SubmitRunRequest, _ run: RunID, _ owner: Principal, manifests: [String: Digest]
+    ) throws(Mistakes) -> PlanRequest {
         var event = Value.object([])
         if !request.eventJson.isEmpty {
             do {
                 event = try JSONParser.value(request.eventJson)
             } catch {
+                let top = SourcePosition(file: file(of: request), line: 1, column: 1)
                 throw Mistakes([Diagnostic(at: top, "the event's payload is no JSON: \(error)")])
             }
         }
-        planRequest = PlanRequest(
+        return PlanRequest(
             eventName: request.eventName.isEmpty ? nil : request.eventName, event: event,
             inputs: request.inputs.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) },
             variables: request.vars.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) },
             sha: request.commit, ref: request.branch.isEmpty ? "" : "refs/heads/\(request.branch)",
-            repository: request.repository, actor: owner.name, run: run, manifest: manifest)
-        plan = try workflow.plan(planRequest)
-        contexts = try workflow.contexts(for: planRequest)
-        self.request = request
-        self.workflow = workflow
-        warnings = diagnostics
-    }
-
-    /// A stored run: its plan is loaded as it was made.
-    init(stored request: Proto.SubmitRunRequest, plan: Plan, run: RunID, by owner: Principal) throws(Mistakes) {
-        try self.init(request, run: run, by: owner, manifest: { _ in nil })
-        self.plan = plan
+            repository: request.repository, actor: owner.name, run: run, manifest: { manifests[$0] })
     }
 }

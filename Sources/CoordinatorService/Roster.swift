@@ -85,7 +85,7 @@ actor Roster {
         if principal.role == .agent, let held = valid(principal.role, principal.name, at: now) {
             throw LinkStatus(
                 .conflict,
-                "agent \(principal.name) has a certificate until \(held.expiresAt.utcText); choose another name, or "
+                "agent \(principal.name) has a certificate until \(held.expiresAt.utc); choose another name, or "
                     + "revoke it first: sheaf revoke --role agent --name \(principal.name)")
         }
         let expires = now.advanced(by: validity)

@@ -9,26 +9,15 @@ import Wire
 import Workflows
 
 /// What is known of runs from the store: their judging, their reports, and everything that is asked once they have ended.
-actor RunLibrary {
-    nonisolated let keeper: StoreKeeper
-    nonisolated let store: ObjectStore
-    nonisolated let logs: LogStore
-    nonisolated let clock: FarmClock
-    private weak var coordinator: Coordinator?
-
-    init(keeper: StoreKeeper, store: ObjectStore, logs: LogStore, clock: FarmClock) {
-        self.keeper = keeper
-        self.store = store
-        self.logs = logs
-        self.clock = clock
-    }
-
-    func use(_ coordinator: Coordinator) { self.coordinator = coordinator }
+struct RunLibrary: Sendable {
+    let keeper: StoreKeeper
+    let store: ObjectStore
+    let clock: FarmClock
 
     // MARK: Judging
 
     /// Judges a run whose jobs have all ended. There is always a verdict: what cannot be read makes it incomplete.
-    nonisolated func judge(_ run: LiveRun) async -> RunEnding {
+    func judge(_ run: LiveRun) async -> RunEnding {
         let judgement = await DiskThreads.shared.run { [self] in
             do {
                 return try judged(run)
@@ -42,7 +31,7 @@ actor RunLibrary {
     }
 
     /// Blocks on the disk.
-    private nonisolated func judged(_ run: LiveRun) throws -> Judgement {
+    private func judged(_ run: LiveRun) throws -> Judgement {
         let reader = RunReader(storage: keeper.storage)
         guard let snapshot = try reader.snapshot(of: run.id) else {
             throw CoordinatorError.notFound("the record of \(run.id) is gone")
@@ -55,7 +44,7 @@ actor RunLibrary {
     }
 
     /// An object's bytes; `nil` when the store has lost them, which the results then say.
-    nonisolated func object(_ reference: ObjectRef) throws -> [UInt8]? {
+    func object(_ reference: ObjectRef) throws -> [UInt8]? {
         do throws(ArtifactError) {
             return try store.read(reference.digest, bytesMax: max(reference.sizeBytes, 1)).bytes
         } catch {
@@ -69,19 +58,19 @@ actor RunLibrary {
     // MARK: Reading
 
     /// Blocks on the disk.
-    nonisolated func snapshot(of run: RunID) throws -> RunSnapshot {
+    func snapshot(of run: RunID) throws -> RunSnapshot {
         guard let snapshot = try RunReader(storage: keeper.storage).snapshot(of: run) else {
             throw LinkStatus(.notFound, "there is no run \(run)")
         }
         return snapshot
     }
 
-    nonisolated func plan(of run: RunID) async throws -> Plan {
+    func plan(of run: RunID) async throws -> Plan {
         try await DiskThreads.shared.run { [self] in try snapshot(of: run).plan }
     }
 
     /// A run that has ended, as it was stored.
-    nonisolated func view(of run: RunID) async throws(LinkStatus) -> RunView {
+    func view(of run: RunID) async throws(LinkStatus) -> RunView {
         do {
             return try await DiskThreads.shared.run { [self] in
                 let snapshot = try snapshot(of: run)
@@ -97,7 +86,7 @@ actor RunLibrary {
     }
 
     /// Blocks on the disk.
-    nonisolated func roots(of run: RunID) throws -> Set<Digest> {
+    func roots(of run: RunID) throws -> Set<Digest> {
         let snapshot = try snapshot(of: run)
         var roots: Set<Digest> = []
         if let tree = snapshot.record.tree { roots.insert(tree) }
@@ -113,7 +102,7 @@ actor RunLibrary {
     }
 
     /// A report in the asked format, or the export. Blocks on the disk.
-    nonisolated func rendered(
+    func rendered(
         _ run: RunID, _ request: Proto.RenderRequest, logTails: [AttemptID: [String]]
     ) throws -> [UInt8] {
         let snapshot = try snapshot(of: run)

@@ -95,4 +95,9 @@ package struct Principal: Hashable, Sendable {
         self.name = name
         self.team = team
     }
+
+    /// For people: `alice`, `alice (team vision)`.
+    package var spelled: String { name + (team.map { " (team \($0))" } ?? "") }
+    /// For records: `user alice (team vision)`.
+    package var title: String { "\(role.rawValue) \(spelled)" }
 }

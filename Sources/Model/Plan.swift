@@ -17,6 +17,14 @@ package struct Plan: Equatable, Sendable {
         self.gates = gates
         self.falseBlockRate = falseBlockRate
     }
+
+    /// The cell at a position; `nil` where the plan has none, or none yet.
+    package func cell(_ id: CellID) -> PlannedCell? {
+        guard jobs.indices.contains(id.job), let cells = jobs[id.job].cells, cells.indices.contains(id.cell) else {
+            return nil
+        }
+        return cells[id.cell]
+    }
 }
 
 /// One job of the plan, with its cells as far as they are known.

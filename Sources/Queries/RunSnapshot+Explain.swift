@@ -90,11 +90,11 @@ extension RunSnapshot {
             ]
         }
         let reason = record.reason.isEmpty ? "" : ": \(record.reason)"
-        switch JobKind(rawValue: record.kind) {
+        switch record.kind {
         case .notApplicable: return ["job \(job.id): skipped\(reason)"]
         case .notReached: return ["job \(job.id): not reached\(reason)"]
         case .failed: return ["job \(job.id): failed before it had cells\(reason)"]
-        case .cells, nil: break
+        case .cells, .unresolved: break
         }
         let count = job.cells?.count ?? 0
         let cells = "\(count) \(count == 1 ? "cell" : "cells")"

@@ -83,8 +83,3 @@ extension RunSnapshot {
         return fact
     }
 }
-
-extension Principal {
-    /// `alice`, `alice (team vision)`.
-    var spelled: String { name + (team.map { " (team \($0))" } ?? "") }
-}

@@ -51,8 +51,8 @@ extension RunSnapshot {
 
     private func expectedJob(_ place: Int) -> ExpectedJob {
         var job = ExpectedJob(id: plan.jobs[place].id, cells: [])
-        switch jobs[place].flatMap({ JobKind(rawValue: $0.kind) }) {
-        case .cells, nil: break
+        switch jobs[place]?.kind {
+        case .cells, .unresolved, nil: break
         case .notApplicable: job.ending = .notApplicable
         case .notReached: job.ending = .notReached
         case .failed: job.ending = .failed

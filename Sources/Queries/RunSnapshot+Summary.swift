@@ -1,38 +1,14 @@
-import Model
-import Storage
+package import Model
+package import Storage
 package import Wire
 
 extension RunSnapshot {
     /// The run in one line, for `sheaf status`, as far as the store knows: what waits and what runs is told by leases.
     package func summary() -> Proto.RunSummary {
-        var summary = Proto.RunSummary()
-        summary.run = id.number
-        summary.name = plan.name.isEmpty ? record.name : plan.name
-        summary.file = record.file
-        summary.owner = record.owner.name
-        summary.team = record.owner.team ?? ""
-        summary.submittedAt = record.submittedAt.nanoseconds
-        summary.commit = record.commit
-        summary.state = ending != nil ? "ended" : jobs.allSatisfy({ $0?.ending != nil }) ? "judging" : "running"
-        if let ending {
-            summary.endedAt = ending.at.nanoseconds
-            summary.verdict = ending.verdict.rawValue
-            summary.exitCode = UInt32(clamping: ending.exitCode)
-        }
-        var isKnown = plan.jobs.allSatisfy { $0.cells != nil }
-        for cell in cellSummaries() {
-            switch cell.state {
-            case "waiting": summary.cellsWaiting += 1
-            case "running": summary.cellsRunning += 1
-            case "passed": summary.cellsPassed += 1
-            case "failed": summary.cellsFailed += 1
-            default: summary.cellsOther += 1
-            }
-            summary.shardsSettled += UInt64(cell.shardsSettled)
-            summary.shardsTotal += UInt64(cell.shardsTotal)
-            if cell.shardsTotal == 0 && (cell.state == "waiting" || cell.state == "running") { isKnown = false }
-        }
-        if !isKnown { summary.shardsTotal = 0 }
+        var summary = Proto.RunSummary(StoredRun(run: record, cancellation: cancellation, ending: ending))
+        if !plan.name.isEmpty { summary.name = plan.name }
+        if ending == nil && jobs.allSatisfy({ $0?.ending != nil }) { summary.state = "judging" }
+        summary.count(cellSummaries(), of: plan)
         return summary
     }
 
@@ -59,12 +35,49 @@ extension RunSnapshot {
 
     private func state(of place: CellID, _ cell: Model.PlannedCell, isWorking: Bool) -> String {
         if let ending = cellRecord(place)?.ending { return ending }
-        switch jobs[place.job].flatMap({ JobKind(rawValue: $0.kind) }) {
+        switch jobs[place.job]?.kind {
         case .notApplicable: return "skipped"
         case .notReached, .failed: return "not_reached"
-        case .cells, nil: break
+        case .cells, .unresolved, nil: break
         }
         if cell.skipped != nil { return "skipped" }
         return isWorking ? "running" : "waiting"
+    }
+}
+
+extension Proto.RunSummary {
+    /// A run as the store has it, without its cells.
+    package init(_ stored: StoredRun) {
+        self.init()
+        run = stored.run.id.number
+        name = stored.run.name
+        file = stored.run.file
+        state = stored.ending == nil ? "running" : "ended"
+        verdict = stored.ending?.verdict.rawValue ?? ""
+        exitCode = UInt32(clamping: stored.ending?.exitCode ?? 0)
+        owner = stored.run.owner.name
+        team = stored.run.owner.team ?? ""
+        submittedAt = stored.run.submittedAt.nanoseconds
+        endedAt = stored.ending?.at.nanoseconds ?? 0
+        commit = stored.run.commit
+    }
+
+    /// Counts cells by their state, and shards; the total of shards stays 0 until all of them are known.
+    package mutating func count(_ cells: [Proto.CellSummary], of plan: Plan) {
+        var isKnown = plan.jobs.allSatisfy { $0.cells != nil }
+        var total: UInt64 = 0
+        for cell in cells {
+            switch cell.state {
+            case "waiting": cellsWaiting += 1
+            case "running": cellsRunning += 1
+            case "passed": cellsPassed += 1
+            case "failed": cellsFailed += 1
+            default: cellsOther += 1
+            }
+            shardsSettled += UInt64(cell.shardsSettled)
+            total += UInt64(cell.shardsTotal)
+            if cell.shardsTotal == 0 && (cell.state == "waiting" || cell.state == "running") { isKnown = false }
+        }
+        shardsTotal = isKnown ? total : 0
     }
 }

@@ -45,7 +45,7 @@ package struct RunSnapshot: Sendable {
                 throw .damaged(id, "job \(job.job) of a plan of \(jobs.count)")
             }
             jobs[job.job] = job
-            if job.kind == JobKind.cells.rawValue && !job.resolution.isEmpty {
+            if job.kind == .cells && !job.resolution.isEmpty {
                 plan.jobs[job.job] = try Self.resolved(job, among: jobs.count)
             }
         }
@@ -87,11 +87,7 @@ package struct RunSnapshot: Sendable {
     // MARK: looking up
 
     /// The cell at a position; `nil` where the plan has none.
-    package func cell(_ id: CellID) -> Model.PlannedCell? {
-        guard plan.jobs.indices.contains(id.job), let cells = plan.jobs[id.job].cells, cells.indices.contains(id.cell)
-        else { return nil }
-        return cells[id.cell]
-    }
+    package func cell(_ id: CellID) -> Model.PlannedCell? { plan.cell(id) }
 
     package func attempt(_ id: AttemptID) -> StoredAttempt? { places[id].map { attempts[$0] } }
 
@@ -125,14 +121,6 @@ package struct RunSnapshot: Sendable {
     func eachCell(of job: Int) -> [(id: CellID, cell: Model.PlannedCell)] {
         (plan.jobs[job].cells ?? []).enumerated().map { (CellID(run: id, job: job, cell: $0), $1) }
     }
-}
-
-/// The words of `JobRecord.kind`.
-enum JobKind: String {
-    case cells
-    case notApplicable = "not_applicable"
-    case notReached = "not_reached"
-    case failed
 }
 
 /// Reads a message that the farm itself wrote: of any size that fits a row.

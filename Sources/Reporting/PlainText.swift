@@ -1,13 +1,13 @@
 /// Text that strangers chose, made fit to be shown: one line, and nothing in it moves a cursor, changes a colour, turns
 /// the direction of writing or hides.
-enum PlainText {
+package enum PlainText {
     /// Marks that may stand above one another on one letter.
     private static let marksMax = 4
 
     /// The text with every control, format, private and unassigned character written out: `\n`, `\u{1B}`.
     ///
     /// - Parameter most: how many characters (scalars) are kept; a longer text ends in `…`.
-    static func line(_ text: some StringProtocol, most: Int = .max) -> String {
+    package static func line(_ text: some StringProtocol, most: Int = .max) -> String {
         // Most text is plain already, and is looked at byte by byte.
         if text.utf8.count <= most && isPlainASCII(text) { return String(text) }
         var result = String.UnicodeScalarView()

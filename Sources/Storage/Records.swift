@@ -104,10 +104,19 @@ package struct RunEnding: Equatable, Sendable {
 
 /// What became of a job once everything it needs had ended: its cells, or why it has none.
 package struct JobRecord: Equatable, Sendable {
+    package enum Kind: String, Sendable {
+        case cells, failed
+        case notApplicable = "not_applicable"
+        case notReached = "not_reached"
+        /// It ended before anybody asked what it comes to: its run was cancelled.
+        case unresolved
+    }
+
     package var run: RunID
     package var job: Int
-    /// `cells`, `not_applicable`, `not_reached`, `failed`.
-    package var kind: String
+    package var kind: Kind
+    /// When that was decided: from then on its shards wait.
+    package var at: Instant
     package var reason: String
     /// For `cells`: the `PlannedJob` message with its cells.
     package var resolution: [UInt8]
@@ -115,11 +124,13 @@ package struct JobRecord: Equatable, Sendable {
     package var ending: String?
 
     package init(
-        run: RunID, job: Int, kind: String, reason: String, resolution: [UInt8] = [], ending: String? = nil
+        run: RunID, job: Int, kind: Kind, at: Instant, reason: String = "", resolution: [UInt8] = [],
+        ending: String? = nil
     ) {
         self.run = run
         self.job = job
         self.kind = kind
+        self.at = at
         self.reason = reason
         self.resolution = resolution
         self.ending = ending

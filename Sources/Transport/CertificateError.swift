@@ -23,9 +23,9 @@ package enum CertificateError: Error, Hashable, Sendable {
 extension CertificateError: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .expired(let instant): "the certificate expired on \(instant.utcText)"
+        case .expired(let instant): "the certificate expired on \(instant.utc)"
         case .notYetValid(let instant):
-            "the certificate is valid from \(instant.utcText) on; is this machine's clock right?"
+            "the certificate is valid from \(instant.utc) on; is this machine's clock right?"
         case .otherAuthority(let fingerprint?):
             "the certificate is of another authority (fingerprint \(fingerprint.hex))"
         case .otherAuthority(nil): "the certificate is of another authority"
@@ -41,37 +41,10 @@ extension CertificateError: CustomStringConvertible {
 }
 
 extension Instant {
-    /// `2026-11-21T02:33:34Z`.
-    package var utcText: String {
-        let seconds = nanoseconds.floored(by: 1_000_000_000)
-        let days = seconds.floored(by: 86_400)
-        let ofDay = seconds - days * 86_400
-        // The civil date of a day number, counted in years from March so that the leap day is the last (H. Hinnant).
-        let shifted = days + 719_468
-        let era = shifted.floored(by: 146_097)
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let month = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * month + 2) / 5 + 1
-        let year = yearOfEra + era * 400 + (month < 10 ? 0 : 1)
-        func digits(_ number: Int64, _ count: Int = 2) -> String {
-            let text = String(number)
-            return String(repeating: "0", count: max(0, count - text.count)) + text
-        }
-        let date = "\(digits(year, 4))-\(digits(month < 10 ? month + 3 : month - 9))-\(digits(day))"
-        return "\(date)T\(digits(ofDay / 3600)):\(digits(ofDay / 60 % 60)):\(digits(ofDay % 60))Z"
-    }
-
     /// The wall clock.
     package static func wallClock() -> Instant {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
-}
-
-extension Int64 {
-    /// The quotient, rounded towards the past.
-    fileprivate func floored(by divisor: Int64) -> Int64 { (self >= 0 ? self : self - divisor + 1) / divisor }
 }

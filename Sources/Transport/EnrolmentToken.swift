@@ -29,7 +29,7 @@ package struct EnrolmentToken: Hashable, Sendable {
         role = principal.role.rawValue
         name = principal.name
         team = principal.team
-        self.expires = expires?.utcText
+        self.expires = expires?.utc
     }
 
     package var fileText: String {

@@ -13,6 +13,9 @@ package struct Workflow: Sendable {
     package var gates: [GateRule]
     package var falseBlockRate: Double
 
+    /// The manifests that the jobs' `inputs` name: files of the code tree.
+    package var manifests: Set<String> { Set(jobs.flatMap { $0.inputs.map(\.manifest) }) }
+
     var environment: [Template]
     var defaults: Defaults
     var jobs: [JobSource]

@@ -117,9 +117,9 @@ import Wire
         var resolved = StoredSample.plan().jobs[0]
         resolved.failFast = false
         try sample.resolve(as: resolved)
-        try sample.resolve(1, kind: "not_applicable", reason: "its 'if' was false")
-        try sample.resolve(2, kind: "not_reached", reason: "it needs 'eval', which failed")
-        try sample.resolve(3, kind: "failed", reason: "the matrix is empty")
+        try sample.resolve(1, kind: .notApplicable, reason: "its 'if' was false")
+        try sample.resolve(2, kind: .notReached, reason: "it needs 'eval', which failed")
+        try sample.resolve(3, kind: .failed, reason: "the matrix is empty")
         let results = try #require(try sample.results())
         #expect(results.header.jobs.map(\.ending) == [.ran, .notApplicable, .notReached, .failed, .ran])
         #expect(results.header.jobs.map(\.cells.count) == [2, 0, 0, 0, 0])

@@ -79,11 +79,11 @@ final class StoredSample {
     }
 
     func resolve(
-        _ job: Int = 0, kind: String = "cells", reason: String = "", as planned: Model.PlannedJob? = nil
+        _ job: Int = 0, kind: JobRecord.Kind = .cells, reason: String = "", as planned: Model.PlannedJob? = nil
     ) throws {
         let resolution = planned.map { Proto.PlannedJob($0).encoded() } ?? []
         try store.commit([
-            .jobResolved(JobRecord(run: run, job: job, kind: kind, reason: reason, resolution: resolution))
+            .jobResolved(JobRecord(run: run, job: job, kind: kind, at: clock, reason: reason, resolution: resolution))
         ])
     }
 

@@ -34,7 +34,7 @@ import Testing
             retryAt: Self.now.advanced(by: .seconds(5)), why: "retried", report: [4, 5])
         let settlement = SettlementRecord(
             cell: cell, first: 0, last: 9, attempt: 1, cause: Cause(.cancelled, evidence: "by alice"), at: Self.now)
-        let job = JobRecord(run: run.id, job: 0, kind: "cells", reason: "", resolution: [7])
+        let job = JobRecord(run: run.id, job: 0, kind: .cells, at: Self.now, resolution: [7])
         try store.commit([
             .runSubmitted(run), .jobResolved(job), .cellSharded(cell, shards: 10, items: 100, listing: listing),
             .attemptLeased(Self.lease(attempt)), .attemptStarted(attempt, at: Self.now), .attemptEnded(ending),
@@ -49,7 +49,8 @@ import Testing
         #expect(
             try store.jobs(of: run.id) == [
                 JobRecord(
-                    run: run.id, job: 0, kind: "cells", reason: "1 cell failed", resolution: [7], ending: "failure")
+                    run: run.id, job: 0, kind: .cells, at: Self.now, reason: "1 cell failed", resolution: [7],
+                    ending: "failure")
             ])
         let stored = try #require(try store.attempt(attempt))
         #expect(stored.lease == Self.lease(attempt))

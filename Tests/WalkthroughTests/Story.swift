@@ -135,7 +135,7 @@ struct Story {
 
     /// Everything that the job needs has ended: its condition and its matrix are evaluated.
     private mutating func resolve(_ job: Int) {
-        var record = JobRecord(run: run, job: job, kind: "cells", reason: "")
+        var record = JobRecord(run: run, job: job, kind: .cells, at: now)
         let resolution: Farm.Resolution
         // `try?`: a matrix that cannot be evaluated is another story.
         switch try? workflow.resolve(job: job, ancestors: [], request) {
@@ -145,13 +145,13 @@ struct Story {
             record.resolution = Proto.PlannedJob(planned).encoded()
             resolution = .cells(cells, failFast: failFast, maxParallel: maxParallel)
         case .notApplicable(let reason):
-            (record.kind, record.reason) = ("not_applicable", reason)
+            (record.kind, record.reason) = (.notApplicable, reason)
             resolution = .notApplicable(reason: reason)
         case .notReached(let reason):
-            (record.kind, record.reason) = ("not_reached", reason)
+            (record.kind, record.reason) = (.notReached, reason)
             resolution = .notReached(reason: reason)
         case nil:
-            record.kind = "failed"
+            record.kind = .failed
             resolution = .failed(reason: "")
         }
         ledger.commit([.jobResolved(record)])

@@ -28,11 +28,13 @@ extension SQLiteStore {
 
     package func jobs(of run: RunID) throws(StorageError) -> [JobRecord] {
         try rows(
-            "SELECT job, kind, reason, resolution, ending FROM jobs WHERE run = ? ORDER BY job", [.run(run)]
+            "SELECT job, kind, resolved_at, reason, resolution, ending FROM jobs WHERE run = ? ORDER BY job",
+            [.run(run)]
         ) {
+            // An unknown word can only come from a damaged row: the worst kind then.
             JobRecord(
-                run: run, job: $0.int(0), kind: $0.text(1), reason: $0.text(2), resolution: $0.blob(3),
-                ending: $0.optionalText(4))
+                run: run, job: $0.int(0), kind: JobRecord.Kind(rawValue: $0.text(1)) ?? .failed, at: $0.instant(2),
+                reason: $0.text(3), resolution: $0.blob(4), ending: $0.optionalText(5))
         }
     }
 

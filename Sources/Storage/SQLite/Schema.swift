@@ -139,7 +139,12 @@ enum Schema {
             action TEXT NOT NULL,
             subject TEXT NOT NULL
         ) STRICT;
+        """,
+        // A job of an older store counts as resolved when its run was submitted.
         """
+        ALTER TABLE jobs ADD COLUMN resolved_at INTEGER NOT NULL DEFAULT 0;
+        UPDATE jobs SET resolved_at = (SELECT submitted_at FROM runs WHERE runs.id = jobs.run);
+        """,
     ]
 
     /// Brings the store to this binary's schema, in one transaction; refuses one that is newer or not ours.

@@ -191,9 +191,9 @@ struct Writer: ~Copyable {
 
     private func insert(_ job: JobRecord) throws(StorageError) {
         try perform(
-            "INSERT INTO jobs (run, job, kind, reason, resolution, ending) VALUES (?, ?, ?, ?, ?, ?)",
-            .run(job.run), .int(job.job), .text(job.kind), .text(job.reason), .blob(job.resolution),
-            .text(job.ending))
+            "INSERT INTO jobs (run, job, kind, resolved_at, reason, resolution, ending) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            .run(job.run), .int(job.job), .text(job.kind.rawValue), .instant(job.at), .text(job.reason),
+            .blob(job.resolution), .text(job.ending))
     }
 
     private func insert(_ record: LeaseRecord) throws(StorageError) {

@@ -30,7 +30,7 @@ struct CellBuilder {
             }
             cell.continueOnError = value.boolean ?? false
         }
-        cell.inputs = inputs(&mistakes)
+        cell.inputs = job.heldInputs(request, &mistakes)
         cell.skipped = skipped(&mistakes)
         return cell
     }
@@ -124,19 +124,6 @@ struct CellBuilder {
         return nil
     }
 
-    private func inputs(_ mistakes: inout [Diagnostic]) -> [HeldInput] {
-        job.inputs.compactMap { input in
-            guard let digest = request.manifest(input.manifest) else {
-                mistakes.append(
-                    Diagnostic(
-                        at: input.position, "the manifest '\(input.manifest)' is not in the code tree",
-                        help: "make it with: find . -type f | sort | xargs sha256sum"))
-                return nil
-            }
-            return HeldInput(path: input.path, manifest: digest)
-        }
-    }
-
     /// Why this cell does not run: a condition that reads the matrix and is false.
     private func skipped(_ mistakes: inout [Diagnostic]) -> String? {
         guard let text = job.condition else { return nil }
@@ -150,6 +137,22 @@ struct CellBuilder {
         } catch {
             mistakes.append(Diagnostic(at: job.conditionPosition, error.message))
             return nil
+        }
+    }
+}
+
+extension JobSource {
+    /// The job's `inputs`, each with the digest that the code tree's manifest gives it.
+    func heldInputs(_ request: PlanRequest, _ mistakes: inout [Diagnostic]) -> [HeldInput] {
+        inputs.compactMap { input in
+            guard let digest = request.manifest(input.manifest) else {
+                mistakes.append(
+                    Diagnostic(
+                        at: input.position, "the manifest '\(input.manifest)' is not in the code tree",
+                        help: "make it with: find . -type f | sort | xargs sha256sum"))
+                return nil
+            }
+            return HeldInput(path: input.path, manifest: digest)
         }
     }
 }

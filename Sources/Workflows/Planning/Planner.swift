@@ -48,6 +48,9 @@ extension Workflow {
                 } catch {
                     mistakes += error.diagnostics
                 }
+            } else {
+                // Its cells come later; a manifest that is not there is said now.
+                _ = job.heldInputs(request, &mistakes)
             }
             planned.append(result)
         }

@@ -1,5 +1,6 @@
 import JSON
 import Model
+import Reporting
 import Transport
 import Wire
 
@@ -34,7 +35,7 @@ enum AgentText {
                 "gpus": .array(capacity.gpus.map { ["uuid": .string($0.uuid), "model": .string($0.model)] }),
                 "python": .array(capacity.interpreters.map { .string($0.version) }),
                 "labels": .array(capacity.labels.map { .string($0) }),
-                "last_heard_at": .string(Instant(nanoseconds: agent.lastHeardAt).utcText),
+                "last_heard_at": .string(Instant(nanoseconds: agent.lastHeardAt).utc),
             ])
         }
         writer.endArray()
@@ -46,7 +47,7 @@ enum AgentText {
 /// Columns, left-aligned, as wide as their widest cell.
 enum Table {
     static func text(_ head: [String], _ rows: [[String]]) -> String {
-        let shown = rows.map { $0.map(Terminal.safe) }
+        let shown = rows.map { $0.map { PlainText.line($0) } }
         let widths = head.indices.map { column in ([head] + shown).map { $0[column].count }.max() ?? 0 }
         return ([head] + shown).map { row in
             let cells = row.enumerated().map { index, cell in
@@ -54,18 +55,5 @@ enum Table {
             }
             return cells.joined(separator: "  ")
         }.joined(separator: "\n")
-    }
-}
-
-extension Terminal {
-    /// Text of others, without what could move a cursor or turn the line around.
-    static func safe(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { scalar in
-                    let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
-                    let turns = (0x202a...0x202e).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
-                    return isControl && scalar != "\t" || turns ? "\u{FFFD}" : scalar
-                }))
     }
 }

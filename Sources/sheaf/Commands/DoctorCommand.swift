@@ -4,6 +4,7 @@ import Client
 import Glibc
 import JSON
 import Model
+import Reporting
 import Transport
 import Wire
 
@@ -48,7 +49,7 @@ struct Doctor: Sendable {
 
         var text: String {
             let mark = state.rawValue + String(repeating: " ", count: 8 - state.rawValue.count)
-            return "\(mark) \(subject): \(Terminal.safe(fact))" + (help.map { "\n         help: \($0)" } ?? "")
+            return "\(mark) \(subject): \(PlainText.line(fact))" + (help.map { "\n         help: \($0)" } ?? "")
         }
     }
 
@@ -123,7 +124,7 @@ struct Doctor: Sendable {
     ]
 
     private func clock() -> Finding {
-        let now = "it is \(Instant.wallClock().utcText) here"
+        let now = "it is \(Instant.wallClock().utc) here"
         if Self.timeServices.contains(where: { access($0, F_OK) == 0 }) {
             return Finding(subject: "clock", state: .fine, fact: "\(now), kept by a time service")
         }
@@ -174,7 +175,7 @@ struct Doctor: Sendable {
         let isEnding = left < Self.expiryWarning
         let certificate = Finding(
             subject: "identity", state: left <= .zero ? .wrong : isEnding ? .warning : .fine,
-            fact: "\(bearer.role.rawValue) \(bearer.name), until \(identity.certificate.notAfter.utcText)",
+            fact: "\(bearer.role.rawValue) \(bearer.name), until \(identity.certificate.notAfter.utc)",
             help: isEnding ? "ask an admin for a new token, then: sheaf enrol --replace --token-file FILE" : nil)
         return [certificate, await connection(identity, address)]
     }

@@ -91,7 +91,7 @@ extension Commands {
             let team = identity.principal.team.map { ", team \($0)" } ?? ""
             Terminal.print(
                 "you are \(identity.principal.role.rawValue) \(identity.principal.name)\(team) at \(address), "
-                    + "until \(identity.certificate.notAfter.utcText)")
+                    + "until \(identity.certificate.notAfter.utc)")
             return .passed
         })
 
@@ -234,7 +234,7 @@ extension Commands {
                 arguments, Proto.Farm.ShowBaseline.self, .with { $0.alias = arguments.operand(0) ?? "" })
             if answer.baselines.isEmpty { Terminal.print("there are no baselines") }
             for baseline in answer.baselines {
-                let at = Instant(nanoseconds: baseline.setAt).utcText
+                let at = Instant(nanoseconds: baseline.setAt).utc
                 Terminal.print("\(baseline.alias)  r\(baseline.run)  set by \(baseline.setBy) at \(at)")
             }
             return .passed

@@ -1,3 +1,4 @@
+import Artifacts
 import Glibc
 import Model
 
@@ -37,6 +38,33 @@ enum Files {
             sent += max(0, count)
         }
         guard close(descriptor) == 0, rename(beside, path) == 0 else { throw failure(path) }
+    }
+
+    static func folder(of file: String) -> String {
+        guard let slash = file.lastIndex(of: "/") else { return "." }
+        return slash == file.startIndex ? "/" : String(file[..<slash])
+    }
+
+    /// The digest of a file below a folder; `nil` where there is none that can be read.
+    static func digest(of path: String, in folder: String) -> Digest? {
+        guard !path.hasPrefix("/"), !path.split(separator: "/").contains("..") else { return nil }
+        guard let bytes = try? read(folder + "/" + path) else { return nil }
+        return Digest(hashing: bytes)
+    }
+
+    /// The folder whose files travel with a run: the top of the repository around the folder, or the folder itself.
+    static func top(around folder: String) -> String {
+        var candidate = folder
+        // As deep as a path can be.
+        for _ in 0..<2048 {
+            if access(candidate + "/.git", F_OK) == 0 { return candidate }
+            guard let whole = realpath(candidate, nil) else { break }
+            defer { free(whole) }
+            let path = String(cString: whole)
+            if path == "/" { break }
+            candidate = Self.folder(of: path)
+        }
+        return folder
     }
 
     private static func failure(_ path: String) -> CommandFailure {

@@ -20,7 +20,10 @@ extension Commands {
         run: { arguments in
             let format = try arguments.choice("format", of: ["text", "json"])
             let loaded = try LoadedWorkflow(arguments)
-            guard let plan = try loaded.plan(showing: false), let workflow = loaded.workflow else { return .usage }
+            let (plan, diagnostics) = loaded.checked()
+            let worth = diagnostics.filter { $0.severity != .warning }
+            if !worth.isEmpty { Terminal.complain(String(loaded.text(worth).dropLast())) }
+            guard let plan, let workflow = loaded.workflow else { return .usage }
             var read = try readResults(try arguments.required("results"))
             if !read.hasPlan { read.results.header.jobs = plan.expectedJobs }
             let baselines = try baselines(of: plan, file: arguments.value("baseline"))

@@ -20,7 +20,10 @@ extension Commands {
         run: { arguments in
             let format = try arguments.choice("format", of: ["text", "json"])
             let loaded = try LoadedWorkflow(arguments)
-            guard let plan = try loaded.plan(showing: true) else { return .usage }
+            let (plan, diagnostics) = loaded.checked()
+            if !diagnostics.isEmpty { Terminal.complain(String(loaded.text(diagnostics).dropLast())) }
+            // What is not supported yet is planned all the same.
+            guard let plan else { return .usage }
             if format == "json" { Terminal.write(PlanText.json(plan)) } else { Terminal.print(PlanText.text(plan)) }
             return .passed
         })
@@ -37,7 +40,7 @@ extension Commands {
             var all: [Diagnostic] = []
             for file in arguments.operands {
                 let loaded = try LoadedWorkflow(arguments, file: file)
-                let diagnostics = try loaded.checked()
+                let (_, diagnostics) = loaded.checked()
                 all += diagnostics
                 if format == "text" { Terminal.write(Array(loaded.text(diagnostics).utf8)) }
             }
@@ -72,36 +75,25 @@ struct LoadedWorkflow {
         }
         self.workflow = workflow
         self.diagnostics = diagnostics
-        request = try Self.request(arguments, folder: Self.folder(of: file))
+        let tree = Files.top(around: arguments.value("tree") ?? Files.folder(of: file))
+        request = try Self.request(arguments, tree: tree)
     }
 
-    /// Every diagnostic, those that only planning finds included.
-    func checked() throws -> [Diagnostic] {
-        guard let workflow else { return diagnostics }
+    /// The plan, `nil` where there are errors; and every diagnostic, those that only planning finds included.
+    func checked() -> (plan: Plan?, diagnostics: [Diagnostic]) {
+        guard let workflow else { return (nil, diagnostics) }
         do throws(Mistakes) {
-            _ = try workflow.plan(request)
-            return diagnostics
+            let plan = try workflow.plan(request)
+            return (diagnostics.contains { $0.severity == .error } ? nil : plan, diagnostics)
         } catch {
-            return diagnostics + error.diagnostics
+            return (nil, diagnostics + error.diagnostics)
         }
-    }
-
-    /// The plan; `nil` when there were errors, which were printed.
-    func plan(showing: Bool) throws -> Plan? {
-        let shown = try checked()
-        let worth = shown.filter { $0.severity != .warning || showing }
-        if !worth.isEmpty { Terminal.complain(String(text(worth).dropLast())) }
-        guard let workflow, !shown.contains(where: { $0.severity == .error }) else { return nil }
-        return try workflow.plan(request)
     }
 
     func text(_ diagnostics: [Diagnostic]) -> String { DiagnosticText.text(diagnostics, source: source) }
 
-    private static func folder(of file: String) -> String {
-        file.contains("/") ? String(file[..<(file.lastIndex(of: "/") ?? file.startIndex)]) : "."
-    }
-
-    private static func request(_ arguments: Arguments, folder: String) throws -> PlanRequest {
+    /// - Parameter tree: the folder of the code, in which the manifests of `inputs` lie.
+    private static func request(_ arguments: Arguments, tree: String) throws -> PlanRequest {
         let inputs = try arguments.all("input").map { pair in
             guard let mark = pair.firstIndex(of: "=") else {
                 throw UsageError("--input \(pair): no value", help: "--input NAME=VALUE")
@@ -110,6 +102,8 @@ struct LoadedWorkflow {
         }
         let event = try arguments.value("event-file").map(Commands.readContexts) ?? .object([])
         let contexts = try arguments.value("context").map(Commands.readContexts)?.members ?? []
-        return PlanRequest(eventName: arguments.value("event"), event: event, inputs: inputs, contexts: contexts)
+        return PlanRequest(
+            eventName: arguments.value("event"), event: event, inputs: inputs, contexts: contexts,
+            manifest: { Files.digest(of: $0, in: tree) })
     }
 }

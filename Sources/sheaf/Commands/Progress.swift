@@ -2,6 +2,7 @@ import Client
 import Glibc
 import Locks
 import Model
+import Reporting
 import Wire
 
 /// A run's progress as a person sees it: a few lines that are drawn again on a terminal, one line per change elsewhere.
@@ -24,7 +25,7 @@ final class Progress {
     func show(_ event: RunFollower.Event) {
         switch event {
         case .lost(let error):
-            say("\(Terminal.safe(error.problem))\nthe run goes on; this looks for the farm again and again")
+            say("\(PlainText.line(error.problem))\nthe run goes on; this looks for the farm again and again")
         case .found: say("the farm is back")
         case .changed(let event): show(event)
         }
@@ -47,7 +48,7 @@ final class Progress {
 
     private func show(_ event: Proto.WatchEvent) {
         erase()
-        for note in event.notes { Terminal.complain("  " + Terminal.safe(note)) }
+        for note in event.notes { Terminal.complain("  " + PlainText.line(note)) }
         for cell in event.cells {
             let key = cell.job + "/" + cell.cell
             let before = cells.updateValue(cell, forKey: key)
@@ -55,7 +56,7 @@ final class Progress {
             guard before?.state != cell.state, Self.isEnding(cell.state) else { continue }
             // A terminal shows the numbers; what failed stays on it, too.
             if !isLive || cell.state == "failed" {
-                Terminal.complain("\(colored(pad(cell.state, 10), cell.state)) \(Terminal.safe(cell.name))")
+                Terminal.complain("\(colored(pad(cell.state, 10), cell.state)) \(PlainText.line(cell.name))")
             }
         }
         summary = event.summary ?? summary
@@ -92,7 +93,7 @@ final class Progress {
         var parts = ["\(done) of \(total) cells done"]
         if summary.cellsRunning > 0 { parts.append("\(summary.cellsRunning) running") }
         if summary.cellsFailed > 0 { parts.append("\(summary.cellsFailed) failed") }
-        var line = "r\(summary.run) \(Terminal.safe(summary.name)): \(parts.joined(separator: ", "))"
+        var line = "r\(summary.run) \(PlainText.line(summary.name)): \(parts.joined(separator: ", "))"
         line +=
             " · \(summary.shardsSettled)" + (summary.shardsTotal > 0 ? " of \(summary.shardsTotal)" : "") + " shards"
         if summary.state != "running" { line += " · \(summary.verdict.isEmpty ? summary.state : summary.verdict)" }
@@ -105,7 +106,7 @@ final class Progress {
         let running = order.compactMap { cells[$0] }.filter { $0.state == "running" }
         for cell in running.prefix(Self.cellsShown) {
             let total = cell.shardsTotal > 0 ? "\(cell.shardsTotal)" : "?"
-            lines.append("  running   \(cell.shardsSettled)/\(total)  \(Terminal.safe(cell.name))")
+            lines.append("  running   \(cell.shardsSettled)/\(total)  \(PlainText.line(cell.name))")
         }
         if running.count > Self.cellsShown { lines.append("  … and \(running.count - Self.cellsShown) more") }
         for text in lines { Terminal.complain(Self.cut(text, to: width)) }

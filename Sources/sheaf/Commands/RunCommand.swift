@@ -27,7 +27,7 @@ extension Commands {
             .value("key", "KEY", "16 to 64 characters; the same key is the same run"),
         ] + submissionOptions,
         run: { arguments in
-            guard let request = try submission(arguments) else { return .usage }
+            guard let (request, plan) = try submission(arguments) else { return .usage }
             let signals = Signals.stream([SIGINT, SIGTERM])
             let state = absolute(arguments.value("state") ?? ".sheaf/state")
             let home = try await LocalFarm.start(state, arguments)
@@ -35,7 +35,6 @@ extension Commands {
             let client = try await Farming.failing { () async throws(ClientError) in
                 try await FarmClient.connect(to: home.address, as: home.person, on: home.loop)
             }
-            guard let plan = try LoadedWorkflow(arguments).plan(showing: false) else { return .usage }
             try home.refuse(plan)
             guard let run = try await submit(request, arguments, to: client) else {
                 await home.stop()

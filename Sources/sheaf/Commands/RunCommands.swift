@@ -3,6 +3,7 @@ import Client
 import Glibc
 import JSON
 import Model
+import Reporting
 import Transport
 import Wire
 import Workflows
@@ -29,7 +30,7 @@ extension Commands {
             .value("key", "KEY", "16 to 64 characters; the same key is the same run, so repeating is harmless"),
         ] + submissionOptions + Farming.options,
         run: { arguments in
-            guard let request = try submission(arguments) else { return .usage }
+            guard let (request, _) = try submission(arguments) else { return .usage }
             let profile = Farming.profile(arguments)
             let loop = try Farming.loop()
             let client = try await Farming.failing { () async throws(ClientError) in
@@ -58,7 +59,7 @@ extension Commands {
     static func submit(
         _ request: Proto.SubmitRunRequest, _ arguments: Arguments, to client: FarmClient
     ) async throws -> RunID? {
-        let folder = arguments.value("tree") ?? folder(of: arguments.operands[0])
+        let folder = arguments.value("tree") ?? Files.folder(of: arguments.operands[0])
         let answer = try await Farming.failing { () async throws(ClientError) in
             try await Submitting.submit(request, code: folder, to: client)
         }
@@ -70,17 +71,13 @@ extension Commands {
         return answer.run
     }
 
-    static func folder(of file: String) -> String {
-        guard let slash = file.lastIndex(of: "/") else { return "." }
-        return slash == file.startIndex ? "/" : String(file[..<slash])
-    }
-
-    /// The request without what is known about the code; `nil` when the workflow has mistakes, which were printed.
-    static func submission(_ arguments: Arguments) throws -> Proto.SubmitRunRequest? {
+    /// The request without what is known about the code, and what it comes to here; `nil` when the workflow has mistakes,
+    /// which were printed.
+    static func submission(_ arguments: Arguments) throws -> (request: Proto.SubmitRunRequest, plan: Plan)? {
         let loaded = try LoadedWorkflow(arguments)
-        let shown = try loaded.checked()
+        let (plan, shown) = loaded.checked()
         if !shown.isEmpty { Terminal.complain(String(loaded.text(shown).dropLast())) }
-        guard !shown.contains(where: { $0.severity != .warning }) else { return nil }
+        guard let plan, !shown.contains(where: { $0.severity != .warning }) else { return nil }
         var request = Proto.SubmitRunRequest()
         request.file = loaded.file
         request.workflow = String(decoding: loaded.source, as: UTF8.self)
@@ -101,7 +98,7 @@ extension Commands {
         guard (16...64).contains(request.key.utf8.count) else {
             throw UsageError("--key has 16 to 64 characters")
         }
-        return request
+        return (request, plan)
     }
 
     static let watch = Command(
@@ -197,9 +194,9 @@ extension Commands {
                         "\(line.job)/\(line.cell)/\(line.shard < 0 ? "list" : "\(line.shard)"), attempt \(line.attempt)"
                     if here != place { Terminal.print("── \(here)") }
                     place = here
-                    let at = times ? Instant(nanoseconds: line.at).utcText + " " : ""
+                    let at = times ? Instant(nanoseconds: line.at).utc + " " : ""
                     let mark = line.stream == "err" ? "! " : line.stream == "sheaf" ? "# " : "  "
-                    Terminal.print(at + mark + Terminal.safe(line.text))
+                    Terminal.print(at + mark + PlainText.line(line.text))
                 }
             } catch let error as ClientError {
                 throw Farming.failure(error)
@@ -243,7 +240,7 @@ extension Commands {
                     $0.cell = part.cell
                     $0.shard = part.shard
                 })
-            for line in answer.lines { Terminal.print(Terminal.safe(line)) }
+            for line in answer.lines { Terminal.print(PlainText.line(line)) }
             return .passed
         })
 
@@ -308,7 +305,7 @@ enum StatusText {
         let rows = runs.map { run in
             [
                 "r\(run.run)", run.state == "ended" ? run.verdict : run.state, run.name,
-                run.owner + (run.team.isEmpty ? "" : " (\(run.team))"), Instant(nanoseconds: run.submittedAt).utcText,
+                run.owner + (run.team.isEmpty ? "" : " (\(run.team))"), Instant(nanoseconds: run.submittedAt).utc,
                 String(run.commit.prefix(12)),
             ]
         }
@@ -362,8 +359,8 @@ enum StatusText {
             .init("state", .string(run.state)), .init("verdict", run.verdict.isEmpty ? .null : .string(run.verdict)),
             .init("exit_code", hasEnded ? .number(Double(run.exitCode)) : .null), .init("owner", .string(run.owner)),
             .init("team", .string(run.team)), .init("commit", .string(run.commit)),
-            .init("submitted_at", .string(Instant(nanoseconds: run.submittedAt).utcText)),
-            .init("ended_at", hasEnded ? .string(Instant(nanoseconds: run.endedAt).utcText) : .null),
+            .init("submitted_at", .string(Instant(nanoseconds: run.submittedAt).utc)),
+            .init("ended_at", hasEnded ? .string(Instant(nanoseconds: run.endedAt).utc) : .null),
             .init("cells", isCounted ? cells : .null),
             .init("shards_settled", isCounted ? .number(Double(run.shardsSettled)) : .null),
             .init("shards_total", run.shardsTotal > 0 ? .number(Double(run.shardsTotal)) : .null),
