@@ -67,15 +67,16 @@ extension Coordinator {
     /// A live run as watchers see it; `nil` when it has ended or never was.
     func view(of id: RunID) -> RunView? {
         guard let run = runs[id] else { return nil }
-        let cells = (published[id]?.cells ?? []).compactMap { state -> Proto.CellSummary? in
-            guard let cell = run.plan.cell(CellID(run: id, job: state.job, cell: state.cell)) else { return nil }
-            return .with {
-                $0.job = run.plan.jobs[state.job].id
-                $0.cell = cell.id
-                $0.name = cell.name
-                $0.state = state.state.rawValue
-                $0.shardsSettled = UInt32(clamping: state.shardsSettled)
-                $0.shardsTotal = UInt32(clamping: state.shardsTotal ?? 0)
+        let cells = (published[id] ?? []).enumerated().flatMap { job, cells in
+            zip(run.plan.jobs[job].cells ?? [], cells).map { cell, progress in
+                Proto.CellSummary.with {
+                    $0.job = run.plan.jobs[job].id
+                    $0.cell = cell.id
+                    $0.name = cell.name
+                    $0.state = progress.state.rawValue
+                    $0.shardsSettled = UInt32(clamping: progress.shardsSettled)
+                    $0.shardsTotal = UInt32(clamping: progress.shardsTotal ?? 0)
+                }
             }
         }
         var summary = Proto.RunSummary.with {

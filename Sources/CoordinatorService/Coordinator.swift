@@ -30,10 +30,20 @@ package actor Coordinator {
     }
 
     struct Batch {
+        /// What of a run watchers see anew.
+        struct Touch {
+            var cells: Set<CellID> = []
+            var isWhole = false
+        }
+
         var changes: [Change] = []
         var deeds: [Deed] = []
-        var touched: Set<RunID> = []
+        var touched: [RunID: Touch] = [:]
         var isEmpty: Bool { changes.isEmpty && deeds.isEmpty && touched.isEmpty }
+
+        mutating func touch(_ cell: CellID) { touched[cell.run, default: Touch()].cells.insert(cell) }
+        /// The run changed as a whole: the cells of a job became known, or their job ended.
+        mutating func touch(_ run: RunID) { touched[run, default: Touch()].isWhole = true }
     }
 
     let settings: Settings
@@ -53,7 +63,7 @@ package actor Coordinator {
     var sessions: [AgentID: AgentSession] = [:]
     var capacities: [AgentID: AgentRecord] = [:]
     /// What watchers see: the state as of the last commit.
-    var published: [RunID: Farm.RunProgress] = [:]
+    var published: [RunID: [[Farm.CellProgress]]] = [:]
     /// The report that is being handled, whose bytes are stored with the attempt's end.
     var reportInHand: (attempt: AttemptID, report: Proto.AttemptReport)?
 
@@ -99,7 +109,7 @@ package actor Coordinator {
     private func take(_ effect: Farm.Effect, at now: Instant) -> Farm.Event? {
         switch effect {
         case .leased(let lease):
-            pending.touched.insert(lease.attempt.run)
+            pending.touch(lease.attempt.shard.cell)
             pending.changes.append(
                 .attemptLeased(
                     LeaseRecord(
@@ -107,7 +117,7 @@ package actor Coordinator {
                         memory: lease.memory ?? ByteCount(0), at: lease.at, until: lease.until)))
             pending.deeds.append(.offer(lease))
         case .offerWithdrawn(let attempt):
-            pending.touched.insert(attempt.run)
+            pending.touch(attempt.shard.cell)
             pending.changes.append(.leaseWithdrawn(attempt))
         case .renewed(let agent, let attempts):
             // Renewals are no decisions: nothing of them is stored, and they wait for no commit.
@@ -122,7 +132,7 @@ package actor Coordinator {
         case .forgetAttempt(let attempt, let agent, let reason):
             pending.deeds.append(.forget(attempt, agent, reason: reason))
         case .attemptStarted(let attempt, let at):
-            pending.touched.insert(attempt.run)
+            pending.touch(attempt.shard.cell)
             pending.changes.append(.attemptStarted(attempt, at: at))
         case .attemptEnded(let attempt, let cause, let retryAt, let why):
             take(ended: attempt, cause, retryAt: retryAt, why: why, at: now)
@@ -130,30 +140,30 @@ package actor Coordinator {
             runs[cell.run]?.itemCount[cell] = items
             let listing = runs[cell.run]?.listings[cell].flatMap { Digest($0.digest) }
             pending.changes.append(.cellSharded(cell, shards: shards, items: items, listing: listing))
-            pending.touched.insert(cell.run)
+            pending.touch(cell)
         case .settled(let cell, let shards, let attempt, let cause):
             pending.changes.append(
                 .shardsSettled(
                     SettlementRecord(
                         cell: cell, first: shards.lowerBound, last: shards.upperBound, attempt: attempt, cause: cause,
                         at: now)))
-            pending.touched.insert(cell.run)
+            pending.touch(cell)
             if attempt == 0, let run = runs[cell.run] {
                 let title = run.title(of: ShardID(cell: cell, shard: shards.lowerBound))
                 note("\(title): \(cause)", in: cell.run)
             }
         case .cellEnded(let cell, let ending):
             pending.changes.append(.cellEnded(cell, ending: ending.rawValue))
-            pending.touched.insert(cell.run)
+            pending.touch(cell)
         case .jobReady(let run, let job): return resolve(job, of: run, at: now)
         case .jobEnded(let run, let job, let ending, let reason):
             runs[run]?.endings[job] = ending
             pending.changes.append(.jobEnded(run: run, job: job, ending: ending.rawValue, reason: reason))
-            pending.touched.insert(run)
+            pending.touch(run)
         case .runEnded(let run):
             runs[run]?.phase = .judging
             pending.deeds.append(.judge(run))
-            pending.touched.insert(run)
+            pending.touch(run)
         case .wake(let at): wake(at: at)
         case .continueLater:
             // The actor itself takes it up again, after the events that have come in between.
@@ -172,7 +182,7 @@ package actor Coordinator {
             .attemptEnded(
                 AttemptEnding(attempt: attempt, at: now, cause: cause, retryAt: retryAt, why: why, report: bytes)))
         pending.deeds.append(.endLog(attempt))
-        pending.touched.insert(attempt.run)
+        pending.touch(attempt.shard.cell)
         if cause.kind != .passed, let run = runs[attempt.run] {
             let again = retryAt == nil ? "" : "; trying again"
             note("\(run.title(of: attempt.shard)): attempt \(attempt.number): \(cause)\(again)", in: attempt.run)
@@ -212,7 +222,7 @@ package actor Coordinator {
         }
         runs[id] = run
         pending.changes.append(.jobResolved(record))
-        pending.touched.insert(id)
+        pending.touch(id)
         return .jobResolved(id, job: job, resolution)
     }
 
@@ -221,7 +231,7 @@ package actor Coordinator {
     /// Queues changes that are no decisions of the farm's.
     func store(_ changes: [Change], touching run: RunID? = nil) {
         pending.changes += changes
-        if let run { pending.touched.insert(run) }
+        if let run { pending.touch(run) }
         startWriting()
     }
 
@@ -245,13 +255,22 @@ package actor Coordinator {
             let batch = pending
             pending = Batch()
             // Taken now: this is the state that the batch leads to.
-            let progress = batch.touched.map { ($0, farm.progress(of: $0)) }
+            let wholes = batch.touched.filter(\.value.isWhole).map { ($0.key, farm.progress(of: $0.key)) }
+            let cells = batch.touched.values.filter { !$0.isWhole }.flatMap(\.cells).map { ($0, farm.progress(of: $0)) }
             if !batch.changes.isEmpty { await keeper.commit(batch.changes) }
-            for (run, state) in progress where state != nil { published[run] = state }
+            for (run, state) in wholes where state != nil { published[run] = state }
+            for case (let cell, let state?) in cells { publish(state, of: cell) }
             for deed in batch.deeds { perform(deed) }
-            for run in batch.touched { pulses.changed(run) }
+            for run in batch.touched.keys { pulses.changed(run) }
         }
         isWriting = false
+    }
+
+    private func publish(_ state: Farm.CellProgress, of cell: CellID) {
+        guard let jobs = published[cell.run], jobs.indices.contains(cell.job),
+            jobs[cell.job].indices.contains(cell.cell)
+        else { return }
+        published[cell.run]?[cell.job][cell.cell] = state
     }
 
     private func perform(_ deed: Deed) {
@@ -309,7 +328,7 @@ package actor Coordinator {
         farm.forget(id)
         runs[id] = nil
         published[id] = nil
-        pulses.changed(id)
+        pulses.ended(id)
     }
 
     // MARK: Time

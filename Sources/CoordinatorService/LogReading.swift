@@ -16,12 +16,12 @@ struct LogReading: Sendable {
         let plan = try await people.library.plan(of: run)
         try Self.check(request, plan)
         var offsets: [AttemptID: UInt64] = [:]
-        for await _ in people.pulses.changes(of: run) {
+        try await people.pulses.watch(run) {
             let hasEnded = try await people.stored(run)?.ending != nil
             for attempt in try await attempts(of: run) where Self.isAsked(attempt, request, plan) {
                 try await send(attempt, from: &offsets[attempt, default: 0], plan, to: stream)
             }
-            if !request.follow || hasEnded { break }
+            return !request.follow || hasEnded
         }
         await stream.finish()
     }

@@ -10,8 +10,6 @@ import Workflows
 /// `sheaf.v1.Farm`: what people ask.
 struct People: Sendable {
     static let runsListedMax = 1000
-    /// Between two events of one watcher.
-    static let watchPause = Duration.milliseconds(100)
 
     let coordinator: Coordinator
     let keeper: StoreKeeper
@@ -135,7 +133,7 @@ struct People: Sendable {
         let run = RunID(request.run)
         var known: [String: Proto.CellSummary] = [:]
         var notesSeen = 0
-        for await _ in pulses.changes(of: run) {
+        try await pulses.watch(run) {
             let view = try await view(of: run, who)
             let changed = view.cells.filter { known["\($0.job)/\($0.cell)"] != $0 }
             for cell in changed { known["\(cell.job)/\(cell.cell)"] = cell }
@@ -147,8 +145,7 @@ struct People: Sendable {
                     $0.cells = changed
                     $0.notes = Array(fresh)
                 })
-            if view.summary.state == "ended" { break }
-            try await Task.sleep(for: Self.watchPause)
+            return view.summary.state == "ended"
         }
         await stream.finish()
     }

@@ -9,51 +9,40 @@ extension Farm {
     }
 
     package struct CellProgress: Equatable, Sendable {
-        package var job: Int
-        package var cell: Int
         package var state: CellState
         package var shardsSettled: Int
         /// `nil` until the cell's items are listed.
         package var shardsTotal: Int?
-
-        package init(job: Int, cell: Int, state: CellState, shardsSettled: Int, shardsTotal: Int?) {
-            self.job = job
-            self.cell = cell
-            self.state = state
-            self.shardsSettled = shardsSettled
-            self.shardsTotal = shardsTotal
-        }
     }
 
-    package struct RunProgress: Equatable, Sendable {
-        /// In the order of job and cell; jobs whose matrix is not yet known have none.
-        package var cells: [CellProgress]
-        package var isCancelled: Bool
-
-        package init(cells: [CellProgress], isCancelled: Bool) {
-            self.cells = cells
-            self.isCancelled = isCancelled
-        }
-    }
-
-    /// `nil` for a run that the farm does not hold.
-    package func progress(of id: RunID) -> RunProgress? {
+    /// How far the cells of a run are, by job and cell; a job whose matrix is not yet known has none. `nil` for a run that
+    /// the farm does not hold.
+    package func progress(of id: RunID) -> [[CellProgress]]? {
         guard let slot = runSlots[id] else { return nil }
-        var cells: [CellProgress] = []
-        for (index, job) in runs[slot].jobs.enumerated() {
-            for (cell, planned) in (job.planned.cells ?? []).enumerated() where job.cells.isEmpty {
-                let state = planned.skipped != nil && job.unrun == .waiting ? .skipped : job.unrun
-                let total = job.planned.shards.items == nil ? max(1, job.planned.shards.count) : nil
-                cells.append(CellProgress(job: index, cell: cell, state: state, shardsSettled: 0, shardsTotal: total))
-            }
-            for (cell, state) in job.cells.enumerated() {
-                cells.append(
-                    CellProgress(
-                        job: index, cell: cell, state: shown(state), shardsSettled: state.settled.count,
-                        shardsTotal: state.shards))
-            }
+        return runs[slot].jobs.map { job in
+            guard job.cells.isEmpty else { return job.cells.map(progress) }
+            return (job.planned.cells ?? []).map { progress($0, in: job) }
         }
-        return RunProgress(cells: cells, isCancelled: runs[slot].cancellation != nil)
+    }
+
+    /// How far one cell is; `nil` for one that the farm does not hold.
+    package func progress(of id: CellID) -> CellProgress? {
+        guard let slot = runSlots[id.run], runs[slot].jobs.indices.contains(id.job) else { return nil }
+        let job = runs[slot].jobs[id.job]
+        if job.cells.indices.contains(id.cell) { return progress(job.cells[id.cell]) }
+        guard let cells = job.planned.cells, cells.indices.contains(id.cell) else { return nil }
+        return progress(cells[id.cell], in: job)
+    }
+
+    private func progress(_ cell: CellRecord) -> CellProgress {
+        CellProgress(state: shown(cell), shardsSettled: cell.settled.count, shardsTotal: cell.shards)
+    }
+
+    /// A cell of a job that has not begun, or never will.
+    private func progress(_ cell: PlannedCell, in job: JobRecord) -> CellProgress {
+        CellProgress(
+            state: cell.skipped != nil && job.unrun == .waiting ? .skipped : job.unrun, shardsSettled: 0,
+            shardsTotal: job.planned.shards.items == nil ? max(1, job.planned.shards.count) : nil)
     }
 
     private func shown(_ cell: CellRecord) -> CellState {

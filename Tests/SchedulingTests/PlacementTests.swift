@@ -176,7 +176,7 @@ import Testing
         for index in 0..<100 { stage.join("agent-\(index)", cpus: 100) }
         let leases = stage.submit(1, .one(shards: ShardPlan(count: 10_000))).leases
         #expect(leases.map(\.attempt.shard.shard) == Array(0..<10_000))
-        #expect(stage.farm.progress(of: RunID(1))?.cells.first?.state == .running)
+        #expect(stage.farm.progress(of: RunID(1))?[0].first?.state == .running)
         #expect(stage(.resume) == [])
     }
 }

@@ -38,7 +38,7 @@ import Testing
                 .attemptEnded(lease(1, 2).attempt, Cause(.gpuFault), retryAt: .seconds(1_020)),
             ])
         #expect(stage(.resume) == [])
-        #expect(stage.farm.progress(of: RunID(1))?.cells.first?.shardsSettled == 1)
+        #expect(stage.farm.progress(of: RunID(1))?[0].first?.shardsSettled == 1)
         #expect(stage.farm.lease(of: lease(1, 1).attempt)?.until == stage.now.advanced(by: .seconds(30)))
         stage.join("b", cpus: 8)
         #expect(stage.history.placed == ["3@b"])
@@ -75,7 +75,7 @@ import Testing
         stage.farm.restore(.jobResolved(RunID(2), job: 0, .notReached(reason: "x"), at: .seconds(801)))
         stage.farm.restore(.jobEnded(RunID(2), job: 0, .skipped))
         #expect(stage(.resume) == [.jobReady(RunID(1), job: 0), .runEnded(RunID(2))])
-        #expect(stage.farm.progress(of: RunID(2))?.cells.map(\.state) == [.notReached])
+        #expect(stage.farm.progress(of: RunID(2))?.flatMap { $0.map(\.state) } == [.notReached])
     }
 
     @Test func `goes on with cancelling`() {
