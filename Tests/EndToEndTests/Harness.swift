@@ -118,20 +118,25 @@ final class Running: @unchecked Sendable {
     let ended: AsyncStream<Int32>
     let log: String
 
-    init(_ path: String, _ arguments: [String], environment: [String: String] = [:], log: String) throws {
+    /// - Parameter log: where its standard error goes; `nil`: it is read with the output.
+    init(_ path: String, _ arguments: [String], environment: [String: String] = [:], log: String?) throws {
         let pipe = Pipe()
         let (stream, continuation) = AsyncStream.makeStream(of: String.self)
         let (ended, ending) = AsyncStream.makeStream(of: Int32.self)
         self.ended = ended
-        self.log = log
+        self.log = log ?? ""
         lines = stream.makeAsyncIterator()
         process.executableURL = URL(filePath: path)
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardOutput = pipe
         process.standardInput = FileHandle.nullDevice
-        _ = FileManager.default.createFile(atPath: log, contents: nil)
-        process.standardError = FileHandle(forWritingAtPath: log) ?? FileHandle.standardError
+        if let log {
+            _ = FileManager.default.createFile(atPath: log, contents: nil)
+            process.standardError = FileHandle(forWritingAtPath: log) ?? FileHandle.standardError
+        } else {
+            process.standardError = pipe
+        }
         process.terminationHandler = { process in
             ending.yield(process.terminationStatus)
             ending.finish()

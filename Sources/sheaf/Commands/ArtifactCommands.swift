@@ -41,7 +41,7 @@ extension Commands {
     static let artifactsGet = Command(
         name: "artifacts get", summary: "unpack artifacts of a run into a folder",
         discussion: """
-            Every byte is compared with its digest. An artifact that several shards wrote lies in one folder per shard.
+            Every byte is compared with its digest. Each lies in NAME/CELL, those of one cell's shards in NAME/CELL/SHARD.
 
               sheaf artifacts get r17 --name predictions --into out
             """,
@@ -61,6 +61,9 @@ extension Commands {
                 do {
                     let folder = try Folder(at: into).subfolder(place, creating: true)
                     try await transfer.download(object, into: folder)
+                } catch let error as ArtifactError where error.blame == .user {
+                    throw CommandFailure(
+                        "\(into)/\(place): \(error)", help: "name another folder with --into", exitCode: .usage)
                 } catch {
                     throw CommandFailure("\(into)/\(place): \(error)")
                 }
@@ -116,11 +119,13 @@ extension Commands {
         return (client, part.run, items)
     }
 
-    /// A name that is one path part whatever an attempt called its artifact.
+    /// `name/cell`, with the shard where the cell has several. Each is one path part, whatever its maker called it.
     private static func place(of item: Proto.RunArtifact) -> String {
-        let name = (item.artifact?.name ?? "").map { $0 == "/" || $0 == "\0" ? "_" : $0 }
-        let part = String(name) == "." || String(name) == ".." ? "_" : String(name)
-        return "\(part)/\(item.job)-\(item.cell)-\(item.shard)"
+        let parts = [item.artifact?.name ?? "", item.cell].map { text in
+            let plain = String(text.map { $0 == "/" || $0 == "\0" ? "_" : $0 })
+            return plain.isEmpty || plain == "." || plain == ".." ? "_" : plain
+        }
+        return parts.joined(separator: "/") + (item.shardCount > 1 ? "/\(item.shard)" : "")
     }
 
     private static func digest(_ item: Proto.RunArtifact) -> Digest? {

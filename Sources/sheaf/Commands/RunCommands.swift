@@ -60,8 +60,16 @@ extension Commands {
         _ request: Proto.SubmitRunRequest, _ arguments: Arguments, to client: FarmClient
     ) async throws -> RunID? {
         let folder = arguments.value("tree") ?? Files.folder(of: arguments.operands[0])
-        let answer = try await Farming.failing { () async throws(ClientError) in
-            try await Submitting.submit(request, code: folder, to: client)
+        let answer: Submitting.Answer
+        do throws(ClientError) {
+            answer = try await Submitting.submit(request, code: folder, to: client)
+        } catch {
+            guard !error.isRefusal else { throw Farming.failure(error) }
+            throw CommandFailure(
+                error.problem,
+                help: (error.help.map { "\($0); then " } ?? "")
+                    + "say the same again with --key \(request.key): if the farm has the run already, it is that one",
+                exitCode: .farm)
         }
         for diagnostic in answer.diagnostics {
             let place = "\(diagnostic.file):\(diagnostic.line):\(diagnostic.column)"
