@@ -119,7 +119,7 @@ let package = Package(
         tests("SimulationTests", "Simulation", "Scheduling", "Model"),
         tests("ClientTests", "Client", "Transport", "Artifacts", "Wire", "Model", "Locks"),
         tests("CoordinatorServiceTests", "CoordinatorService", "Storage", "Wire", "Model"),
-        tests("AgentServiceTests", "AgentService", "Artifacts", "Transport", "Wire", "Model", "Locks"),
+        tests("AgentServiceTests", "AgentService", "Artifacts", "Transport", "Wire", "Model", "Locks", "CLinux"),
         tests(
             "WalkthroughTests", "Workflows", "Scheduling", "Storage", "Artifacts", "Queries", "Gates", "Reporting",
             "Wire", "JSON", "Model"),

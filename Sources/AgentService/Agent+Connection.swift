@@ -77,7 +77,6 @@ extension Agent {
             throw LinkError.broken("the farm did not welcome the agent")
         }
         heartbeatEvery = .milliseconds(Int64(max(10, welcome.heartbeatEveryMs)))
-        leaseLength = .milliseconds(Int64(welcome.leaseMs))
         line.set(link)
         tell(.joined(settings.address))
         // What was started while the farm was away.
@@ -86,7 +85,7 @@ extension Agent {
                 .started(
                     .with {
                         $0.attempt = Proto.AttemptRef(attempt)
-                        $0.at = Clock.wall().nanoseconds
+                        $0.at = Instant.wallClock().nanoseconds
                     }))
         }
         return try await withThrowingTaskGroup(of: Bool.self) { group in

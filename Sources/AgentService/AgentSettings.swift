@@ -10,6 +10,10 @@ package struct AgentSettings: Sendable {
     package var workFolder: String
     /// Logs and reports until the farm has them: the agent's alone.
     package var spoolFolder: String
+    /// What attempts have no business in, the agent's identity above all.
+    package var hiddenFolders: [String] = []
+    /// What the owner lets attempts see, though it lies below `/tmp` or a folder that is closed to them.
+    package var shownFolders: [String] = []
     /// What the agent offers at most; `nil`: all that the machine has.
     package var cpus: Int?
     package var memory: ByteCount?
@@ -19,6 +23,8 @@ package struct AgentSettings: Sendable {
     package var stepEnvironment: [(name: String, value: String)] = []
     package var accounts: StepAccounts
     package var keepsWorkspaces = false
+    /// Room on the disk of `workFolder` below which nothing new begins.
+    package var diskFreeMin = ByteCount.gibibytes(1)
 
     package init(
         address: Address, identity: Identity, workFolder: String, spoolFolder: String, accounts: StepAccounts

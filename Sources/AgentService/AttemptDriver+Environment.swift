@@ -137,10 +137,14 @@ extension AttemptDriver {
     /// Finds a program on the steps' own PATH.
     func find(_ name: String, path: String) -> String? {
         if name.contains("/") { return name }
+        let root = place?.enclosure.root ?? ""
         for folder in path.split(separator: ":") where folder.hasPrefix("/") {
             let candidate = folder + "/" + name
-            // Run by the attempt's user: whether that may execute it shows when it does.
-            if let facts = Files.facts(candidate), facts.kind == .file, facts.mode & 0o111 != 0 { return candidate }
+            // Run by the attempt's user: whether that may execute it shows when it does. What lies in a folder of the
+            // attempt's own view is seen through that.
+            for path in [candidate, root + candidate] {
+                if let facts = Files.facts(path), facts.kind == .file, facts.mode & 0o111 != 0 { return candidate }
+            }
         }
         return nil
     }
@@ -172,7 +176,7 @@ extension AttemptDriver {
             process = try StepProcess.start(
                 Program(
                     path: program, arguments: arguments, environment: environment, directory: directory,
-                    account: place.account, mounts: place.mounts),
+                    account: place.account),
                 in: place.enclosure, output: taker ?? { [output] stream, bytes in output.take(stream, bytes) })
         } catch {
             // A folder that is not there, a script without its interpreter: that is the job's, and stays so.

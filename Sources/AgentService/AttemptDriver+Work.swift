@@ -2,6 +2,7 @@ import Artifacts
 import Glibc
 import JSON
 import Model
+import Transport
 import Wire
 
 extension AttemptDriver {
@@ -43,7 +44,7 @@ extension AttemptDriver {
     /// One step, from its condition to its outcome. What goes wrong is the step's failure, never thrown.
     private func take(_ step: Step, _ index: Int) async {
         haltIfStopped()
-        let began = Clock.wall()
+        let began = Instant.wallClock()
         var name = step.name ?? Self.title(of: step)
         var result = AttemptContexts.Finished(outcome: .skipped, conclusion: .skipped, outputs: [])
         var exitCode: Int?
@@ -57,7 +58,7 @@ extension AttemptDriver {
                     $0.outcome = outcome
                     $0.conclusion = conclusion
                     $0.startedAt = began.nanoseconds
-                    $0.endedAt = Clock.wall().nanoseconds
+                    $0.endedAt = Instant.wallClock().nanoseconds
                     $0.exitCode = exitCode.map { Int32(clamping: $0) }
                 })
         }

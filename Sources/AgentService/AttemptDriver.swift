@@ -1,6 +1,7 @@
 import Artifacts
 import Glibc
 import Model
+import Transport
 import Wire
 
 /// Works on one attempt from its assignment to its report: folders, data, environment, steps, results.
@@ -46,7 +47,6 @@ actor AttemptDriver {
         var folder: AttemptFolder
         var enclosure: Enclosure
         var account: Account?
-        var mounts: MountNamespace?
     }
 
     init(_ assignment: Assignment, on host: AttemptHost, log: LogSpool) {
@@ -85,7 +85,7 @@ actor AttemptDriver {
 
     /// Does all of it. Nothing that the attempt started is left when this returns.
     func run() async -> Proto.AttemptReport {
-        report.startedAt = Clock.wall().nanoseconds
+        report.startedAt = Instant.wallClock().nanoseconds
         // Waited for below: it ends when `pokes` does.
         let watching = Task { await keepWatch() }
         do {
@@ -182,15 +182,14 @@ actor AttemptDriver {
         do {
             let name = assignment.id.fileName
             let folder = try AttemptFolder(at: host.attemptsFolder + "/" + name, for: account)
+            if host.views != nil { try folder.makeView() }
             let enclosure = Enclosure(
                 in: host.cgroups, name: name + "-" + host.incarnation, mark: name + "-" + host.incarnation,
                 ownUser: isExclusive ? account?.user : nil,
-                limits: Cgroups.Limits(memory: assignment.memory, processesMax: host.processesMax))
-            var mounts: MountNamespace?
-            if account != nil, let views = host.views {
-                mounts = try MountNamespace(views.mounts(temporary: folder.temporary))
-            }
-            place = Place(folder: folder, enclosure: enclosure, account: account, mounts: mounts)
+                limits: Cgroups.Limits(
+                    memory: assignment.memory, cpus: assignment.cpus, processesMax: host.processesMax),
+                view: host.hasChambers ? host.views?.mounts(for: folder) ?? [] : nil)
+            place = Place(folder: folder, enclosure: enclosure, account: account)
             contexts.workspace = folder.workspace
             contexts.runner = runnerContext(folder)
             try prepareFiles(folder)
@@ -207,7 +206,6 @@ actor AttemptDriver {
         for process in processes { await process.closeOutput() }
         processes = []
         countUsage(place.enclosure)
-        ProcessTable.collectOrphans(except: StepProcess.isWaitedFor)
         place.enclosure.remove()
         if host.keepsWorkspaces {
             output.say("the attempt's folder stays at \(place.folder.path)")
@@ -253,7 +251,7 @@ actor AttemptDriver {
         report.cause = cause.kind.rawValue
         report.code = cause.code.map { Int32($0) }
         report.evidence = String(output.masked(cause.evidence).prefix(Self.evidenceCharactersMax))
-        report.endedAt = Clock.wall().nanoseconds
+        report.endedAt = Instant.wallClock().nanoseconds
         report.annotations = output.annotations.map { annotation in
             .with {
                 $0.level = annotation.level

@@ -19,6 +19,11 @@ struct AttemptFolder: Sendable {
     /// The code tree that `setup` sees.
     var setupTree: String { path + "/setup" }
 
+    /// What the attempt's own view of the file system shows as `/tmp` and `/var/tmp`.
+    var view: String { path + "/view" }
+    var viewTemporary: String { view + "/tmp" }
+    var viewVariableTemporary: String { view + "/var-tmp" }
+
     /// - Parameter path: what stands there from an earlier life is removed first.
     init(at path: String, for account: Account?) throws(AgentError) {
         self.path = path
@@ -29,6 +34,13 @@ struct AttemptFolder: Sendable {
         }
         try Files.makeFolder(path, mode: 0o711)
         for folder in [workspace, home, temporary, files] { try makeOwn(folder) }
+    }
+
+    /// Makes the folders of the attempt's own view. They stay the agent's, like `/tmp` itself: an attempt that could put
+    /// a link where something is mounted later could have it mounted anywhere.
+    func makeView() throws(AgentError) {
+        try Files.makeFolder(view, mode: 0o700)
+        for folder in [viewTemporary, viewVariableTemporary] { try Files.makeFolder(folder, mode: 0o1777) }
     }
 
     /// Makes a folder that belongs to the attempt's user alone.
@@ -70,5 +82,16 @@ extension AttemptID {
     /// `r7-0-3-2-1`: the attempt as one name of a file, a cgroup, a mark.
     var fileName: String {
         "\(run)-\(shard.cell.job)-\(shard.cell.cell)-\(shard.isListing ? "listing" : String(shard.shard))-\(number)"
+    }
+
+    /// The attempt that a name means; `nil` when it means none.
+    init?(fileName: some StringProtocol) {
+        let parts = fileName.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 5, parts[0].hasPrefix("r"), let run = UInt64(parts[0].dropFirst()),
+            let job = Int(parts[1]), let cell = Int(parts[2]),
+            let shard = parts[3] == "listing" ? ShardID.listing : Int(parts[3]), let number = Int(parts[4])
+        else { return nil }
+        self.init(shard: ShardID(run: RunID(run), job: job, cell: cell, shard: shard), number: number)
+        guard self.fileName == fileName else { return nil }
     }
 }

@@ -29,8 +29,12 @@ struct AttemptHost: Sendable {
     var searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     /// Makes part of the names of cgroups: one that was killed is not used again, even by the agent's next life.
     var incarnation: String
-    /// Builds the view of the file system for an attempt; `nil` where the agent may not mount.
+    /// Whether each attempt lives in a chamber of its own; else its processes are found by looking.
+    var hasChambers = Chamber.refusal == nil
+    /// Plans what attempts see of the file system; `nil`: what the agent sees.
     var views: PrivateViews?
+    /// Where there are no chambers.
+    var warden: Warden?
 
     var attemptsFolder: String { workFolder + "/attempts" }
 }

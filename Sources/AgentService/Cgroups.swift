@@ -7,9 +7,11 @@ package struct Cgroups: Sendable {
     /// What an attempt may use; `nil` is no limit.
     package struct Limits: Equatable, Sendable {
         package var memory: ByteCount?
+        package var cpus: Int?
         package var processesMax: Int
-        package init(memory: ByteCount? = nil, processesMax: Int = 8192) {
+        package init(memory: ByteCount? = nil, cpus: Int? = nil, processesMax: Int = 8192) {
             self.memory = memory
+            self.cpus = cpus
             self.processesMax = processesMax
         }
     }
@@ -34,7 +36,7 @@ package struct Cgroups: Sendable {
     package init(name: String) {
         let mounts = Self.mounts(Files.value("/proc/self/mountinfo") ?? "")
         let memberships = Self.memberships(Files.value("/proc/self/cgroup") ?? "")
-        for controller in ["memory", "pids", "freezer", "cpuacct"] {
+        for controller in ["memory", "pids", "freezer", "cpu", "cpuacct"] {
             guard let mount = mounts.first(where: { $0.controllers.contains(controller) }),
                 let path = memberships[controller], let parent = mount.place(of: path)
             else { continue }
@@ -70,6 +72,7 @@ package struct Cgroups: Sendable {
     }
 
     package var isUsable: Bool { unified != nil || !split.isEmpty }
+    package var limitsProcesses: Bool { split["pids"] != nil || unifiedControllers.contains("pids") }
     package var limitsMemory: Bool { split["memory"] != nil || unifiedControllers.contains("memory") }
 
     /// The folders in which groups are made, each once.

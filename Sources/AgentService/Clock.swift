@@ -1,14 +1,19 @@
 import Glibc
 import Model
 
-/// The machine's clocks. Deadlines are kept by the monotonic one, which nobody sets; log lines and reports carry the other.
+/// The machine's monotonic clock, which nobody sets: deadlines are kept by it. Log lines and reports carry the wall clock.
 enum Clock {
-    static func monotonic() -> Instant { read(CLOCK_MONOTONIC) }
-    static func wall() -> Instant { read(CLOCK_REALTIME) }
-
-    private static func read(_ clock: clockid_t) -> Instant {
+    static func monotonic() -> Instant {
         var time = timespec()
-        _ = unsafe clock_gettime(clock, &time)
+        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
+    /// Now as `/proc` counts: in ticks since the machine was started.
+    static func sinceBoot() -> UInt64 {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_BOOTTIME, &time)
+        let ticks = UInt64(max(1, sysconf(CInt(_SC_CLK_TCK))))
+        return UInt64(time.tv_sec) * ticks + UInt64(time.tv_nsec) * ticks / 1_000_000_000
     }
 }

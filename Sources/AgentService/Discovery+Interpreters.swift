@@ -4,30 +4,55 @@ extension Discovery {
     static let interpretersMax = 200
 
     /// Pythons of the system, pyenv, uv and conda that say their version when they are asked; each once.
+    ///
+    /// Whoever will run them asks, in the view that it will have of the file system.
     package func interpreters(remarks: inout [String]) async -> [Interpreter] {
-        var found: [Interpreter] = []
+        await reachable(remarks: &remarks).interpreters
+    }
+
+    /// The same, and the views in which they can be reached.
+    func reachable(remarks: inout [String]) async -> (interpreters: [Interpreter], views: PrivateViews?) {
+        var paths: [(path: String, source: String)] = []
         var seen: Set<String> = []
         for (path, source) in candidates().prefix(Self.interpretersMax) {
             // A dead link resolves to nothing; two names of one file are one interpreter.
             guard let real = Files.resolved(path), Files.isExecutable(real), seen.insert(real).inserted else {
                 continue
             }
-            switch await ask(path) {
-            case .version(let version): found.append(Interpreter(version: version, path: path, source: source))
+            paths.append((path, source))
+        }
+        var all = views
+        for (path, _) in paths where all?.closedInstallations(of: path).isEmpty == false {
+            all?.show(interpreter: path)
+        }
+        var chamber: Chamber?
+        if let all {
+            do throws(AgentError) { chamber = try Chamber(all.mounts(for: nil)) } catch {
+                remarks.append("Pythons below closed folders cannot be used: \(error)")
+            }
+        }
+        var found: [Interpreter] = []
+        var views = views
+        for (path, source) in paths {
+            switch await ask(path, in: chamber) {
+            case .version(let version):
+                found.append(Interpreter(version: version, path: path, source: source))
+                if views?.closedInstallations(of: path).isEmpty == false { views?.show(interpreter: path) }
             case .unreachable:
                 remarks.append("\(path) cannot be used: user \(account?.name ?? "") may not reach it")
             case .silent: remarks.append("\(path) cannot be used: it does not say its version")
             }
         }
-        return found.sorted()
+        return (found.sorted(), views)
     }
 
     private enum Asked { case version(String), unreachable, silent }
 
-    private func ask(_ path: String) async -> Asked {
+    private func ask(_ path: String, in chamber: Chamber?) async -> Asked {
         let script = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
         guard
-            let answer = await Probe.ask(path, ["-I", "-S", "-c", script], account: account, within: .seconds(10))
+            let answer = await Probe.ask(
+                path, ["-I", "-S", "-c", script], account: account, in: chamber, within: .seconds(10))
         else {
             // Without the account it would start: then it is the way there that is closed.
             return account == nil ? .silent : .unreachable

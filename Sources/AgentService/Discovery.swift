@@ -43,27 +43,33 @@ package struct Discovery: Sendable {
     package var places: Places
     /// Who will run what is found: an interpreter that this user cannot reach does not count.
     package var account: Account?
+    /// What that user will see of the file system; `nil`: what this process sees.
+    var views: PrivateViews?
 
-    package init(places: Places = .here(), account: Account? = nil) {
+    package init(places: Places = .here(), account: Account? = nil) { self.init(places: places, account, views: nil) }
+
+    init(places: Places = .here(), _ account: Account?, views: PrivateViews?) {
         self.places = places
         self.account = account
+        self.views = views
     }
 
     /// Everything, with what the owner adds and limits.
     ///
     /// - Parameter remarks: gets what was found and cannot be used, and why.
-    package func capacity(
+    func capacity(
         cpus: Int? = nil, memory: ByteCount? = nil, labels: [String] = [], inputs: [HeldInput] = [],
         remarks: inout [String]
-    ) async -> Capacity {
+    ) async -> (capacity: Capacity, views: PrivateViews?) {
         let gpus = await gpus(remarks: &remarks)
-        let interpreters = await interpreters(remarks: &remarks)
+        let (interpreters, views) = await reachable(remarks: &remarks)
         var all = ["self-hosted", "linux", Self.architecture]
         if !gpus.isEmpty { all.append("gpu") }
         for label in labels.map({ $0.lowercased() }) where !all.contains(label) { all.append(label) }
-        return Capacity(
+        let capacity = Capacity(
             cpus: max(1, min(cpus ?? Int.max, cores())), memory: memory.map { min($0, self.memory()) } ?? self.memory(),
             gpus: gpus, labels: all, interpreters: interpreters, inputs: inputs)
+        return (capacity, views)
     }
 
     /// GitHub's name for the processor.

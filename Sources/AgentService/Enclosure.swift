@@ -3,8 +3,9 @@ import Glibc
 import Locks
 import Model
 
-/// What holds an attempt's processes together, so that all of them can be found, counted and ended: its cgroups where
-/// there are some, and in any case its user, its sessions and the mark in its environment.
+/// What holds an attempt's processes together, so that all of them can be found, counted and ended: a chamber where the
+/// agent may make one, and else its cgroups, its user, its sessions, the mark in its environment, and what falls to the
+/// agent as an orphan.
 final class Enclosure: Sendable {
     /// In every environment of the attempt's processes.
     static let markName = "SHEAF_ATTEMPT"
@@ -15,14 +16,27 @@ final class Enclosure: Sendable {
     private let unified: String?
     private let split: [String: String]
     private let unifiedControllers: Set<String>
-    /// Sessions, which are also the pids of the processes that we started.
+    /// Sessions, which are also the pids of the processes that we started,
     /// with the time when each began: a pid may mean somebody else later.
     private let sessions = Mutex([pid_t: UInt64]())
+    /// What a chamber shows; `nil` where there are none.
+    private let view: [Chamber.Mount]?
+    /// Made when the first process needs it, and anew once everything was killed.
+    private let current = Mutex<Chamber?>(nil)
+    private let began = Clock.sinceBoot()
+
+    /// Attempts without chambers: what has fallen to the agent, and bears no sign of another, may be theirs.
+    private static let sweeping = Mutex(Set<ObjectIdentifier>())
 
     /// - Parameter name: unique in the life of the machine: a group that was killed is not used again.
-    init(in cgroups: Cgroups, name: String, mark: String, ownUser: uid_t?, limits: Cgroups.Limits) {
+    /// - Parameter view: what to mount in the attempt's chambers; `nil` for none: its processes are then found by looking.
+    init(
+        in cgroups: Cgroups, name: String, mark: String, ownUser: uid_t?, limits: Cgroups.Limits,
+        view: [Chamber.Mount]? = nil
+    ) {
         self.mark = mark
         self.ownUser = ownUser
+        self.view = view
         unified = cgroups.unified.map { $0 + "/" + name }.flatMap { Cgroups.makeGroup($0) ? $0 : nil }
         unifiedControllers = cgroups.unifiedControllers
         split = cgroups.split.mapValues { $0 + "/" + name }.filter { Cgroups.makeGroup($0.value) }
@@ -37,7 +51,35 @@ final class Enclosure: Sendable {
                 Cgroups.set("0", in: folder + "/memory.swap.max")
             }
         }
+        if let cpus = limits.cpus {
+            let quota = cpus * Self.cpuPeriodMicroseconds
+            if let folder = split["cpu"] {
+                Cgroups.set(String(Self.cpuPeriodMicroseconds), in: folder + "/cpu.cfs_period_us")
+                Cgroups.set(String(quota), in: folder + "/cpu.cfs_quota_us")
+            } else if let folder = folder(of: "cpu") {
+                Cgroups.set("\(quota) \(Self.cpuPeriodMicroseconds)", in: folder + "/cpu.max")
+            }
+        }
+        if view == nil { _ = Self.sweeping.withLock { $0.insert(ObjectIdentifier(self)) } }
     }
+
+    deinit {
+        if view == nil { _ = Self.sweeping.withLock { $0.remove(ObjectIdentifier(self)) } }
+    }
+
+    private static let cpuPeriodMicroseconds = 100_000
+
+    /// Where a new process of the attempt is to live; `nil` for the agent's own world.
+    func chamber() throws(AgentError) -> Chamber? {
+        guard let view else { return nil }
+        if let chamber = current.withLock({ $0 }) { return chamber }
+        let chamber = try Chamber(view)
+        current.withLock { $0 = chamber }
+        return chamber
+    }
+
+    /// Where the agent finds the attempt's view of the file system; empty for its own.
+    var root: String { current.withLock { $0?.root } ?? "" }
 
     private func folder(of controller: String) -> String? {
         split[controller] ?? (unifiedControllers.contains(controller) ? unified : nil)
@@ -122,16 +164,31 @@ final class Enclosure: Sendable {
         let sessions = Set(
             sessions.withLock { $0 }.filter { pid, started in (table.entries[pid]?.started ?? started) == started }.keys
         )
-        pids.formUnion(table.descendants(of: sessions))
+        let first = current.withLock { $0?.pid }
+        pids.formUnion(table.descendants(of: sessions.union(first.map { [$0] } ?? [])))
         let assignment = "\(Self.markName)=\(mark)"
         for entry in table.entries.values
         where sessions.contains(entry.session) || entry.user == ownUser
-            || (!isKept && ProcessTable.environment(of: entry.pid, has: assignment))
+            || (view == nil && !isKept && ProcessTable.environment(of: entry.pid, has: assignment))
         {
             pids.insert(entry.pid)
         }
-        pids.remove(getpid())
+        if view == nil { pids.formUnion(strays(table)) }
+        pids.subtract([getpid(), first ?? 0])
         return pids.sorted().compactMap { table.entries[$0] }.filter { !$0.isZombie }
+    }
+
+    /// What has fallen to the agent as an orphan without any sign whose it is, and what descends from it. It is this
+    /// attempt's when no other that could have started it lives.
+    private func strays(_ table: ProcessTable) -> Set<pid_t> {
+        let known = Self.sweeping.withLock { $0 }
+        guard known == [ObjectIdentifier(self)] else { return [] }
+        let (own, session) = (getpid(), getsid(0))
+        let strays = table.entries.values.filter {
+            $0.parent == own && $0.session != session && $0.started >= began && !Births.isWaitedFor($0.pid)
+        }
+        let pids = Set(strays.map(\.pid))
+        return pids.union(table.descendants(of: pids))
     }
 
     func signalAll(_ number: CInt) {
@@ -143,6 +200,15 @@ final class Enclosure: Sendable {
     /// - Returns: what the kernel would not let die (a process stuck in a driver); the agent must not hide it.
     func killAll(within most: Duration = .seconds(10)) -> [ProcessTable.Entry] {
         let deadline = Clock.monotonic().advanced(by: most)
+        if view != nil {
+            let chamber = current.withLock { chamber in
+                defer { chamber = nil }
+                return chamber
+            }
+            // Nothing of the attempt lives elsewhere.
+            guard let chamber, !chamber.end(within: most) else { return [] }
+            return members()
+        }
         if let unified { Cgroups.set("1", in: unified + "/cgroup.kill") }
         var pause: UInt32 = 500
         while true {
@@ -151,6 +217,7 @@ final class Enclosure: Sendable {
             let members = members()
             for entry in members { ProcessTable.signal(SIGKILL, to: entry) }
             if let freezer = split["freezer"] { Cgroups.set("THAWED", in: freezer + "/freezer.state") }
+            Births.collectOrphans()
             if members.isEmpty || Clock.monotonic() > deadline { return members }
             usleep(pause)
             pause = min(pause * 2, 20_000)

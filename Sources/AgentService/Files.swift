@@ -13,6 +13,7 @@ enum Files {
         var modified: Instant
         var mode: mode_t
         var user: uid_t
+        var group: gid_t
         var device: UInt64
         var inode: UInt64
     }
@@ -33,7 +34,7 @@ enum Files {
         return Facts(
             kind: kind, sizeBytes: Int(raw.st_size), modified: Instant(nanoseconds: modified),
             mode: raw.st_mode & 0o7777,
-            user: raw.st_uid, device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino))
+            user: raw.st_uid, group: raw.st_gid, device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino))
     }
 
     static func exists(_ path: String) -> Bool { facts(path, followingLinks: false) != nil }

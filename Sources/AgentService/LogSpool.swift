@@ -1,6 +1,7 @@
 import Glibc
 import Locks
 import Model
+import Transport
 
 /// An attempt's log, kept on the agent's disk until the farm has it: lines of `<nanoseconds> <o|e|s> <text>`.
 ///
@@ -39,12 +40,34 @@ final class LogSpool: Sendable {
         self.path = path
         self.bytesMax = bytesMax
         descriptor = raw
-        let end = lseek(raw, 0, SEEK_END)
-        state.withLock { $0.bytes = UInt64(max(0, end)) }
+        let end = Self.mend(raw)
+        state.withLock { $0.bytes = end }
         (growth, grown) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     deinit { close(descriptor) }
+
+    /// Cuts off a line that an agent's earlier life was killed at: what comes next must not run on behind it.
+    ///
+    /// - Returns: the log's length.
+    private static func mend(_ raw: CInt) -> UInt64 {
+        let end = UInt64(max(0, lseek(raw, 0, SEEK_END)))
+        var kept = end
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while kept > 0 {
+            let start = kept - min(kept, UInt64(buffer.count))
+            let count = unsafe pread(raw, &buffer, Int(kept - start), off_t(start))
+            // A log that cannot be read is not sent either.
+            guard count == Int(kept - start) else { return end }
+            if let newline = buffer[..<count].lastIndex(of: UInt8(ascii: "\n")) {
+                kept = start + UInt64(newline) + 1
+                break
+            }
+            kept = start
+        }
+        if kept < end, ftruncate(raw, off_t(kept)) != 0 { return end }
+        return kept
+    }
 
     var bytes: UInt64 { state.withLock { $0.bytes } }
     var isComplete: Bool { state.withLock { $0.isComplete } }
@@ -52,7 +75,7 @@ final class LogSpool: Sendable {
     var isDiskFull: Bool { state.withLock { $0.failure == ENOSPC || $0.failure == EDQUOT } }
 
     /// Adds lines, each without its newline. Beyond the limit they are counted and dropped.
-    func append(_ lines: [[UInt8]], _ source: Source, at time: Instant = Clock.wall()) {
+    func append(_ lines: [[UInt8]], _ source: Source, at time: Instant = Instant.wallClock()) {
         guard !lines.isEmpty else { return }
         let stamp = Array("\(time.nanoseconds) \(source.rawValue) ".utf8)
         state.withLock { state in

@@ -14,11 +14,13 @@ enum Probe {
     /// - Returns: `nil` when the program does not start, or had to be killed at the limit.
     static func ask(
         _ path: String, _ arguments: [String], environment: [String] = ["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"],
-        account: Account? = nil, within most: Duration = .seconds(10), bytesMax: Int = 1 << 20
+        account: Account? = nil, in chamber: Chamber? = nil, within most: Duration = .seconds(10),
+        bytesMax: Int = 1 << 20
     ) async -> Answer? {
         let box = Taken()
         let program = Program(
-            path: path, arguments: [path] + arguments, environment: environment, directory: "/", account: account)
+            path: path, arguments: [path] + arguments, environment: environment, directory: "/", account: account,
+            chamber: chamber)
         // A program that cannot start answers nothing.
         guard
             let process = try? StepProcess.start(

@@ -63,20 +63,4 @@ struct ProcessTable {
         guard Self.entry(entry.pid)?.started == entry.started else { return }
         _ = clinux_pidfd_signal(descriptor, number)
     }
-
-    /// Collects orphans of ended attempts that fell to this process because it is PID 1 of a container.
-    ///
-    /// - Parameter isOurs: children that somebody here waits for; those are left alone.
-    static func collectOrphans(except isOurs: (pid_t) -> Bool) {
-        // Elsewhere, children that nobody here waits for are somebody else's in this process.
-        guard getpid() == 1 else { return }
-        var seen: Set<pid_t> = []
-        while true {
-            let pid = clinux_peek_ended_child()
-            // The kernel shows the same child again until it is collected.
-            guard pid > 0, seen.insert(pid).inserted, !isOurs(pid) else { return }
-            var ended = clinux_exit()
-            _ = unsafe clinux_collect(pid, -1, &ended)
-        }
-    }
 }

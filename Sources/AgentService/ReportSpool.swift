@@ -23,26 +23,38 @@ struct ReportSpool: Sendable {
         Files.remove(logPath(attempt))
     }
 
-    /// What an earlier life of this agent has left to report. Logs of attempts that died with it are removed.
-    ///
+    /// What an earlier life of this agent has left behind.
+    struct Leftovers: Sendable {
+        var reports: [(attempt: AttemptID, report: Proto.AttemptReport)] = []
+        /// Attempts that ended with the agent, before they could report: they left a log alone.
+        var logs: [AttemptID] = []
+    }
+
     /// - Parameter remarks: gets what cannot be read.
-    func leftovers(remarks: inout [String]) -> [(attempt: AttemptID, report: Proto.AttemptReport)] {
-        var found: [(AttemptID, Proto.AttemptReport)] = []
-        for name in Files.names(in: folder) where name.hasSuffix(".report") {
+    func leftovers(remarks: inout [String]) -> Leftovers {
+        var found = Leftovers()
+        let names = Files.names(in: folder)
+        for name in names where name.hasSuffix(".report") {
             let path = folder + "/" + name
             do {
                 let bytes = try Files.read(path, bytesMax: Self.reportBytesMax)
                 let report = try Proto.AttemptReport(decoding: bytes, limits: .large)
                 guard let attempt = try report.attempt?.meaning() else { continue }
-                found.append((attempt, report))
+                found.reports.append((attempt, report))
             } catch {
                 remarks.append("\(path) cannot be read and is left where it is: \(error)")
             }
         }
-        let kept = Set(found.map { $0.0.fileName + ".log" })
-        for name in Files.names(in: folder) where name.hasSuffix(".log") && !kept.contains(name) {
-            Files.remove(folder + "/" + name)
+        let reported = Set(found.reports.map { $0.attempt.fileName + ".log" })
+        for name in names where name.hasSuffix(".log") && !reported.contains(name) {
+            guard let attempt = AttemptID(fileName: name.dropLast(4)) else {
+                remarks.append("\(folder)/\(name) is no log of an attempt and is left where it is")
+                continue
+            }
+            found.logs.append(attempt)
         }
-        return found.sorted { $0.0 < $1.0 }
+        found.reports.sort { $0.attempt < $1.attempt }
+        found.logs.sort()
+        return found
     }
 }

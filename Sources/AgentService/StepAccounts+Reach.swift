@@ -1,10 +1,11 @@
 extension StepAccounts {
-    /// The topmost folder above a path that attempts' users cannot pass; `nil` when none is closed to them.
+    /// The topmost folder above a path that attempts' users cannot pass; `nil` when none is closed to them, or each
+    /// attempt has a view of the file system in which it is opened.
     package func closedFolder(above path: String) -> String? {
         switch self {
-        // A user that the owner named may have been let in by its group.
-        case .own, .user: nil
-        case .pool: PrivateViews.closedFolder(above: path)
+        case .own: nil
+        case .user(let account): Chamber.refusal == nil ? nil : PrivateViews.closedFolder(above: path, to: account)
+        case .pool: Chamber.refusal == nil ? nil : PrivateViews.closedFolder(above: path, to: nil)
         }
     }
 }

@@ -3,50 +3,6 @@ import Glibc
 import Locks
 import Model
 
-/// Who steps are, when that is not the agent itself.
-package struct Account: Hashable, Sendable {
-    package var user: UInt32
-    package var group: UInt32
-    /// Supplementary groups: those of GPU devices, for example.
-    package var groups: [UInt32]
-    /// For `USER` and `LOGNAME`.
-    package var name: String
-
-    package init(user: UInt32, group: UInt32, groups: [UInt32] = [], name: String) {
-        self.user = user
-        self.group = group
-        self.groups = groups
-        self.name = name
-    }
-}
-
-/// A program to start.
-struct Program: Sendable {
-    var path: String
-    /// The first is the program's own name.
-    var arguments: [String]
-    /// `NAME=value`.
-    var environment: [String]
-    var directory: String?
-    var account: Account?
-    var fileMask: mode_t = 0o022
-    /// A mount namespace to live in.
-    var mounts: MountNamespace?
-
-    /// One string for the kernel may hold no more; more than that fails with a sentence instead of a number.
-    static let argumentBytesMax = 128 << 10
-}
-
-/// How a process ended.
-struct ProcessExit: Equatable, Sendable {
-    enum How: Equatable, Sendable {
-        case code(Int)
-        case signal(Int)
-    }
-    var how: How
-    var cpuNanoseconds: UInt64
-}
-
 /// A running program, in a session of its own, whose output is read by a thread of its own.
 ///
 /// The end of its pipes is not its end, nor the other way round: children may hold them open. So its exit is what its
@@ -73,10 +29,6 @@ final class StepProcess: Sendable {
         var overWaiters: [CheckedContinuation<Void, Never>] = []
     }
 
-    /// Children of this process that somebody waits for.
-    private static let living = Mutex(Set<pid_t>())
-    static func isWaitedFor(_ pid: pid_t) -> Bool { living.withLock { $0.contains(pid) } }
-
     /// - Parameter output: gets the bytes as they come, on the process's thread, both streams one after the other. While
     ///   it works nothing is read, so a slow taker slows the program down and no memory fills.
     static func start(
@@ -85,26 +37,20 @@ final class StepProcess: Sendable {
     ) throws(AgentError) -> StepProcess {
         let doors = try enclosure?.openDoors() ?? []
         defer { for raw in doors { close(raw) } }
+        var program = program
+        if program.chamber == nil { program.chamber = try enclosure?.chamber() }
         let pipes = try pipePair()
         let null = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
         defer { for raw in [null] + pipes.map(\.write) { close(raw) } }
         let wake = clinux_eventfd()
-        var spawned = unsafe clinux_spawned()
-        // Held over the birth, so that a child that ends at once is already known as waited for.
-        let result: (CInt, String) = living.withLock { living in
-            let code = unsafe birth(program, doors: doors, input: null, output: pipes.map(\.write), &spawned)
-            if code == 0 { unsafe living.insert(spawned.pid) }
-            return unsafe (code, spawned.failed.map { unsafe String(cString: $0) } ?? "start")
-        }
-        guard result.0 == 0 else {
+        let born: (pid: pid_t, pidfd: CInt)
+        do throws(AgentError) {
+            born = try Births.spawn(program, doors: doors, input: null, output: pipes[0].write, error: pipes[1].write)
+        } catch {
             for raw in pipes.map(\.read) + [wake] { close(raw) }
-            if result.1 == "execute the program" || result.1 == "enter the working directory" {
-                let place = result.1 == "execute the program" ? program.path : program.directory ?? ""
-                throw .system("\(result.1) \(place)", -result.0)
-            }
-            throw .system("\(result.1) for \(program.path)", -result.0)
+            throw error
         }
-        let process = unsafe StepProcess(pid: spawned.pid, pidfd: spawned.pidfd, wake: wake)
+        let process = StepProcess(pid: born.pid, pidfd: born.pidfd, wake: wake)
         enclosure?.joined(by: process.pid)
         startThread("step-\(process.pid)") {
             process.read(pipes.map(\.read), output)
@@ -205,12 +151,8 @@ final class StepProcess: Sendable {
     }
 
     private func collect() {
-        var raw = clinux_exit()
-        let answer = unsafe clinux_collect(pid, pidfd, &raw)
-        guard answer != -EAGAIN else { return }
-        _ = Self.living.withLock { $0.remove(pid) }
-        let how: ProcessExit.How = raw.was_signalled != 0 ? .signal(Int(raw.code)) : .code(Int(raw.code))
-        state.withLock { $0.exit = ProcessExit(how: answer == 0 ? how : .code(255), cpuNanoseconds: raw.cpu_ns) }
+        guard let exit = Births.collect(pid, pidfd) else { return }
+        state.withLock { $0.exit = exit }
     }
 
     private func finish() {
@@ -223,7 +165,7 @@ final class StepProcess: Sendable {
         for waiter in waiters { waiter.resume(returning: exit) }
     }
 
-    // MARK: The birth
+    // MARK: Pipes
 
     private static func pipePair() throws(AgentError) -> [(read: CInt, write: CInt)] {
         let first = try pipe()
@@ -240,59 +182,4 @@ final class StepProcess: Sendable {
         guard answer == 0 else { throw .system("make a pipe", -answer) }
         return (ends[0], ends[1])
     }
-
-    private static func birth(
-        _ program: Program, doors: [CInt], input: CInt, output: [CInt], _ spawned: inout clinux_spawned
-    ) -> CInt {
-        unsafe withCStrings(program.arguments) { arguments in
-            unsafe withCStrings(program.environment) { environment in
-                unsafe program.path.withCString { path in
-                    unsafe withOptionalCString(program.directory) { directory in
-                        unsafe doors.withUnsafeBufferPointer { doors in
-                            unsafe (program.account?.groups ?? []).withUnsafeBufferPointer { groups in
-                                var request = unsafe clinux_spawn_request()
-                                unsafe request.path = path
-                                unsafe request.arguments = arguments
-                                unsafe request.environment = environment
-                                unsafe request.directory = directory
-                                unsafe request.input = input
-                                unsafe request.output = output[0]
-                                unsafe request.error = output[1]
-                                unsafe request.file_mask = program.fileMask
-                                unsafe request.cgroups = doors.baseAddress
-                                unsafe request.cgroup_count = doors.count
-                                unsafe request.mounts = program.mounts?.descriptor ?? -1
-                                if let account = program.account {
-                                    unsafe request.changes_user = 1
-                                    unsafe request.user = account.user
-                                    unsafe request.group = account.group
-                                    unsafe request.groups = groups.baseAddress
-                                    unsafe request.group_count = groups.count
-                                }
-                                return unsafe clinux_spawn(&request, &spawned)
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// An array of C strings that ends with a null pointer. Strings are cut at a zero byte: none can hold one.
-func withCStrings<Result>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
-) -> Result {
-    var pointers: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) }
-    unsafe pointers.append(nil)
-    defer { unsafe pointers.forEach { unsafe free($0) } }
-    return unsafe pointers.withUnsafeBufferPointer { buffer in
-        guard let start = buffer.baseAddress else { preconditionFailure("an array with a null pointer is not empty") }
-        return unsafe body(start)
-    }
-}
-
-private func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> Result) -> Result {
-    guard let text else { return body(nil) }
-    return unsafe text.withCString { unsafe body($0) }
 }

@@ -24,8 +24,11 @@ enum { STACK_BYTES = 128 << 10 };
 
 typedef struct {
     const clinux_spawn_request *request;
+    // Of the mounts' sources, opened in the child; -1 where there is none.
+    int *sources;
     const char *failed;
     int error;
+    size_t failed_mount;
 } birth;
 
 static int fail(birth *birth, const char *what) {
@@ -38,6 +41,56 @@ static int above_standard(int descriptor) {
     return descriptor < 3 ? fcntl(descriptor, F_DUPFD, 3) : descriptor;
 }
 
+// "/proc/self/fd/" and a number.
+static void write_descriptor_path(char *text, int descriptor) {
+    char digits[12];
+    int count = 0;
+    do digits[count++] = (char)('0' + descriptor % 10);
+    while ((descriptor /= 10) > 0);
+    strcpy(text, "/proc/self/fd/");
+    char *end = text + strlen(text);
+    while (count > 0) *end++ = digits[--count];
+    *end = 0;
+}
+
+static int mount_one(const clinux_mount *m, int source) {
+    char path[40];
+    struct stat facts;
+    switch (m->kind) {
+    case CLINUX_MOUNT_BIND:
+        write_descriptor_path(path, source);
+        return mount(path, m->target, NULL, MS_BIND | MS_REC, NULL);
+    case CLINUX_MOUNT_TMPFS: return mount("tmpfs", m->target, "tmpfs", MS_NOSUID | MS_NODEV, m->data);
+    case CLINUX_MOUNT_FOLDER:
+        if (mkdir(m->target, 0755) == 0) return 0;
+        if (errno != EEXIST) return -1;
+        // Through somebody else's link the next mount would land anywhere.
+        if (lstat(m->target, &facts) == 0 && S_ISDIR(facts.st_mode) && facts.st_uid == geteuid()) return 0;
+        errno = EPERM;
+        return -1;
+    case CLINUX_MOUNT_PROC: return mount("proc", m->target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+    default: errno = EINVAL; return -1;
+    }
+}
+
+// In a new mount namespace. What the machine mounts later still shows here, and nothing from here shows there.
+static int mount_all(birth *birth) {
+    const clinux_spawn_request *r = birth->request;
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0) return -1;
+    for (size_t i = 0; i < r->mount_count; i++) {
+        if (r->mounts[i].kind != CLINUX_MOUNT_BIND) continue;
+        birth->failed_mount = i;
+        const char *source = r->mounts[i].source ? r->mounts[i].source : r->mounts[i].target;
+        if ((birth->sources[i] = open(source, O_PATH | O_CLOEXEC)) < 0) return -1;
+    }
+    for (size_t i = 0; i < r->mount_count; i++) {
+        birth->failed_mount = i;
+        if (mount_one(&r->mounts[i], birth->sources[i]) != 0) return -1;
+    }
+    birth->failed_mount = r->mount_count;
+    return 0;
+}
+
 static int be_born(void *argument) {
     birth *birth = argument;
     const clinux_spawn_request *r = birth->request;
@@ -46,11 +99,19 @@ static int be_born(void *argument) {
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
     for (int number = 1; number < _NSIG; number++) sigaction(number, &action, NULL);
+    if (r->ignores_children) {
+        action.sa_handler = SIG_IGN;
+        sigaction(SIGCHLD, &action, NULL);
+    }
 
     if (setsid() < 0) return fail(birth, "begin a session");
     for (size_t i = 0; i < r->cgroup_count; i++)
         if (write(r->cgroups[i], "0", 1) != 1) return fail(birth, "join the cgroup");
-    if (r->mounts >= 0 && setns(r->mounts, CLONE_NEWNS) != 0) return fail(birth, "enter the mount namespace");
+    if (r->segment_namespace > 0 && setns(r->segment_namespace, CLONE_NEWIPC) != 0)
+        return fail(birth, "enter the namespace of memory segments");
+    if (r->mount_namespace > 0 && setns(r->mount_namespace, CLONE_NEWNS) != 0)
+        return fail(birth, "enter the mount namespace");
+    if (r->founds_namespaces && mount_all(birth) != 0) return fail(birth, "mount");
     for (size_t i = 0; i < r->limit_count; i++) {
         struct rlimit limit = {.rlim_cur = r->limits[i].value, .rlim_max = r->limits[i].value};
         if (setrlimit(r->limits[i].resource, &limit) != 0) return fail(birth, "set a limit");
@@ -97,18 +158,52 @@ static pid_t borrow(int (*body)(void *), void *argument, int flags, int *pidfd) 
     return pid;
 }
 
+// The calling thread's next children are born into the namespace of processes.
+static int enter_process_namespace(int namespace, int *before) {
+    *before = -1;
+    if (namespace <= 0) return 0;
+    if ((*before = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)) < 0) return -1;
+    if (setns(namespace, CLONE_NEWPID) == 0) return 0;
+    int error = errno;
+    close(*before);
+    errno = error;
+    return -1;
+}
+
 int clinux_spawn(const clinux_spawn_request *request, clinux_spawned *spawned) {
-    birth birth = {.request = request, .failed = NULL, .error = 0};
-    int pidfd = -1;
-    pid_t pid = borrow(be_born, &birth, CLONE_PIDFD, &pidfd);
-    if (pid < 0) {
+    birth birth = {.request = request, .failed_mount = request->mount_count};
+    spawned->failed_mount = request->mount_count;
+    birth.sources = malloc((request->mount_count + 1) * sizeof *birth.sources);
+    if (birth.sources == NULL) {
         spawned->failed = "make a process";
-        return -errno;
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < request->mount_count; i++) birth.sources[i] = -1;
+    int flags = CLONE_PIDFD, pidfd = -1, before = -1;
+    if (request->founds_namespaces) flags |= CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC;
+    if (enter_process_namespace(request->process_namespace, &before) != 0) {
+        int error = errno;
+        free(birth.sources);
+        spawned->failed = "enter the process namespace";
+        return -error;
+    }
+    pid_t pid = borrow(be_born, &birth, flags, &pidfd);
+    int error = errno;
+    if (before >= 0) {
+        // Else whatever this thread starts next would be somebody else's child.
+        if (setns(before, CLONE_NEWPID) != 0) abort();
+        close(before);
+    }
+    free(birth.sources);
+    if (pid < 0) {
+        spawned->failed = request->founds_namespaces ? "make namespaces" : "make a process";
+        return -error;
     }
     if (birth.failed != NULL) {
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
         close(pidfd);
         spawned->failed = birth.failed;
+        spawned->failed_mount = birth.failed_mount;
         return -birth.error;
     }
     spawned->pid = pid;
@@ -144,103 +239,11 @@ int clinux_pidfd_signal(int pidfd, int signal) {
 
 int clinux_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? -errno : 0; }
 
-pid_t clinux_peek_ended_child(void) {
-    siginfo_t info;
-    memset(&info, 0, sizeof info);
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return 0;
-    return info.si_pid;
-}
-
 int clinux_pipe(int ends[2], int bytes) {
     if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
     // Only a wish: an unprivileged user's pipes have a common limit.
     fcntl(ends[0], F_SETPIPE_SZ, bytes);
     return 0;
-}
-
-typedef struct {
-    const clinux_mount *mounts;
-    size_t count;
-    int *sources;
-    int descriptor;
-    int error;
-    size_t failed;
-} surroundings;
-
-// "/proc/self/fd/" and a number.
-static void write_descriptor_path(char *text, int descriptor) {
-    char digits[12];
-    int count = 0;
-    do digits[count++] = (char)('0' + descriptor % 10);
-    while ((descriptor /= 10) > 0);
-    strcpy(text, "/proc/self/fd/");
-    char *end = text + strlen(text);
-    while (count > 0) *end++ = digits[--count];
-    *end = 0;
-}
-
-static int mount_one(const clinux_mount *m, int source) {
-    char path[40];
-    switch (m->kind) {
-    case CLINUX_MOUNT_BIND:
-        write_descriptor_path(path, source);
-        return mount(path, m->target, NULL, MS_BIND | MS_REC, NULL);
-    case CLINUX_MOUNT_TMPFS: return mount("tmpfs", m->target, "tmpfs", MS_NOSUID | MS_NODEV, m->data);
-    case CLINUX_MOUNT_OVERLAY: return mount("overlay", m->target, "overlay", MS_NOSUID | MS_NODEV, m->data);
-    case CLINUX_MOUNT_FOLDER: return mkdir(m->target, 0755) == 0 || errno == EEXIST ? 0 : -1;
-    case CLINUX_MOUNT_READ_ONLY:
-        return mount(NULL, m->target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL);
-    default: errno = EINVAL; return -1;
-    }
-}
-
-static int surround(void *argument) {
-    surroundings *s = argument;
-    s->failed = s->count;
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
-        s->error = errno;
-        _exit(1);
-    }
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->mounts[i].kind != CLINUX_MOUNT_BIND) continue;
-        const char *source = s->mounts[i].source ? s->mounts[i].source : s->mounts[i].target;
-        if ((s->sources[i] = open(source, O_PATH | O_CLOEXEC)) < 0) {
-            s->error = errno;
-            s->failed = i;
-            _exit(1);
-        }
-    }
-    for (size_t i = 0; i < s->count; i++) {
-        if (mount_one(&s->mounts[i], s->sources[i]) != 0) {
-            s->error = errno;
-            s->failed = i;
-            _exit(1);
-        }
-    }
-    s->descriptor = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-    if (s->descriptor < 0) s->error = errno;
-    _exit(s->descriptor < 0);
-}
-
-int clinux_mount_namespace(const clinux_mount *mounts, size_t count, size_t *failed) {
-    surroundings s = {.mounts = mounts, .count = count, .descriptor = -1, .error = 0, .failed = count};
-    s.sources = malloc((count + 1) * sizeof *s.sources);
-    if (s.sources == NULL) return -ENOMEM;
-    for (size_t i = 0; i < count; i++) s.sources[i] = -1;
-    // The table of descriptors is shared, so what the child opens is ours. Mounts below the sources' descriptors: the
-    // namespace was unshared first, so they name places in the new one.
-    pid_t pid = borrow(surround, &s, CLONE_FILES, NULL);
-    int error = pid < 0 ? errno : s.error;
-    if (pid > 0) while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
-    for (size_t i = 0; i < count; i++)
-        if (s.sources[i] >= 0) close(s.sources[i]);
-    free(s.sources);
-    *failed = s.failed;
-    if (error != 0) {
-        if (s.descriptor >= 0) close(s.descriptor);
-        return -error;
-    }
-    return s.descriptor;
 }
 
 int clinux_clear_marks(int descriptor) {

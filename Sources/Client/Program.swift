@@ -29,7 +29,6 @@ enum Program {
                 request.output = ends[1]
                 request.error = null
                 request.file_mask = 0o022
-                request.mounts = -1
                 return clinux_spawn(&request, &spawned)
             }
         }

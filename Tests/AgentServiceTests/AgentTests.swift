@@ -23,8 +23,10 @@ private final class Foreman: Sendable {
         /// How often a report is put off because the farm cannot now.
         var refusedReports = 0
         var admit: @Sendable (PeerIdentity) -> LinkStatus? = { _ in nil }
-        /// Never stores a report: the agent keeps it.
+        /// Never stores a report or a log: the agent keeps both.
         var isDeaf = false
+        /// How the first report is refused for good.
+        var refusal: LinkStatus?
     }
 
     let farm: FakeFarm
@@ -36,7 +38,8 @@ private final class Foreman: Sendable {
         self.events = events
         let logs = LogBook()
         self.logs = logs
-        let drops = Mutex((dropped: settings.droppedReports, refused: settings.refusedReports))
+        let drops = Mutex(
+            (dropped: settings.droppedReports, refused: settings.refusedReports, refusal: settings.refusal))
         farm = try await FakeFarm(admitting: settings.admit) { stream, method in
             switch method {
             case Proto.Agents.Work.name:
@@ -66,9 +69,16 @@ private final class Foreman: Sendable {
                         return drops.refused >= 0
                     }
                     if isRefused { throw LinkStatus(.unavailable, "the disk is full") }
+                    let refusal = drops.withLock { drops in
+                        defer { drops.refusal = nil }
+                        return drops.refusal
+                    }
+                    if let refusal { throw refusal }
                     heard.yield(.reported(report))
                     return .with { $0.counted = true }
                 }
+            case Proto.Agents.AppendLog.name where settings.isDeaf:
+                while true { try await Task.sleep(for: .seconds(3600)) }
             case Proto.Agents.AppendLog.name:
                 while let chunk = try await stream.receive(Proto.LogChunk.self) {
                     let end = logs.add(chunk)
@@ -95,13 +105,23 @@ private final class Foreman: Sendable {
     }
 
     var log: String { logs.text }
+
+    /// Waits until the log holds a text.
+    func logged(_ text: String) async throws {
+        for await _ in logs.growth where log.contains(text) { return }
+    }
 }
 
 private final class LogBook: Sendable {
     private let bytes = Mutex([UInt8]())
+    private let grown: AsyncStream<Void>.Continuation
+    let growth: AsyncStream<Void>
+
+    init() { (growth, grown) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
 
     func add(_ chunk: Proto.LogChunk) -> UInt64 {
-        bytes.withLock { bytes in
+        defer { grown.yield() }
+        return bytes.withLock { bytes in
             // What is repeated after a lost connection is not written twice.
             let known = bytes.count - Int(chunk.offset)
             if known >= 0, known < chunk.lines.count { bytes += chunk.lines.dropFirst(known) }
@@ -125,12 +145,14 @@ private final class LogBook: Sendable {
         deinit { Files.removeTree(path) }
     }
 
+    private var spool: String { folder.path + "/spool" }
+
     private func agent(
         _ foreman: Foreman, cpus: Int = 2, tell: @escaping @Sendable (AgentEvent) -> Void = { _ in }
     ) async throws -> Agent {
         var settings = AgentSettings(
             address: foreman.farm.server.addresses[0], identity: foreman.farm.agent, workFolder: folder.path + "/work",
-            spoolFolder: folder.path + "/spool", accounts: .own)
+            spoolFolder: spool, accounts: .own)
         settings.cpus = cpus
         return try await Agent.make(settings, tell: tell)
     }
@@ -204,26 +226,83 @@ private final class LogBook: Sendable {
         try await running.value
     }
 
-    @Test func `a report outlives the agent that made it`() async throws {
+    /// An agent's life that ends with a report and a log that nobody took.
+    private func unheard(_ script: String) async throws {
         var settings = Foreman.Settings()
         settings.isDeaf = true
         let deaf = try await Foreman(settings)
-        do {
-            let ended = AsyncStream.makeStream(of: Void.self)
-            let agent = try await agent(deaf) { if case .attemptEnded = $0 { ended.continuation.finish() } }
-            let running = Task { try await agent.run() }
-            let (_, stream) = try await deaf.joined()
-            try await stream.send(offer(1, "exit 4"))
-            for await _ in ended.stream {}
-            running.cancel()
-            try await running.value
-        }
+        let ended = AsyncStream.makeStream(of: Void.self)
+        let agent = try await agent(deaf) { if case .attemptEnded = $0 { ended.continuation.finish() } }
+        let running = Task { try await agent.run() }
+        let (_, stream) = try await deaf.joined()
+        try await stream.send(offer(1, script))
+        for await _ in ended.stream {}
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func `a report and its log outlive the agent that made them, the log first`() async throws {
+        try await unheard("seq 1 20000; echo last words; exit 4")
+        let path = spool + "/r1-0-0-0-1.log"
+        let kept = try Files.read(path, bytesMax: 64 << 20)
+        // As if the agent had been killed while it wrote.
+        try Files.write(kept + Array("1234567890 o half a li".utf8), to: path)
         let foreman = try await Foreman()
         let agent = try await agent(foreman)
         let running = Task { try await agent.run() }
         let (joined, _) = try await foreman.joined()
         #expect(joined.holds.map(\.run) == [1])
-        #expect(try await foreman.reported().code == 4)
+        let report = try await foreman.reported()
+        #expect(report.code == 4)
+        #expect(foreman.log == String(decoding: kept, as: UTF8.self), "the whole log, whole lines, before the report")
+        #expect(report.logBytes == UInt64(kept.count))
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func `what an attempt said until its agent was killed is not lost`() async throws {
+        try Files.makeFolder(spool, mode: 0o700)
+        try Files.write("17 o epoch 1\n18 o epoch 2\n19 o epo", to: spool + "/r3-0-2-listing-2.log")
+        try Files.write("no log of an attempt", to: spool + "/notes.log")
+        let remarks = Mutex([String]())
+        let foreman = try await Foreman()
+        let agent = try await agent(foreman) { event in
+            if case .remark(let text) = event { remarks.withLock { $0.append(text) } }
+        }
+        let running = Task { try await agent.run() }
+        let (joined, stream) = try await foreman.joined()
+        #expect(joined.holds.isEmpty, "nobody works on it any more")
+        try await foreman.logged("the agent was ended while it worked on this attempt")
+        #expect(foreman.log.hasPrefix("17 o epoch 1\n18 o epoch 2\n"))
+        #expect(!foreman.log.contains("epo\n") && !foreman.log.contains("19 o"))
+        #expect(remarks.withLock { $0.contains { $0.contains("notes.log is no log of an attempt") } })
+        // The log is forgotten once the farm has it; an offer's work shows that the agent has gone on.
+        try await stream.send(offer(1, "true"))
+        #expect(try await foreman.reported().cause == "passed")
+        #expect(!Files.exists(spool + "/r3-0-2-listing-2.log") && Files.exists(spool + "/notes.log"))
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func `a report that the farm refuses for good becomes one that it can take, and the owner hears of it`()
+        async throws
+    {
+        var settings = Foreman.Settings()
+        settings.refusal = LinkStatus(.conflict, "the report names 5fd3, which the agent has not put")
+        let remarks = Mutex([String]())
+        let foreman = try await Foreman(settings)
+        let agent = try await agent(foreman) { event in
+            if case .remark(let text) = event { remarks.withLock { $0.append(text) } }
+        }
+        let running = Task { try await agent.run() }
+        let (_, stream) = try await foreman.joined()
+        try await stream.send(offer(1, "exit 3"))
+        let report = try await foreman.reported()
+        #expect(report.cause == "agent_fault" && report.artifacts.isEmpty && report.metrics == nil)
+        #expect(
+            report.evidence.hasPrefix("the attempt ended as exit:3, and the farm refused its report: the report names"),
+            "\(report.evidence)")
+        #expect(remarks.withLock { $0.contains { $0.contains("does not take the report of r1/0/0/0#1") } })
         running.cancel()
         try await running.value
     }
@@ -236,5 +315,29 @@ private final class LogBook: Sendable {
         await #expect(throws: AgentError.farm("the farm refuses this agent: node7 was revoked")) {
             try await agent.run()
         }
+    }
+}
+
+@Suite struct `An offer` {
+    private let capacity = Capacity(
+        cpus: 8, memory: .gibibytes(16),
+        gpus: ["GPU-a", "GPU-b"].map { GPU(uuid: $0, model: "H200", memory: .gibibytes(141)) })
+
+    @Test(arguments: [
+        (Share(cpus: 4, memory: .gibibytes(8), gpus: ["GPU-b"]), nil),
+        (Share(cpus: 4), nil),
+        (Share(cpus: 5), "4 of 8 cores are in use"),
+        (
+            Share(cpus: 1, memory: .gibibytes(9)),
+            "8 GiB of 16 GiB of memory are promised to others, and 9 GiB are wanted"
+        ),
+        (Share(cpus: 1, gpus: ["GPU-b", "GPU-a"]), "GPU GPU-a is in use"),
+        (Share(cpus: 1, gpus: ["GPU-c"]), "this agent has no GPU GPU-c; was it taken out, or divided anew?"),
+    ])
+    func `is taken where it fits, and declined in words where it does not`(wanted: Share, refusal: String?) {
+        let others = [
+            Share(cpus: 1, memory: .gibibytes(8), gpus: ["GPU-a"]), Share(cpus: 3), Share(),
+        ]
+        #expect(wanted.refusal(of: capacity, beside: others) == refusal)
     }
 }

@@ -48,6 +48,18 @@ final class Workshop: Sendable {
 
     deinit { Files.removeTree(path) }
 
+    /// Another workshop, with a private view of the file system.
+    ///
+    /// - Parameter shown: what attempts see beside their own folder.
+    func withViews(shown: [String] = []) async throws -> Workshop {
+        let account = try #require(host.accounts.probe)
+        return try await Workshop(cgroups: host.cgroups, accounts: host.accounts) {
+            $0.views = PrivateViews(
+                attempts: $0.attemptsFolder, hidden: [$0.spoolFolder], shown: [$0.workFolder + "/environments"] + shown,
+                account: account)
+        }
+    }
+
     /// Begins an attempt of these steps.
     func begin(
         _ steps: [Step] = [], logBytesMax: Int = Limits.logBytesMax, shard: Int = 0,

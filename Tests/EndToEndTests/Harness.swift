@@ -1,5 +1,16 @@
 import Foundation
+import Glibc
 import Testing
+
+/// Whom an agent of a test runs as, and its steps.
+enum AgentUser: CaseIterable, Sendable {
+    /// As root, where the tests are; anywhere, steps are the agent's own user.
+    case sameForSteps
+    case oneForEachAttempt, unprivileged
+
+    /// Whether this test may start such an agent.
+    var isPossible: Bool { self == .sameForSteps || geteuid() == 0 }
+}
 
 /// The binary, run as people run it: a farm of real processes on loopback, in a folder of its own.
 final class RealFarm {
@@ -56,15 +67,30 @@ final class RealFarm {
 
     /// Starts an agent; it enrols the first time. Returns once it has joined.
     func startAgent(
-        _ name: String, cpus: Int = 1, _ more: String..., environment: [String: String] = [:]
+        _ name: String, cpus: Int = 1, _ more: String..., environment: [String: String] = [:],
+        as user: AgentUser = .sameForSteps
     ) async throws {
-        var arguments = [
-            "agent", "--home", folder + "/agents/\(name)/home", "--work", folder + "/agents/\(name)/work", "--cpus",
-            "\(cpus)", "--same-user",
+        var command = [
+            Self.sheaf, "agent", "--home", folder + "/agents/\(name)/home", "--work", folder + "/agents/\(name)/work",
+            "--cpus", "\(cpus)",
         ]
-        if agents[name] == nil { arguments += ["--token-file", try await token("agent", name)] }
+        if agents[name] == nil {
+            let token = try await token("agent", name)
+            command += ["--token-file", token]
+            if user == .unprivileged {
+                try FileManager.default.createDirectory(
+                    atPath: folder + "/agents/\(name)", withIntermediateDirectories: true)
+                for path in [folder + "/agents/\(name)", token] { chown(path, 65_534, 65_534) }
+            }
+        }
+        switch user {
+        case .sameForSteps: command.append("--same-user")
+        case .oneForEachAttempt: break
+        case .unprivileged:
+            command = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] + command
+        }
         let process = try Running(
-            Self.sheaf, arguments + more, environment: environment, log: folder + "/\(name).log")
+            command[0], command.dropFirst() + more, environment: environment, log: folder + "/\(name).log")
         agents[name] = process
         _ = try await process.line(with: "joined")
     }
@@ -228,4 +254,15 @@ struct Finished {
 struct Failure: Error, CustomStringConvertible {
     var description: String
     init(_ description: String) { self.description = description }
+}
+
+/// Processes that live, whose command line holds a text.
+func living(_ mark: String) -> [Int32] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { Int32($0) }.filter { pid in
+        guard pid != getpid(), let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") else {
+            return false
+        }
+        return String(decoding: line, as: UTF8.self).contains(mark)
+    }
 }

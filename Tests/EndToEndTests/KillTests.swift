@@ -71,6 +71,40 @@ import Testing
     }
 }
 
+/// What an agent's attempts started ends with the agent, long before anybody starts it again.
+@Suite struct `An agent that is killed` {
+    @Test(.timeLimit(.minutes(2)), arguments: AgentUser.allCases.filter(\.isPossible))
+    func `leaves no process behind`(user: AgentUser) async throws {
+        // An unprivileged agent finds what still bears its mark.
+        let mark = "1000.\(UInt32.random(in: 100_000...999_999))"
+        let shedding = user == .unprivileged ? "setsid" : "setsid env -i"
+        try await withFarm { farm in
+            try await farm.startAgent("one", as: user)
+            let workflow = try farm.write(
+                "code/eval.yml",
+                """
+                sheaf: 1
+                on: workflow_dispatch
+                jobs:
+                  eval:
+                    runs-on: self-hosted
+                    steps:
+                      - run: |
+                          (\(shedding) /bin/sh -c 'trap "" TERM; (sleep \(mark) &) ; sleep \(mark)' &)
+                          sleep \(mark) & stopped=$!
+                          while [ "$(grep -alz '^\(mark)' /proc/[0-9]*/cmdline 2>/dev/null | wc -l)" -lt 3 ]; do :; done
+                          kill -STOP $stopped
+                          exec sleep \(mark)
+                """)
+            let submitted = try await farm.sheaf("submit", workflow)
+            #expect(submitted.status == 0, "\(submitted.error)")
+            while living("sleep\0\(mark)").count < 4 { await Task.yield() }
+            await farm.killAgent("one")
+            while !living("sleep\0\(mark)").isEmpty { await Task.yield() }
+        }
+    }
+}
+
 /// Two fifos: one tells what has begun, the other lets it go on.
 final class Gate: @unchecked Sendable {
     // Only the reader's thread touches `descriptor` until `close`.

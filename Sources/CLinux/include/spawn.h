@@ -10,6 +10,24 @@ typedef struct {
     uint64_t value;
 } clinux_limit;
 
+enum {
+    // The same files at another place; with `source` = NULL, what stood at the target before all of this.
+    CLINUX_MOUNT_BIND = 1,
+    // An empty folder in memory; `data` are its mount options.
+    CLINUX_MOUNT_TMPFS = 2,
+    // Makes a folder within what was mounted before. One that is there must be a folder of ours.
+    CLINUX_MOUNT_FOLDER = 3,
+    // The processes of the namespace.
+    CLINUX_MOUNT_PROC = 4,
+};
+
+typedef struct {
+    int kind;
+    const char *source;
+    const char *target;
+    const char *data;
+} clinux_mount;
+
 // What to start. Strings and arrays need to live only during the call.
 typedef struct {
     // Absolute.
@@ -32,8 +50,15 @@ typedef struct {
     size_t cgroup_count;
     const clinux_limit *limits;
     size_t limit_count;
-    // A descriptor of a mount namespace, or -1.
-    int mounts;
+    // Namespaces to live in: descriptors of their files in /proc/<pid>/ns, or 0 for the caller's own.
+    int mount_namespace, process_namespace, segment_namespace;
+    // When not 0, the process lives in new ones instead and is the first of them: the others end when it does. In the
+    // new view of the file system these were mounted, in order. Sources of binds are opened before anything is covered.
+    int founds_namespaces;
+    const clinux_mount *mounts;
+    size_t mount_count;
+    // When not 0, its ended children need nobody who collects them.
+    int ignores_children;
 } clinux_spawn_request;
 
 typedef struct {
@@ -42,6 +67,8 @@ typedef struct {
     int pidfd;
     // What failed, as a static text; NULL when the program runs.
     const char *failed;
+    // Which of the mounts failed; their count when none did.
+    size_t failed_mount;
 } clinux_spawned;
 
 // Starts a process in a session of its own, with default signal handling and an empty signal mask. The calling thread
@@ -65,35 +92,9 @@ int clinux_pidfd_signal(int pidfd, int signal);
 
 // Orphaned descendants become children of this process instead of init's.
 int clinux_become_subreaper(void);
-// The next child that has ended and was not collected, left as it is; 0 when there is none.
-pid_t clinux_peek_ended_child(void);
 
 // A pipe whose ends are closed on exec; `bytes` is the wanted capacity, granted as far as the kernel does.
 int clinux_pipe(int ends[2], int bytes);
-
-enum {
-    // The same files at another place; with `source` = NULL, the place as it was before all of this.
-    CLINUX_MOUNT_BIND = 1,
-    // An empty folder in memory; `data` are its mount options.
-    CLINUX_MOUNT_TMPFS = 2,
-    // `data` names the layers.
-    CLINUX_MOUNT_OVERLAY = 3,
-    // Makes an empty folder, within what was mounted before.
-    CLINUX_MOUNT_FOLDER = 4,
-    // Makes the mount at `target` read-only.
-    CLINUX_MOUNT_READ_ONLY = 5,
-};
-
-typedef struct {
-    int kind;
-    const char *source;
-    const char *target;
-    const char *data;
-} clinux_mount;
-
-// A new mount namespace in which these were mounted, in order; the caller's own is left alone. Sources of binds are
-// opened before anything is covered. A descriptor, or a negative errno and the position of what failed.
-int clinux_mount_namespace(const clinux_mount *mounts, size_t count, size_t *failed);
 
 // Removes the immutable and append-only marks of an open file. 0, or a negative errno.
 int clinux_clear_marks(int descriptor);

@@ -22,6 +22,9 @@ extension Commands {
             .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
             .value(
                 "input", "FOLDER=MANIFEST", repeats: true, "data to offer, with its manifest as sha256sum writes it"),
+            .value(
+                "show", "FOLDER", repeats: true,
+                "a folder below /tmp or a closed one that attempts see all the same: wheels, models"),
             .value("pass-env", "NAME", repeats: true, "a variable of this process that every step gets: PIP_INDEX_URL"),
             .value("step-user", "USER", "run all attempts as this user (as root; a user per attempt by default)"),
             .flag("same-user", "run attempts as the agent's own user: they could read its key"),
@@ -101,6 +104,8 @@ extension Commands {
         var settings = AgentSettings(
             address: address, identity: identity, workFolder: absolute(work),
             spoolFolder: absolute(home + "/spool"), accounts: accounts)
+        settings.hiddenFolders = [absolute(home)]
+        settings.shownFolders = arguments.all("show").map(absolute)
         settings.cpus = try arguments.number("cpus", in: 1...4096)
         if let text = arguments.value("memory") {
             guard let memory = ByteCount(text), memory > .zero else {

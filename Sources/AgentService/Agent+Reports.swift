@@ -1,0 +1,212 @@
+import Model
+import Transport
+import Wire
+
+extension Agent {
+    /// How long a report waits for the last lines of its log. A log is no evidence: no verdict waits for a slow one.
+    static let logFirstMax = Duration.seconds(20)
+
+    /// Takes over what an earlier life of this agent has left behind: reports, which still count, and logs.
+    func adopt(_ leftovers: ReportSpool.Leftovers) {
+        for (attempt, report) in leftovers.reports {
+            var entry = Held(share: Share(), leaseUntil: .distantFuture, report: report)
+            do throws(AgentError) { entry.log = try LogSpool(at: spool.logPath(attempt)) } catch {
+                tell(.remark("the log of \(attempt) is lost to its report: \(error)"))
+            }
+            entry.log?.complete()
+            held[attempt] = entry
+        }
+        for attempt in leftovers.logs {
+            let log: LogSpool
+            do throws(AgentError) { log = try LogSpool(at: spool.logPath(attempt)) } catch {
+                tell(.remark("the log of \(attempt) is lost: \(error)"))
+                continue
+            }
+            log.say("the agent was ended while it worked on this attempt")
+            log.complete()
+            orphanedLogs[attempt] = Task {
+                // Cancelled when the agent stops, or gets the attempt again: then the log is kept.
+                guard await self.send(log, of: attempt) else { return }
+                self.orphanedLogs[attempt] = nil
+                self.spool.forget(attempt)
+            }
+        }
+    }
+
+    // MARK: Reports
+
+    func finished(_ id: AttemptID, _ report: Proto.AttemptReport) {
+        guard held[id] != nil else { return }
+        held[id]?.share = Share()
+        held[id]?.driver = nil
+        held[id]?.report = report
+        keep(report, of: id)
+        tell(.attemptEnded(id, Cause.Kind(rawValue: report.cause) ?? .agentFault))
+        startDelivery(of: id)
+    }
+
+    private func keep(_ report: Proto.AttemptReport, of id: AttemptID) {
+        do throws(AgentError) { try spool.keep(report, of: id) } catch {
+            // It is still in memory: only a restart of the agent would lose it.
+            tell(.remark("the report of \(id) cannot be kept on disk: \(error)"))
+        }
+    }
+
+    func startDelivery(of id: AttemptID) {
+        // Nobody would wait for it any more; the report is on disk for the agent's next life.
+        guard !isStopping else { return }
+        if held[id]?.logging == nil { held[id]?.logging = Task { await self.sendLog(of: id) } }
+        held[id]?.delivering = Task { await self.deliver(id) }
+    }
+
+    /// Sends the log's last lines, then the report until the farm has answered, then what of the log is still missing.
+    private func deliver(_ id: AttemptID) async {
+        await settleLog(of: id, within: Self.logFirstMax)
+        guard let report = held[id]?.report, !Task.isCancelled else { return }
+        do {
+            try await deliver(report, of: id)
+        } catch is CancellationError {
+            return
+        } catch {
+            tell(.remark("the farm does not take the report of \(id): \(error)"))
+            // Without an answer the shard would wait for ever: the agent would go on to renew its lease.
+            let instead = Self.replacement(for: report, refused: "\(error)")
+            held[id]?.report = instead
+            keep(instead, of: id)
+            do {
+                try await deliver(instead, of: id)
+            } catch is CancellationError {
+                return
+            } catch {
+                tell(.remark("the farm does not take a report of \(id) without results either: \(error)"))
+            }
+        }
+        await settleLog(of: id, within: .seconds(3_600))
+        if !Task.isCancelled { drop(id) }
+    }
+
+    /// Repeats a report until the farm has it.
+    ///
+    /// - Throws: `AgentError.farm` when the farm refuses it for good.
+    private func deliver(_ report: Proto.AttemptReport, of id: AttemptID) async throws {
+        // Without end: a farm whose disk is full for an hour must not lose what an attempt came to.
+        let stored = try await host.objects.repeating(refusalsMax: .max) { [line] in
+            let link = try await line.link()
+            do {
+                return try await link.call(Proto.Agents.Report.self, report, urgency: .control, limits: .large)
+            } catch let error as LinkError {
+                if FarmLine.isLoss(error) { line.lost(link) }
+                throw error
+            }
+        }
+        if !stored.counted {
+            tell(.remark("the farm did not count the report of \(id): another attempt took its place"))
+        }
+    }
+
+    /// A report without anything that a farm could refuse: it says that the attempt's results could not be handed over.
+    static func replacement(for report: Proto.AttemptReport, refused reason: String) -> Proto.AttemptReport {
+        .with {
+            $0.attempt = report.attempt
+            $0.cause = Cause.Kind.agentFault.rawValue
+            let own = Cause.Kind(rawValue: report.cause).map { Cause($0, code: report.code.map(Int.init)).label }
+            $0.evidence = String(
+                "the attempt ended as \(own ?? "something unknown"), and the farm refused its report: \(reason)"
+                    .prefix(AttemptDriver.evidenceCharactersMax))
+            $0.startedAt = report.startedAt
+            $0.endedAt = report.endedAt
+            $0.steps = report.steps
+            $0.usage = report.usage
+            $0.logBytes = report.logBytes
+        }
+    }
+
+    func drop(_ id: AttemptID) {
+        held[id]?.logging?.cancel()
+        held[id] = nil
+        spool.forget(id)
+        if held.isEmpty { onIdle?() }
+    }
+
+    // MARK: Logs
+
+    private static let logPartBytes = 256 << 10
+
+    /// Sends the log of a held attempt as it grows.
+    func sendLog(of id: AttemptID) async {
+        guard let log = held[id]?.log else { return }
+        _ = await send(log, of: id)
+    }
+
+    /// Sends a log as it grows, from where the farm has it, over as many connections as that takes.
+    ///
+    /// - Returns: whether the farm has all of it, or takes no more.
+    private func send(_ log: LogSpool, of id: AttemptID) async -> Bool {
+        while !Task.isCancelled {
+            do {
+                let link = try await line.link()
+                do {
+                    try await send(log, of: id, over: link)
+                    return true
+                } catch let error as LinkError {
+                    if case .status(let status) = error, !status.mayPass {
+                        tell(.remark("the farm does not take the log of \(id): \(status)"))
+                        return true
+                    }
+                    if FarmLine.isLoss(error) { line.lost(link) } else { try await Task.sleep(for: .seconds(1)) }
+                }
+            } catch {
+                return false
+            }
+        }
+        return false
+    }
+
+    private func send(_ log: LogSpool, of id: AttemptID, over link: Link) async throws {
+        let stream = try await link.open(Proto.Agents.AppendLog.self, urgency: .bulk)
+        var offset = held[id]?.logSent ?? 0
+        while true {
+            let isLast = log.isComplete
+            // Nothing more can be read from a spool that fails: what was sent is what there is.
+            while let part = try? log.read(from: offset, most: Self.logPartBytes), !part.isEmpty {
+                try await stream.send(
+                    Proto.LogChunk.with {
+                        $0.attempt = Proto.AttemptRef(id)
+                        $0.offset = offset
+                        $0.lines = part
+                    })
+                guard let stored = try await stream.receive(Proto.LogStored.self) else { return }
+                guard stored.offset != offset else {
+                    throw LinkError.status(LinkStatus(.invalid, "it stores no more of the log than \(offset) bytes"))
+                }
+                // Further on when an earlier connection, or life, had sent it; back when the farm has lost some.
+                offset = stored.offset
+                held[id]?.logSent = offset
+            }
+            if isLast { break }
+            // Ends when the log is complete.
+            var growth = log.growth.makeAsyncIterator()
+            _ = await growth.next(isolation: self)
+            try Task.checkCancellation()
+        }
+        await stream.finish()
+    }
+
+    /// Waits until the farm has all of the log, as far as it takes it, or the time is over.
+    private func settleLog(of id: AttemptID, within most: Duration) async {
+        guard let logging = held[id]?.logging else { return }
+        await withTaskGroup(of: Void.self) { group in
+            let (ended, end) = AsyncStream.makeStream(of: Void.self)
+            // Ends with the log, whoever still waits for it.
+            Task {
+                await logging.value
+                end.finish()
+            }
+            group.addTask { for await _ in ended {} }
+            // Cancelled when the log was sent first.
+            group.addTask { try? await Task.sleep(for: most) }
+            _ = await group.next()
+            group.cancelAll()
+        }
+    }
+}
