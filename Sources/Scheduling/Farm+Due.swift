@@ -75,7 +75,7 @@ extension Farm {
             case .queued(let classIndex, let since) = returned.phase, returned.nextCheck <= now
         else { return }
         let waited = returned.waited + reading(place) - since
-        if let again = recheck(waited, place) {
+        if let again = recheck(waited, place, classes[classIndex].requirement) {
             self[cell: place].returned[shard]?.nextCheck = again
             return timers.add(.queued(attempt), at: again)
         }
@@ -89,7 +89,7 @@ extension Farm {
             !self[cell: place].fresh.isEmpty, self[cell: place].nextCheck <= now
         else { return }
         let waited = reading(place) - self[cell: place].freshSince
-        if let again = recheck(waited, place) {
+        if let again = recheck(waited, place, classes[base.classIndex].requirement) {
             self[cell: place].nextCheck = again
             return timers.add(.fresh(cell), at: again)
         }
@@ -102,8 +102,14 @@ extension Farm {
         }
     }
 
-    /// When to look again; `nil` when the cell's queue timeout has passed. One that is held back waits for no agent.
-    private func recheck(_ waited: Int64, _ place: Place) -> Instant? {
+    /// When to look again; `nil` when the cell's queue timeout has passed. One that is held back waits for no agent, and one
+    /// whose job keeps the agents busy waits for its turn: unless no agent could take it in any case.
+    private func recheck(_ waited: Int64, _ place: Place, _ requirement: Requirement) -> Instant? {
+        var waited = waited
+        if unmet(requirement) == nil {
+            let sinceTurn = self[job: place].worked > 0 ? .zero : self[job: place].lastWorked.duration(to: now)
+            waited = min(waited, sinceTurn.wholeNanoseconds)
+        }
         let left = self[cell: place].planned.queueTimeout.wholeNanoseconds - waited
         return left <= 0 ? nil : now.advanced(by: max(.nanoseconds(left), .seconds(1)))
     }

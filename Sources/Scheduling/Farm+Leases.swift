@@ -40,7 +40,7 @@ extension Farm {
                 continue
             }
             leases[attempt.shard]?.until = max(lease.until, now.advanced(by: settings.lease))
-            leases[attempt.shard]?.isAcknowledged = true
+            acknowledge(lease, of: attempt.shard)
             held.append(attempt)
             if lease.cancelledAt != nil { cancelled.append(attempt) }
         }
@@ -52,10 +52,17 @@ extension Farm {
         }
     }
 
+    /// Notes that the agent has taken the lease: it named it.
+    private mutating func acknowledge(_ lease: LeaseRecord, of shard: ShardID) {
+        guard !lease.isAcknowledged, let place = place(of: shard.cell) else { return }
+        leases[shard]?.isAcknowledged = true
+        self[job: place].worked += 1
+    }
+
     mutating func start(_ attempt: AttemptID, by agent: AgentID) {
         hear(agent)
         guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
-        leases[attempt.shard]?.isAcknowledged = true
+        acknowledge(lease, of: attempt.shard)
         guard lease.startedAt == nil else { return }
         leases[attempt.shard]?.startedAt = now
         effects.append(.attemptStarted(attempt, at: now))
@@ -199,12 +206,8 @@ extension Farm {
 
     /// Takes a lease out of the books and gives the agent back what it used.
     mutating func release(_ shard: ShardID, at place: Place) {
-        guard let lease = leases.removeValue(forKey: shard) else { return }
-        agents[lease.agent].leases.remove(shard)
+        guard let lease = letGo(shard, at: place) else { return }
         agents[lease.agent].giveBack(lease)
-        owners[lease.owner].cpus -= lease.cpus
-        owners[lease.owner].gpus -= lease.devices.count
-        self[cell: place].leased.remove(shard.shard)
         if self[cell: place].leased.isEmpty { countActive(place, -1) }
         relist(place)
         if agents[lease.agent].isOnline { free(lease.agent) } else { departed.append(lease.agent) }

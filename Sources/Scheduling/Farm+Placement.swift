@@ -189,6 +189,23 @@ extension Farm {
         owners[lease.owner].cpus += lease.cpus
         owners[lease.owner].gpus += lease.devices.count
         self[cell: place].leased.insert(shard.shard)
+        if let startedAt = lease.startedAt {
+            self[job: place].lastWorked = max(self[job: place].lastWorked, startedAt)
+        }
+    }
+
+    /// Takes a lease out of those books.
+    mutating func letGo(_ shard: ShardID, at place: Place) -> LeaseRecord? {
+        guard let lease = leases.removeValue(forKey: shard) else { return nil }
+        agents[lease.agent].leases.remove(shard)
+        owners[lease.owner].cpus -= lease.cpus
+        owners[lease.owner].gpus -= lease.devices.count
+        self[cell: place].leased.remove(shard.shard)
+        if lease.isAcknowledged {
+            self[job: place].worked -= 1
+            self[job: place].lastWorked = now
+        }
+        return lease
     }
 
     func lease(of shard: ShardID, _ lease: LeaseRecord) -> Lease {

@@ -109,12 +109,7 @@ extension Farm {
     }
 
     private mutating func letGo(_ shard: ShardID, _ place: Place) {
-        guard let lease = leases.removeValue(forKey: shard) else { return }
-        agents[lease.agent].leases.remove(shard)
-        owners[lease.owner].cpus -= lease.cpus
-        owners[lease.owner].gpus -= lease.devices.count
-        self[cell: place].leased.remove(shard.shard)
-        departed.append(lease.agent)
+        if let lease = letGo(shard, at: place) { departed.append(lease.agent) }
     }
 
     private mutating func restoreEnd(of attempt: AttemptID, _ cause: Cause, retryAt: Instant?) {

@@ -64,6 +64,10 @@ struct JobRecord: Sendable {
     var lanes: [Lane] = []
     /// Cells with a leased shard.
     var cellsActive = 0
+    /// Its shards that agents work on: an offer is not enough, for it may be declined.
+    var worked = 0
+    /// When it last had one.
+    var lastWorked = Instant.epoch
     /// Runs while `max-parallel` lets a further cell start.
     var open = Stopwatch()
 

@@ -155,6 +155,37 @@ import Testing
         #expect(stage.pass(.seconds(2)).placed == ["0@a"])
     }
 
+    @Test func `waits for its turn while its own job keeps the agents busy`() {
+        var stage = Stage()
+        stage.join("a", cpus: 1)
+        stage.submit(1, .one(cells: [cell(.minutes(5))], shards: ShardPlan(count: 3)))
+        for number in 0..<3 {
+            #expect(stage.work(.minutes(40)).compactMap(\.settlement).isEmpty)
+            stage.finish(shard(number))
+        }
+        #expect(stage.leases.isEmpty)
+    }
+
+    @Test func `times out in a job that keeps others busy when no agent could take it`() {
+        var stage = Stage()
+        stage.join("a", cpus: 1)
+        stage.submit(1, .one(cells: [cell(.minutes(5)), cell(.minutes(5), labels: ["gpu"])]))
+        let settled = stage.work(.minutes(6)).compactMap(\.settlement)
+        #expect(settled.map(\.cell.cell) == [1])
+        #expect(settled.map(\.cause.evidence) == ["no agent took it in 5 min: no agent has label gpu"])
+    }
+
+    @Test func `times out when another run keeps the agents busy for too long`() {
+        var stage = Stage()
+        stage.join("a", cpus: 1)
+        stage.submit(1, .one(cells: [cell(.minutes(5))]))
+        stage.submit(2, .one(cells: [cell(.minutes(5))]))
+        let settled = stage.work(.minutes(6)).compactMap(\.settlement)
+        #expect(settled.map(\.cell.run) == [RunID(2)])
+        #expect(
+            settled.first?.cause.evidence.hasSuffix("every agent that could was busy, or paused after a fault") == true)
+    }
+
     @Test func `keeps its waiting time over declined offers`() {
         var stage = Stage()
         stage.join("a")
