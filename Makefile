@@ -1,9 +1,10 @@
 # make demo   installs what it needs, builds, runs the main job on real input
 # make test   installs what it needs, builds, passes the tests (one alone: make test FILTER='settles at most once')
-# make deep   long simulations and properties (SECONDS_MAX bounds the whole in seconds)
+# make deep   sanitizers, fuzzing, chaos, long simulations and properties (SECONDS_MAX bounds the whole in seconds)
+# make fuzz   one reader of strangers' bytes under libFuzzer: make fuzz TARGET=json SECONDS=600 (all of them without TARGET)
 SHELL := /bin/bash
 .DEFAULT_GOAL := test
-.PHONY: demo test deep build release lint format proto dependencies clean
+.PHONY: demo test deep fuzz build release lint format proto dependencies clean
 
 # Debian packages: what the build links, then what the tests and the demo call.
 PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev libboost-dev pkg-config \
@@ -43,6 +44,9 @@ demo: release
 
 deep: dependencies
 	.ci/deep
+
+fuzz: dependencies
+	.ci/fuzz $(or $(TARGET),all) $(or $(SECONDS),60)
 
 # Writes Sources/Wire/Generated anew from proto/sheaf.proto.
 proto: dependencies

@@ -127,6 +127,31 @@ let package = Package(
             name: "EndToEndTests", dependencies: ["sheaf", "Artifacts", "JSON", "Model"], path: "Tests/EndToEndTests",
             exclude: ["python_agent"], swiftSettings: strict),
         tests("TidyTests"),
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "Workflows", "Expressions", "Gates", "Masking", "JSON", "Wire", "Transport", "Artifacts",
+                "AgentService", "Model",
+            ],
+            path: "Tests/Fuzz", exclude: ["Driver", "Corpus", "Dictionaries", "make_seeds.py"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// `make fuzz` asks for one program more: what Tests/Fuzz reads, under libFuzzer, with every room watched by it. The
+// variable is the folder of the compiler's libclang_rt.fuzzer_no_main (docs/decisions/0009-testing-by-machines.md).
+if let library = Context.environment["SHEAF_FUZZ"] {
+    let rooms = package.targets.first { $0.name == "FuzzTests" }?.dependencies ?? []
+    package.targets.removeAll { $0.type == .test }
+    package.targets.append(
+        .executableTarget(
+            name: "sheaf-fuzz", dependencies: rooms, path: "Tests/Fuzz",
+            exclude: ["Corpus", "CorpusTests.swift", "Dictionaries", "make_seeds.py"], swiftSettings: strict,
+            linkerSettings: [
+                .unsafeFlags(["-L\(library)"]), .linkedLibrary(":libclang_rt.fuzzer_no_main-x86_64.a"),
+                .linkedLibrary("stdc++"),
+            ]))
+    for target in package.targets where target.type != .system && !["CLinux", "CStatistics"].contains(target.name) {
+        target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
+    }
+}

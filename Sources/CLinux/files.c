@@ -2,7 +2,13 @@
 #include "files.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 
 int clinux_start_writeback(int descriptor) {
     return sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE) == 0 ? 0 : -errno;
+}
+
+int clinux_lock_file(int descriptor) {
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(descriptor, F_OFD_SETLK, &whole) == 0 ? 0 : -errno;
 }

@@ -39,11 +39,13 @@ package final class CoordinatorServer: Sendable {
 
     /// Opens the state, goes on where an earlier process stopped, and listens.
     ///
+    /// - Parameter remark: is told, in a sentence, what the operator should know while it runs.
     /// - Parameter failed: ends the process when the store fails.
     /// - Throws: `CoordinatorError`, `StorageError`, `ArtifactError`, `CertificateError` or `LinkError`, each in words for
     ///   the operator.
     package static func start(
-        _ settings: Settings, failed: @escaping @Sendable (StorageError) -> Never
+        _ settings: Settings, remark: @escaping @Sendable (String) -> Void = { _ in },
+        failed: @escaping @Sendable (StorageError) -> Never
     ) async throws -> CoordinatorServer {
         let folder = settings.state
         try PrivateFile.makeFolder(folder)
@@ -54,7 +56,7 @@ package final class CoordinatorServer: Sendable {
         let (authority, isNew) = try openAuthority(folder)
         let identity = try openIdentity(folder, authority)
         let clock = FarmClock()
-        let keeper = StoreKeeper(storage, failed: failed)
+        let keeper = StoreKeeper(storage, remark: remark, failed: failed)
         let roster = Roster(authority: authority, keeper: keeper, clock: clock)
         try await roster.load()
         let logs = LogStore(folder: folder + "/logs")

@@ -32,7 +32,12 @@ package actor LogStore {
         var sent = fresh.startIndex
         while sent < fresh.endIndex {
             let count = fresh[sent...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            guard count > 0 || errno == EINTR else { throw .system("store the log of \(attempt)", errno) }
+            guard count > 0 || errno == EINTR else {
+                let code = errno
+                // A part may be there: the disk is asked again where to go on.
+                lengths[attempt] = nil
+                throw .system("store the log of \(attempt)", code)
+            }
             sent += max(0, count)
         }
         lengths[attempt] = end

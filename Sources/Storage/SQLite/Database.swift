@@ -1,4 +1,5 @@
 internal import CSQLite
+import Glibc
 import Model
 
 /// An open SQLite connection, closed when its owner lets go. Not to be used from two threads at one time.
@@ -7,7 +8,7 @@ import Model
     let path: String
 
     /// Opens or creates the file.
-    init(path: String, readOnly: Bool = false) throws(StorageError) {
+    init(path: String, readOnly: Bool = false, lockWaitMax: Duration = .seconds(5)) throws(StorageError) {
         var opened: OpaquePointer?
         let flags =
             (readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_NOMUTEX
@@ -20,7 +21,7 @@ import Model
         }
         unsafe self.handle = handle
         self.path = path
-        unsafe sqlite3_busy_timeout(handle, 5000)
+        unsafe sqlite3_busy_timeout(handle, CInt(clamping: lockWaitMax.components.seconds * 1000))
     }
 
     deinit { unsafe sqlite3_close_v2(handle) }
@@ -58,10 +59,13 @@ extension StorageError {
     /// SQLite's result as one of ours.
     fileprivate init(_ code: CInt, of handle: OpaquePointer, path: String, during operation: String) {
         let reason = unsafe String(cString: sqlite3_errmsg(handle))
+        let isNoSpace = unsafe [ENOSPC, EDQUOT].contains(sqlite3_system_errno(handle))
         let firstLine = operation.split(separator: "\n").first.map(String.init) ?? operation
         switch code & 0xFF {
         case SQLITE_FULL: self = .diskFull(path: path)
-        case SQLITE_BUSY, SQLITE_LOCKED: self = .inUse(path: path)
+        // Of a write that had no room it is known that it was not made; of a sync nothing is known.
+        case SQLITE_IOERR where isNoSpace && sheaf_sqlite_is_write(code) != 0: self = .diskFull(path: path)
+        case SQLITE_BUSY, SQLITE_LOCKED: self = .locked(path: path)
         case SQLITE_CORRUPT, SQLITE_NOTADB: self = .damaged(path: path, reason: reason)
         case SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM: self = .inaccessible(path: path, reason: reason)
         case SQLITE_CONSTRAINT: self = .conflict("\(firstLine): \(reason)")

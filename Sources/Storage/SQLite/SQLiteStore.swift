@@ -1,3 +1,4 @@
+private import CLinux
 private import Glibc
 private import Locks
 import Model
@@ -13,15 +14,15 @@ package final class SQLiteStore: Storage {
 
     /// Opens or creates `store.sqlite` in `folder`, checks it, and brings it to this binary's schema.
     ///
-    /// - Throws: `inUse` when another process has it, `newer` when a later Sheaf wrote it, `damaged`, `inaccessible`,
+    /// - Parameter lockWaitMax: how long another program may keep the database locked before that is an error.
+    /// - Throws: `inUse` when somebody has it open, `newer` when a later Sheaf wrote it, `damaged`, `inaccessible`,
     ///   `diskFull`.
-    package init(folder: String) throws(StorageError) {
+    package init(folder: String, lockWaitMax: Duration = .seconds(5)) throws(StorageError) {
         lock = try LockFile(path: folder + "/store.lock")
         let path = folder + "/store.sqlite"
-        let database = try Database(path: path)
-        // The version is asked before anything is changed: a newer store stays as it is.
-        let found = Int(try database.number("PRAGMA user_version") ?? 0)
-        guard found <= Schema.version else { throw .newer(path: path, version: found, known: Schema.version) }
+        // Asked before anything may change, closing included: a store that is newer or not ours stays as it is.
+        if unsafe access(path, F_OK) == 0 { try Schema.check(Database(path: path, readOnly: true)) }
+        let database = try Database(path: path, lockWaitMax: lockWaitMax)
         let verdict = try database.text("PRAGMA quick_check(1)") ?? "no answer"
         guard verdict == "ok" else { throw .damaged(path: path, reason: verdict) }
         try database.execute("PRAGMA journal_mode = WAL")
@@ -47,19 +48,36 @@ package final class SQLiteStore: Storage {
     }
 }
 
-/// A file whose lock says which process owns a folder; the kernel drops it when the process ends, however it ends.
+/// A file whose lock says who owns a folder; the kernel drops it when its process ends, however it ends. What it holds is
+/// the owner's pid, for messages.
 private struct LockFile: ~Copyable, Sendable {
     private let descriptor: CInt
 
     init(path: String) throws(StorageError) {
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw .inaccessible(path: path, reason: unsafe String(cString: strerror(errno))) }
-        guard lockf(descriptor, F_TLOCK, 0) == 0 else {
-            close(descriptor)
-            throw .inUse(path: path)
+        guard descriptor >= 0 else { throw Self.fault(path, errno) }
+        let answer = clinux_lock_file(descriptor)
+        guard answer == 0 else {
+            defer { close(descriptor) }
+            guard answer == -EAGAIN || answer == -EACCES else { throw Self.fault(path, -answer) }
+            throw .inUse(path: path, holder: Self.holder(descriptor))
         }
+        let name = Array("\(getpid())\n".utf8)
+        // On a full disk the name is missing, and the lock holds all the same.
+        if ftruncate(descriptor, 0) == 0 { _ = unsafe pwrite(descriptor, name, name.count, 0) }
         self.descriptor = descriptor
     }
 
     deinit { close(descriptor) }
+
+    private static func holder(_ descriptor: CInt) -> Int? {
+        var bytes = [UInt8](repeating: 0, count: 20)
+        let count = unsafe pread(descriptor, &bytes, bytes.count, 0)
+        return Int(String(decoding: bytes.prefix(max(0, count)).prefix { $0 != 0x0A }, as: UTF8.self))
+    }
+
+    private static func fault(_ path: String, _ code: CInt) -> StorageError {
+        if code == ENOSPC || code == EDQUOT { return .diskFull(path: path) }
+        return .inaccessible(path: path, reason: unsafe String(cString: strerror(code)))
+    }
 }

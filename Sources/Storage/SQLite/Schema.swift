@@ -147,14 +147,21 @@ enum Schema {
         """,
     ]
 
-    /// Brings the store to this binary's schema, in one transaction; refuses one that is newer or not ours.
-    static func migrate(_ database: borrowing Database) throws(StorageError) {
+    /// The store's schema; refuses one that is newer or not ours.
+    @discardableResult
+    static func check(_ database: borrowing Database) throws(StorageError) -> Int {
         let found = Int(try database.number("PRAGMA user_version") ?? 0)
         let application = try database.number("PRAGMA application_id") ?? 0
         guard found <= version else { throw .newer(path: database.path, version: found, known: version) }
         guard application == applicationID || found == 0 && application == 0 else {
             throw .damaged(path: database.path, reason: "it is a database of another program")
         }
+        return found
+    }
+
+    /// Brings the store to this binary's schema, in one transaction.
+    static func migrate(_ database: borrowing Database) throws(StorageError) {
+        let found = try check(database)
         guard found < version else { return }
         try database.execute("BEGIN IMMEDIATE")
         do {

@@ -36,7 +36,8 @@ extension Commands {
             let signals = Signals.stream([SIGINT, SIGTERM])
             let server: CoordinatorServer
             do {
-                server = try await CoordinatorServer.start(settings, failed: endProcess)
+                server = try await CoordinatorServer.start(
+                    settings, remark: { Terminal.complain("warning: \($0)") }, failed: endProcess)
             } catch {
                 throw CommandFailure("the coordinator cannot start: \(error)")
             }

@@ -77,7 +77,7 @@ struct LocalFarm: Sendable {
         do {
             server = try await CoordinatorServer.start(
                 CoordinatorServer.Settings(state: state + "/farm", listen: [loopback], enrolmentListen: [loopback]),
-                failed: Commands.endProcess)
+                remark: { Terminal.complain("warning: \($0)") }, failed: Commands.endProcess)
         } catch {
             throw CommandFailure("the farm in \(state) cannot start: \(error)")
         }
