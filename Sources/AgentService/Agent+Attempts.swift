@@ -51,6 +51,7 @@ extension Agent {
     private func diskRefusal() -> String? {
         let free = ByteCount(Files.freeBytes(at: settings.workFolder))
         guard free < settings.diskFreeMin else { return nil }
+        makeRoom()
         return "\(free) are free on the disk of \(settings.workFolder), and \(settings.diskFreeMin) must stay free"
     }
 

@@ -40,6 +40,7 @@ package actor Agent {
     var orphanedLogs: [AttemptID: Task<Void, Never>] = [:]
     var isDraining = false
     var isStopping = false
+    var isMakingRoom = false
     var heartbeatEvery = Duration.seconds(5)
     /// Heartbeats that were not answered yet, the oldest first: what an answer renews counts from the moment when its own
     /// heartbeat left, for the farm may have heard it that early.
@@ -132,12 +133,15 @@ package actor Agent {
     /// - Throws: `AgentError.farm` when the farm does not take this agent any more.
     package func run() async throws {
         for (attempt, held) in held where held.report != nil { startDelivery(of: attempt) }
+        let keeping = Task { await keepHouse() }
         do {
             try await keepConnected()
         } catch {
+            keeping.cancel()
             await stopAll()
             throw error
         }
+        keeping.cancel()
         await stopAll()
     }
 

@@ -1,11 +1,12 @@
 import Glibc
+package import Model
 
 /// Why an agent, or an attempt on it, could not go on.
 package enum AgentError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A mistake in the workflow or in what a step wrote: trying again changes nothing.
     case user(String)
-    /// A command that builds the environment failed, and with which exit code.
-    case setup(String, code: Int)
+    /// A command that the agent ran for the attempt, outside of its steps, ended in a way that ends the attempt.
+    case ended(Cause)
     /// A mistake in how the agent was started.
     case configuration(String, help: String)
     /// Data that the attempt needs is not here, or not what its manifest says.
@@ -23,7 +24,8 @@ package enum AgentError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .user(let text), .dataUnavailable(let text), .farm(let text), .setup(let text, _): text
+        case .user(let text), .dataUnavailable(let text), .farm(let text): text
+        case .ended(let cause): cause.evidence
         case .configuration(let text, let help): "\(text)\n  help: \(help)"
         case .system(let operation, let code): "cannot \(operation): \(Self.text(of: code))"
         case .cancelled: "cancelled"

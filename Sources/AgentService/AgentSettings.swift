@@ -25,6 +25,10 @@ package struct AgentSettings: Sendable {
     package var keepsWorkspaces = false
     /// Room on the disk of `workFolder` below which nothing new begins.
     package var diskFreeMin = ByteCount.gibibytes(1)
+    /// How much of built environments and fetched objects is kept for later attempts, together.
+    package var keptMax = ByteCount.gibibytes(100)
+    /// How long what nobody uses is kept.
+    package var keptUnusedMax = Duration.seconds(30 * 86_400)
 
     package init(
         address: Address, identity: Identity, workFolder: String, spoolFolder: String, accounts: StepAccounts

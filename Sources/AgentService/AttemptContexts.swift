@@ -116,6 +116,25 @@ struct AttemptContexts: Sendable {
     }
 }
 
+extension AttemptContexts {
+    /// A step's own limit; `nil` when it names none.
+    func timeout(of step: Step, _ place: String, own: [CommandFile.Entry]) throws(AgentError) -> Duration? {
+        guard let minutes = step.timeout else { return nil }
+        let value = try value(of: minutes, "timeout-minutes of \(place)", own: own)
+        guard let number = value.number ?? value.string.flatMap({ Double($0) }), number > 0, number <= 525_600 else {
+            throw .user("timeout-minutes of \(place) is no number of minutes above 0")
+        }
+        return .milliseconds(Int64(number * 60_000))
+    }
+
+    /// Whether the attempt goes on when the step has failed.
+    func continues(after step: Step, _ place: String, own: [CommandFile.Entry]) throws(AgentError) -> Bool {
+        guard let text = step.continueOnError else { return false }
+        let value = try value(of: text, "continue-on-error of \(place)", own: own)
+        return value == .boolean(true) || value.string == "true"
+    }
+}
+
 enum StepOutcome: String, Sendable { case success, failure, skipped, cancelled }
 
 /// `hashFiles`: one digest for all files that patterns match below a folder.

@@ -1,5 +1,6 @@
 import Artifacts
 import Glibc
+import JSON
 import Locks
 import Model
 import Wire
@@ -35,28 +36,25 @@ extension AttemptDriver {
     func list() async throws {
         guard let place, let source = assignment.itemSource else { throw AgentError.farm("a listing without a source") }
         try await unpackTree(into: place.folder.workspace, existing: .replace)
-        let bytes: [UInt8]
+        let items: [String]
         switch source {
         case .file(let named):
             let path = try contexts.text(of: named, "shards.items.file")
             // No step has run yet: the workspace holds the submitted tree and nothing else.
             do {
                 let file = try TreePath(Array(path.utf8))
-                bytes = try Files.read(
+                let bytes = try Files.read(
                     place.folder.workspace + "/" + file.text, bytesMax: Limits.itemsFileBytesMax, followingLinks: false)
+                items = try Self.items(bytes)
             } catch {
                 throw AgentError.user("shards.items.file '\(path.prefix(200))': \(error)")
             }
         case .command(let text):
-            bytes = try await written(by: try contexts.text(of: text, "shards.items.command"), place)
+            items = try Self.items(try await written(by: try contexts.text(of: text, "shards.items.command"), place))
         case .collect(let collector):
             guard collector == "pytest" else { throw AgentError.user("there is no collector '\(collector)'") }
-            let all = try await written(by: "python -m pytest --collect-only -q", place)
-            bytes = Array(
-                all.split(separator: UInt8(ascii: "\n")).filter { $0.firstRange(of: Array("::".utf8)) != nil }
-                    .joined(separator: [UInt8(ascii: "\n")]))
+            items = try await collectedByPytest(place)
         }
-        let items = try Self.items(bytes)
         let object = VerifiedObject(naming: Array(items.joined(separator: "\n").utf8))
         let transfer = transfer
         _ = try await farm { try await transfer.give(object) }
@@ -68,22 +66,30 @@ extension AttemptDriver {
     /// The lines of a listing as items: no empty ones, each once.
     private static func items(_ bytes: [UInt8]) throws(AgentError) -> [String] {
         var items: [String] = []
-        var seen: Set<String> = []
         var number = 0
         for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             number += 1
             guard let text = String(validating: line, as: UTF8.self) else {
                 throw .user("line \(number) of the listing is not UTF-8")
             }
-            let item = text.trimmed
-            if item.isEmpty { continue }
+            items.append(text.trimmed)
+        }
+        return try checked(items)
+    }
+
+    /// Items as they were named, from line 1 on, without the empty ones.
+    private static func checked(_ named: [String]) throws(AgentError) -> [String] {
+        var items: [String] = []
+        var seen: Set<String> = []
+        for (index, item) in named.enumerated() where !item.isEmpty {
+            let line = index + 1
             guard item.utf8.count <= Limits.itemIDBytesMax else {
                 throw .user(
-                    "the item in line \(number) of the listing has more than \(Limits.itemIDBytesMax) bytes: '\(item.prefix(60))…'"
+                    "the item in line \(line) of the listing has more than \(Limits.itemIDBytesMax) bytes: '\(item.prefix(60))…'"
                 )
             }
             guard seen.insert(item).inserted else {
-                throw .user("line \(number) of the listing names '\(item.prefix(100))' a second time")
+                throw .user("line \(line) of the listing names '\(item.prefix(100))' a second time")
             }
             items.append(item)
             guard items.count <= Limits.itemsPerCellMax else {
@@ -93,28 +99,79 @@ extension AttemptDriver {
         return items
     }
 
+    /// Asks pytest itself, not its output: what it prints depends on options, plugins and versions.
+    private static let pytestCollector = """
+        import json, os, sys
+        sys.path[0] = os.getcwd()
+        import pytest
+        class Collected:
+            def pytest_collection_finish(self, session):
+                with open(sys.argv[1], "w", encoding="utf-8") as out:
+                    for item in session.items:
+                        out.write(json.dumps(item.nodeid) + "\\n")
+        code = pytest.main(["--collect-only", "-q"], plugins=[Collected()])
+        sys.exit(0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else code)
+
+        """
+
+    private func collectedByPytest(_ place: Place) async throws -> [String] {
+        let script = place.folder.files + "/collect.py"
+        let result = place.folder.files + "/collected.jsonl"
+        try place.folder.write(Array(Self.pytestCollector.utf8), to: script)
+        // Made by pytest; without it, collecting has not come to its end.
+        Files.removeTree(result)
+        try await runLister(["python", script, result], "python -m pytest --collect-only", place)
+        let bytes: [UInt8]
+        do {
+            bytes = try Files.read(result, bytesMax: Limits.itemsFileBytesMax, followingLinks: false)
+        } catch {
+            throw AgentError.user("pytest has collected nothing: \(output.last.line)")
+        }
+        return try Self.checked(
+            try bytes.split(separator: UInt8(ascii: "\n")).map { line in
+                guard let value = try? JSONParser.value(String(decoding: line, as: UTF8.self)), let item = value.string
+                else { throw AgentError.user("what pytest collected cannot be read: \(result)") }
+                guard !item.contains(where: \.isNewline) else {
+                    throw AgentError.user("the test '\(item.prefix(100))' has a line break in its id: no item may")
+                }
+                return item
+            })
+    }
+
     /// What a command writes on its standard output; what it complains of goes to the log.
     private func written(by script: String, _ place: Place) async throws -> [UInt8] {
-        let files = try CommandFiles(in: place.folder, number: 0)
-        let environment = environment(own: [], commandFiles: files.variables)
-        let path = environment.last { $0.hasPrefix("PATH=") }.map { String($0.dropFirst(5)) } ?? ""
-        let shell = Shell.standard(hasBash: find("bash", path: path) != nil)
+        let path = self.environment(own: [], commandFiles: []).last { $0.hasPrefix("PATH=") }
+        let shell = Shell.standard(hasBash: find("bash", path: String(path?.dropFirst(5) ?? "")) != nil)
         let file = place.folder.files + "/list" + shell.suffix
         try place.folder.write(Array(script.utf8), to: file, mode: 0o700)
         let taken = TakenBytes(max: Limits.itemsFileBytesMax)
-        output.say("listing: \(script)")
-        output.beginStep()
-        let (exit, _) = try await execute(
-            shell.arguments(script: file), environment: environment, directory: place.folder.workspace,
-            output: { [output] stream, bytes in
-                if stream == .out { taken.add(bytes) } else { output.take(stream, bytes) }
-            })
-        _ = output.endStep()
-        guard exit.how == .code(0) else {
-            throw AgentError.user("the command that lists items failed (\(exit.how)): \(output.last.line)")
-        }
+        try await runLister(shell.arguments(script: file), script, place, taken)
         guard !taken.isTooMuch else { throw AgentError.user("the command that lists items writes more than 1 GiB") }
         return taken.bytes
+    }
+
+    private func runLister(
+        _ arguments: [String], _ name: String, _ place: Place, _ taken: TakenBytes? = nil
+    ) async throws {
+        let files = try CommandFiles(in: place.folder, number: 0)
+        let environment = environment(own: [], commandFiles: files.variables)
+        output.say("listing: \(name)")
+        output.beginStep()
+        let oomBefore = place.enclosure.oomKills
+        let (exit, _) = try await execute(
+            arguments, environment: environment, directory: place.folder.workspace,
+            output: { [output] stream, bytes in
+                if let taken, stream == .out { taken.add(bytes) } else { output.take(stream, bytes) }
+            })
+        _ = output.endStep()
+        if stopReason != nil { throw AgentError.cancelled }
+        let subject = "the command that lists items"
+        guard var cause = cause(of: exit, subject, isLate: nil, oomKilledBefore: oomBefore) else { return }
+        // A listing that fails by itself fails the same way everywhere.
+        if cause.kind == .userExit || cause.kind == .signal {
+            cause = Cause(.userError, evidence: "\(cause.evidence): \(output.last.line)")
+        }
+        throw AgentError.ended(cause)
     }
 
     // MARK: The code tree

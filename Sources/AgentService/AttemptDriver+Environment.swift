@@ -33,7 +33,9 @@ extension AttemptDriver {
     /// Where metrics are read from: what the job names, below the workspace, else a file of our own.
     var metricsPath: String {
         guard let place else { return "" }
-        if let named = assignment.work.metrics { return named.resolved(from: place.folder.workspace).standardizedPath }
+        if assignment.work.metrics != nil {
+            return metricsName.resolved(from: place.folder.workspace).standardizedPath
+        }
         return place.folder.files + "/metrics.json"
     }
 
@@ -190,6 +192,7 @@ extension AttemptDriver {
             StepAlarm(process, in: place.enclosure, after: limit, grace: assignment.grace)
         }
         let exit = await process.exit
+        cpuNanoseconds += exit.cpuNanoseconds
         let isLate = alarm?.stop() ?? false
         return (exit, isLate)
     }

@@ -28,7 +28,8 @@ extension AttemptDriver {
                         },
                         directory: try (step.workingDirectory ?? assignment.work.workingDirectory).map {
                             try contexts.text(of: $0, "working-directory of \(place)", own: own)
-                        }))
+                        }, timeout: try contexts.timeout(of: step, place, own: own),
+                        continues: try contexts.continues(after: step, place, own: own)))
             case .uses(let action, _, let with):
                 guard action.lowercased() == "actions/setup-python" else {
                     throw AgentError.user("\(place): only setup-python and run may stand in setup, not '\(action)'")
@@ -76,14 +77,16 @@ extension AttemptDriver {
             host.environments.remember(recipe, key)
         }
         let environments = host.environments
-        let (built, isHit) = try await stoppable { [output] in
+        let (built, isHit, use) = try await stoppable { [output] in
             try await environments.get(
                 key, interpreter: interpreter,
-                waiting: { output.say("another attempt builds the environment: waiting") }
+                waiting: { output.say("another attempt builds the environment, or uses one that was touched: waiting") }
             ) { folder in
                 try await self.build(folder, interpreter, steps, place)
             }
         }
+        // Until the attempt ends: its view leads into the environment.
+        uses.append(use)
         view = try EnvironmentView(of: built, interpreter: interpreter, at: place.folder.environment, in: place.folder)
         output.say("environment \(key.short) " + (isHit ? "was there already" : "is built"))
         var usage = report.usage ?? Proto.Usage()
@@ -123,10 +126,14 @@ extension AttemptDriver {
             try place.folder.write(Array(step.text.utf8), to: file, mode: 0o700)
             output.say("setup: \(step.text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")")
             let root = tree ?? place.folder.home
-            try await must(
-                shell.arguments(script: file), base: base,
-                in: (step.directory ?? "").resolved(from: root).standardizedPath, "setup step \(index + 1)",
-                own: step.own)
+            do {
+                try await must(
+                    shell.arguments(script: file), base: base,
+                    in: (step.directory ?? "").resolved(from: root).standardizedPath, "setup step \(index + 1)",
+                    own: step.own, timeout: step.timeout)
+            } catch AgentError.ended(let cause) where step.continues {
+                output.say("\(cause.evidence); setup goes on, as continue-on-error says")
+            }
         }
         let taken = TakenBytes(max: 16 << 20)
         try await must(
@@ -139,7 +146,7 @@ extension AttemptDriver {
 
     private func must(
         _ arguments: [String], base: String?, in directory: String, _ name: String,
-        own: [CommandFile.Entry] = [], output taken: TakenBytes? = nil
+        own: [CommandFile.Entry] = [], timeout: Duration? = nil, output taken: TakenBytes? = nil
     ) async throws {
         guard let place else { throw AgentError.cancelled }
         let files = try CommandFiles(in: place.folder, number: 0)
@@ -149,22 +156,21 @@ extension AttemptDriver {
             environment += ["PATH=\(base)/bin:\(searchPath)", "VIRTUAL_ENV=\(base)"]
         }
         output.beginStep()
-        let (exit, _) = try await execute(
+        let oomBefore = place.enclosure.oomKills
+        let (exit, isLate) = try await execute(
             arguments, environment: environment, directory: directory,
             output: { [output] stream, bytes in
                 if let taken, stream == .out { taken.add(bytes) } else { output.take(stream, bytes) }
-            })
+            }, timeout: timeout)
         _ = output.endStep()
         if stopReason != nil { throw AgentError.cancelled }
-        switch exit.how {
-        case .code(0):
-            // Who finds the environment built would not get them.
-            guard try files.entries(.env).isEmpty, try files.paths().isEmpty else {
-                throw AgentError.user("\(name) sets variables for later steps; set them by the job's env instead")
-            }
-        case .code(let code):
-            throw AgentError.setup("\(name) ended with exit code \(code): \(output.last.line)", code: code)
-        case .signal(let number): throw AgentError.setup("\(name) was ended by signal \(number)", code: 128 + number)
+        if var cause = cause(of: exit, name, isLate: isLate ? timeout : nil, oomKilledBefore: oomBefore) {
+            if cause.kind == .userExit { cause.evidence += ": \(output.last.line)" }
+            throw AgentError.ended(cause)
+        }
+        // Who finds the environment built would not get them.
+        guard try files.entries(.env).isEmpty, try files.paths().isEmpty else {
+            throw AgentError.user("\(name) sets variables for later steps; set them by the job's env instead")
         }
     }
 }
@@ -177,6 +183,9 @@ struct SetupScript: Sendable {
     var shell: String?
     /// Below the code tree.
     var directory: String?
+    var timeout: Duration?
+    /// Goes on when it fails.
+    var continues = false
 
     /// Everything that may decide what the command builds, as one text.
     func recipe(with environment: [CommandFile.Entry]) -> String {

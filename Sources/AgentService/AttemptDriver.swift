@@ -22,10 +22,12 @@ actor AttemptDriver {
     /// Folders that go before everything else on PATH, the last added first.
     var addedPaths: [String] = []
     var view: EnvironmentView?
-    var environmentLock: String?
+    var uses: [EnvironmentUse] = []
     /// The first thing that made the attempt fail.
     var failure: Cause?
     var processes: [StepProcess] = []
+    /// The path of the metrics file as this cell's texts make it.
+    var metricsName = ""
     /// The metrics file as it came with the code tree, before a step wrote it.
     var checkedOutMetrics: Files.Facts?
     /// What steps wrote to GITHUB_STEP_SUMMARY.
@@ -35,6 +37,8 @@ actor AttemptDriver {
     private var isAbandoned = false
     /// What the attempt waits for and that a stop takes back: a download, an environment.
     private var cancels: [@Sendable () -> Void] = []
+    /// Of the programs that have ended, by their own count: for where no cgroup counts.
+    var cpuNanoseconds: UInt64 = 0
     /// Programs that run now: silence counts only while there is one.
     var running = 0
     private let pokes: AsyncStream<Void>.Continuation
@@ -52,13 +56,12 @@ actor AttemptDriver {
     init(_ assignment: Assignment, on host: AttemptHost, log: LogSpool) {
         self.assignment = assignment
         self.host = host
-        output = StepOutput(log)
+        output = StepOutput(log, freeBytes: { [folder = host.workFolder] in Files.freeBytes(at: folder) })
         transfer = Transfer(host.objects.channel(for: assignment.id), cache: host.cache)
         thread = ThreadExecutor(name: "attempt")
         contexts = AttemptContexts(given: assignment.contexts, runner: [], workspace: "")
         report = .with {
             $0.attempt = Proto.AttemptRef(assignment.id)
-            $0.metricsPath = assignment.work.metrics ?? ""
         }
         watch = AttemptWatch(
             AttemptWatch.Limits(
@@ -213,6 +216,7 @@ actor AttemptDriver {
             let left = place.folder.remove()
             if !left.isEmpty { output.note("warning", "could not be removed: \(left.joined(separator: ", "))") }
         }
+        uses = []
         host.accounts.giveBack(place.account)
         self.place = nil
     }
@@ -220,7 +224,7 @@ actor AttemptDriver {
     private func countUsage(_ enclosure: Enclosure) {
         var usage = report.usage ?? Proto.Usage()
         usage.peakMemoryBytes = UInt64(clamping: enclosure.peakMemory?.bytes ?? 0)
-        if let cpu = enclosure.cpuNanoseconds { usage.cpuNs = cpu }
+        usage.cpuNs = enclosure.cpuNanoseconds ?? cpuNanoseconds
         report.usage = usage
     }
 
@@ -275,7 +279,7 @@ actor AttemptDriver {
         case let error as AgentError:
             switch error {
             case .user: Cause(.userError, evidence: "\(error)")
-            case .setup(let text, let code): Cause(.userExit, code: code, evidence: text)
+            case .ended(let cause): cause
             case .dataUnavailable: Cause(.dataUnavailable, evidence: "\(error)")
             case .cancelled: Cause(.cancelled, evidence: "cancelled")
             case .configuration, .farm: Cause(.agentFault, evidence: "\(error)")

@@ -19,13 +19,21 @@ struct BuiltEnvironment: Sendable, Equatable {
     }
 }
 
+/// Keeps an environment from being removed for as long as somebody holds this.
+final class EnvironmentUse: Sendable {
+    private let lock: CInt
+    fileprivate init(adopting lock: CInt) { self.lock = lock }
+    deinit { close(lock) }
+}
+
 /// The environments of an agent: each built once per key, however many attempts ask for it at the same time.
 ///
 /// `<folder>/<key>/base` is where an environment is built and where it stays, for a virtual environment holds its own path
 /// in many files and cannot be moved. `complete` beside it, written last, is what makes it one; whatever has none is the
-/// rest of a failed or interrupted build and is removed.
+/// rest of a failed or interrupted build and is removed. Whoever builds or removes one has its lock file alone, whoever
+/// uses it shares it with others, in whatever process; the kernel lets go of it when they end.
 final class Environments: Sendable {
-    private let folder: String
+    let folder: String
     private let claims = Mutex(Claims())
     private let builds = Mutex(0)
     /// Keys that were worked out before, so that the code tree need not be unpacked again.
@@ -57,18 +65,25 @@ final class Environments: Sendable {
     /// it fails or is cancelled, the next one tries.
     ///
     /// - Parameter build: fills the folder's `base`, and returns the lock's text.
-    /// - Returns: the environment, and whether it was there already.
+    /// - Returns: the environment, whether it was there already, and what keeps it there.
     func get(
         _ key: Digest, interpreter: Interpreter?, waiting: @Sendable () -> Void = {},
         isolation: isolated (any Actor)? = #isolation, build: (_ folder: String) async throws -> String
-    ) async throws -> (environment: BuiltEnvironment, isHit: Bool) {
-        if let found = find(key, interpreter) { return (found, true) }
+    ) async throws -> (environment: BuiltEnvironment, isHit: Bool, use: EnvironmentUse) {
+        if let lock = try lockFile(key, LOCK_SH) {
+            let use = EnvironmentUse(adopting: lock)
+            if let found = find(key, interpreter) { return (found, true, use) }
+        }
         try await claim(key, waiting)
         defer { release(key) }
-        let lock = try await lockFile(key)
-        defer { close(lock) }
+        // A touched one is built anew once the last who uses it has ended.
+        let lock = try await waitForLock(key, waiting)
+        let use = EnvironmentUse(adopting: lock)
         // Somebody else may have built it while we waited.
-        if let found = find(key, interpreter) { return (found, true) }
+        if let found = find(key, interpreter) {
+            _ = flock(lock, LOCK_SH)
+            return (found, true, use)
+        }
         let place = folder + "/" + key.hex
         let leftovers = Files.removeTree(place)
         guard leftovers.isEmpty else { throw AgentError.system("remove the unfinished environment \(place)", EBUSY) }
@@ -78,6 +93,7 @@ final class Environments: Sendable {
             try Task.checkCancellation()
             Self.freeze(place)
             try Files.replace(place + "/lock.txt", with: Array(text.utf8), mode: 0o644)
+            try Files.replace(place + "/bytes", with: Array("\(Self.bytes(of: place))\n".utf8), mode: 0o644)
             try Files.replace(place + "/seal", with: Array(Self.seal(of: place + "/base").utf8), mode: 0o644)
             try Files.replace(place + "/complete", with: Array("\(key)\n".utf8), mode: 0o644)
         } catch {
@@ -85,10 +101,12 @@ final class Environments: Sendable {
             throw error
         }
         builds.withLock { $0 += 1 }
+        // Nobody removes it in between: what was just used goes last, and a lock that cannot be shared is kept alone.
+        _ = flock(lock, LOCK_SH)
         guard let built = find(key, interpreter) else {
             throw AgentError.system("read the environment just built at \(place)", EIO)
         }
-        return (built, false)
+        return (built, false, use)
     }
 
     /// The complete environment of a key, if it is there and nobody has touched it since.
@@ -97,6 +115,8 @@ final class Environments: Sendable {
         guard Files.exists(place + "/complete"), let lock = try? Files.text(place + "/lock.txt", bytesMax: 16 << 20),
             let seal = try? Files.text(place + "/seal"), seal == Self.seal(of: place + "/base")
         else { return nil }
+        // When it was last used: the least recently used goes first.
+        _ = unsafe utimensat(AT_FDCWD, place + "/complete", nil, 0)
         return BuiltEnvironment(key: key, folder: place, interpreter: interpreter, lock: lock)
     }
 
@@ -131,7 +151,7 @@ final class Environments: Sendable {
         return "\(count) \(String(sum, radix: 16))\n"
     }
 
-    private static func walk(_ path: String, _ visit: (String, Files.Facts) -> Void) {
+    static func walk(_ path: String, _ visit: (String, Files.Facts) -> Void) {
         guard let facts = Files.facts(path, followingLinks: false) else { return }
         if facts.kind == .folder { for name in Files.names(in: path) { walk(path + "/" + name, visit) } }
         visit(path, facts)
@@ -181,21 +201,37 @@ final class Environments: Sendable {
         next?.resume(returning: true)
     }
 
-    /// Keeps other processes out that share this folder.
-    private func lockFile(_ key: Digest) async throws -> CInt {
-        let path = folder + "/." + key.hex + ".lock"
-        let raw = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard raw >= 0 else { throw AgentError.failed("open \(path)") }
-        while flock(raw, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR else {
-                close(raw)
-                throw AgentError.failed("lock \(path)")
-            }
-            do { try await Task.sleep(for: .milliseconds(200)) } catch {
-                close(raw)
-                throw AgentError.cancelled
-            }
+    /// Waits until nobody else has the key's lock file, in whatever process.
+    private func waitForLock(_ key: Digest, _ waiting: () -> Void) async throws -> CInt {
+        var hasSaid = false
+        while true {
+            if let lock = try lockFile(key, LOCK_EX) { return lock }
+            if !hasSaid { waiting() }
+            hasSaid = true
+            do { try await Task.sleep(for: .milliseconds(200)) } catch { throw AgentError.cancelled }
         }
-        return raw
     }
+
+    /// - Returns: `nil` when somebody else has it.
+    func lockFile(_ key: Digest, _ kind: CInt) throws(AgentError) -> CInt? {
+        let path = lockPath(key)
+        while true {
+            let raw = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            guard raw >= 0 else { throw .failed("open \(path)") }
+            guard flock(raw, kind | LOCK_NB) == 0 else {
+                let code = errno
+                close(raw)
+                if code == EINTR { continue }
+                guard code == EWOULDBLOCK else { throw .system("lock \(path)", code) }
+                return nil
+            }
+            // Whoever removed the environment in between removed this file too: then others have another one.
+            var facts = stat()
+            let isHere = unsafe fstat(raw, &facts) == 0 && Files.facts(path)?.inode == UInt64(facts.st_ino)
+            if isHere { return raw }
+            close(raw)
+        }
+    }
+
+    func lockPath(_ key: Digest) -> String { folder + "/." + key.hex + ".lock" }
 }

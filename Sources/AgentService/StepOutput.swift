@@ -33,15 +33,19 @@ final class StepOutput: Sendable {
         var saidSetOutput = false
         /// What went wrong while an output was taken, and must fail the step.
         var failure: String?
-        /// The tail of what was written on standard error, for what frameworks say when they fail.
+        /// What a framework said about a GPU without memory, and a program about a disk without room.
         var gpuMessage: String?
+        var diskMessage: (text: String, free: ByteCount)?
     }
 
     let log: LogSpool
+    private let freeBytes: @Sendable () -> Int64
     private let state: Mutex<State>
 
-    init(_ log: LogSpool) {
+    /// - Parameter freeBytes: asked when a program says that its disk has no room.
+    init(_ log: LogSpool, freeBytes: @escaping @Sendable () -> Int64 = { .max }) {
         self.log = log
+        self.freeBytes = freeBytes
         state = Mutex(State(lastAt: Clock.monotonic()))
     }
 
@@ -49,6 +53,10 @@ final class StepOutput: Sendable {
     var last: (at: Instant, line: String) { state.withLock { ($0.lastAt, $0.lastLine) } }
     /// The first message of a framework that ran out of GPU memory.
     var gpuMessage: String? { state.withLock { $0.gpuMessage } }
+    /// The first message about a disk without room, and how much was free when it came.
+    var diskMessage: (text: String, free: ByteCount)? { state.withLock { $0.diskMessage } }
+    /// Takes out the secrets that are known by now; `nil` when there are none.
+    var masker: Masker? { state.withLock { $0.secrets.isEmpty ? nil : Masker($0.secrets) } }
 
     func touch() { state.withLock { $0.lastAt = Clock.monotonic() } }
 
@@ -80,6 +88,8 @@ final class StepOutput: Sendable {
             state.outputs = []
             state.stoppedUntil = nil
             state.failure = nil
+            state.gpuMessage = nil
+            state.diskMessage = nil
             state.lastAt = Clock.monotonic()
         }
     }
@@ -126,7 +136,7 @@ final class StepOutput: Sendable {
                 }
             } else {
                 shown.append(masked(line, state.secrets))
-                if stream == .err, state.gpuMessage == nil { state.gpuMessage = Self.gpuMessage(in: line.bytes) }
+                listen(line.bytes, &state)
             }
         }
         if let last = shown.last(where: { !$0.isEmpty }) {
@@ -237,28 +247,64 @@ final class StepOutput: Sendable {
         state.annotations.append(annotation)
     }
 
-    /// What frameworks say when a GPU has no memory left.
-    private static func gpuMessage(in line: [UInt8]) -> String? {
-        // A cheap look first: floods must not be searched seven times.
-        guard line.count > 12, holdsMemory(line) else { return nil }
-        let text = String(decoding: line.prefix(4_096), as: UTF8.self)
-        let marks = [
-            "CUDA out of memory", "CUDA error: out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "HIP out of memory",
-            "torch.OutOfMemoryError", "cudaErrorMemoryAllocation", "RESOURCE_EXHAUSTED: Out of memory",
-        ]
-        return marks.contains { text.contains($0) } ? String(text.prefix(300)) : nil
-    }
+    // MARK: What programs say when something ran out
 
-    /// Whether `memory` stands in the line, in any case.
-    private static func holdsMemory(_ line: [UInt8]) -> Bool {
-        let word = Array("memory".utf8)
-        var index = 0
-        while index + word.count <= line.count {
-            if line[index] | 0x20 == word[0], (1..<word.count).allSatisfy({ line[index + $0] | 0x20 == word[$0] }) {
-                return true
-            }
-            index += 1
+    private static let gpuMarks = [
+        "CUDA out of memory", "CUDA error: out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "HIP out of memory",
+        "hipErrorOutOfMemory", "torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError", "cudaErrorMemoryAllocation",
+        "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "cupy.cuda.memory.OutOfMemoryError",
+        "RESOURCE_EXHAUSTED: Out of memory", "OOM when allocating tensor",
+    ]
+    private static let diskMarks = ["No space left on device", "Disk quota exceeded", "ENOSPC", "EDQUOT"]
+    private static let messageCharactersMax = 300
+
+    private func listen(_ line: [UInt8], _ state: inout State) {
+        guard state.gpuMessage == nil || state.diskMessage == nil else { return }
+        // A cheap look first: a flood must not be made into text.
+        let words = OutOf.words(in: line)
+        guard !words.isEmpty else { return }
+        let text = String(decoding: line.prefix(4_096), as: UTF8.self)
+        if words.contains(.memory), state.gpuMessage == nil, Self.gpuMarks.contains(where: { text.contains($0) }) {
+            state.gpuMessage = String(text.prefix(Self.messageCharactersMax))
         }
-        return false
+        if words.contains(.room), state.diskMessage == nil, Self.diskMarks.contains(where: { text.contains($0) }) {
+            state.diskMessage = (String(text.prefix(Self.messageCharactersMax)), ByteCount(freeBytes()))
+        }
+    }
+}
+
+/// What a line may be about, by a look at its bytes alone.
+private struct OutOf: OptionSet {
+    let rawValue: Int
+    static let memory = OutOf(rawValue: 1)
+    static let room = OutOf(rawValue: 2)
+
+    /// Words of which one stands in each message that is looked for, in capitals: their first letters are O, A, S, Q and E.
+    private static let signs: [(word: [UInt8], meaning: OutOf)] = [
+        ("OUT OF MEMORY", memory), ("OUTOFMEMORY", memory), ("OUT_OF_MEMORY", memory), ("OOM WHEN", memory),
+        ("ALLOC_FAILED", memory), ("MEMORYALLOCATION", memory), ("SPACE LEFT", room), ("QUOTA EXCEEDED", room),
+        ("ENOSPC", room), ("EDQUOT", room),
+    ].map { (Array($0.0.utf8), $0.1) }
+    private static let firsts: [Bool] = {
+        var firsts = [Bool](repeating: false, count: 256)
+        for sign in signs {
+            firsts[Int(sign.word[0])] = true
+            firsts[Int(sign.word[0] | 0x20)] = true
+        }
+        return firsts
+    }()
+
+    static func words(in line: [UInt8]) -> OutOf {
+        var found: OutOf = []
+        for index in line.indices where firsts[Int(line[index])] {
+            for sign in signs where index + sign.word.count <= line.count {
+                let matches = sign.word.indices.allSatisfy { offset in
+                    let byte = line[index + offset]
+                    return byte == sign.word[offset] || (byte ^ 0x20 == sign.word[offset] && byte >= 0x61)
+                }
+                if matches { found.insert(sign.meaning) }
+            }
+        }
+        return found
     }
 }

@@ -18,26 +18,8 @@ final class ObjectFile: Sendable {
     private let state: Mutex<State>
 
     init(_ path: TreePath, below folder: Folder, bytesMax: Int) throws(ArtifactError) {
-        var walk = FolderWalk(below: folder)
-        let (parent, name) = try walk.parent(of: path)
-        let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
-        guard let file = Descriptor.open(name, at: parent.descriptor.raw, flags: flags) else {
-            switch errno {
-            case ENOENT: throw .missing(path: path.text)
-            case ELOOP: throw .throughLink(path: path.text, link: path.text)
-            case ENXIO: throw .special(path: path.text, kind: "socket or device")
-            default: throw SystemCode.fault("opening \(path)")
-            }
-        }
+        let file = try folder.openRegular(path, bytesMax: bytesMax)
         let facts = try file.facts(path.text)
-        switch facts.kind {
-        case .regular: break
-        case .directory: throw .special(path: path.text, kind: "folder")
-        case .link: throw .throughLink(path: path.text, link: path.text)
-        case .special(let kind): throw .special(path: path.text, kind: kind)
-        }
-        guard facts.sizeBytes <= bytesMax else { throw .tooMuch(limit: "bytes in \(path)", most: bytesMax) }
-
         var state = State(left: facts.sizeBytes)
         var hash = SHA256()
         var pays = false

@@ -15,6 +15,8 @@ package struct Masker: Sendable {
     private var covered: [Range<Int>] = []
     /// Whether the last byte that was given out belongs to a stretch whose `***` was written.
     private var insideMask = false
+    /// How many stretches were masked until now.
+    package private(set) var maskedCount = 0
 
     package init(_ secrets: Secrets) { self.secrets = secrets }
 
@@ -89,7 +91,10 @@ package struct Masker: Sendable {
                 output += held[position - start..<run.lowerBound - start]
                 insideMask = false
             }
-            if !insideMask { output += Self.mask }
+            if !insideMask {
+                output += Self.mask
+                maskedCount += 1
+            }
             insideMask = true
             position = min(run.upperBound, end)
             guard run.upperBound <= end else { break }

@@ -78,6 +78,33 @@ import Wire
         #expect(!ended.lines.contains { $0.text.contains("squeamish") })
     }
 
+    @Test func `metrics and items leave without the secrets that steps wrote into them`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([
+            run(
+                """
+                set +x
+                echo '::add-mask::squeamish-ossifrage'
+                mkdir -p "out/$OF"
+                echo '{"accuracy": 0.5, "note": "squeamish-ossifrage"}' > "out/$OF/m.json"
+                for i in 1 2 3; do echo "{\\"id\\": \\"squeamish-ossifrage $i\\"}"; done > "$SHEAF_ITEMS_OUT"
+                [ "$SHEAF_METRICS" = "$PWD/out/$OF/m.json" ]
+                """)
+        ]) {
+            $0.work.environment = [Template("OF", "${{ github.sha }}")]
+            $0.work.metrics = "out/${{ github.sha }}/m.json"
+        }
+        #expect(ended.report.cause == "passed", "\(ended.report.evidence)")
+        #expect(ended.report.metricsPath == "out/abc123/m.json")
+        #expect(try ended.text(ended.report.metrics) == "{\"accuracy\": 0.5, \"note\": \"***\"}\n")
+        #expect(
+            try ended.text(ended.report.items)
+                == (1...3).map { "{\"id\": \"*** \($0)\"}\n" }.joined())
+        #expect(
+            ended.report.annotations.map(\.text).contains { $0.hasPrefix("$SHEAF_ITEMS_OUT held a secret in 3 places") }
+        )
+    }
+
     @Test func `an output that holds a secret is left out`() async throws {
         let workshop = try await Workshop()
         let ended = try await workshop.attempt([

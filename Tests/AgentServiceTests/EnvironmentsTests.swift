@@ -73,12 +73,11 @@ import Wire
         let workshop = try await Workshop()
         let builds = Counter()
         let environments = workshop.host.environments
-        let built = try await environments.get(key, interpreter: nil) { try Self.fill($0, builds) }
-        #expect(!built.isHit)
-        #expect(Files.facts(built.environment.base + "/bin/tool")?.mode == 0o555)
+        let base = try await environments.get(key, interpreter: nil) { try Self.fill($0, builds) }.environment.base
+        #expect(Files.facts(base + "/bin/tool")?.mode == 0o555)
         #expect(try await environments.get(key, interpreter: nil) { try Self.fill($0, builds) }.isHit)
-        chmod(built.environment.base + "/bin/tool", 0o755)
-        try Files.write("#!/bin/sh\necho evil\n", to: built.environment.base + "/bin/tool")
+        chmod(base + "/bin/tool", 0o755)
+        try Files.write("#!/bin/sh\necho evil\n", to: base + "/bin/tool")
         #expect(try await !environments.get(key, interpreter: nil) { try Self.fill($0, builds) }.isHit)
         #expect(builds.total == 2)
         // Another life of the agent finds it.
@@ -130,7 +129,7 @@ import Wire
         }
         for await _ in begun.stream {}
         let trial = try workshop.begin([uses("actions/setup-python")])
-        try await trial.logged("another attempt builds the environment")
+        try await trial.logged("another attempt builds the environment, or uses one")
         await trial.driver.cancel("enough")
         #expect(try await trial.end().report.cause == "cancelled")
         left.continuation.finish()

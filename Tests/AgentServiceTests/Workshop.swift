@@ -1,6 +1,7 @@
 import Artifacts
 import Foundation
 import Glibc
+import Locks
 import Model
 import Testing
 import Wire
@@ -29,7 +30,7 @@ final class Workshop: Sendable {
 
     init(
         cgroups: Cgroups = Workshop.cgroups, accounts: AccountPool = AccountPool(.own),
-        change: (inout AttemptHost) -> Void = { _ in }
+        change: (inout AttemptHost) throws -> Void = { _ in }
     ) async throws {
         var template = Array("/tmp/sheaf-agent-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
@@ -42,11 +43,19 @@ final class Workshop: Sendable {
             accounts: accounts, environments: try Environments(in: path + "/environments"), heldInputs: [],
             objects: FarmObjects(line: farm.line), cache: nil, environment: [], hasCUDA: false,
             incarnation: "t\(getpid())", views: nil)
-        change(&host)
+        try change(&host)
         self.host = host
     }
 
     deinit { Files.removeTree(path) }
+
+    /// Lives on with this workshop.
+    private let kept = Mutex<Workshop?>(nil)
+
+    func keeping(_ other: Workshop) -> Workshop {
+        kept.withLock { $0 = other }
+        return self
+    }
 
     /// Another workshop, with a private view of the file system.
     ///

@@ -2210,6 +2210,8 @@ extension Proto {
         package var startedAt: Int64 = 0
         package var endedAt: Int64 = 0
         package var exitCode: Int32?
+        /// CPU time of all its processes; without cgroups, of those that it waited for.
+        package var cpuNs: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -2223,6 +2225,7 @@ extension Proto {
                 case 32: startedAt = try reader.value(ProtoInt64.self)
                 case 40: endedAt = try reader.value(ProtoInt64.self)
                 case 48: exitCode = try reader.value(ProtoInt32.self)
+                case 56: cpuNs = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2235,6 +2238,7 @@ extension Proto {
             writer.field(ProtoInt64.self, 4, startedAt)
             writer.field(ProtoInt64.self, 5, endedAt)
             writer.field(ProtoInt32.self, 6, exitCode)
+            writer.field(ProtoUInt64.self, 7, cpuNs)
             writer.unknown(unknown)
         }
     }

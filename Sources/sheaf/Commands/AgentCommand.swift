@@ -19,6 +19,7 @@ extension Commands {
             .value("work", "FOLDER", "attempts and environments; HOME-work by default"),
             .value("cpus", "N", "offer at most so many cores"),
             .value("memory", "SIZE", "offer at most so much: 64GiB"),
+            .value("keep", "SIZE", "keep at most so much of built environments and fetched objects; 100GiB by default"),
             .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
             .value(
                 "input", "FOLDER=MANIFEST", repeats: true, "data to offer, with its manifest as sha256sum writes it"),
@@ -107,12 +108,8 @@ extension Commands {
         settings.hiddenFolders = [absolute(home)]
         settings.shownFolders = arguments.all("show").map(absolute)
         settings.cpus = try arguments.number("cpus", in: 1...4096)
-        if let text = arguments.value("memory") {
-            guard let memory = ByteCount(text), memory > .zero else {
-                throw UsageError("--memory \(text): no size", help: "write 64GiB or 512MiB")
-            }
-            settings.memory = memory
-        }
+        settings.memory = try size("memory", arguments)
+        if let kept = try size("keep", arguments) { settings.keptMax = kept }
         settings.labels = arguments.all("label")
         settings.inputs = try arguments.all("input").map { pair in
             guard let mark = pair.lastIndex(of: "=") else {
@@ -125,6 +122,14 @@ extension Commands {
         }
         settings.keepsWorkspaces = arguments.has("keep-workspaces")
         return settings
+    }
+
+    private static func size(_ option: String, _ arguments: Arguments) throws -> ByteCount? {
+        guard let text = arguments.value(option) else { return nil }
+        guard let size = ByteCount(text), size > .zero else {
+            throw UsageError("--\(option) \(text): no size", help: "write 64GiB or 512MiB")
+        }
+        return size
     }
 
     /// From the root: attempts run in other folders.

@@ -1,0 +1,96 @@
+import Foundation
+import Glibc
+import Model
+import Testing
+import Wire
+
+@testable import AgentService
+
+@Suite(.timeLimit(.minutes(3))) struct `Why an attempt failed` {
+    @Test(arguments: [
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has 139 GiB",
+        "jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes",
+        "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)",
+    ])
+    func `is told by the framework that ran out of GPU memory`(message: String) async throws {
+        for stream in ["", " >&2"] {
+            let workshop = try await Workshop()
+            let ended = try await workshop.attempt([run("echo '\(message)'\(stream); exit 1")])
+            #expect(ended.report.cause == "gpu_oom")
+            #expect(ended.report.evidence.hasSuffix(message), "\(ended.report.evidence)")
+        }
+    }
+
+    @Test func `is not what an earlier step said, nor what a step said that passed`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([
+            run("echo 'CUDA out of memory' >&2; exit 1", continueOnError: "true"),
+            run("echo 'CUDA out of memory: halving the batch'"), run("exit 3"),
+        ])
+        #expect(ended.report.cause == "user_exit" && ended.report.code == 3, "\(ended.report.evidence)")
+    }
+
+    @Test func `of a 137 is memory on the kernel's word alone`() async throws {
+        let counted = try await Workshop()
+        let ended = try await counted.attempt([run("exit 137")])
+        #expect(ended.report.cause == "user_exit" && ended.report.code == 137)
+        if counted.host.cgroups.limitsMemory {
+            #expect(ended.report.evidence.contains("the kernel killed none of them for memory"))
+        }
+        let uncounted = try await Workshop(cgroups: .none)
+        for script in ["exit 137", "kill -KILL $$"] {
+            let ended = try await uncounted.attempt([run(script)])
+            #expect(
+                ended.report.evidence.contains("whether for memory cannot be told"), "\(ended.report.evidence)")
+        }
+    }
+
+    @Test func `is a full disk only when the disk is full`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([run("echo 'watch: No space left on device' >&2; exit 1")])
+        #expect(ended.report.cause == "user_exit", "\(ended.report.evidence)")
+    }
+
+    @Test(.enabled(if: Workshop.isRoot && Chamber.refusal == nil))
+    func `is a full disk, on its own word and the disk's`() async throws {
+        let disk = try SmallDisk()
+        defer { disk.remove() }
+        let workshop = try await Workshop {
+            $0.workFolder = disk.path
+            $0.environments = try Environments(in: disk.path + "/environments")
+        }
+        let ended = try await workshop.attempt([run("head -c 100000000 /dev/zero > big")])
+        #expect(ended.report.cause == "disk_full", "\(ended.report.evidence)")
+        #expect(ended.report.evidence.hasSuffix("No space left on device"), "\(ended.report.evidence)")
+        #expect(ended.report.evidence.contains("failed while 0 B were free on the agent's disk, and it said:"))
+    }
+
+    @Test func `comes with what each step used`() async throws {
+        for cgroups in [Workshop.cgroups, Cgroups.none] {
+            let workshop = try await Workshop(cgroups: cgroups)
+            let ended = try await workshop.attempt([
+                run("i=0; while [ $i -lt 30000 ]; do i=$((i + 1)); done"), run("true"),
+            ])
+            let (first, second) = (ended.report.steps[0].cpuNs, ended.report.steps[1].cpuNs)
+            #expect(first > second && second > 0, "\(first) \(second)")
+            #expect(ended.report.usage?.cpuNs ?? 0 >= first)
+        }
+    }
+}
+
+/// A file system of 64 MiB.
+private struct SmallDisk {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/sheaf-disk-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        try #require(mount("tmpfs", path, "tmpfs", 0, "size=64m,mode=0711") == 0, "a file system cannot be mounted")
+    }
+
+    func remove() {
+        umount2(path, Int32(MNT_DETACH))
+        rmdir(path)
+    }
+}
