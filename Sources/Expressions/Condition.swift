@@ -46,7 +46,9 @@ package struct Condition: Equatable, Sendable {
         let first = units.firstIndex { !Conversion.isSpace($0) } ?? units.endIndex
         let last = units.lastIndex { !Conversion.isSpace($0) } ?? first - 1
         do throws(ExpressionError) {
-            return (try Expression(String(decoding: units[first..<(last + 1)], as: UTF16.self), in: scope), false)
+            var expression = try Expression(String(decoding: units[first..<(last + 1)], as: UTF16.self), in: scope)
+            expression.offset = first
+            return (expression, false)
         } catch {
             var error = error
             error.offset += first

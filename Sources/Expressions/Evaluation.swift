@@ -60,12 +60,12 @@ struct Evaluator {
         case .literal(.boolean(let flag)): return .boolean(flag)
         case .literal(.number(let number)): return .number(number)
         case .literal(.string(let text)): return .string(text)
-        case .name(let name): return named(name)
-        case .index(let base, .star): return Self.star(try evaluate(base))
-        case .index(let base, .value(let index)):
+        case .name(let name, _): return named(name)
+        case .index(let base, .star, _): return Self.star(try evaluate(base))
+        case .index(let base, .value(let index), _):
             let target = try evaluate(base)
             return Self.index(target, by: try evaluate(index))
-        case .call(let name, let arguments): return try call(name, arguments)
+        case .call(let name, let arguments, _): return try call(name, arguments)
         case .not(let inner): return .boolean(!(try evaluate(inner).isTruthy))
         case .and(let parts):
             var last = Operand.null
@@ -81,7 +81,7 @@ struct Evaluator {
                 if last.isTruthy { break }
             }
             return last
-        case .compare(let comparison, let a, let b):
+        case .compare(let comparison, let a, let b, _):
             let (left, right) = (try evaluate(a), try evaluate(b))
             return .boolean(Self.compare(comparison, left, right))
         }

@@ -8,6 +8,10 @@ package struct ExpressionError: Error, Equatable, Sendable, CustomStringConverti
     package var message: String
     /// UTF-16 units from the expression's beginning, from 0; for evaluation errors 0.
     package var offset: Int
+    /// The name that the place does not have; `nil` for other mistakes.
+    package var unknownName: String?
+    /// Whether that name was called.
+    package var isAboutFunction = false
 
     package var description: String { message }
 

@@ -35,6 +35,9 @@ package struct ExpressionScope: Equatable, Sendable {
         (Self.everywhere + functions).first { CaseFolding.equal($0.name, name) }
     }
 
+    /// Every function that the place has.
+    package var functionNames: [String] { (Self.everywhere + functions).map(\.name) }
+
     package func has(_ name: String) -> Bool {
         names.contains { CaseFolding.equal($0, name) }
     }

@@ -93,9 +93,10 @@ struct Parser {
     private mutating func equality() throws(ExpressionError) -> Tree {
         var left = try relation()
         while case .compare(let comparison)? = token?.kind, comparison == .equal || comparison == .notEqual {
+            let place = offset
             position += 1
             let right = try relation()
-            left = tree(.compare(comparison, left.node, right.node), over: [left, right])
+            left = tree(.compare(comparison, left.node, right.node, at: place), over: [left, right])
         }
         return left
     }
@@ -103,9 +104,10 @@ struct Parser {
     private mutating func relation() throws(ExpressionError) -> Tree {
         var left = try negation()
         while case .compare(let comparison)? = token?.kind, comparison != .equal, comparison != .notEqual {
+            let place = offset
             position += 1
             let right = try negation()
-            left = tree(.compare(comparison, left.node, right.node), over: [left, right])
+            left = tree(.compare(comparison, left.node, right.node, at: place), over: [left, right])
         }
         return left
     }
@@ -130,8 +132,8 @@ struct Parser {
                 guard let member = self.token else { throw unexpectedEnd }
                 position += 1
                 switch member.kind {
-                case .property(let name): base = index(base, by: leaf(.string(name)))
-                case .star: base = tree(.index(base.node, by: .star), over: [base, leaf(.null)])
+                case .property(let name): base = index(base, by: leaf(.string(name)), at: member.offset)
+                case .star: base = tree(.index(base.node, by: .star, at: member.offset), over: [base, leaf(.null)])
                 default: throw unexpected(member)
                 }
                 if let open = self.token, open.kind == .openParenthesis { throw unexpected(open) }
@@ -139,10 +141,10 @@ struct Parser {
                 position += 1
                 if self.token?.kind == .star {
                     position += 1
-                    base = tree(.index(base.node, by: .star), over: [base, leaf(.null)])
+                    base = tree(.index(base.node, by: .star, at: token.offset), over: [base, leaf(.null)])
                 } else {
                     let key = try disjunction()
-                    base = index(base, by: key)
+                    base = index(base, by: key, at: token.offset + 1)
                 }
                 try expect(.closeBracket)
             default: mayBeIndexed = false
@@ -151,8 +153,8 @@ struct Parser {
         return base
     }
 
-    private mutating func index(_ base: Tree, by key: Tree) -> Tree {
-        tree(.index(base.node, by: .value(key.node)), over: [base, key])
+    private mutating func index(_ base: Tree, by key: Tree, at offset: Int) -> Tree {
+        tree(.index(base.node, by: .value(key.node), at: offset), over: [base, key])
     }
 
     /// - Returns: whether `.` and `[` may follow: not after a literal.
@@ -166,9 +168,12 @@ struct Parser {
         case .boolean(let flag): return (leaf(.boolean(flag)), false)
         case .name(let name):
             guard scope.has(name) else {
-                throw .located("Unrecognized named-value: '\(name)'", at: token.offset, in: source)
+                var error = ExpressionError.located(
+                    "Unrecognized named-value: '\(name)'", at: token.offset, in: source)
+                error.unknownName = name
+                throw error
             }
-            return (Tree(node: .name(name), depth: 1), true)
+            return (Tree(node: .name(name, at: token.offset), depth: 1), true)
         case .function(let name): return (try call(name, token), true)
         case .openParenthesis:
             let inner = try disjunction()
@@ -181,7 +186,10 @@ struct Parser {
 
     private mutating func call(_ name: String, _ token: Token) throws(ExpressionError) -> Tree {
         guard let function = scope.function(name) else {
-            throw .located("Unrecognized function: '\(name)'", at: token.offset, in: source)
+            var error = ExpressionError.located("Unrecognized function: '\(name)'", at: token.offset, in: source)
+            error.unknownName = name
+            error.isAboutFunction = true
+            throw error
         }
         try expect(.openParenthesis)
         var arguments: [Tree] = []
@@ -204,8 +212,11 @@ struct Parser {
                 "Even number of parameters supplied, requires an odd number of parameters: '\(name)'", at: token.offset,
                 in: source)
         }
-        return tree(.call(function.name, arguments.map(\.node)), over: arguments)
+        return tree(.call(function.name, arguments.map(\.node), at: token.offset), over: arguments)
     }
+
+    /// Where the next token begins.
+    private var offset: Int { token?.offset ?? source.utf16.count }
 
     private var token: Token? { position < tokens.count ? tokens[position] : nil }
 

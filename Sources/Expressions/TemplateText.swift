@@ -23,7 +23,9 @@ package struct TemplateText: Equatable, Sendable {
             case .literal(let text): parts.append(.text(text))
             case .expression(let text, let offset):
                 do throws(ExpressionError) {
-                    parts.append(.expression(try Expression(text, in: scope)))
+                    var expression = try Expression(text, in: scope)
+                    expression.offset = offset
+                    parts.append(.expression(expression))
                 } catch {
                     var error = error
                     error.offset += offset

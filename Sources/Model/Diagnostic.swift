@@ -25,14 +25,57 @@ package struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
         case warning
     }
 
+    /// Which check speaks: a name that stays, for tools that sort or silence.
+    package enum Rule: String, Sendable, CaseIterable {
+        /// The text is no workflow: broken YAML, an unknown key, a value of the wrong kind.
+        case workflow
+        /// Correct elsewhere, not honoured here.
+        case unsupported
+        /// An expression that always fails, or always gives the same.
+        case expression
+        /// A member that no context has at this place.
+        case member
+        /// A variable that nothing sets.
+        case unset
+        /// A list or an object where a text belongs.
+        case text
+        /// A condition that never changes.
+        case condition
+        case timeout
+        /// An unquoted version that YAML reads as a number.
+        case version
+        case cache
+        case metric
+        case secret
+        /// A threshold that a shell or a script compares.
+        case threshold
+        /// A version that names whatever is newest.
+        case latest
+        /// A file that nothing in the job fetches or makes.
+        case unfetched
+        /// A text that strangers write, in a script.
+        case injection
+        case matrix
+        case labels
+        case environment
+        case deprecated
+        case event
+        case step
+    }
+
     package var severity: Severity
+    package var rule: Rule
     package var position: SourcePosition
     package var problem: String
     /// What the person can do now, as an order. `nil` only when we truly do not know.
     package var suggestion: String?
 
-    package init(_ severity: Severity = .error, at position: SourcePosition, _ problem: String, help: String? = nil) {
+    package init(
+        _ severity: Severity = .error, at position: SourcePosition, _ problem: String, help: String? = nil,
+        rule: Rule = .workflow
+    ) {
         self.severity = severity
+        self.rule = rule
         self.position = position
         self.problem = problem
         self.suggestion = help

@@ -1,8 +1,9 @@
 import Expressions
 package import Model
 
-/// Expands a matrix to its combinations, as GitHub does: docs/workflow-reference.md tells the rules.
-package enum Matrix {
+/// A matrix whose expressions are evaluated; it expands to combinations as GitHub does, docs/workflow-reference.md tells
+/// the rules.
+package struct Matrix: Sendable {
     /// One point of the matrix.
     package struct Combination: Equatable, Sendable {
         /// The vectors' values, then what `include` added.
@@ -11,18 +12,29 @@ package enum Matrix {
         package var shown: [Value.Member]
     }
 
-    /// A mistake in a matrix; `key` names the part that it is in.
+    /// A mistake in a matrix; `key` names the part that it is in, `index` the entry of `include` or `exclude`.
     package struct Mistake: Error, Equatable, Sendable {
         package var problem: String
         package var key: String?
+        package var index: Int?
+
+        /// Where a mistake stands in the text that the matrix was made from.
+        func place(in node: YAMLNode) -> YAMLNode {
+            guard let key, let part = node[key] else { return node }
+            guard let index, let items = part.items, items.indices.contains(index) else { return part }
+            return items[index]
+        }
     }
 
     /// Combinations looked at before `exclude`; beyond, the matrix is refused without being built.
     static let combinationsMax = 1_000_000
 
+    private let vectors: [Vector]
+    private let excludes: [Filter]
+    private let includes: [Include]
+
     /// - Parameter value: the matrix with its expressions evaluated.
-    /// - Parameter cellsMax: more cells are refused.
-    package static func expand(_ value: Value, cellsMax: Int) throws(Mistake) -> [Combination] {
+    package init(_ value: Value) throws(Mistake) {
         guard let members = value.members else { throw Mistake(problem: "A matrix must be a mapping") }
         var vectors: [Vector] = []
         for member in members where member.key != "include" && member.key != "exclude" {
@@ -34,50 +46,78 @@ package enum Matrix {
             }
             vectors.append(Vector(name: member.key, folded: CaseFolding.fold(member.key), items: items))
         }
-        let include = try list(value["include"], "include")
-        let exclude = try list(value["exclude"], "exclude")
+        let include = try Self.list(value["include"], "include")
+        let exclude = try Self.list(value["exclude"], "exclude")
         guard !vectors.isEmpty || !include.isEmpty else {
             throw Mistake(problem: "Matrix must define at least one vector")
         }
-        let excludes = try exclude.map { entry throws(Mistake) in try excludeFilter(entry, vectors) }
-        var includes = try include.map { entry throws(Mistake) in try Include(entry, vectors) }
-        try checkSize(vectors)
+        var excludes: [Filter] = []
+        for (index, entry) in exclude.enumerated() { excludes.append(try Self.excludeFilter(entry, index, vectors)) }
+        var includes: [Include] = []
+        for (index, entry) in include.enumerated() { includes.append(try Include(entry, index, vectors)) }
+        self.vectors = vectors
+        self.excludes = excludes
+        self.includes = includes
+        try Self.checkSize(vectors)
+    }
 
+    package static func expand(_ value: Value, cellsMax: Int) throws(Mistake) -> [Combination] {
+        try Matrix(value).combinations(cellsMax: cellsMax)
+    }
+
+    /// - Parameter cellsMax: more cells are refused.
+    package func combinations(cellsMax: Int) throws(Mistake) -> [Combination] {
+        var includes = includes
         var cells: [Combination] = []
         if !vectors.isEmpty {
+            let extending = !includes.isEmpty
             var odometer = [Int](repeating: 0, count: vectors.count)
             repeat {
+                guard !excludes.contains(where: { $0.matches(vectors, odometer) }) else { continue }
                 let combination = zip(vectors, odometer).map { Value.Member($0.name, $0.items[$1]) }
-                let original = Value.object(combination)
-                guard !excludes.contains(where: { $0.matches(original) }) else { continue }
+                let added = extending ? extras(at: odometer, from: &includes) : []
                 cells.append(
-                    Combination(values: combination + extras(for: original, from: &includes), shown: combination))
-                guard cells.count <= cellsMax else { throw tooMany(cellsMax) }
-            } while advance(&odometer, vectors)
+                    Combination(values: added.isEmpty ? combination : combination + added, shown: combination))
+                guard cells.count <= cellsMax else { throw Self.tooMany(cellsMax) }
+            } while Self.advance(&odometer, vectors)
         }
         for entry in includes where !entry.isUsed {
             cells.append(Combination(values: entry.whole, shown: entry.whole))
-            guard cells.count <= cellsMax else { throw tooMany(cellsMax) }
+            guard cells.count <= cellsMax else { throw Self.tooMany(cellsMax) }
         }
         return cells
     }
 
-    private struct Vector {
+    /// Entries of `exclude` that drop nothing, by position, and the first member of each that no item fits; `nil` where
+    /// each fits one, but no combination fits all.
+    var uselessExcludes: [(index: Int, key: String?)] {
+        var rest = Array(excludes.indices)
+        if !vectors.isEmpty, !rest.isEmpty {
+            var odometer = [Int](repeating: 0, count: vectors.count)
+            repeat {
+                rest.removeAll { excludes[$0].matches(vectors, odometer) }
+            } while !rest.isEmpty && Self.advance(&odometer, vectors)
+        }
+        return rest.map { index in (index, excludes[index].firstThatFitsNothing.map { vectors[$0].name }) }
+    }
+
+    fileprivate struct Vector: Sendable {
         var name: String
         var folded: [UInt16]
         var items: [Value]
     }
 
     /// One entry of `include`: when it applies, and what it adds.
-    private struct Include {
+    private struct Include: Sendable {
         var filter: Filter
         var extra: [Value.Member]
         var whole: [Value.Member]
         var isUsed = false
 
-        init(_ entry: Value, _ vectors: [Vector]) throws(Mistake) {
+        init(_ entry: Value, _ index: Int, _ vectors: [Vector]) throws(Mistake) {
             guard let members = entry.members, !members.isEmpty else {
-                throw Mistake(problem: "Matrix include mapping does not contain any values", key: "include")
+                throw Mistake(
+                    problem: "Matrix include mapping does not contain any values", key: "include", index: index)
             }
             let isVector = { (member: Value.Member) in
                 let folded = CaseFolding.fold(member.key)
@@ -85,14 +125,14 @@ package enum Matrix {
             }
             let filtering = members.filter(isVector)
             extra = members.filter { !isVector($0) }
-            filter = Filter(.object(filtering))
+            filter = Filter(.object(filtering), vectors)
             whole = filtering + extra
         }
     }
 
-    private static func extras(for original: Value, from includes: inout [Include]) -> [Value.Member] {
+    private func extras(at odometer: [Int], from includes: inout [Include]) -> [Value.Member] {
         var added: [Value.Member] = []
-        for index in includes.indices where includes[index].filter.matches(original) {
+        for index in includes.indices where includes[index].filter.matches(vectors, odometer) {
             includes[index].isUsed = true
             for member in includes[index].extra {
                 let folded = CaseFolding.fold(member.key)
@@ -106,19 +146,21 @@ package enum Matrix {
         return added
     }
 
-    private static func excludeFilter(_ entry: Value, _ vectors: [Vector]) throws(Mistake) -> Filter {
+    private static func excludeFilter(
+        _ entry: Value, _ index: Int, _ vectors: [Vector]
+    ) throws(Mistake) -> Filter {
         guard let members = entry.members, !members.isEmpty else {
-            throw Mistake(problem: "Matrix exclude filter must not be empty", key: "exclude")
+            throw Mistake(problem: "Matrix exclude filter must not be empty", key: "exclude", index: index)
         }
         for member in members {
             let folded = CaseFolding.fold(member.key)
             guard vectors.contains(where: { $0.folded == folded }) else {
                 throw Mistake(
                     problem: "Matrix exclude key '\(member.key)' does not match any key within the matrix",
-                    key: "exclude")
+                    key: "exclude", index: index)
             }
         }
-        return Filter(entry)
+        return Filter(entry, vectors)
     }
 
     private static func list(_ value: Value?, _ name: String) throws(Mistake) -> [Value] {
@@ -156,29 +198,50 @@ package enum Matrix {
 }
 
 /// A mapping that combinations are held against: each scalar leaf must loosely equal what stands at its path.
-private struct Filter {
+private struct Filter: Sendable {
     private enum Step {
         case key([UInt16])
         case index(Int)
     }
 
-    private var leaves: [(path: [Step], literal: Value)] = []
+    /// For each vector that the filter names, which of its items pass: a combination is a place in each.
+    private var passing: [(vector: Int, items: [Bool])] = []
+    /// A leaf asks for a member of no vector, which is missing, so null: only what loosely equals null passes.
+    private var isImpossible = false
 
-    init(_ value: Value) { collect(value, []) }
+    init(_ value: Value, _ vectors: [Matrix.Vector]) {
+        for member in value.members ?? [] {
+            let folded = CaseFolding.fold(member.key)
+            var leaves: [(path: [Step], literal: Value)] = []
+            Self.collect(member.value, [], into: &leaves)
+            guard let place = vectors.firstIndex(where: { $0.folded == folded }) else {
+                if !leaves.allSatisfy({ Conversion.looselyEqual(.null, $0.literal) }) { isImpossible = true }
+                continue
+            }
+            passing.append((place, vectors[place].items.map { Self.matches($0, leaves) }))
+        }
+    }
 
-    private mutating func collect(_ value: Value, _ path: [Step]) {
+    /// The vector of which no item passes.
+    var firstThatFitsNothing: Int? { passing.first { !$0.items.contains(true) }?.vector }
+
+    func matches(_ vectors: [Matrix.Vector], _ odometer: [Int]) -> Bool {
+        !isImpossible && passing.allSatisfy { $0.items[odometer[$0.vector]] }
+    }
+
+    private static func collect(_ value: Value, _ path: [Step], into leaves: inout [(path: [Step], literal: Value)]) {
         switch value {
         case .object(let members):
-            for member in members { collect(member.value, path + [.key(CaseFolding.fold(member.key))]) }
+            for member in members { collect(member.value, path + [.key(CaseFolding.fold(member.key))], into: &leaves) }
         case .array(let items):
-            for (index, item) in items.enumerated() { collect(item, path + [.index(index)]) }
+            for (index, item) in items.enumerated() { collect(item, path + [.index(index)], into: &leaves) }
         case .null, .boolean, .number, .string: leaves.append((path, value))
         }
     }
 
-    func matches(_ combination: Value) -> Bool {
+    private static func matches(_ item: Value, _ leaves: [(path: [Step], literal: Value)]) -> Bool {
         leaves.allSatisfy { leaf in
-            var found: Value? = combination
+            var found: Value? = item
             for step in leaf.path {
                 switch step {
                 case .key(let key): found = found?.members?.first { CaseFolding.fold($0.key) == key }?.value

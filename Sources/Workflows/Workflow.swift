@@ -6,28 +6,77 @@ package struct Workflow: Sendable {
     package var file: String
     package var name: String
     /// `sheaf: 1` stands at its top: Sheaf's own keys and rules hold.
-    package var isSheaf: Bool
-    /// The names of `on`, in order.
-    package var events: [String]
-    package var inputs: [Input]
-    package var gates: [GateRule]
-    package var falseBlockRate: Double
+    package var isSheaf = false
+    /// What starts it, in order.
+    package var triggers: [EventTrigger] = []
+    /// The inputs of `workflow_dispatch`.
+    package var inputs: [Input] = []
+    /// What callers give and get; `nil` when no workflow may call this one.
+    package var call: Call?
+    package var gates: [GateRule] = []
+    package var falseBlockRate = 0.05
 
     /// The manifests that the jobs' `inputs` name: files of the code tree.
     package var manifests: Set<String> { Set(jobs.flatMap { $0.inputs.map(\.manifest) }) }
 
-    var environment: [Template]
-    var defaults: Defaults
-    var jobs: [JobSource]
+    var environment: [Template] = []
+    var defaults = Defaults()
+    var permissions: Permissions?
+    var jobs: [JobSource] = []
 
-    /// An input of `workflow_dispatch`.
+    init(file: String, name: String) {
+        self.file = file
+        self.name = name
+    }
+
+    /// The names of what starts it, in order.
+    package var events: [String] { triggers.map(\.name) }
+
+    /// An input of `workflow_dispatch` or `workflow_call`.
     package struct Input: Equatable, Sendable {
-        package enum Kind: String, CaseIterable, Sendable { case string, boolean, number, choice, environment }
+        package enum Kind: String, CaseIterable, Sendable {
+            case string, boolean, number, choice, environment
+
+            var type: ValueType {
+                switch self {
+                case .string, .choice, .environment: .string
+                case .boolean: .boolean
+                case .number: .number
+                }
+            }
+
+            /// What an input without a default is.
+            var empty: Value {
+                switch self {
+                case .string, .choice, .environment: ""
+                case .boolean: false
+                case .number: 0
+                }
+            }
+        }
+
         package var name: String
-        package var kind: Kind
-        package var isRequired: Bool
-        package var fallback: Value
-        package var options: [String]
+        package var kind = Kind.string
+        package var isRequired = false
+        package var fallback: Value = ""
+        /// A default that is computed, for `workflow_call`.
+        package var fallbackText: String?
+        package var options: [String] = []
+
+        package init(name: String) { self.name = name }
+    }
+
+    /// `on: workflow_call`.
+    package struct Call: Equatable, Sendable {
+        package struct Secret: Equatable, Sendable {
+            package var name: String
+            package var isRequired = false
+        }
+
+        package var inputs: [Input] = []
+        package var secrets: [Secret] = []
+        /// Texts over the context `jobs`.
+        package var outputs: [Template] = []
     }
 
     struct Defaults: Equatable, Sendable {
@@ -37,29 +86,67 @@ package struct Workflow: Sendable {
 
     /// Reads and checks a workflow file: all mistakes at once, in the order of their places.
     ///
+    /// - Parameter files: where the workflows are that it calls.
     /// - Returns: the workflow when nothing in it is an error (it may hold what is `unsupported`), and every diagnostic.
-    package static func read(_ text: [UInt8], file: String) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
+    package static func read(
+        _ text: [UInt8], file: String, files: WorkflowFiles = .none
+    ) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
+        read(text, file: file, files: files, callers: [file])
+    }
+
+    static func read(
+        _ text: [UInt8], file: String, files: WorkflowFiles, callers: [String]
+    ) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
         let (node, syntax) = YAMLReader.read(text, file: file)
-        guard let node, syntax.isEmpty || node.entries != nil else { return (nil, syntax.sorted(by: before)) }
-        var reader = WorkflowReader(file: file, source: text)
+        guard let node else { return (nil, syntax.isEmpty ? [Self.empty(file)] : ordered(syntax)) }
+        var reader = WorkflowReader(file: file, source: text, files: files, callers: callers)
         let workflow = reader.workflow(node)
-        let diagnostics = (syntax + reader.diagnostics).sorted(by: before)
+        let diagnostics = ordered(syntax + reader.diagnostics)
         return (diagnostics.contains { $0.severity == .error } ? nil : workflow, diagnostics)
     }
 
     /// The workflow with the gates of a second file, which holds only `gates` and `false-block-rate` (`--with`).
     package func adding(gates text: [UInt8], file: String) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
         let (node, syntax) = YAMLReader.read(text, file: file)
-        guard let node else { return (nil, syntax) }
+        guard let node else { return (nil, syntax.isEmpty ? [Self.empty(file)] : syntax) }
         var reader = WorkflowReader(file: file, source: text)
         reader.isSheaf = true
         var whole = self
         reader.gates(alone: node, into: &whole)
-        let diagnostics = (syntax + reader.diagnostics).sorted(by: Self.before)
+        let diagnostics = Self.ordered(syntax + reader.diagnostics)
         return (diagnostics.contains { $0.severity == .error } ? nil : whole, diagnostics)
     }
 
-    private static func before(_ a: Diagnostic, _ b: Diagnostic) -> Bool { a.position < b.position }
+    /// Reads a file and plans it: every diagnostic that either finds. Where nobody has said what starts a run
+    /// (`request.isKnown`), values that depend on it are not judged.
+    package static func check(
+        _ text: [UInt8], file: String, files: WorkflowFiles = .none, request: PlanRequest
+    ) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
+        let (read, diagnostics) = read(text, file: file, files: files)
+        guard let workflow = read else { return (nil, diagnostics) }
+        let all = ordered(diagnostics + workflow.mistakes(in: request))
+        return (all.contains { $0.severity == .error } ? nil : workflow, all)
+    }
+
+    /// What planning finds wrong or odd.
+    func mistakes(in request: PlanRequest) -> [Diagnostic] {
+        do throws(Mistakes) {
+            return try planned(request).warnings
+        } catch {
+            return error.diagnostics
+        }
+    }
+
+    private static func empty(_ file: String) -> Diagnostic {
+        Diagnostic(
+            at: SourcePosition(file: file, line: 1, column: 1), "the file is empty", help: "begin with on: and jobs:")
+    }
+
+    /// By place; what an alias repeats is said once.
+    package static func ordered(_ diagnostics: [Diagnostic]) -> [Diagnostic] {
+        var seen: Set<Diagnostic> = []
+        return diagnostics.filter { seen.insert($0).inserted }.sorted { $0.position < $1.position }
+    }
 }
 
 /// A job as it was written. What may hold expressions is kept as nodes or texts.
@@ -67,7 +154,7 @@ struct JobSource: Sendable {
     var id: String
     var position: SourcePosition
     var name: YAMLNode?
-    var needs: [String]
+    var needs: [String] = []
     var condition: String?
     var conditionPosition: SourcePosition
     var runsOn: YAMLNode?
@@ -75,14 +162,26 @@ struct JobSource: Sendable {
     var failFast: YAMLNode?
     var maxParallel: YAMLNode?
     var continueOnError: YAMLNode?
+    var required: YAMLNode?
     var timeout: YAMLNode?
     var idleTimeout: YAMLNode?
     var queueTimeout: YAMLNode?
     var resources: YAMLNode?
-    var inputs: [InputSource]
-    var shards: ShardPlan
-    var retry: RetryPolicy
-    var work: JobWork
+    var inputs: [InputSource] = []
+    var shards = ShardPlan()
+    var retry = RetryPolicy()
+    var work = JobWork()
+    var permissions: Permissions?
+    /// The workflow that the job calls instead of having steps.
+    var call: CallSource?
+    /// The first step that asks for a Python, with the place of its version.
+    var python: (text: String, position: SourcePosition)?
+
+    init(id: String, position: SourcePosition) {
+        self.id = id
+        self.position = position
+        conditionPosition = position
+    }
 
     struct InputSource: Sendable {
         var path: String
@@ -90,9 +189,20 @@ struct JobSource: Sendable {
         var position: SourcePosition
     }
 
+    /// A job that calls a workflow.
+    struct CallSource: Sendable {
+        var reference: String
+        var position: SourcePosition
+        var inputs: [YAMLNode.Entry] = []
+        /// The called workflow; `nil` where its text is not at hand.
+        var workflow: Workflow?
+    }
+
     /// Every node that the cells of the job are made from.
     var cellNodes: [YAMLNode] {
-        [name, runsOn, matrix, failFast, maxParallel, continueOnError, timeout, idleTimeout, queueTimeout, resources]
-            .compactMap { $0 }
+        [
+            name, runsOn, matrix, failFast, maxParallel, continueOnError, required, timeout, idleTimeout, queueTimeout,
+            resources,
+        ].compactMap { $0 }
     }
 }

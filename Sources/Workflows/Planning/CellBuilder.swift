@@ -25,10 +25,13 @@ struct CellBuilder {
         cell.queueTimeout = minutes(job.queueTimeout, &mistakes) ?? .minutes(60)
         if let value = value(job.continueOnError, &mistakes) {
             if value.boolean == nil {
-                mistakes.append(
-                    Diagnostic(at: position(job.continueOnError), "'continue-on-error' must be true or false"))
+                add("'continue-on-error' must be true or false", at: job.continueOnError, help: nil, &mistakes)
             }
             cell.continueOnError = value.boolean ?? false
+        }
+        if let value = value(job.required, &mistakes) {
+            if value.boolean == nil { add("'required' must be true or false", at: job.required, help: nil, &mistakes) }
+            cell.required = value.boolean ?? true
         }
         cell.inputs = job.heldInputs(request, &mistakes)
         cell.skipped = skipped(&mistakes)
@@ -36,7 +39,33 @@ struct CellBuilder {
     }
 
     private func value(_ node: YAMLNode?, _ mistakes: inout [Diagnostic]) -> Value? {
-        NodeExpressions.value(node, in: context, Scopes.jobCell, &mistakes)
+        guard let node else { return nil }
+        var found: [Diagnostic] = []
+        let value = NodeExpressions.value(node, in: context, Scopes.jobCell, &found)
+        for mistake in found {
+            add(mistake.problem, at: node, help: mistake.suggestion, in: mistake.position, &mistakes)
+        }
+        return value
+    }
+
+    /// A mistake in what a node came to. Where nobody has said what starts the run, what reads that is not judged, and
+    /// other values that are computed only earn a warning.
+    private func add(
+        _ problem: String, at node: YAMLNode?, help: String?, in place: SourcePosition? = nil,
+        _ mistakes: inout [Diagnostic]
+    ) {
+        guard isJudged(node) else { return }
+        let isComputed = !request.isKnown && node.map(NodeExpressions.areIn) ?? false
+        mistakes.append(
+            Diagnostic(
+                isComputed ? .warning : .error, at: place ?? position(node), problem, help: help,
+                rule: node == nil ? .workflow : .expression))
+    }
+
+    /// Whether what a node comes to is known: nobody has said what starts the run, so what reads that may be anything.
+    private func isJudged(_ node: YAMLNode?) -> Bool {
+        guard !request.isKnown, let node else { return true }
+        return !NodeExpressions.readsTheRun(node)
     }
 
     private func position(_ node: YAMLNode?) -> SourcePosition { node?.position ?? job.position }
@@ -44,14 +73,15 @@ struct CellBuilder {
     /// `runs-on`, lower-cased; GitHub's own machines become labels of ours.
     private func labels(_ mistakes: inout [Diagnostic]) -> [String] {
         guard let value = value(job.runsOn, &mistakes) else { return [] }
+        if value.members != nil, value["labels"] == nil { return [] }
         let named = value["labels"] ?? value
         let words: [Value] = named.array ?? [named]
         return words.compactMap { word in
             guard let text = word.string?.trimmingSpace.lowercased(), !text.isEmpty else {
-                mistakes.append(
-                    Diagnostic(
-                        at: position(job.runsOn), "'runs-on' comes to no label: \(Conversion.text(of: word))",
-                        help: "look at the expression, or name labels"))
+                let what = word == .null ? "nothing" : "'\(Conversion.text(of: word))'"
+                add(
+                    "'runs-on' comes to \(what), which is no label", at: job.runsOn,
+                    help: "look at the expression, or name labels", &mistakes)
                 return nil
             }
             return Self.label(text)
@@ -63,27 +93,22 @@ struct CellBuilder {
 
     /// What the first setup-python asks for.
     private func python(_ mistakes: inout [Diagnostic]) -> String? {
-        for step in job.work.setup + job.work.steps {
-            guard case .uses(let action, _, let with) = step.action, action == "actions/setup-python",
-                let text = with.first(where: { $0.name == "python-version" })?.text
-            else { continue }
-            do throws(ExpressionError) {
-                let value = try TemplateText(text, in: Scopes.stepText).evaluate(in: context)
-                let version = Conversion.text(of: value).trimmingSpace
-                return version.isEmpty ? nil : version
-            } catch {
-                mistakes.append(Diagnostic(at: job.position, error.message))
-            }
+        guard let (text, place) = job.python else { return nil }
+        do throws(ExpressionError) {
+            let value = try TemplateText(text, in: Scopes.stepText).evaluate(in: context)
+            let version = Conversion.text(of: value).trimmingSpace
+            return version.isEmpty ? nil : version
+        } catch {
+            mistakes.append(Diagnostic(at: place, error.message))
+            return nil
         }
-        return nil
     }
 
     private func minutes(_ node: YAMLNode?, _ mistakes: inout [Diagnostic]) -> Duration? {
         guard let node, let value = value(node, &mistakes) else { return nil }
         let number = Conversion.number(of: value)
         guard number > 0, number <= 60 * 24 * 365 else {
-            mistakes.append(
-                Diagnostic(at: node.position, "a time in minutes must be above 0, not \(Conversion.text(of: value))"))
+            add("a time in minutes must be above 0, not \(Conversion.text(of: value))", at: node, help: nil, &mistakes)
             return nil
         }
         return .milliseconds(Int64(number * 60_000))

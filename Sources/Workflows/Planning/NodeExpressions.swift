@@ -45,6 +45,21 @@ enum NodeExpressions {
         }
     }
 
+    /// Whether anything in the node is an expression, or has one in it.
+    static func areIn(_ node: YAMLNode) -> Bool {
+        switch node.kind {
+        case .scalar(let scalar): TemplateText.hasExpression(scalar.text)
+        case .sequence(let items): items.contains(where: areIn)
+        case .mapping(let entries): entries.contains { TemplateText.hasExpression($0.key) || areIn($0.value) }
+        }
+    }
+
+    /// Whether a node reads what is known only once a run has begun: the event, its inputs, the farm's variables, or
+    /// what other jobs gave.
+    static func readsTheRun(_ node: YAMLNode) -> Bool {
+        references(of: node).contains { ["github", "inputs", "vars", "needs"].contains($0.first) }
+    }
+
     /// What the expressions of a node read, for any scope.
     static func references(of node: YAMLNode) -> [[String]] {
         switch node.kind {

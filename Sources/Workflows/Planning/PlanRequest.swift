@@ -1,3 +1,4 @@
+import Expressions
 import JSON
 package import Model
 
@@ -18,6 +19,11 @@ package struct PlanRequest: Sendable {
     package var manifest: @Sendable (_ path: String) -> Digest?
     /// Contexts that replace the computed ones of the same name (`--context`).
     package var contexts: [Value.Member]
+    /// The paths that the event has changed; `nil`: as the payload says.
+    package var changedPaths: [String]?
+    /// Somebody has said what starts the run. Else, as in a check of the file alone, values that depend on it are not
+    /// judged.
+    package var isKnown = true
 
     package init(
         eventName: String? = nil, event: Value = .object([]), inputs: [(name: String, value: String)] = [],
@@ -46,27 +52,34 @@ extension Workflow {
     package func contexts(for request: PlanRequest) throws(Mistakes) -> [Value.Member] {
         let top = SourcePosition(file: file, line: 1, column: 1)
         var mistakes: [Diagnostic] = []
-        let event =
-            request.eventName ?? (events.contains("workflow_dispatch") ? "workflow_dispatch" : events.first ?? "push")
+        let event = eventName(of: request)
         if !events.contains(event) {
             mistakes.append(
                 Diagnostic(
                     at: top, "the workflow is not started by '\(event)'",
-                    help: "it names \(events.joined(separator: ", ")): give one of these with --event"))
+                    help: "it names \(events.joined(separator: ", ")): give one of these with --event", rule: .event))
         }
-        let inputs = inputValues(request.inputs, at: top, &mistakes)
+        let inputs = inputValues(request, at: top, &mistakes)
         guard mistakes.isEmpty else { throw Mistakes(mistakes) }
-        let owner = request.repository.split(separator: "/").first.map(String.init) ?? ""
-        let branch = request.ref.hasPrefix("refs/heads/") ? String(request.ref.dropFirst(11)) : request.ref
+        let payload = request.event
+        let ref = payload["ref"]?.string.map { $0.hasPrefix("refs/") ? $0 : "refs/heads/" + $0 } ?? request.ref
+        let repository = payload["repository"]?["full_name"]?.string ?? request.repository
+        let owner = repository.split(separator: "/").first.map(String.init) ?? ""
+        let isTag = ref.hasPrefix("refs/tags/")
+        let short =
+            ["refs/heads/", "refs/tags/", "refs/pull/"].first { ref.hasPrefix($0) }
+            .map { String(ref.dropFirst($0.count)) } ?? ref
         let github: Value = .object([
-            .init("event_name", .string(event)), .init("event", request.event), .init("sha", .string(request.sha)),
-            .init("ref", .string(request.ref)), .init("ref_name", .string(branch)),
-            .init("repository", .string(request.repository)), .init("repository_owner", .string(owner)),
+            .init("event_name", .string(event)), .init("event", payload),
+            .init("sha", payload["after"] ?? .string(request.sha)),
+            .init("ref", .string(ref)), .init("ref_name", .string(short)),
+            .init("ref_type", ref.isEmpty ? "" : isTag ? "tag" : "branch"),
+            .init("repository", .string(repository)), .init("repository_owner", .string(owner)),
             .init("actor", .string(request.actor)), .init("triggering_actor", .string(request.actor)),
             .init("workflow", .string(name)), .init("run_id", .string(request.run.map { "\($0.number)" } ?? "")),
             .init("run_number", .string(request.run.map { "\($0.number)" } ?? "")), .init("run_attempt", "1"),
-            .init("head_ref", request.event["pull_request"]?["head"]?["ref"] ?? ""),
-            .init("base_ref", request.event["pull_request"]?["base"]?["ref"] ?? ""),
+            .init("head_ref", payload["pull_request"]?["head"]?["ref"] ?? ""),
+            .init("base_ref", payload["pull_request"]?["base"]?["ref"] ?? ""),
         ])
         let computed: [Value.Member] = [
             .init("github", github), .init("inputs", inputs), .init("vars", .object(request.variables)),
@@ -75,28 +88,43 @@ extension Workflow {
         return given + computed.filter { member in !given.contains { $0.key == member.key } }
     }
 
+    /// The event of a run: the one that was named, else workflow_dispatch where the file takes it, else the file's first.
+    package func eventName(of request: PlanRequest) -> String {
+        request.eventName ?? (events.contains("workflow_dispatch") ? "workflow_dispatch" : events.first ?? "push")
+    }
+
     private func inputValues(
-        _ given: [(name: String, value: String)], at top: SourcePosition, _ mistakes: inout [Diagnostic]
+        _ request: PlanRequest, at top: SourcePosition, _ mistakes: inout [Diagnostic]
     ) -> Value {
-        for input in given where !inputs.contains(where: { $0.name == input.name }) {
+        for input in request.inputs where !inputs.contains(where: { $0.name == input.name }) {
             let known = inputs.map(\.name)
             mistakes.append(
                 Diagnostic(
                     at: top, "the workflow takes no input '\(input.name)'",
                     help: Spelling.nearest(to: input.name, among: known).map { "did you mean '\($0)'?" }
-                        ?? (known.isEmpty ? "it takes none" : "it takes \(known.joined(separator: ", "))")))
+                        ?? (known.isEmpty ? "it takes none" : "it takes \(known.joined(separator: ", "))"), rule: .event
+                ))
         }
+        // Inputs belong to two events: a push has none, whatever their defaults are.
+        guard eventName(of: request) == "workflow_dispatch" || !request.inputs.isEmpty else {
+            return .object(inputs.map { .init($0.name, .null) })
+        }
+        let payload = request.event["inputs"]
         return .object(
             inputs.map { input in
-                guard let text = given.last(where: { $0.name == input.name })?.value else {
-                    if input.isRequired && input.fallback == "" {
-                        mistakes.append(
-                            Diagnostic(
-                                at: top, "the input '\(input.name)' is required", help: "--input \(input.name)=…"))
-                    }
-                    return .init(input.name, input.fallback)
+                if let text = request.inputs.last(where: { $0.name == input.name })?.value {
+                    return .init(input.name, value(of: input, text, at: top, &mistakes))
                 }
-                return .init(input.name, value(of: input, text, at: top, &mistakes))
+                if let given = payload?[input.name], given != .null {
+                    return .init(input.name, value(of: input, Conversion.text(of: given), at: top, &mistakes))
+                }
+                if input.isRequired, input.fallback == input.kind.empty, request.isKnown {
+                    mistakes.append(
+                        Diagnostic(
+                            at: top, "the input '\(input.name)' is required", help: "--input \(input.name)=…",
+                            rule: .event))
+                }
+                return .init(input.name, input.fallback)
             })
     }
 

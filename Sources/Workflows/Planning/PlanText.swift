@@ -87,39 +87,3 @@ package enum PlanText {
         return words.joined(separator: ", ")
     }
 }
-
-/// Diagnostics as `sheaf lint` shows them.
-package enum DiagnosticText {
-    /// A list of `{"file","line","column","severity","message","help"}`.
-    package static func json(_ diagnostics: [Diagnostic]) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.value(
-            .array(
-                diagnostics.map { diagnostic in
-                    [
-                        "file": .string(diagnostic.position.file), "line": .number(Double(diagnostic.position.line)),
-                        "column": .number(Double(diagnostic.position.column)),
-                        "severity": .string(diagnostic.severity.rawValue), "message": .string(diagnostic.problem),
-                        "help": diagnostic.suggestion.map { .string($0) } ?? .null,
-                    ]
-                }))
-        writer.newline()
-        return writer.bytes
-    }
-
-    /// Each diagnostic with the line that it is about and a caret below the place.
-    package static func text(_ diagnostics: [Diagnostic], source: [UInt8]) -> String {
-        let lines = String(decoding: source, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        return diagnostics.map { diagnostic in
-            let position = diagnostic.position
-            var text = "\(position): \(diagnostic.severity.rawValue): \(diagnostic.problem)\n"
-            if position.line <= lines.count, lines[position.line - 1].count <= 200 {
-                let line = lines[position.line - 1]
-                let lead = String(line.prefix(position.column - 1).map { $0 == "\t" ? "\t" : " " })
-                text += "    \(line)\n    \(lead)^\n"
-            }
-            if let help = diagnostic.suggestion { text += "  help: \(help)\n" }
-            return text
-        }.joined()
-    }
-}

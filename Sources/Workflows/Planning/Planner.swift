@@ -1,4 +1,5 @@
 import Expressions
+import JSON
 package import Model
 
 /// What a job comes to once everything it needs has ended.
@@ -31,8 +32,23 @@ extension Workflow {
     /// Everything that can be known before anything runs. A job whose cells depend on outputs of others has `cells: nil`.
     ///
     /// - Throws: every mistake that shows up only when expressions are evaluated.
-    package func plan(_ request: PlanRequest) throws(Mistakes) -> Plan {
+    package func plan(_ request: PlanRequest) throws(Mistakes) -> Plan { try planned(request).plan }
+
+    /// The plan, and what is odd about it.
+    package func planWithWarnings(_ request: PlanRequest) throws(Mistakes) -> (plan: Plan, warnings: [Diagnostic]) {
+        try planned(request)
+    }
+
+    func planned(_ request: PlanRequest) throws(Mistakes) -> (plan: Plan, warnings: [Diagnostic]) {
         let contexts = try contexts(for: request)
+        if case .doesNot(let reason) = start(by: request) {
+            let place = triggers.first { $0.name == eventName(of: request) }?.position
+            throw Mistakes([
+                Diagnostic(
+                    at: place ?? SourcePosition(file: file, line: 1, column: 1),
+                    "the event does not start this workflow: \(reason)", rule: .event)
+            ])
+        }
         var mistakes: [Diagnostic] = []
         var planned: [PlannedJob] = []
         for job in jobs {
@@ -42,6 +58,7 @@ extension Workflow {
             if !dependsOnNeeds(job) {
                 do throws(Mistakes) {
                     let made = try cells(of: job, contexts + [.init("needs", .object([]))], request, status: nil)
+                    mistakes += made.warnings
                     result.cells = made.cells
                     result.failFast = made.failFast
                     result.maxParallel = made.maxParallel
@@ -54,7 +71,7 @@ extension Workflow {
             }
             planned.append(result)
         }
-        guard mistakes.isEmpty else { throw Mistakes(mistakes) }
+        guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
         let shards = planned.reduce(0) { $0 + ($1.cells?.count ?? 1) * $1.shards.count }
         guard shards <= Limits.shardsPerRunMax else {
             let top = SourcePosition(file: file, line: 1, column: 1)
@@ -62,7 +79,8 @@ extension Workflow {
                 Diagnostic(at: top, "the run has \(shards) shards; the limit is \(Limits.shardsPerRunMax)")
             ])
         }
-        return Plan(name: name, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate)
+        let plan = Plan(name: name, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate)
+        return (plan, mistakes)
     }
 
     /// What a job comes to, now that what it needs has ended.
@@ -136,10 +154,10 @@ extension Workflow {
     private func cells(
         of job: JobSource, _ contexts: [Value.Member], _ request: PlanRequest,
         status: (@Sendable (String, [String]) -> Bool)?
-    ) throws(Mistakes) -> (cells: [PlannedCell], failFast: Bool, maxParallel: Int?) {
+    ) throws(Mistakes) -> (cells: [PlannedCell], failFast: Bool, maxParallel: Int?, warnings: [Diagnostic]) {
         let outer = EvaluationContext(values: contexts)
-        let combinations = try combinations(of: job, outer)
         var mistakes: [Diagnostic] = []
+        let combinations = try combinations(of: job, outer, isKnown: request.isKnown, &mistakes)
         let failFast = NodeExpressions.value(job.failFast, in: outer, Scopes.strategy, &mistakes)?.boolean ?? true
         let most = NodeExpressions.value(job.maxParallel, in: outer, Scopes.strategy, &mistakes)?.number
         let maxParallel = most.flatMap { Int(exactly: $0) }.map { max(1, $0) }
@@ -159,24 +177,34 @@ extension Workflow {
                 builder.cell(combination, id: ids.next(shown: combination.shown, job: job.id), &mistakes))
             if mistakes.count >= 20 { break }
         }
-        guard mistakes.isEmpty else { throw Mistakes(mistakes) }
-        return (cells, failFast, maxParallel)
+        guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
+        return (cells, failFast, maxParallel, mistakes)
     }
 
+    /// - Parameter isKnown: somebody has said what starts the run; else a matrix that reads it may come to nothing.
     private func combinations(
-        of job: JobSource, _ context: EvaluationContext
+        of job: JobSource, _ context: EvaluationContext, isKnown: Bool, _ warnings: inout [Diagnostic]
     ) throws(Mistakes) -> [Matrix.Combination] {
         guard let node = job.matrix else { return [Matrix.Combination(values: [], shown: [])] }
         var mistakes: [Diagnostic] = []
         let value = NodeExpressions.value(node, in: context, Scopes.strategy, &mistakes)
-        guard let value, mistakes.isEmpty else { throw Mistakes(mistakes) }
+        let readsTheRun = !isKnown && NodeExpressions.readsTheRun(node)
+        guard let value, mistakes.isEmpty else {
+            guard !readsTheRun else { return [] }
+            throw Mistakes(mistakes)
+        }
         do throws(Matrix.Mistake) {
             return try Matrix.expand(value, cellsMax: cellsMax)
         } catch {
-            let place = error.key.flatMap { key in node.entries?.first { $0.key == key }?.keyPosition } ?? node.position
-            throw Mistakes([
-                Diagnostic(at: place, error.problem, help: error.key == nil ? nil : "see matrix '\(job.id)'")
-            ])
+            guard !readsTheRun else { return [] }
+            let place = error.place(in: node)
+            let isComputed = NodeExpressions.areIn(place)
+            let mistake = Diagnostic(
+                isComputed && !isKnown ? .warning : .error, at: place.position, error.problem,
+                help: isComputed ? "it comes to \(JSONWriter.text(value).prefix(200))" : nil, rule: .matrix)
+            guard mistake.severity == .warning else { throw Mistakes([mistake]) }
+            warnings.append(mistake)
+            return []
         }
     }
 }

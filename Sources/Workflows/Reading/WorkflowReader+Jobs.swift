@@ -2,43 +2,68 @@ import Expressions
 import Model
 
 extension WorkflowReader {
-    private static let jobKeys: [Key] = [
-        Key("name"), Key("needs"), Key("if"), Key("runs-on"), Key("strategy"), Key("env"), Key("defaults"),
-        Key("outputs"), Key("continue-on-error"), Key("timeout-minutes"), Key("cancel-timeout-minutes", .unsupported),
-        Key("steps"), Key("permissions"),
-        Key("environment", .unsupported), Key("concurrency", .unsupported), Key("container", .unsupported),
-        Key("services", .unsupported), Key("uses", .unsupported), Key("with", .unsupported),
-        Key("secrets", .unsupported), Key("snapshot", .unsupported), Key("shards", .sheaf), Key("resources", .sheaf),
-        Key("inputs", .sheaf), Key("idle-timeout-minutes", .sheaf), Key("queue-timeout-minutes", .sheaf),
-        Key("retry", .sheaf), Key("setup", .sheaf), Key("metrics", .sheaf), Key("needs-gates", .unsupported),
-        Key("tier", .unsupported), Key("required", .unsupported),
+    /// What a job may have whether it has steps or calls a workflow.
+    private static let commonKeys: [Key] = [
+        Key("name"), Key("needs"), Key("if"), Key("strategy"), Key("permissions"),
+        Key("concurrency", .unsupported, help: "runs of one group are not held back or cancelled here: remove it"),
     ]
+
+    private static let jobKeys: [Key] =
+        commonKeys + [
+            Key("runs-on"), Key("env"), Key("defaults"), Key("outputs"), Key("continue-on-error"),
+            Key("timeout-minutes"), Key("steps"),
+            Key("cancel-timeout-minutes", .unsupported, help: "a cancelled attempt has the agent's grace: remove it"),
+            Key("environment", .unsupported, help: "there are no approvals to wait for here: remove it to run without"),
+            Key("container", .unsupported, help: "agents start no containers: install what is needed by setup"),
+            Key("services", .unsupported, help: "agents start no containers: start the service in a step"),
+            Key("snapshot", .unsupported), Key("shards", .sheaf), Key("resources", .sheaf), Key("inputs", .sheaf),
+            Key("idle-timeout-minutes", .sheaf), Key("queue-timeout-minutes", .sheaf), Key("retry", .sheaf),
+            Key("setup", .sheaf), Key("metrics", .sheaf), Key("required", .sheaf),
+            Key("needs-gates", .unsupported), Key("tier", .unsupported),
+        ]
+
+    private static let callKeys: [Key] =
+        commonKeys + [
+            Key("uses", .unsupported, help: "copy the jobs of that workflow into this one to run them here"),
+            Key("with"), Key("secrets"),
+        ]
 
     mutating func jobs(_ node: YAMLNode, of workflow: Workflow) -> [JobSource] {
         guard let entries = node.entries, !entries.isEmpty else {
-            error(node, "'jobs' must be a mapping with one job at least")
-            return []
-        }
-        guard entries.count <= Limits.jobsMax else {
-            error(node, "the workflow has \(entries.count) jobs; the limit is \(Limits.jobsMax)")
+            if let scalar = node.scalar, TemplateText.hasExpression(scalar.text) {
+                error(node, "an expression is not allowed in 'jobs'", help: "write the jobs out")
+            } else {
+                error(node, "'jobs' must be a mapping with one job at least")
+            }
             return []
         }
         var jobs: [JobSource] = []
+        let known = entries.map(\.key)
         for entry in entries {
-            let place = YAMLNode(kind: entry.value.kind, position: entry.keyPosition)
             if !Self.isIdentifier(entry.key) {
                 error(
-                    place, "'\(entry.key)' is no job id",
-                    help: "begin with a letter or _, go on with letters, digits, _ and -")
+                    entry.keyNode, "'\(entry.key)' is no job id",
+                    help: "begin with a letter or _ (not two), go on with letters, digits, _ and -")
             }
             if let job = job(entry, of: workflow) { jobs.append(job) }
         }
-        checkNeeds(of: jobs, known: entries.map(\.key))
+        checkNeeds(of: jobs, known: known)
+        let count = Self.count(jobs)
+        if count > files.jobsMax {
+            error(
+                node,
+                "the workflow has \(count) jobs, those of called workflows included; the limit is \(files.jobsMax)")
+        }
         return jobs
     }
 
+    private static func count(_ jobs: [JobSource]) -> Int {
+        jobs.reduce(0) { $0 + 1 + count($1.call?.workflow?.jobs ?? []) }
+    }
+
+    /// Ids of jobs, steps, inputs and gates.
     static func isIdentifier(_ text: String) -> Bool {
-        guard let first = text.unicodeScalars.first, text.utf8.count <= 100 else { return false }
+        guard let first = text.unicodeScalars.first, text.utf8.count < 100, !text.hasPrefix("__") else { return false }
         let isLetter = { (scalar: Unicode.Scalar) in
             ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) || scalar == "_"
         }
@@ -48,77 +73,148 @@ extension WorkflowReader {
 
     private mutating func job(_ entry: YAMLNode.Entry, of workflow: Workflow) -> JobSource? {
         let node = entry.value
-        guard let parts = mapping(node, "a job", Self.jobKeys) else { return nil }
-        let calls = node["uses"] != nil
-        var job = JobSource(
-            id: entry.key, position: entry.keyPosition, needs: parts["needs"].map { needs($0) } ?? [],
-            conditionPosition: parts["if"]?.position ?? entry.keyPosition, runsOn: parts["runs-on"], inputs: [],
-            shards: ShardPlan(), retry: RetryPolicy(), work: JobWork())
-        let place = YAMLNode(kind: node.kind, position: entry.keyPosition)
+        guard let entries = node.entries else {
+            error(node, "a job must be a mapping, not \(node.kindName)")
+            return nil
+        }
+        // Whichever comes first says what kind of job it is.
+        let calls = entries.first { $0.key == "uses" || $0.key == "runs-on" }?.key == "uses"
+        let outer = types
+        defer { types = outer }
+        guard let parts = jobParts(node, calls: calls) else { return nil }
+        var job = JobSource(id: entry.key, position: entry.keyPosition)
+        types.matrix = PlaceTypes.matrix(node["strategy"]?["matrix"])
+        if let node = parts["needs"] { job.needs = needs(node) }
+        types.needs = .object(
+            job.needs.compactMap { need in types.jobs.member(need).map { .init(need, $0) } }, others: nil)
         if let name = parts["name"] {
             template(name, "'name'", in: Scopes.jobCell)
             job.name = name
         }
         if let node = parts["if"] {
             job.condition = condition(node, in: isSheaf ? Scopes.jobConditionWithMatrix : Scopes.jobCondition)
-        }
-        if let node = parts["runs-on"] {
-            runsOn(node)
-        } else if !calls {
-            error(place, "the job '\(entry.key)' has no 'runs-on'", help: "name labels: runs-on: [self-hosted, linux]")
+            job.conditionPosition = node.position
         }
         if let node = parts["strategy"] { strategy(node, into: &job) }
-        if let node = parts["permissions"] { permissions(node) }
-        if let node = parts["continue-on-error"] { job.continueOnError = checked(node, "'continue-on-error'") }
-        if let node = parts["resources"] { job.resources = resources(node) }
-        if let node = parts["inputs"] { job.inputs = inputs(node) }
-        if let node = parts["shards"] { job.shards = shards(node) }
-        if let node = parts["retry"] { job.retry = retry(node) }
-        job.timeout = parts["timeout-minutes"].map { minutes($0, "'timeout-minutes'") }
-        job.idleTimeout = parts["idle-timeout-minutes"].map { minutes($0, "'idle-timeout-minutes'") }
-        job.queueTimeout = parts["queue-timeout-minutes"].map { minutes($0, "'queue-timeout-minutes'") }
-        if job.timeout == nil, !isSheaf, !calls {
+        if let node = parts["permissions"] { job.permissions = permissions(node) }
+        if let node = parts["concurrency"] { concurrency(node, in: Scopes.jobCell) }
+        if calls {
+            job.call = call(parts, of: job, in: workflow, at: entry)
+            return job
+        }
+        placement(parts, of: &job, at: entry)
+        measures(parts, of: &job)
+        if job.timeout == nil, !isSheaf, parts["timeout-minutes"] == nil {
             warning(
-                place, "the job '\(entry.key)' has no 'timeout-minutes': a hang lasts 360 minutes",
+                .timeout, entry.keyPosition,
+                "the job '\(entry.key)' has no 'timeout-minutes': a hang lasts 360 minutes",
                 help: "add timeout-minutes")
         }
-        job.work = work(parts, of: workflow, job: entry.key, at: place, isCalled: calls)
+        job.work = work(parts, of: workflow, &job, at: entry)
         return job
     }
 
+    private mutating func jobParts(_ node: YAMLNode, calls: Bool) -> [String: YAMLNode]? {
+        guard let entries = node.entries else { return nil }
+        let (own, others) = calls ? (Self.callKeys, Self.jobKeys) : (Self.jobKeys, Self.callKeys)
+        var rest: [YAMLNode.Entry] = []
+        for entry in entries {
+            let isOwn = own.contains { $0.name == entry.key }
+            guard !isOwn, others.contains(where: { $0.name == entry.key }) else {
+                rest.append(entry)
+                continue
+            }
+            error(
+                entry.keyNode,
+                calls
+                    ? "'\(entry.key)' is not for a job that calls a workflow"
+                    : "'\(entry.key)' is only for a job that calls a workflow",
+                help: calls ? "remove it, or remove 'uses'" : "remove it, or 'runs-on' and 'steps'")
+        }
+        return mapping(YAMLNode(kind: .mapping(rest), position: node.position), "a job", own)
+    }
+
+    /// What says where the job runs, and in what.
+    private mutating func placement(_ parts: [String: YAMLNode], of job: inout JobSource, at entry: YAMLNode.Entry) {
+        if let node = parts["runs-on"] {
+            runsOn(node)
+            job.runsOn = node
+        } else {
+            error(
+                entry.keyNode, "the job '\(entry.key)' has no 'runs-on'",
+                help: "name labels: runs-on: [self-hosted, linux]")
+        }
+        if let node = parts["environment"] { deployment(node) }
+        if let node = parts["snapshot"] { snapshot(node) }
+        if let node = parts["container"] { container(node) }
+        if let node = parts["services"] { services(node) }
+        if let node = parts["resources"] { job.resources = resources(node) }
+        if let node = parts["inputs"] { job.inputs = inputs(node) }
+    }
+
+    /// What bounds and counts it.
+    private mutating func measures(_ parts: [String: YAMLNode], of job: inout JobSource) {
+        let flag = { (value: Value) in value.boolean != nil }
+        if let node = parts["continue-on-error"] {
+            job.continueOnError = literal(node, "'continue-on-error'", "true or false", in: Scopes.jobCell, flag)
+        }
+        if let node = parts["required"] {
+            job.required = literal(node, "'required'", "true or false", in: Scopes.jobCell, flag)
+        }
+        if let node = parts["shards"] { job.shards = shards(node) }
+        if let node = parts["retry"] { job.retry = retry(node) }
+        job.timeout = parts["timeout-minutes"].flatMap { minutes($0, "'timeout-minutes'") }
+        job.idleTimeout = parts["idle-timeout-minutes"].flatMap { minutes($0, "'idle-timeout-minutes'") }
+        job.queueTimeout = parts["queue-timeout-minutes"].flatMap { minutes($0, "'queue-timeout-minutes'") }
+        _ = parts["cancel-timeout-minutes"].flatMap { minutes($0, "'cancel-timeout-minutes'") }
+    }
+
     private mutating func work(
-        _ parts: [String: YAMLNode], of workflow: Workflow, job id: String, at place: YAMLNode, isCalled: Bool
+        _ parts: [String: YAMLNode], of workflow: Workflow, _ job: inout JobSource, at entry: YAMLNode.Entry
     ) -> JobWork {
         var work = JobWork(
             environment: workflow.environment, shell: workflow.defaults.shell,
             workingDirectory: workflow.defaults.workingDirectory)
         if let node = parts["env"] { work.environment += environment(node, in: Scopes.jobEnvironment) }
         if let node = parts["defaults"] {
-            let own = defaults(node)
+            let own = defaults(node, in: Scopes.jobDefaults)
             work.shell = own.shell ?? work.shell
             work.workingDirectory = own.workingDirectory ?? work.workingDirectory
         }
-        var ids: Set<String> = []
-        if let node = parts["setup"] { work.setup = steps(node, "'setup'", ids: &ids) }
+        types.steps = []
+        var walk = StepWalk(defaultShell: work.shell)
+        if let node = parts["setup"] { work.setup = steps(node, "'setup'", &walk) }
         if let node = parts["steps"] {
-            work.steps = steps(node, "'steps'", ids: &ids)
-        } else if !isCalled {
-            warning(place, "the job '\(id)' has no 'steps': it does nothing")
+            work.steps = steps(node, "'steps'", &walk)
+        } else {
+            warning(.step, entry.keyPosition, "the job '\(job.id)' has no 'steps': it does nothing")
         }
+        job.python = walk.python
         if let node = parts["metrics"] { work.metrics = template(node, "'metrics'", in: Scopes.jobCell) }
-        if let node = parts["outputs"], let entries = node.entries {
-            work.outputs = entries.compactMap { entry in
-                template(entry.value, "an output", in: Scopes.jobOutputs).map { Template(entry.key, $0) }
+        if let node = parts["outputs"] {
+            if let entries = node.entries {
+                work.outputs = entries.compactMap { entry in
+                    template(entry.value, "an output", in: Scopes.jobOutputs).map { Template(entry.key, $0) }
+                }
+            } else {
+                error(node, "'outputs' must be a mapping, not \(node.kindName)")
             }
         }
+        if let node = parts["environment"]?["url"] { template(node, "'url'", in: Scopes.environmentAddress) }
         return work
     }
 
+    // MARK: needs
+
     private mutating func needs(_ node: YAMLNode) -> [String] {
         switch node.kind {
-        case .scalar: return text(node, "'needs'").map { [$0] } ?? []
-        case .sequence(let items): return items.compactMap { text($0, "an entry of 'needs'") }
+        case .scalar: return notEmpty(node, "'needs'").map { [$0] } ?? []
+        case .sequence(let items): return items.compactMap { notEmpty($0, "an entry of 'needs'") }
         case .mapping:
+            guard isSheaf else {
+                error(node, "'needs' must be a job or a list of jobs, not a mapping")
+                return []
+            }
             unsupported(node, "'needs' on the corresponding cell", help: "name whole jobs: needs: [build]")
             return []
         }
@@ -135,16 +231,22 @@ extension WorkflowReader {
             if job.needs.contains(job.id) { error(place, "the job '\(job.id)' needs itself") }
         }
         // Jobs whose needs are all reached, again and again: what is left stands in a cycle, or behind one.
-        var reached: Set<String> = Set(known).subtracting(jobs.map(\.id))
-        while let next = jobs.first(where: { job in
-            !reached.contains(job.id) && job.needs.allSatisfy { reached.contains($0) || !known.contains($0) }
-        }) {
-            reached.insert(next.id)
+        let byID = Dictionary(jobs.map { ($0.id, $0) }) { first, _ in first }
+        var reached: Set<String> = []
+        var isMoving = true
+        while isMoving {
+            isMoving = false
+            for job in jobs where !reached.contains(job.id) {
+                if job.needs.allSatisfy({ reached.contains($0) || byID[$0] == nil }) {
+                    reached.insert(job.id)
+                    isMoving = true
+                }
+            }
         }
         guard let stuck = jobs.first(where: { !reached.contains($0.id) && !$0.needs.contains($0.id) }) else { return }
         var path = [stuck.id]
-        while let last = jobs.first(where: { $0.id == path.last }),
-            let next = last.needs.first(where: { need in known.contains(need) && !reached.contains(need) })
+        while let last = path.last.flatMap({ byID[$0] }),
+            let next = last.needs.first(where: { byID[$0] != nil && !reached.contains($0) })
         {
             if let start = path.firstIndex(of: next) {
                 path = Array(path[start...]) + [next]
@@ -152,66 +254,45 @@ extension WorkflowReader {
             }
             path.append(next)
         }
-        let place = YAMLNode(kind: .sequence([]), position: jobs.first { $0.id == path[0] }?.position ?? stuck.position)
+        let place = YAMLNode(kind: .sequence([]), position: byID[path[0]]?.position ?? stuck.position)
         error(place, "the jobs need one another: \(path.joined(separator: " → "))", help: "remove one of these 'needs'")
     }
 
+    // MARK: placement
+
     private mutating func runsOn(_ node: YAMLNode) {
         if node.entries != nil {
-            if mapping(node, "'runs-on'", [Key("group", .unsupported), Key("labels")]) == nil { return }
+            let keys = [Key("group", .unsupported, help: "there are no groups of agents: name labels"), Key("labels")]
+            guard let parts = mapping(node, "'runs-on'", keys) else { return }
+            if parts.isEmpty { error(node, "'runs-on' names no label") }
+            if let group = parts["group"] { template(group, "'group'", in: Scopes.jobCell) }
+            if let labels = parts["labels"] { self.labels(labels) }
+            return
         }
-        if node.isNull || node.items?.isEmpty == true { error(node, "'runs-on' names no label") }
+        labels(node)
+    }
+
+    private mutating func labels(_ node: YAMLNode) {
+        if node.isNull || node.items?.isEmpty == true {
+            error(node, "'runs-on' names no label", help: "runs-on: [self-hosted, linux]")
+        }
+        for item in node.items ?? [] where item.scalar == nil || item.isNull {
+            error(item, "a label must be text, not \(item.kindName)")
+        }
         templates(node, "'runs-on'", in: Scopes.jobCell)
-    }
-
-    private mutating func strategy(_ node: YAMLNode, into job: inout JobSource) {
-        let keys = [Key("matrix"), Key("fail-fast"), Key("max-parallel"), Key("cover", .unsupported)]
-        guard let parts = mapping(node, "'strategy'", keys) else { return }
-        if let matrix = parts["matrix"] {
-            templates(matrix, "the matrix", in: Scopes.strategy)
-            job.matrix = matrix
-            warnOfVersions(matrix)
-        }
-        if let failFast = parts["fail-fast"] { job.failFast = checked(failFast, "'fail-fast'", in: Scopes.strategy) }
-        if let most = parts["max-parallel"] { job.maxParallel = checked(most, "'max-parallel'", in: Scopes.strategy) }
-    }
-
-    /// An unquoted `3.10` is the number 3.1.
-    private mutating func warnOfVersions(_ matrix: YAMLNode) {
-        for entry in matrix.entries ?? [] {
-            for item in entry.value.items ?? [entry.value] { warnOfVersion(item) }
-        }
-    }
-
-    mutating func warnOfVersion(_ node: YAMLNode) {
-        guard let scalar = node.scalar, scalar.isPlain, let number = node.value.number else { return }
-        let read = Conversion.text(from: number)
-        guard read != scalar.text, scalar.text.contains("."), scalar.text.hasSuffix("0") else { return }
-        warning(node, "\(scalar.text) is the number \(read)", help: "quote it: \"\(scalar.text)\"")
-    }
-
-    /// A scalar that may be an expression; otherwise its kind is looked at when the job is planned.
-    private mutating func checked(
-        _ node: YAMLNode, _ what: String, in scope: ExpressionScope = Scopes.jobCell
-    ) -> YAMLNode? {
-        template(node, what, in: scope) == nil ? nil : node
-    }
-
-    private mutating func minutes(_ node: YAMLNode, _ what: String) -> YAMLNode {
-        if let text = template(node, what, in: Scopes.jobCell), !text.contains("${{") {
-            if !((node.value.number ?? -1) > 0) {
-                error(node, "\(what) must be a number of minutes above 0, not '\(text)'")
-            }
-        }
-        return node
+        adviseOnLabels(node)
     }
 
     private mutating func resources(_ node: YAMLNode) -> YAMLNode? {
         guard
             let parts = mapping(
-                node, "'resources'", [Key("cpus"), Key("memory"), Key("gpus"), Key("disk", .unsupported)])
+                node, "'resources'",
+                [
+                    Key("cpus"), Key("memory"), Key("gpus"),
+                    Key("disk", .unsupported, help: "agents do not measure disks"),
+                ])
         else { return nil }
-        templates(node, "'resources'", in: Scopes.jobCell)
+        templates(node, "'resources'", in: Scopes.jobCell, taking: .text)
         if let gpus = parts["gpus"], gpus.entries != nil {
             _ = mapping(gpus, "'gpus'", [Key("count"), Key("memory"), Key("model")])
         }
@@ -235,111 +316,5 @@ extension WorkflowReader {
             }
             return JobSource.InputSource(path: path, manifest: manifest, position: item.position)
         }
-    }
-
-    private mutating func shards(_ node: YAMLNode) -> ShardPlan {
-        var plan = ShardPlan()
-        if node.scalar != nil {
-            plan.count = whole(node, "'shards'", 1...Limits.shardsPerCellMax) ?? 1
-            return plan
-        }
-        let keys = [
-            Key("count"), Key("items"), Key("max-parallel"), Key("fail-fast"), Key("balance"),
-            Key("target-minutes", .unsupported),
-        ]
-        guard let parts = mapping(node, "'shards'", keys) else { return plan }
-        if let count = parts["count"] { plan.count = whole(count, "'count'", 1...Limits.shardsPerCellMax) ?? 1 }
-        if let most = parts["max-parallel"] {
-            plan.maxParallel = whole(most, "'max-parallel'", 1...Limits.shardsPerCellMax)
-        }
-        if let failFast = parts["fail-fast"] {
-            if failFast.value.boolean == nil { error(failFast, "'fail-fast' must be true or false") }
-            plan.failFast = failFast.value.boolean ?? false
-        }
-        if let balance = parts["balance"], balance.scalar?.text != "none" {
-            unsupported(
-                balance, "balancing shards by history", help: "remove 'balance': shards get equal numbers of items")
-        }
-        if let items = parts["items"] { plan.items = itemSource(items) }
-        return plan
-    }
-
-    private mutating func itemSource(_ node: YAMLNode) -> ShardPlan.ItemSource? {
-        guard let parts = mapping(node, "'items'", [Key("file"), Key("command"), Key("collect")]) else { return nil }
-        guard parts.count == 1, let (key, value) = parts.first,
-            let text = template(value, "'\(key)'", in: Scopes.jobCell)
-        else {
-            error(node, "'items' needs exactly one of file, command and collect")
-            return nil
-        }
-        switch key {
-        case "file": return .file(text)
-        case "command": return .command(text)
-        default:
-            if text != "pytest" { error(value, "unknown collector '\(text)'", help: "collect: pytest") }
-            return .collect(text)
-        }
-    }
-
-    private mutating func retry(_ node: YAMLNode) -> RetryPolicy {
-        var policy = RetryPolicy()
-        let keys = [Key("attempts"), Key("on"), Key("backoff"), Key("memory-factor")]
-        guard let parts = mapping(node, "'retry'", keys) else { return policy }
-        if let attempts = parts["attempts"] { policy.attemptsMax = whole(attempts, "'attempts'", 1...100) ?? 3 }
-        if let on = parts["on"] {
-            policy.on = (on.items ?? [on]).compactMap { item in
-                guard let word = text(item, "an entry of 'on'") else { return nil }
-                let causes = Cause.Kind.allCases.map(\.rawValue) + ["infrastructure"]
-                let coded = ["exit:", "signal:"].contains { word.hasPrefix($0) && Int(word.dropFirst($0.count)) != nil }
-                if !coded && !causes.contains(word) {
-                    error(
-                        item, "unknown cause '\(word)'",
-                        help: Spelling.nearest(to: word, among: causes).map { "did you mean '\($0)'?" }
-                            ?? "give infrastructure, a cause or exit:N")
-                }
-                if word == Cause.Kind.userError.rawValue { error(item, "a usage error is never retried") }
-                return word
-            }
-        }
-        if let backoff = parts["backoff"], let words = text(backoff, "'backoff'") {
-            let bounds = words.split(separator: "..", maxSplits: 1).compactMap { Self.duration($0) }
-            if let low = bounds.first, let high = bounds.last, low <= high,
-                bounds.count == (words.contains("..") ? 2 : 1)
-            {
-                policy.backoffMin = low
-                policy.backoffMax = high
-            } else {
-                error(backoff, "'\(words)' is no backoff", help: "write a range as 10s..5m")
-            }
-        }
-        if let factor = parts["memory-factor"] {
-            if let number = factor.value.number, number >= 1, number <= 16 {
-                policy.memoryFactor = number
-            } else {
-                error(factor, "'memory-factor' must be a number from 1 to 16")
-            }
-        }
-        return policy
-    }
-
-    /// `10s`, `5m`, `1h`, `500ms`.
-    static func duration(_ text: some StringProtocol) -> Duration? {
-        let digits = text.prefix { $0.isASCII && $0.isNumber }
-        guard let number = Int64(digits), number < 1_000_000 else { return nil }
-        switch text.dropFirst(digits.count) {
-        case "ms": return .milliseconds(number)
-        case "s": return .seconds(number)
-        case "m": return .minutes(number)
-        case "h": return .minutes(number * 60)
-        default: return nil
-        }
-    }
-
-    mutating func whole(_ node: YAMLNode, _ what: String, _ range: ClosedRange<Int>) -> Int? {
-        guard let number = node.value.number, let whole = Int(exactly: number), range.contains(whole) else {
-            error(node, "\(what) must be a whole number from \(range.lowerBound) to \(range.upperBound)")
-            return nil
-        }
-        return whole
     }
 }

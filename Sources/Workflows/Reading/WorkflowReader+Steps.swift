@@ -1,150 +1,217 @@
 import Expressions
 import Model
 
+/// What is remembered from step to step of one job.
+struct StepWalk {
+    var defaultShell: String?
+    var ids: Set<String> = []
+    /// The first Python that a setup-python asks for.
+    var python: (text: String, position: SourcePosition)?
+    /// A step so far may have fetched or made files that are not in the code tree.
+    var mayHaveFetched = false
+}
+
 extension WorkflowReader {
-    private static let stepKeys: [Key] = [
-        Key("id"), Key("name"), Key("if"), Key("run"), Key("uses"), Key("with"), Key("env"), Key("shell"),
-        Key("working-directory"), Key("timeout-minutes"), Key("continue-on-error"),
-    ]
+    private static let sharedKeys = ["id", "name", "if", "env", "timeout-minutes", "continue-on-error"]
+    private static let runKeys = ["run", "shell", "working-directory"]
+    private static let usesKeys = ["uses", "with"]
+    private static let stepKeys = (sharedKeys + runKeys + usesKeys).map { Key($0) }
 
-    /// The actions that agents have, with what they take.
-    private static let actions: [String: [Key]] = [
-        "actions/checkout": [
-            Key("path"), Key("clean"), Key("fetch-depth"), Key("persist-credentials"), Key("ref", .unsupported),
-            Key("repository", .unsupported), Key("submodules", .unsupported), Key("lfs", .unsupported),
-            Key("token", .unsupported), Key("ssh-key", .unsupported), Key("ssh-known-hosts", .unsupported),
-            Key("ssh-strict", .unsupported), Key("ssh-user", .unsupported), Key("filter", .unsupported),
-            Key("sparse-checkout", .unsupported), Key("sparse-checkout-cone-mode", .unsupported),
-            Key("fetch-tags", .unsupported), Key("show-progress"), Key("set-safe-directory"),
-            Key("github-server-url", .unsupported),
-        ],
-        "actions/setup-python": [
-            Key("python-version"), Key("architecture"), Key("update-environment"), Key("check-latest"),
-            Key("cache", .unsupported), Key("cache-dependency-path", .unsupported),
-            Key("python-version-file", .unsupported), Key("token", .unsupported),
-            Key("allow-prereleases", .unsupported),
-            Key("freethreaded", .unsupported), Key("pip-version", .unsupported), Key("pip-install", .unsupported),
-        ],
-        "actions/upload-artifact": [
-            Key("name"), Key("path"), Key("if-no-files-found"), Key("retention-days"), Key("compression-level"),
-            Key("overwrite", .unsupported), Key("include-hidden-files"), Key("archive", .unsupported),
-        ],
-        "actions/download-artifact": [
-            Key("name"), Key("path"), Key("pattern"), Key("merge-multiple"), Key("artifact-ids", .unsupported),
-            Key("github-token", .unsupported), Key("repository", .unsupported), Key("run-id", .unsupported),
-            Key("skip-decompress", .unsupported), Key("digest-mismatch", .unsupported),
-        ],
-    ]
-
-    mutating func steps(_ node: YAMLNode, _ what: String, ids: inout Set<String>) -> [Step] {
+    mutating func steps(_ node: YAMLNode, _ what: String, _ walk: inout StepWalk) -> [Step] {
         guard let items = node.items, !items.isEmpty else {
-            error(node, "\(what) must be a list with one step at least")
+            error(node, "\(what) must be a list with one step at least, not \(node.kindName)")
             return []
         }
         guard items.count <= Limits.stepsPerJobMax else {
             error(node, "\(what) has \(items.count) steps; the limit is \(Limits.stepsPerJobMax)")
             return []
         }
-        return items.compactMap { step($0, ids: &ids) }
+        return items.compactMap { step($0, &walk) }
     }
 
-    private mutating func step(_ node: YAMLNode, ids: inout Set<String>) -> Step? {
+    private mutating func step(_ node: YAMLNode, _ walk: inout StepWalk) -> Step? {
         guard let parts = mapping(node, "a step", Self.stepKeys) else { return nil }
-        guard let action = action(node, parts) else { return nil }
-        var step = Step(action: action, line: node.position.line)
-        if let id = parts["id"], let text = text(id, "'id'") {
-            if !Self.isIdentifier(text) {
-                error(
-                    id, "'\(text)' is no step id", help: "begin with a letter or _, go on with letters, digits, _ and -"
-                )
-            } else if !ids.insert(text.lowercased()).inserted {
-                error(id, "the id '\(text)' is taken by another step of this job")
-            }
-            step.id = text
+        let id = parts["id"].flatMap { identifier($0, &walk) }
+        let outer = types.env
+        let environment = parts["env"].map { self.environment($0, in: Scopes.stepText) } ?? []
+        defer {
+            // What a step sets for itself ends with it; what it writes to $GITHUB_ENV stays.
+            types.env = outer
+            settle(node, parts, id, &walk)
         }
+        var step = Step(action: .run(""), line: node.position.line)
+        step.id = id
+        step.environment = environment
         if let name = parts["name"] { step.name = template(name, "'name'", in: Scopes.stepText) }
         if let node = parts["if"] { step.condition = condition(node, in: Scopes.stepCondition) }
-        if let node = parts["env"] { step.environment = environment(node, in: Scopes.stepText) }
+        if let node = parts["timeout-minutes"] {
+            step.timeout = minutes(node, "'timeout-minutes'", in: Scopes.stepText)?.scalar?.text
+        }
+        if let node = parts["continue-on-error"] {
+            let kept = literal(node, "'continue-on-error'", "true or false", in: Scopes.stepText) { $0.boolean != nil }
+            step.continueOnError = kept?.scalar?.text
+        }
         if let node = parts["shell"] { step.shell = template(node, "'shell'", in: Scopes.stepText) }
         if let node = parts["working-directory"] {
             step.workingDirectory = template(node, "'working-directory'", in: Scopes.stepText)
         }
-        if let node = parts["timeout-minutes"] {
-            step.timeout = template(node, "'timeout-minutes'", in: Scopes.stepText)
-        }
-        if let node = parts["continue-on-error"] {
-            step.continueOnError = template(node, "'continue-on-error'", in: Scopes.stepText)
-        }
+        guard let action = action(node, parts, &walk) else { return nil }
+        step.action = action
         return step
     }
 
-    private mutating func action(_ node: YAMLNode, _ parts: [String: YAMLNode]) -> Step.Action? {
+    private mutating func identifier(_ node: YAMLNode, _ walk: inout StepWalk) -> String? {
+        guard let text = notEmpty(node, "'id'") else { return nil }
+        if !Self.isIdentifier(text) {
+            error(
+                node, "'\(text)' is no step id",
+                help: "begin with a letter or _ (not two), go on with letters, digits, _ and -")
+        } else if !walk.ids.insert(text.lowercased()).inserted {
+            error(node, "the id '\(text)' is taken by another step of this job")
+        }
+        return text
+    }
+
+    private mutating func action(
+        _ node: YAMLNode, _ parts: [String: YAMLNode], _ walk: inout StepWalk
+    ) -> Step.Action? {
+        let entries = node.entries ?? []
+        let isRun = parts["uses"] == nil
+        let foreign = isRun ? Self.usesKeys : Self.runKeys
         switch (parts["run"], parts["uses"]) {
-        case (let run?, nil):
-            if let with = parts["with"] { error(with, "'with' belongs to 'uses', not to 'run'") }
-            return template(run, "'run'", in: Scopes.stepText).map { .run($0) }
-        case (nil, let uses?):
-            for key in ["shell", "working-directory"] {
-                if let extra = parts[key] { error(extra, "'\(key)' belongs to 'run', not to 'uses'") }
-            }
-            return self.uses(uses, parts["with"])
-        case (.some, .some):
-            error(node, "a step has either 'run' or 'uses', not both")
-            return nil
         case (nil, nil):
             error(node, "a step needs 'run' or 'uses'")
+            for key in ["with"] { if let part = parts[key] { templates(part, "'with'", in: Scopes.stepText) } }
             return nil
+        case (let run, let uses):
+            for entry in entries where foreign.contains(entry.key) {
+                error(
+                    entry.keyNode,
+                    entry.key == "run" || entry.key == "uses"
+                        ? "a step has either 'run' or 'uses', not both"
+                        : "'\(entry.key)' belongs to '\(isRun ? "uses" : "run")', not to '\(isRun ? "run" : "uses")'")
+            }
+            if isRun, let run {
+                guard let text = template(run, "'run'", in: Scopes.stepText) else { return nil }
+                adviseOnScript(run, parts, &walk)
+                return .run(text)
+            }
+            return uses.flatMap { self.uses($0, parts["with"], &walk) }
         }
     }
 
-    private mutating func uses(_ node: YAMLNode, _ with: YAMLNode?) -> Step.Action? {
-        guard let whole = text(node, "'uses'") else { return nil }
+    /// What later steps know of this one.
+    private mutating func settle(
+        _ node: YAMLNode, _ parts: [String: YAMLNode], _ id: String?, _ walk: inout StepWalk
+    ) {
+        var outputs = ValueType.texts
+        if let reference = parts["uses"]?.scalar?.text {
+            let name = Self.actionName(reference)
+            if let known = KnownAction.all[name] {
+                outputs = .object(known.outputs.map { .init($0, .string) }, others: nil)
+                if name != "actions/checkout" && name != "actions/setup-python" { walk.mayHaveFetched = true }
+            } else {
+                types.envIsOpen = true
+                if !Self.fetchesNothing(name) { walk.mayHaveFetched = true }
+            }
+        }
+        if let script = parts["run"]?.scalar?.text {
+            let written = ShellScript(script).variablesWritten
+            written.names.forEach { define($0) }
+            if written.isOpen { types.envIsOpen = true }
+        }
+        if let id { types.steps.append(.init(id, PlaceTypes.step(outputs: outputs))) }
+    }
+
+    private static func fetchesNothing(_ action: String) -> Bool {
+        action.contains("credentials") || action.contains("login") || action.contains("/setup-")
+    }
+
+    /// `actions/checkout@v4` is `actions/checkout`.
+    static func actionName(_ reference: String) -> String {
+        (reference.split(separator: "@", maxSplits: 1).first.map(String.init) ?? reference).lowercased()
+    }
+
+    // MARK: uses
+
+    private mutating func uses(_ node: YAMLNode, _ with: YAMLNode?, _ walk: inout StepWalk) -> Step.Action? {
+        guard let whole = notEmpty(node, "'uses'") else { return nil }
         let words = whole.split(separator: "@", maxSplits: 1).map(String.init)
-        let isLocal = whole.hasPrefix("./") || whole.hasPrefix("docker://")
-        if !isLocal && (words.count != 2 || !words[0].contains("/")) {
+        let isElsewhere = whole.hasPrefix("./") || whole.hasPrefix("docker://")
+        if !isElsewhere && !Self.isActionReference(words) {
             error(node, "'\(whole)' names no action", help: "write owner/repository@version: actions/checkout@v4")
             return nil
         }
-        let name = words[0].lowercased()
-        guard let keys = Self.actions[name] else {
-            let near = Spelling.nearest(to: name, among: Self.actions.keys.sorted())
-            unsupported(
-                node, "the action '\(whole)'",
-                help: near.map { "did you mean '\($0)'?" }
-                    ?? "agents have checkout, setup-python, upload-artifact and download-artifact")
-            if let with { templates(with, "'with'", in: Scopes.stepText) }
+        let given = inputs(with)
+        let name = Self.actionName(whole)
+        if name == "actions/cache" || name.hasPrefix("actions/cache/") { adviseOnCache(with, at: node) }
+        if name == "actions/github-script", let script = with?["script"] { adviseOnInjection(script) }
+        guard let known = KnownAction.all[name], known.isHonoured, given != nil || with == nil else {
+            if whole.hasPrefix("./") { checkLocalAction(whole, with, at: node) }
+            unsupported(node, "the action '\(whole)'", help: Self.help(for: name, whole))
             return .uses(action: words[0], reference: words.count > 1 ? words[1] : "", with: [])
         }
-        var given: [Template] = []
-        if let with, !with.isNull {
-            guard let entries = with.entries else {
-                error(with, "'with' must be a mapping, not \(with.kindName)")
-                return nil
-            }
-            for entry in entries {
-                checkInput(entry, of: name, keys)
-                if entry.key == "python-version" { warnOfVersion(entry.value) }
-                if let text = template(entry.value, "'\(entry.key)'", in: Scopes.stepText) {
-                    given.append(Template(entry.key, text))
+        for entry in with?.entries ?? [] {
+            checkInput(entry, of: name, known.inputs)
+            if entry.key == "python-version" {
+                adviseOnVersion(entry.value)
+                if walk.python == nil, name == "actions/setup-python", let text = entry.value.scalar?.text {
+                    walk.python = (text, entry.value.position)
                 }
             }
         }
-        if name == "actions/upload-artifact", !given.contains(where: { $0.name == "path" }) {
+        adviseOnAge(of: name, words[1], at: node)
+        if name == "actions/upload-artifact", with?["path"] == nil {
             error(node, "upload-artifact needs a 'path'")
         }
-        return .uses(action: name, reference: words[1], with: given)
+        return .uses(action: name, reference: words[1], with: given ?? [])
+    }
+
+    private static func help(for name: String, _ whole: String) -> String {
+        if whole.hasPrefix("docker://") { return "agents start no containers: run the command itself" }
+        if whole.hasPrefix("./") { return "agents run no actions of the repository: call its scripts in a 'run'" }
+        if let near = Spelling.nearest(to: name, among: KnownAction.honoured) { return "did you mean '\(near)'?" }
+        return "agents have \(KnownAction.honoured.map { $0.dropFirst(8) }.joined(separator: ", "))"
+    }
+
+    /// `owner/repository`, a folder maybe, `@` and what to take.
+    private static func isActionReference(_ words: [String]) -> Bool {
+        guard words.count == 2, !words[1].isEmpty else { return false }
+        let path = words[0].split(separator: "/", omittingEmptySubsequences: false)
+        let legal = { (part: Substring) in
+            !part.isEmpty && part.allSatisfy { $0.isLetter || $0.isNumber || "-_.".contains($0) }
+        }
+        return path.count >= 2 && path.prefix(2).allSatisfy(legal) && path.allSatisfy { !$0.isEmpty }
+    }
+
+    /// What `with` gives, its expressions checked; `nil` where it is one expression or broken.
+    private mutating func inputs(_ with: YAMLNode?) -> [Template]? {
+        guard let with else { return [] }
+        guard let entries = with.entries else {
+            if let scalar = with.scalar, isOneExpression(scalar.text) {
+                template(with, "'with'", in: Scopes.stepText, taking: .anything)
+                unsupported(with, "a 'with' that is one expression", help: "write its inputs out")
+            } else {
+                error(with, "'with' must be a mapping, not \(with.kindName)")
+            }
+            return nil
+        }
+        return entries.compactMap { entry in
+            template(entry.value, "'\(entry.key)'", in: Scopes.stepText).map { Template(entry.key, $0) }
+        }
     }
 
     /// An input that the action does not take is passed over there, with a warning; so it is here.
     private mutating func checkInput(_ entry: YAMLNode.Entry, of action: String, _ keys: [Key]) {
-        let place = YAMLNode(kind: entry.value.kind, position: entry.keyPosition)
-        switch keys.first(where: { $0.name == entry.key })?.support {
+        let key = keys.first { $0.name == entry.key }
+        switch key?.support {
         case .honoured, .sheaf: break
-        case .unsupported: unsupported(place, "'\(entry.key)' of \(action)", help: "remove it to run here")
+        case .unsupported:
+            unsupported(entry.keyNode, "'\(entry.key)' of \(action)", help: key?.help ?? "remove it to run here")
         case nil:
             let near = Spelling.nearest(to: entry.key, among: keys.map(\.name))
             warning(
-                place, "\(action) takes no input '\(entry.key)'",
+                .step, entry.keyPosition, "\(action) takes no input '\(entry.key)'",
                 help: near.map { "did you mean '\($0)'?" } ?? "remove it")
         }
     }

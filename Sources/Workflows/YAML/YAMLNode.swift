@@ -10,8 +10,10 @@ struct YAMLNode: Equatable, Sendable {
 
     struct Scalar: Equatable, Sendable {
         var text: String
-        /// Unquoted and without a tag: the core schema decides what it is. Else it is a string.
+        /// Unquoted and without a tag, or with a tag of the core schema: that decides what it is. Else it is a string.
         var isPlain: Bool
+        /// Quoted or a block, whatever its tag says.
+        var isQuoted = false
         /// `|` or `>`: what is inside begins on a later line.
         var isBlock = false
     }
@@ -20,6 +22,11 @@ struct YAMLNode: Equatable, Sendable {
         var key: String
         var keyPosition: SourcePosition
         var value: YAMLNode
+
+        /// The key as a text of its own, for what is said about it.
+        var keyNode: YAMLNode {
+            YAMLNode(kind: .scalar(Scalar(text: key, isPlain: false)), position: keyPosition)
+        }
     }
 
     var kind: Kind
@@ -43,6 +50,13 @@ struct YAMLNode: Equatable, Sendable {
 
     /// An empty value: `key:` or `key: null`.
     var isNull: Bool { value == .null }
+
+    /// For messages: what stands here, in quotes when it is a text with something in it.
+    var told: String {
+        guard let scalar, !isNull else { return kindName }
+        return scalar.text.isEmpty
+            ? "an empty text" : scalar.isQuoted ? "the text '\(scalar.text)'" : "'\(scalar.text)'"
+    }
 
     /// For messages: `a mapping`, `a list`, `a number`.
     var kindName: String {
@@ -68,6 +82,19 @@ enum CoreSchema {
         case "true", "True", "TRUE": .boolean(true)
         case "false", "False", "FALSE": .boolean(false)
         default: number(text).map { .number($0) } ?? .string(text)
+        }
+    }
+
+    /// The tags that a document may name, as they are after `tag:yaml.org,2002:`.
+    static let tags = ["str", "bool", "int", "float", "null", "map", "seq"]
+
+    /// Whether a plain text is what its tag says.
+    static func text(_ text: String, suits tag: String) -> Bool {
+        switch (tag, value(of: text)) {
+        case ("str", _), ("bool", .boolean), ("float", .number), ("null", .null): true
+        case ("int", .number(let number)):
+            number.isFinite && !text.contains { ".eE".contains($0) && !text.hasPrefix("0x") }
+        default: false
         }
     }
 

@@ -13,6 +13,8 @@ import Model
     private var anchors: [String: YAMLNode] = [:]
     private var sizes: [String: Int] = [:]
     private var nodes = 0
+    /// Anchors of collections that are not read to their end.
+    private var open: [String] = []
     private(set) var diagnostics: [Diagnostic] = []
 
     /// - Returns: the document, `nil` where the text is empty or broken; and what is wrong with it.
@@ -94,14 +96,27 @@ import Model
         case .scalar(let scalar): node = YAMLNode(kind: .scalar(scalar), position: event.position)
         case .alias(let name):
             guard var target = anchors[name], let size = sizes[name] else {
-                throw Diagnostic(
-                    at: event.position, "no anchor '&\(name)' before this alias", help: "define &\(name) above it")
+                diagnostics.append(
+                    open.contains(name)
+                        ? Diagnostic(
+                            at: event.position, "the alias '*\(name)' stands inside what it repeats",
+                            help: "a value cannot contain itself: write it out")
+                        : Diagnostic(
+                            at: event.position, "no anchor '&\(name)' before this alias",
+                            help: "define &\(name) above it"))
+                return YAMLNode(kind: .scalar(.init(text: "", isPlain: true)), position: event.position)
             }
             try count(size, at: event.position)
             target.position = event.position
             return target
-        case .sequenceStart: node = try sequence(at: event.position, depth: depth)
-        case .mappingStart: node = try mapping(at: event.position, depth: depth)
+        case .sequenceStart:
+            if let anchor = event.anchor { open.append(anchor) }
+            node = try sequence(at: event.position, depth: depth)
+            if event.anchor != nil { open.removeLast() }
+        case .mappingStart:
+            if let anchor = event.anchor { open.append(anchor) }
+            node = try mapping(at: event.position, depth: depth)
+            if event.anchor != nil { open.removeLast() }
         case .nothing, .documentStart, .end, .sequenceEnd, .mappingEnd:
             throw Diagnostic(at: event.position, "a value is missing")
         }
@@ -140,14 +155,13 @@ import Model
                         help: "write the keys out, or use an alias for the whole value"))
                 continue
             }
-            if let first = seen[key] {
+            if let first = seen.updateValue(keyNode.position, forKey: key.uppercased()) {
                 diagnostics.append(
                     Diagnostic(
                         at: keyNode.position, "'\(key)' is already defined",
-                        help: "it stands in line \(first.line) too: keep one of them"))
+                        help: "it stands in line \(first.line) too (case does not tell keys apart): keep one of them"))
                 continue
             }
-            seen[key] = keyNode.position
             entries.append(YAMLNode.Entry(key: key, keyPosition: keyNode.position, value: value))
         }
     }
@@ -173,21 +187,58 @@ import Model
             let scalar = unsafe event.data.scalar
             let bytes = unsafe UnsafeBufferPointer(start: scalar.value, count: scalar.length)
             let style = unsafe scalar.style
-            let content = YAMLNode.Scalar(
+            var content = YAMLNode.Scalar(
                 text: unsafe String(decoding: bytes, as: UTF8.self),
                 isPlain: unsafe scalar.plain_implicit == 1 && style == YAML_PLAIN_SCALAR_STYLE,
+                isQuoted: style != YAML_PLAIN_SCALAR_STYLE,
                 isBlock: style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE)
+            if let tag = unsafe scalar.tag { apply(unsafe text(tag), to: &content, at: position) }
             return Event(kind: .scalar(content), anchor: unsafe anchor(scalar.anchor), position: position)
         case YAML_SEQUENCE_START_EVENT:
+            if let tag = unsafe event.data.sequence_start.tag { check(unsafe text(tag), is: "seq", at: position) }
             return Event(
                 kind: .sequenceStart, anchor: unsafe anchor(event.data.sequence_start.anchor), position: position)
         case YAML_SEQUENCE_END_EVENT: return Event(kind: .sequenceEnd, position: position)
         case YAML_MAPPING_START_EVENT:
+            if let tag = unsafe event.data.mapping_start.tag { check(unsafe text(tag), is: "map", at: position) }
             return Event(
                 kind: .mappingStart, anchor: unsafe anchor(event.data.mapping_start.anchor), position: position)
         case YAML_MAPPING_END_EVENT: return Event(kind: .mappingEnd, position: position)
         default: return Event(kind: .nothing, position: position)
         }
+    }
+
+    // MARK: tags
+
+    private static let tagPrefix = "tag:yaml.org,2002:"
+
+    /// A tag of the core schema says what a plain scalar is; `!` alone and `!!str` make it a text.
+    private mutating func apply(_ tag: String, to scalar: inout YAMLNode.Scalar, at position: SourcePosition) {
+        scalar.isPlain = false
+        guard tag != "!", let name = coreName(of: tag, at: position), name != "str" else { return }
+        guard !scalar.isQuoted, CoreSchema.text(scalar.text, suits: name) else {
+            let what = scalar.isQuoted ? "a quoted text" : "'\(scalar.text)'"
+            diagnostics.append(
+                Diagnostic(
+                    at: position, "\(what) is not what the tag !!\(name) says", help: "remove the tag, or the quotes"))
+            return
+        }
+        scalar.isPlain = true
+    }
+
+    private mutating func check(_ tag: String, is wanted: String, at position: SourcePosition) {
+        guard tag != "!", let name = coreName(of: tag, at: position), name != wanted else { return }
+        diagnostics.append(Diagnostic(at: position, "the tag !!\(name) does not fit what follows", help: "remove it"))
+    }
+
+    private mutating func coreName(of tag: String, at position: SourcePosition) -> String? {
+        let name = tag.hasPrefix(Self.tagPrefix) ? String(tag.dropFirst(Self.tagPrefix.count)) : tag
+        if tag.hasPrefix(Self.tagPrefix), CoreSchema.tags.contains(name) { return name }
+        diagnostics.append(
+            Diagnostic(
+                at: position, "unknown tag '\(tag.hasPrefix(Self.tagPrefix) ? "!!" + name : tag)'",
+                help: "tags are !!str, !!bool, !!int, !!float and !!null; remove this one"))
+        return nil
     }
 
     private func syntaxError() -> Diagnostic {

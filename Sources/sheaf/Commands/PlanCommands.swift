@@ -15,11 +15,24 @@ extension Commands {
     static let plan = Command(
         name: "plan", summary: "expand a workflow to jobs, cells and shards, without running it",
         discussion:
-            "JSON: {\"jobs\":[{\"id\",\"name\",\"needs\",\"cells\":[{\"id\",\"name\",\"values\",\"shards\"}]}]}",
+            """
+            JSON: {"jobs":[{"id","name","needs","cells":[{"id","name","values","shards"}]}]}. With --event-file the filters
+            of 'on' are held against the event; one that does not start the workflow gives {"jobs":[],"not-started":REASON}.
+
+              sheaf plan ml.yml --event push --event-file push.json
+            """,
         operands: [.init(name: "FILE", help: "the workflow")], options: eventOptions,
         run: { arguments in
             let format = try arguments.choice("format", of: ["text", "json"])
             let loaded = try LoadedWorkflow(arguments)
+            if let reason = loaded.notStarted {
+                if format == "json" {
+                    Terminal.print(JSONWriter.text(["jobs": [], "not-started": .string(reason)]))
+                } else {
+                    Terminal.print("not started: \(reason)")
+                }
+                return .passed
+            }
             let (plan, diagnostics) = loaded.checked()
             if !diagnostics.isEmpty { Terminal.complain(String(loaded.text(diagnostics).dropLast())) }
             // What is not supported yet is planned all the same.
@@ -31,29 +44,45 @@ extension Commands {
     static let lint = Command(
         name: "lint", summary: "check workflows: every mistake at once, with its place and what to do",
         discussion: """
-            Exit code 2 when there is an error. What is not supported yet is named, and is no error here: run and submit
-            refuse it.
+            Exit code 2 when there is an error (with --strict: a warning). What is not supported yet is named, and is no
+            error here: run and submit refuse it. Without --event nobody has said what starts a run: what depends on that
+            is not judged.
+
+              sheaf lint .github/workflows/*.yml --format sarif > lint.sarif
             """,
-        operands: [.init(name: "FILE", help: "workflows", repeats: true)], options: eventOptions,
+        operands: [.init(name: "FILE", help: "workflows", repeats: true)],
+        options: eventOptions.filter { $0.name != "format" } + [
+            .flag("strict", "warnings make the exit code 2, too"),
+            .value("format", "text|json|sarif", "how to show it"),
+        ],
         run: { arguments in
-            let format = try arguments.choice("format", of: ["text", "json"])
+            let format = try arguments.choice("format", of: ["text", "json", "sarif"])
             var all: [Diagnostic] = []
             for file in arguments.operands {
-                let loaded = try LoadedWorkflow(arguments, file: file)
+                let loaded = try LoadedWorkflow(arguments, file: file, isKnown: isSaid(arguments))
                 let (_, diagnostics) = loaded.checked()
                 all += diagnostics
                 if format == "text" { Terminal.write(Array(loaded.text(diagnostics).utf8)) }
             }
-            if format == "json" {
-                Terminal.write(DiagnosticText.json(all))
-            } else {
+            switch format {
+            case "json": Terminal.write(DiagnosticText.json(all))
+            case "sarif": Terminal.write(DiagnosticText.sarif(all))
+            default:
                 let count = { (severity: Diagnostic.Severity) in all.count { $0.severity == severity } }
                 Terminal.print(
                     "\(arguments.operands.count) checked: \(count(.error)) errors, \(count(.unsupported)) unsupported, "
                         + "\(count(.warning)) warnings")
             }
-            return all.contains { $0.severity == .error } ? .usage : .passed
+            let refused = all.contains {
+                $0.severity == .error || arguments.has("strict") && $0.severity == .warning
+            }
+            return refused ? .usage : .passed
         })
+
+    /// Whether the command line says what starts the run.
+    private static func isSaid(_ arguments: Arguments) -> Bool {
+        ["event", "event-file", "context"].contains { arguments.value($0) != nil } || !arguments.all("input").isEmpty
+    }
 }
 
 /// A workflow as the command line names it: the file, its gates from outside, the event.
@@ -64,10 +93,17 @@ struct LoadedWorkflow {
     let diagnostics: [Diagnostic]
     let request: PlanRequest
 
-    init(_ arguments: Arguments, file named: String? = nil) throws {
+    /// - Parameter isKnown: the command line says what starts the run; else what depends on it is not judged.
+    init(_ arguments: Arguments, file named: String? = nil, isKnown: Bool = true) throws {
         file = named ?? arguments.operands[0]
         source = try Files.read(file, bytesMax: Limits.workflowBytesMax)
-        var (workflow, diagnostics) = Workflow.read(source, file: file)
+        let tree = Files.top(around: arguments.value("tree") ?? Files.folder(of: file))
+        let files = WorkflowFiles(isWhole: true) { reference in
+            guard reference.hasPrefix("./"), !reference.split(separator: "/").contains("..") else { return nil }
+            // What cannot be read is not there, for whoever names it.
+            return try? Files.read("\(tree)/\(reference.dropFirst(2))", bytesMax: Limits.workflowBytesMax)
+        }
+        var (workflow, diagnostics) = Workflow.read(source, file: file, files: files)
         if let gates = arguments.value("with"), let plain = workflow {
             let added = plain.adding(gates: try Files.read(gates, bytesMax: Limits.workflowBytesMax), file: gates)
             workflow = added.workflow
@@ -75,18 +111,26 @@ struct LoadedWorkflow {
         }
         self.workflow = workflow
         self.diagnostics = diagnostics
-        let tree = Files.top(around: arguments.value("tree") ?? Files.folder(of: file))
-        request = try Self.request(arguments, tree: tree)
+        var request = try Self.request(arguments, tree: tree)
+        request.isKnown = isKnown
+        self.request = request
+    }
+
+    /// Why the event that the command line gives does not start the workflow; `nil` when it does.
+    var notStarted: String? {
+        guard case .doesNot(let reason)? = workflow?.start(by: request) else { return nil }
+        return reason
     }
 
     /// The plan, `nil` where there are errors; and every diagnostic, those that only planning finds included.
     func checked() -> (plan: Plan?, diagnostics: [Diagnostic]) {
         guard let workflow else { return (nil, diagnostics) }
         do throws(Mistakes) {
-            let plan = try workflow.plan(request)
-            return (diagnostics.contains { $0.severity == .error } ? nil : plan, diagnostics)
+            let (plan, warnings) = try workflow.planWithWarnings(request)
+            let all = Workflow.ordered(diagnostics + warnings)
+            return (all.contains { $0.severity == .error } ? nil : plan, all)
         } catch {
-            return (nil, diagnostics + error.diagnostics)
+            return (nil, Workflow.ordered(diagnostics + error.diagnostics))
         }
     }
 

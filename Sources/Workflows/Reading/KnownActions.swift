@@ -1,0 +1,53 @@
+import Expressions
+import Model
+
+/// The actions that agents have, with what they take and what they give.
+struct KnownAction {
+    var inputs: [WorkflowReader.Key]
+    var outputs: [String]
+    /// The oldest major version that means what agents do.
+    var oldest = 4
+    /// Agents carry it out.
+    var isHonoured = true
+
+    private typealias Key = WorkflowReader.Key
+
+    static let all: [String: KnownAction] = [
+        "actions/checkout": KnownAction(
+            inputs: [
+                Key("path"), Key("clean"), Key("fetch-depth"), Key("persist-credentials"), Key("ref", .unsupported),
+                Key("repository", .unsupported), Key("submodules", .unsupported), Key("lfs", .unsupported),
+                Key("token", .unsupported), Key("ssh-key", .unsupported), Key("ssh-known-hosts", .unsupported),
+                Key("ssh-strict", .unsupported), Key("ssh-user", .unsupported), Key("filter", .unsupported),
+                Key("sparse-checkout", .unsupported), Key("sparse-checkout-cone-mode", .unsupported),
+                Key("fetch-tags", .unsupported), Key("show-progress"), Key("set-safe-directory"),
+                Key("github-server-url", .unsupported),
+            ], outputs: ["ref", "commit"]),
+        "actions/setup-python": KnownAction(
+            inputs: [
+                Key("python-version"), Key("architecture"), Key("update-environment"), Key("check-latest"),
+                Key("cache", .unsupported), Key("cache-dependency-path", .unsupported),
+                Key("python-version-file", .unsupported), Key("token", .unsupported),
+                Key("allow-prereleases", .unsupported),
+                Key("freethreaded", .unsupported), Key("pip-version", .unsupported), Key("pip-install", .unsupported),
+            ], outputs: ["python-version", "cache-hit", "python-path"], oldest: 5),
+        "actions/upload-artifact": KnownAction(
+            inputs: [
+                Key("name"), Key("path"), Key("if-no-files-found"), Key("retention-days"), Key("compression-level"),
+                Key("overwrite", .unsupported), Key("include-hidden-files"), Key("archive", .unsupported),
+            ], outputs: ["artifact-id", "artifact-url", "artifact-digest"]),
+        "actions/download-artifact": KnownAction(
+            inputs: [
+                Key("name"), Key("path"), Key("pattern"), Key("merge-multiple"), Key("artifact-ids", .unsupported),
+                Key("github-token", .unsupported), Key("repository", .unsupported), Key("run-id", .unsupported),
+                Key("skip-decompress", .unsupported), Key("digest-mismatch", .unsupported),
+            ], outputs: ["download-path"]),
+        "actions/cache": KnownAction(
+            inputs: [
+                Key("path"), Key("key"), Key("restore-keys"), Key("upload-chunk-size"), Key("enableCrossOsArchive"),
+                Key("fail-on-cache-miss"), Key("lookup-only"), Key("save-always"),
+            ], outputs: ["cache-hit"], isHonoured: false),
+    ]
+
+    static var honoured: [String] { all.filter(\.value.isHonoured).keys.sorted() }
+}

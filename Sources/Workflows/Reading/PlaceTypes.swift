@@ -1,0 +1,120 @@
+import Expressions
+import Model
+
+/// What the contexts of a place hold, as far as the file tells: their members' names and kinds.
+struct PlaceTypes {
+    var inputs = ValueType.record([:])
+    var secrets = ValueType.texts
+    var env: [ValueType.Field] = []
+    /// Something may set variables that the file does not name: an action, a script.
+    var envIsOpen = false
+    var needs = ValueType.record([:])
+    var matrix = ValueType.record([:])
+    var steps: [ValueType.Field] = []
+    var jobs = ValueType.record([:])
+
+    /// The types of all contexts that a scope has.
+    func fields(of scope: ExpressionScope) -> [ValueType.Field] {
+        scope.names.map { ValueType.Field($0, type(of: $0)) }
+    }
+
+    private func type(of name: String) -> ValueType {
+        switch name {
+        case "github": Self.github
+        case "inputs": inputs
+        case "secrets": secrets
+        case "vars": .texts
+        case "env": .object(env, others: envIsOpen ? .string : nil)
+        case "needs": needs
+        case "matrix": matrix
+        case "steps": .object(steps, others: nil)
+        case "jobs": jobs
+        case "strategy":
+            .record(["fail-fast": .boolean, "job-index": .number, "job-total": .number, "max-parallel": .number])
+        case "runner":
+            .record([
+                "name": .string, "os": .string, "arch": .string, "temp": .string, "tool_cache": .string,
+                "debug": .string, "environment": .string, "workspace": .string,
+            ])
+        case "job":
+            .record(
+                [
+                    "status": .string, "container": .record(["id": .string, "network": .string]),
+                    "services": .object(
+                        [],
+                        others: .record(["id": .string, "network": .string, "ports": .object([], others: .string)])),
+                    "check_run_id": .number,
+                ], others: .string)
+        default: .any
+        }
+    }
+
+    /// The members of `github` that are texts: docs.github.com, contexts reference.
+    private static let githubTexts = [
+        "action", "action_path", "action_ref", "action_repository", "action_status", "actor", "actor_id", "api_url",
+        "base_ref", "env", "event_name", "event_path", "graphql_url", "head_ref", "job", "job_workflow_ref",
+        "job_workflow_sha", "output", "path", "ref", "ref_name", "ref_type", "repository", "repository_id",
+        "repository_owner", "repository_owner_id", "repository_visibility", "repositoryUrl", "retention_days",
+        "run_attempt", "run_id", "run_number", "secret_source", "server_url", "sha", "state", "step_summary", "token",
+        "triggering_actor", "workflow", "workflow_ref", "workflow_sha", "workspace", "artifact_cache_size_limit",
+    ]
+
+    static let github = ValueType.object(
+        githubTexts.map { ValueType.Field($0, .string) } + [
+            ValueType.Field("event", .open), ValueType.Field("ref_protected", .boolean),
+        ], others: nil)
+
+    /// What `steps.<id>` holds.
+    static func step(outputs: ValueType) -> ValueType {
+        .record(["outputs": outputs, "outcome": .string, "conclusion": .string])
+    }
+
+    /// What `needs.<id>` holds.
+    static func need(outputs: ValueType) -> ValueType { .record(["result": .string, "outputs": outputs]) }
+
+    /// The `matrix` context of a job, as its text tells.
+    static func matrix(_ node: YAMLNode?) -> ValueType {
+        guard let node else { return .record([:]) }
+        guard let entries = node.entries else { return .open }
+        var fields: [ValueType.Field] = []
+        var isOpen = false
+        func add(_ name: String, _ type: ValueType) {
+            if let place = fields.firstIndex(where: { CaseFolding.equal($0.name, name) }) {
+                fields[place].type = fields[place].type.joined(with: type)
+            } else {
+                fields.append(.init(name, type))
+            }
+        }
+        for entry in entries where entry.key != "include" && entry.key != "exclude" {
+            if TemplateText.hasExpression(entry.key) { isOpen = true }
+            let items = entry.value.items?.map(type) ?? [.any]
+            for item in items { add(entry.key, item) }
+            if entry.value.items?.isEmpty == true { add(entry.key, .any) }
+        }
+        if let include = node["include"] {
+            guard let items = include.items else { return .object(fields, others: .any) }
+            for item in items {
+                guard let added = item.entries else {
+                    isOpen = true
+                    continue
+                }
+                for entry in added {
+                    if TemplateText.hasExpression(entry.key) { isOpen = true }
+                    add(entry.key, type(of: entry.value))
+                }
+            }
+        }
+        return .object(fields, others: isOpen ? .any : nil)
+    }
+
+    /// The type of a value with expressions in it.
+    private static func type(of node: YAMLNode) -> ValueType {
+        switch node.kind {
+        case .scalar(let scalar): TemplateText.hasExpression(scalar.text) ? .any : ValueType(of: node.value)
+        case .sequence(let items):
+            .array(ValueType.common(to: items.map(type)))
+        case .mapping(let entries):
+            .object(entries.map { .init($0.key, type(of: $0.value)) }, others: nil)
+        }
+    }
+}

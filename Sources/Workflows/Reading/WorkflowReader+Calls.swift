@@ -1,0 +1,234 @@
+import Expressions
+import Model
+
+/// Jobs that call workflows: the reference, what is given, and the called file itself where it is at hand.
+extension WorkflowReader {
+    mutating func call(
+        _ parts: [String: YAMLNode], of job: JobSource, in workflow: Workflow, at entry: YAMLNode.Entry
+    ) -> JobSource.CallSource? {
+        guard let uses = parts["uses"], let reference = notEmpty(uses, "'uses'") else { return nil }
+        guard Self.isWorkflowReference(reference) else {
+            error(
+                uses, "'\(reference)' names no workflow",
+                help: "write ./path/to/workflow.yml, or owner/repository/path/to/workflow.yml@version")
+            return nil
+        }
+        var call = JobSource.CallSource(reference: reference, position: uses.position)
+        if let with = parts["with"] {
+            if let entries = with.entries {
+                for entry in entries { template(entry.value, "'\(entry.key)'", in: Scopes.jobCell, taking: .anything) }
+                call.inputs = entries
+            } else {
+                error(with, "'with' must be a mapping, not \(with.kindName)")
+            }
+        }
+        var secrets: [YAMLNode.Entry]? = []
+        if let node = parts["secrets"] { secrets = self.secrets(node) }
+        guard callers.count <= files.callsDeepMax else {
+            error(uses, "workflows call one another more than \(files.callsDeepMax) deep")
+            return call
+        }
+        guard let bytes = files.read(reference) else {
+            if files.isWhole, reference.hasPrefix("./") {
+                error(uses, "there is no file '\(reference)'", help: "the path begins at the top of the repository")
+            }
+            return call
+        }
+        if callers.contains(reference) {
+            error(uses, "the workflow calls itself: \((callers + [reference]).joined(separator: " → "))")
+            return call
+        }
+        let read = Workflow.read(bytes, file: reference, files: files, callers: callers + [reference])
+        guard let called = read.workflow else {
+            let first = read.diagnostics.first { $0.severity == .error }
+            error(
+                uses, "the called workflow is broken: \(first.map { "\($0.position): \($0.problem)" } ?? reference)",
+                help: first?.suggestion)
+            return call
+        }
+        guard let interface = called.call else {
+            error(uses, "'\(reference)' cannot be called", help: "add workflow_call to its 'on'")
+            return call
+        }
+        checkInputs(call.inputs, against: interface, at: uses)
+        checkSecrets(secrets, against: interface, at: uses)
+        checkPermissions(of: called, reference: reference, caller: job, workflow, at: entry)
+        call.workflow = called
+        return call
+    }
+
+    /// A file of this repository, or a file of another at a version.
+    private static func isWorkflowReference(_ text: String) -> Bool {
+        func isFile(_ path: Substring) -> Bool { path.hasSuffix(".yml") || path.hasSuffix(".yaml") }
+        if text.hasPrefix("./") { return !text.contains("@") && isFile(text[...]) }
+        let words = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+        let path = words[0].split(separator: "/", omittingEmptySubsequences: false)
+        return words.count == 2 && !words[1].isEmpty && path.count >= 3 && path.allSatisfy { !$0.isEmpty }
+            && isFile(words[0])
+    }
+
+    /// - Returns: what is handed on by name; `nil` when all are.
+    private mutating func secrets(_ node: YAMLNode) -> [YAMLNode.Entry]? {
+        if node.scalar?.text == "inherit" { return nil }
+        guard let entries = node.entries else {
+            error(node, "'secrets' must be a mapping or inherit, not \(node.told)")
+            return []
+        }
+        for entry in entries { template(entry.value, "'\(entry.key)'", in: Scopes.jobEnvironment) }
+        return entries
+    }
+
+    private mutating func checkInputs(_ given: [YAMLNode.Entry], against call: Workflow.Call, at uses: YAMLNode) {
+        let known = call.inputs.map(\.name)
+        for entry in given {
+            guard let input = call.inputs.first(where: { CaseFolding.equal($0.name, entry.key) }) else {
+                error(
+                    entry.keyNode, "the called workflow takes no input '\(entry.key)'",
+                    help: Spelling.nearest(to: entry.key, among: known).map { "did you mean '\($0)'?" }
+                        ?? (known.isEmpty ? "it takes none" : "it takes \(known.joined(separator: ", "))"))
+                continue
+            }
+            let type = type(of: entry.value)
+            switch (input.kind, type) {
+            case (_, .any), (.boolean, .boolean), (.number, .number), (.string, .string), (.string, .number),
+                (.string, .boolean):
+                break
+            default:
+                error(entry.value, "the input '\(entry.key)' is a \(input.kind.rawValue), not \(entry.value.told)")
+            }
+        }
+        for input in call.inputs where input.isRequired {
+            if !given.contains(where: { CaseFolding.equal($0.key, input.name) }) {
+                error(
+                    uses, "the called workflow requires the input '\(input.name)'", help: "with: {\(input.name): …}")
+            }
+        }
+    }
+
+    private func type(of node: YAMLNode) -> ValueType {
+        guard let scalar = node.scalar else { return ValueType(of: node.value) }
+        return TemplateText.hasExpression(scalar.text)
+            ? type(of: scalar.text, in: Scopes.jobCell) : ValueType(of: node.value)
+    }
+
+    private mutating func checkSecrets(
+        _ given: [YAMLNode.Entry]?, against call: Workflow.Call, at uses: YAMLNode
+    ) {
+        guard let given else { return }
+        let known = call.secrets.map(\.name)
+        for entry in given where !known.contains(where: { CaseFolding.equal($0, entry.key) }) {
+            error(
+                entry.keyNode, "the called workflow takes no secret '\(entry.key)'",
+                help: Spelling.nearest(to: entry.key, among: known).map { "did you mean '\($0)'?" }
+                    ?? (known.isEmpty ? "it takes none" : "it takes \(known.joined(separator: ", "))"))
+        }
+        for secret in call.secrets where secret.isRequired {
+            if !given.contains(where: { CaseFolding.equal($0.key, secret.name) }) {
+                error(
+                    uses, "the called workflow requires the secret '\(secret.name)'",
+                    help: "secrets: {\(secret.name): …}, or secrets: inherit")
+            }
+        }
+    }
+
+    // MARK: permissions
+
+    /// A called workflow gets at most what its caller has.
+    private mutating func checkPermissions(
+        of called: Workflow, reference: String, caller: JobSource, _ workflow: Workflow, at entry: YAMLNode.Entry
+    ) {
+        guard let allowed = caller.permissions ?? workflow.permissions ?? files.permissions else { return }
+        if let asked = called.permissions {
+            refuse(asked.excess(over: allowed), "the called workflow '\(reference)'", at: entry)
+        }
+        for job in called.jobs {
+            if let asked = job.permissions { refuse(asked.excess(over: allowed), "its job '\(job.id)'", at: entry) }
+        }
+    }
+
+    private mutating func refuse(
+        _ excess: [(name: String, asked: Permissions.Level, allowed: Permissions.Level)], _ who: String,
+        at entry: YAMLNode.Entry
+    ) {
+        guard !excess.isEmpty else { return }
+        let asked = excess.map { "\($0.name): \($0.asked.word)" }.joined(separator: ", ")
+        let allowed = excess.map { "\($0.name): \($0.allowed.word)" }.joined(separator: ", ")
+        error(
+            entry.keyNode, "\(who) asks for \(asked), but this job allows \(allowed)",
+            help: "give the job permissions: {\(asked)}")
+    }
+
+    // MARK: local actions
+
+    /// What a local action takes, held against what it is given.
+    mutating func checkLocalAction(_ reference: String, _ with: YAMLNode?, at uses: YAMLNode) {
+        let folder = reference.hasSuffix("/") ? String(reference.dropLast()) : reference
+        let names = ["\(folder)/action.yml", "\(folder)/action.yaml"]
+        guard let name = names.first(where: { files.read($0) != nil }), let bytes = files.read(name) else {
+            if files.isWhole, files.read(folder + "/Dockerfile") == nil {
+                error(uses, "there is no action in '\(reference)'", help: "it needs an action.yml")
+            }
+            return
+        }
+        let action = LocalAction.read(bytes, file: name)
+        if let broken = action.diagnostics.first {
+            error(uses, "the action is broken: \(broken.position): \(broken.problem)", help: broken.suggestion)
+            return
+        }
+        let given = with?.entries ?? []
+        for entry in given where !action.inputs.contains(where: { CaseFolding.equal($0.name, entry.key) }) {
+            let known = action.inputs.map(\.name)
+            warning(
+                .step, entry.keyPosition, "the action takes no input '\(entry.key)'",
+                help: Spelling.nearest(to: entry.key, among: known).map { "did you mean '\($0)'?" }
+                    ?? (known.isEmpty ? "it takes none" : "it takes \(known.joined(separator: ", "))"))
+        }
+        for input in action.inputs where input.isRequired && !input.hasDefault {
+            if !given.contains(where: { CaseFolding.equal($0.key, input.name) }) {
+                warning(
+                    .step, uses.position, "the action requires the input '\(input.name)'",
+                    help: "with: {\(input.name): …}")
+            }
+        }
+    }
+}
+
+/// The metadata of an action of the repository: `action.yml`.
+struct LocalAction {
+    struct Input {
+        var name: String
+        var isRequired = false
+        var hasDefault = false
+    }
+
+    var inputs: [Input] = []
+    var outputs: [String] = []
+    /// `composite`, `node20`, `docker`.
+    var using = ""
+    var diagnostics: [Diagnostic] = []
+
+    static func read(_ text: [UInt8], file: String) -> LocalAction {
+        let (node, syntax) = YAMLReader.read(text, file: file)
+        var action = LocalAction()
+        action.diagnostics = syntax
+        guard let node else { return action }
+        for entry in node["inputs"]?.entries ?? [] {
+            action.inputs.append(
+                Input(
+                    name: entry.key, isRequired: entry.value["required"]?.value.boolean ?? false,
+                    hasDefault: entry.value["default"] != nil))
+        }
+        action.outputs = (node["outputs"]?.entries ?? []).map(\.key)
+        guard let using = node["runs"]?["using"]?.scalar?.text else {
+            action.diagnostics.append(
+                Diagnostic(at: node.position, "the action has no 'runs.using'", help: "runs: {using: composite, …}"))
+            return action
+        }
+        action.using = using
+        for step in node["runs"]?["steps"]?.items ?? [] where step["run"] != nil && step["shell"] == nil {
+            action.diagnostics.append(
+                Diagnostic(at: step.position, "a step of an action needs 'shell'", help: "shell: bash"))
+        }
+        return action
+    }
+}

@@ -1,0 +1,232 @@
+import Expressions
+import Model
+
+/// Parts that several places of a workflow have: permissions, defaults, env, concurrency, containers.
+extension WorkflowReader {
+    mutating func permissions(_ node: YAMLNode) -> Permissions? {
+        if let word = node.scalar?.text {
+            switch word {
+            case "read-all": return .all(.read)
+            case "write-all": return .all(.write)
+            default:
+                error(node, "unknown permission \(node.told)", help: "give read-all, write-all or a mapping")
+                return nil
+            }
+        }
+        guard let entries = mapping(node, "'permissions'", Permissions.names.map { Key($0) }) else { return nil }
+        var granted: [String: Permissions.Level] = [:]
+        for name in entries.keys.sorted() {
+            guard let value = entries[name] else { continue }
+            if let level = value.scalar.flatMap({ Permissions.Level($0.text) }) {
+                granted[name] = level
+            } else {
+                error(value, "'\(name)' must be read, write or none, not \(value.told)")
+            }
+        }
+        return .named(granted)
+    }
+
+    mutating func defaults(_ node: YAMLNode, in scope: ExpressionScope = Scopes.runName) -> Workflow.Defaults {
+        var defaults = Workflow.Defaults()
+        guard let entries = mapping(node, "'defaults'", [Key("run")]), let run = entries["run"],
+            let parts = mapping(run, "'defaults.run'", [Key("shell"), Key("working-directory")])
+        else { return defaults }
+        if let shell = parts["shell"] { defaults.shell = template(shell, "'shell'", in: scope) }
+        if let folder = parts["working-directory"] {
+            defaults.workingDirectory = template(folder, "'working-directory'", in: scope)
+        }
+        return defaults
+    }
+
+    mutating func environment(_ node: YAMLNode, in scope: ExpressionScope) -> [Template] {
+        guard let entries = node.entries else {
+            if let scalar = node.scalar, isOneExpression(scalar.text) {
+                template(node, "'env'", in: scope, taking: .anything)
+                unsupported(node, "an 'env' that is one expression", help: "write its names out")
+                types.envIsOpen = true
+            } else {
+                error(node, "'env' must be a mapping, not \(node.kindName)")
+            }
+            return []
+        }
+        var set: [Template] = []
+        for entry in entries {
+            if TemplateText.isInsert(entry.key) {
+                template(entry.value, "an inserted mapping", in: scope, taking: .anything)
+                unsupported(entry.keyNode, "${{ insert }}", help: "write its names out")
+                types.envIsOpen = true
+                continue
+            }
+            if entry.key.contains(where: { $0 == "=" || $0 == " " || $0 == "&" }) || entry.key.isEmpty {
+                warning(
+                    .environment, entry.keyPosition, "'\(entry.key)' is no name of an environment variable",
+                    help: "use letters, digits and _")
+            }
+            if let text = template(entry.value, "'\(entry.key)'", in: scope) { set.append(Template(entry.key, text)) }
+        }
+        for entry in entries { define(entry.key) }
+        return set
+    }
+
+    /// Makes a variable known to what is read next.
+    mutating func define(_ variable: String) {
+        guard !types.env.contains(where: { CaseFolding.equal($0.name, variable) }) else { return }
+        types.env.append(.init(variable, .string))
+    }
+
+    func isOneExpression(_ text: String) -> Bool {
+        let text = text.trimmingSpace
+        return text.hasPrefix("${{") && text.hasSuffix("}}")
+    }
+
+    mutating func concurrency(_ node: YAMLNode, in scope: ExpressionScope) {
+        guard node.entries != nil else {
+            if node.scalar.map({ $0.text.isEmpty }) ?? false || node.isNull {
+                error(node, "'concurrency' must name a group", help: "concurrency: ${{ github.ref }}")
+            } else {
+                template(node, "'concurrency'", in: scope)
+            }
+            return
+        }
+        let keys = [Key("group"), Key("cancel-in-progress"), Key("queue")]
+        guard let parts = mapping(node, "'concurrency'", keys) else { return }
+        if let group = parts["group"] {
+            template(group, "'group'", in: scope)
+        } else {
+            error(node, "'concurrency' has no 'group'", help: "group: ${{ github.ref }}")
+        }
+        if let cancel = parts["cancel-in-progress"] {
+            _ = literal(cancel, "'cancel-in-progress'", "true or false", in: scope) { $0.boolean != nil }
+        }
+        if let queue = parts["queue"], let word = text(queue, "'queue'"), !["single", "max"].contains(word) {
+            error(queue, "'queue' must be single or max, not '\(word)'")
+        }
+    }
+
+    /// The environment that a job deploys to.
+    mutating func deployment(_ node: YAMLNode) {
+        guard node.entries != nil else {
+            if node.isNull {
+                error(node, "'environment' must be a name", help: "environment: production")
+            } else {
+                template(node, "'environment'", in: Scopes.jobCell)
+            }
+            return
+        }
+        guard let parts = mapping(node, "'environment'", [Key("name"), Key("url"), Key("deployment")]) else { return }
+        if let name = parts["name"] {
+            template(name, "'name'", in: Scopes.jobCell)
+        } else {
+            error(node, "'environment' has no 'name'")
+        }
+        // The address may read steps: it is checked once they are known.
+        if let deploys = parts["deployment"] {
+            _ = literal(deploys, "'deployment'", "true or false", in: Scopes.jobCell) { $0.boolean != nil }
+        }
+    }
+
+    mutating func snapshot(_ node: YAMLNode) {
+        guard node.entries != nil else {
+            template(node, "'snapshot'", in: Scopes.jobCell)
+            return
+        }
+        guard let parts = mapping(node, "'snapshot'", [Key("image-name"), Key("version"), Key("if")]) else { return }
+        if let name = parts["image-name"] {
+            template(name, "'image-name'", in: Scopes.jobCell)
+        } else {
+            error(node, "'snapshot' has no 'image-name'")
+        }
+        if let version = parts["version"] { template(version, "'version'", in: Scopes.jobCell) }
+        if let node = parts["if"] { _ = condition(node, in: Scopes.jobCell) }
+    }
+
+    // MARK: containers
+
+    private static let containerKeys = ["image", "credentials", "env", "ports", "volumes", "options"].map { Key($0) }
+
+    mutating func container(_ node: YAMLNode) { container(node, "'container'", Self.containerKeys) }
+
+    mutating func services(_ node: YAMLNode) {
+        if let scalar = node.scalar, isOneExpression(scalar.text) {
+            let text = TemplateText.hasExpression(scalar.text)
+            if text, let template = try? TemplateText(scalar.text, in: Scopes.jobCell),
+                let only = template.expressions.first, template.parts.count == 1
+            {
+                switch only.check(types.fields(of: Scopes.jobCell)).type {
+                case .any, .object: break
+                case let type: error(node, "'services' must be a mapping; this expression gives \(type.named)")
+                }
+            }
+            template(node, "'services'", in: Scopes.jobCell, taking: .anything)
+            return
+        }
+        guard let entries = node.entries else {
+            error(node, "'services' must be a mapping, not \(node.kindName)")
+            return
+        }
+        let keys = Self.containerKeys + [Key("command"), Key("entrypoint")]
+        for entry in entries { container(entry.value, "the service '\(entry.key)'", keys) }
+    }
+
+    private mutating func container(_ node: YAMLNode, _ what: String, _ keys: [Key]) {
+        guard node.entries != nil else {
+            if node.scalar?.text.isEmpty ?? false {
+                error(node, "\(what) has no image", help: "name one: python:3.12")
+            } else {
+                template(node, what, in: Scopes.jobCell, taking: .anything)
+            }
+            return
+        }
+        guard let parts = mapping(node, what, keys) else { return }
+        if let image = parts["image"] {
+            if image.scalar?.text.isEmpty ?? false {
+                error(image, "the image of \(what) is empty", help: "name one: python:3.12")
+            } else {
+                template(image, "'image'", in: Scopes.jobCell)
+            }
+        } else {
+            error(node, "\(what) has no 'image'", help: "name one: python:3.12")
+        }
+        if let credentials = parts["credentials"] { self.credentials(credentials) }
+        if let env = parts["env"] {
+            let outer = types
+            _ = environment(env, in: Scopes.containerSecret)
+            types = outer
+        }
+        for key in ["ports", "volumes"] {
+            guard let list = parts[key] else { continue }
+            if let items = list.items {
+                for item in items {
+                    if item.scalar?.text.isEmpty ?? false {
+                        error(item, "an entry of '\(key)' must not be empty")
+                    } else {
+                        template(item, "an entry of '\(key)'", in: Scopes.jobCell)
+                    }
+                }
+            } else if let scalar = list.scalar, isOneExpression(scalar.text) {
+                template(list, "'\(key)'", in: Scopes.jobCell, taking: .anything)
+            } else {
+                error(list, "'\(key)' must be a list, not \(list.kindName)")
+            }
+        }
+        for key in ["options", "command", "entrypoint"] {
+            if let text = parts[key] { template(text, "'\(key)'", in: Scopes.jobCell) }
+        }
+    }
+
+    private mutating func credentials(_ node: YAMLNode) {
+        if let scalar = node.scalar, isOneExpression(scalar.text) {
+            template(node, "'credentials'", in: Scopes.containerSecret, taking: .anything)
+            return
+        }
+        guard let parts = mapping(node, "'credentials'", [Key("username"), Key("password")]) else { return }
+        for key in ["username", "password"] {
+            if let part = parts[key] { template(part, "'\(key)'", in: Scopes.containerSecret) }
+        }
+        if let password = parts["password"], let text = password.scalar?.text, !TemplateText.hasExpression(text) {
+            warning(
+                .secret, password.position, "a password stands in the file for everybody to read",
+                help: "keep it as a secret: ${{ secrets.… }}")
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Expressions
+import Model
+
+/// How a job becomes cells, shards and attempts: `strategy`, `shards`, `retry`.
+extension WorkflowReader {
+    mutating func strategy(_ node: YAMLNode, into job: inout JobSource) {
+        let keys = [Key("matrix"), Key("fail-fast"), Key("max-parallel"), Key("cover", .unsupported)]
+        guard let parts = mapping(node, "'strategy'", keys) else { return }
+        if let matrix = parts["matrix"] {
+            templates(matrix, "the matrix", in: Scopes.strategy)
+            job.matrix = matrix
+            adviseOnVersions(matrix)
+            adviseOnRepetition(matrix)
+            checkMatrix(matrix)
+        }
+        if let failFast = parts["fail-fast"] {
+            job.failFast = literal(failFast, "'fail-fast'", "true or false", in: Scopes.strategy) { $0.boolean != nil }
+        }
+        if let most = parts["max-parallel"] {
+            job.maxParallel = literal(most, "'max-parallel'", "a whole number above 0", in: Scopes.strategy) {
+                $0.number.flatMap { Int(exactly: $0) }.map { $0 > 0 } ?? false
+            }
+        }
+    }
+
+    /// What is wrong with a matrix whatever its expressions give.
+    private mutating func checkMatrix(_ node: YAMLNode) {
+        guard let entries = node.entries else {
+            if node.scalar.map({ !TemplateText.hasExpression($0.text) }) ?? true {
+                error(node, "a matrix must be a mapping, not \(node.kindName)")
+            }
+            return
+        }
+        guard !NodeExpressions.areIn(node) else {
+            // What is written out is looked at all the same.
+            for entry in entries where !["include", "exclude"].contains(entry.key) {
+                guard let items = entry.value.items else {
+                    if entry.value.scalar.map({ !TemplateText.hasExpression($0.text) }) ?? true {
+                        error(entry.value, "Matrix vector '\(entry.key)' must be a list")
+                    }
+                    continue
+                }
+                if items.isEmpty { error(entry.value, "Matrix vector '\(entry.key)' does not contain any values") }
+            }
+            return
+        }
+        do throws(Matrix.Mistake) {
+            let matrix = try Matrix(node.value)
+            adviseOnExcludes(node, matrix)
+        } catch {
+            self.error(error.place(in: node), error.problem)
+        }
+    }
+
+    // MARK: shards
+
+    mutating func shards(_ node: YAMLNode) -> ShardPlan {
+        var plan = ShardPlan()
+        if node.scalar != nil {
+            plan.count = whole(node, "'shards'", 1...Limits.shardsPerCellMax) ?? 1
+            return plan
+        }
+        let keys = [
+            Key("count"), Key("items"), Key("max-parallel"), Key("fail-fast"), Key("balance"),
+            Key("target-minutes", .unsupported, help: "give a count"),
+        ]
+        guard let parts = mapping(node, "'shards'", keys) else { return plan }
+        if let count = parts["count"] { plan.count = whole(count, "'count'", 1...Limits.shardsPerCellMax) ?? 1 }
+        if let most = parts["max-parallel"] {
+            plan.maxParallel = whole(most, "'max-parallel'", 1...Limits.shardsPerCellMax)
+        }
+        if let failFast = parts["fail-fast"] { plan.failFast = flag(failFast, "'fail-fast'") ?? false }
+        if let balance = parts["balance"], balance.scalar?.text != "none" {
+            unsupported(
+                balance, "balancing shards by history", help: "remove 'balance': shards get equal numbers of items")
+        }
+        if let items = parts["items"] { plan.items = itemSource(items) }
+        return plan
+    }
+
+    private mutating func itemSource(_ node: YAMLNode) -> ShardPlan.ItemSource? {
+        guard let parts = mapping(node, "'items'", [Key("file"), Key("command"), Key("collect")]) else { return nil }
+        guard parts.count == 1, let (key, value) = parts.first,
+            let text = template(value, "'\(key)'", in: Scopes.jobCell)
+        else {
+            error(node, "'items' needs exactly one of file, command and collect")
+            return nil
+        }
+        switch key {
+        case "file": return .file(text)
+        case "command": return .command(text)
+        default:
+            if text != "pytest" { error(value, "unknown collector '\(text)'", help: "collect: pytest") }
+            return .collect(text)
+        }
+    }
+
+    // MARK: retry
+
+    mutating func retry(_ node: YAMLNode) -> RetryPolicy {
+        var policy = RetryPolicy()
+        let keys = [Key("attempts"), Key("on"), Key("backoff"), Key("memory-factor")]
+        guard let parts = mapping(node, "'retry'", keys) else { return policy }
+        if let attempts = parts["attempts"] { policy.attemptsMax = whole(attempts, "'attempts'", 1...100) ?? 3 }
+        if let on = parts["on"] { policy.on = causes(on) }
+        if let backoff = parts["backoff"], let words = text(backoff, "'backoff'") {
+            let bounds = words.split(separator: "..", maxSplits: 1).compactMap { Self.duration($0) }
+            if let low = bounds.first, let high = bounds.last, low <= high,
+                bounds.count == (words.contains("..") ? 2 : 1)
+            {
+                policy.backoffMin = low
+                policy.backoffMax = high
+            } else {
+                error(backoff, "'\(words)' is no backoff", help: "write a range as 10s..5m")
+            }
+        }
+        if let factor = parts["memory-factor"] {
+            if let number = factor.value.number, number >= 1, number <= 16 {
+                policy.memoryFactor = number
+            } else {
+                error(factor, "'memory-factor' must be a number from 1 to 16")
+            }
+        }
+        return policy
+    }
+
+    private mutating func causes(_ node: YAMLNode) -> [String] {
+        (node.items ?? [node]).compactMap { item in
+            guard let word = text(item, "an entry of 'on'") else { return nil }
+            let causes = Cause.Kind.allCases.map(\.rawValue) + ["infrastructure"]
+            let coded = ["exit:", "signal:"].contains { word.hasPrefix($0) && Int(word.dropFirst($0.count)) != nil }
+            if !coded && !causes.contains(word) {
+                error(
+                    item, "unknown cause '\(word)'",
+                    help: Spelling.nearest(to: word, among: causes).map { "did you mean '\($0)'?" }
+                        ?? "give infrastructure, a cause or exit:N")
+            }
+            if word == Cause.Kind.userError.rawValue { error(item, "a usage error is never retried") }
+            return word
+        }
+    }
+
+    /// `10s`, `5m`, `1h`, `500ms`.
+    static func duration(_ text: some StringProtocol) -> Duration? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard let number = Int64(digits), number < 1_000_000 else { return nil }
+        switch text.dropFirst(digits.count) {
+        case "ms": return .milliseconds(number)
+        case "s": return .seconds(number)
+        case "m": return .minutes(number)
+        case "h": return .minutes(number * 60)
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,232 @@
+import JSON
+import Model
+import Testing
+
+@testable import Workflows
+
+@Suite struct `Advice` {
+    private func diagnostics(_ text: String, files: WorkflowFiles = .none) -> [Diagnostic] {
+        var request = PlanRequest()
+        request.isKnown = false
+        return Workflow.check(Array(text.utf8), file: "w.yml", files: files, request: request).diagnostics
+    }
+
+    private func advice(_ step: String, job: String = "", top: String = "") -> [Diagnostic] {
+        let text =
+            "on: push\n\(top)jobs:\n  a:\n    runs-on: x\n    timeout-minutes: 5\n\(job)    steps:\n      - uses: actions/checkout@v4\n      - \(step)\n"
+        return diagnostics(text)
+    }
+
+    /// One step each, with the rule, the column of the caret in its line, and words of the message or the help.
+    @Test(arguments: [
+        ("run: echo ${{ github.events }}", Diagnostic.Rule.member, 30, "did you mean 'event'"),
+        ("run: echo ${{ github.repository.owner }}", .expression, 41, "is a text and has no members"),
+        ("run: echo ${{ steps.build.outputs.x }}", .member, 29, "no step before this one"),
+        ("run: echo ${{ matrix.os }}", .member, 30, "matrix does not define"),
+        ("run: echo ${{ inputs.x }}", .member, 30, "declare it under on"),
+        ("run: echo ${{ runner.oss }}", .member, 30, "did you mean 'os'"),
+        ("run: echo ${{ github }}", .text, 23, "the word 'Object'"),
+        ("run: echo ${{ toJSON(github) == 'x' && github.event == 'push' }}", .expression, 61, "never a text"),
+        ("run: echo ${{ strategy.fail-fast == 'true' }}", .expression, 42, "write true without quotes"),
+        ("run: echo ${{ strategy.job-index == 'one' }}", .expression, 42, "never the text 'one'"),
+        ("run: echo ${{ strategy.fail-fast > 60 }}", .expression, 42, "always false"),
+        ("run: echo ${{ startsWith(github.event, 'x') }}", .expression, 23, "always false"),
+        ("run: echo ${{ format('{0} {1}', 1) }}", .expression, 23, "more arguments than were supplied"),
+        ("run: echo ${{ fromJSON('{') }}", .expression, 23, "no JSON"),
+        ("run: echo ${{ env.RUN_ID }}", .unset, 27, "nothing in this file sets 'RUN_ID'"),
+        ("if: ${{ github.ref == 'x' }} && true\n        run: echo", .condition, 13, "always holds"),
+        ("if: false\n        run: echo", .condition, 13, "never holds"),
+        ("run: echo ${{ github.event.issue.title }}", .injection, 23, "becomes part of this script"),
+        ("run: echo ${{ github.head_ref }}", .injection, 23, "hand it over by env"),
+        ("run: echo \"::set-output name=a::b\"", .deprecated, 14, "GITHUB_OUTPUT"),
+        ("run: if (( $(echo \"$A < 0.85\" | bc -l) )); then exit 1; fi", .threshold, 14, "at-least"),
+        ("run: awk \"BEGIN{exit !($A<0.85)}\"", .threshold, 14, "shell arithmetic"),
+        ("run: promote --version latest", .latest, 14, "not what was tested"),
+        ("run: kubectl set image deployment/a api=x:latest", .latest, 14, "'api=x:latest'"),
+        ("run: tar -czf m.tgz model/ src/", .unfetched, 14, "'model/'"),
+        ("env: {KEY: x=1}\n        run: echo ${{ env.KEYS }}", .unset, 27, "did you mean 'KEY'"),
+        ("env: {A B: 1}\n        run: echo", .environment, 15, "no name"),
+        ("uses: actions/setup-python@v5\n        with: {python-version: 3.10}", .version, 32, "quote it"),
+        ("uses: actions/checkout@v2", .deprecated, 15, "is old"),
+        ("uses: actions/checkout@v4\n        with: {patth: x}", .step, 16, "did you mean 'path'"),
+        (
+            "uses: actions/cache@v4\n        with: {path: x, key: \"a-${{ github.run_id }}\"}", .cache, 37,
+            "hardly ever found"
+        ),
+    ])
+    func `points at the place and says what to do`(step: String, rule: Diagnostic.Rule, column: Int, words: String) {
+        let found = advice(step)
+        let one = found.first { $0.rule == rule }
+        #expect(one?.severity == .warning, "\(found)")
+        #expect(one.map { "\($0)".contains(words) } == true, "\(found)")
+        #expect(one?.position.column == column, "\(found)")
+    }
+
+    @Test(arguments: [
+        "run: echo ${{ github.event.whatever.deep }} ${{ vars.x }} ${{ runner.os }}",
+        "run: echo ${{ github.event.commits[0].id }}",
+        "run: echo '${{ toJSON(github) }}'",
+        "run: if [ \"${{ contains(github.event.issue.title, 'x') }}\" ]; then echo; fi",
+        "env: {T: \"${{ github.event.issue.title }}\"}\n        run: echo \"$T\"",
+        "if: github.ref == 'x'\n        run: echo",
+        "if: ${{ !cancelled() && steps.one.outcome == 'x' || true }}\n        id: two\n        run: echo",
+        "uses: actions/cache@v4\n        with: {path: x, key: \"a-${{ github.run_id }}\", restore-keys: a-}",
+        "run: echo \"$T\" | docker login --password-stdin\n        env: {T: x}",
+        "run: |\n          curl -O x\n          tar -czf m.tgz model/",
+        "run: docker pull x:latest", "run: echo $(( 1 + 2 )) > bc", "run: echo 1+1 | bc > sum",
+        "run: |\n          echo A=1 >> $GITHUB_ENV\n      - run: echo ${{ env.A }}",
+        "uses: some/action@v1\n      - run: echo ${{ env.FROM_ACTION }}",
+        "run: echo ${{ fromJSON('[1]')[0] }} ${{ join(github.event.*.id, ',') }}",
+        "run: echo ${{ job.services.db.ports['5432'] }} ${{ github.ref_protected == true }} ${{ strategy.job-index == '1' }}",
+    ])
+    func `is silent where nothing is wrong`(step: String) {
+        let known: Set<Diagnostic.Rule> = [.unsupported]
+        let found = advice(step).filter {
+            !known.contains($0.rule) && !$0.problem.contains("'steps'") || $0.severity == .error
+        }
+        #expect(found.allSatisfy { $0.problem.contains("'one'") }, "\(found)")
+    }
+
+    @Test func `knows secrets that are written to the log`() {
+        let found = advice(
+            "env: {TOKEN: \"${{ secrets.T }}\"}\n        run: |\n          echo \"token is $TOKEN\"\n          echo $TOKEN | docker login"
+        )
+        #expect(found.filter { $0.rule == .secret }.map(\.position.line) == [10])
+        #expect(advice("run: echo ${{ secrets.T }}").contains { $0.rule == .secret })
+    }
+
+    @Test func `finds places in blocks, folded lines and quotes`() {
+        let text = """
+            on: push
+            jobs:
+              a:
+                runs-on: x
+                timeout-minutes: 5
+                steps:
+                  - run: >-
+                      echo one
+                      two ${{ github.eventt }}
+                  - run: 'it''s ${{ github.reff }}'
+                  - run: "a \\" b ${{ github.shaa }}"
+                  - name: plain text
+                      goes on ${{ github.actorr }}
+                    run: |
+
+                      echo
+                        ${{ github.jobb }}
+            """
+        let places = diagnostics(text).filter { $0.rule == .member }.map { "\($0.position)" }
+        #expect(places == ["w.yml:9:26", "w.yml:10:32", "w.yml:11:33", "w.yml:13:30", "w.yml:17:24"])
+    }
+
+    @Test func `knows outputs of steps, jobs and called workflows`() {
+        let text = """
+            on:
+              workflow_call:
+                outputs:
+                  ok: {value: "${{ jobs.a.outputs.best }}"}
+                  no: {value: "${{ jobs.a.outputs.worst }}"}
+            jobs:
+              a:
+                runs-on: x
+                timeout-minutes: 5
+                outputs: {best: "${{ steps.pick.outputs.best }}", hit: "${{ steps.cache.outputs.cache-hitt }}"}
+                steps:
+                  - {id: pick, run: echo best=1 >> $GITHUB_OUTPUT}
+                  - {id: cache, uses: actions/cache@v4, with: {path: x, key: y}}
+              b:
+                needs: a
+                runs-on: x
+                timeout-minutes: 5
+                steps:
+                  - run: echo ${{ needs.a.outputs.best }} ${{ needs.a.outputs.bestt }} ${{ needs.c.result }}
+              c: {runs-on: x, timeout-minutes: 5, steps: [{run: "true"}]}
+            """
+        let found = diagnostics(text).filter { $0.severity == .warning }
+        #expect(found.map(\.position.line) == [5, 10, 19, 19], "\(found)")
+        #expect(found.last?.suggestion == "add 'c' to this job's needs")
+        #expect(found[2].suggestion == "did you mean 'best'?")
+    }
+
+    @Test func `looks into matrices`() {
+        let text = """
+            on: push
+            jobs:
+              a:
+                runs-on: [ubuntu-latest, windows-latest]
+                timeout-minutes: 5
+                strategy:
+                  matrix:
+                    python: [3.9, 3.10, '3.10', '3.10']
+                    pair: [{v: 3.20}]
+                    exclude:
+                      - python: 3.9
+                      - {python: '3.12'}
+                      - {python: 3.9, pair: {v: 4}}
+                steps: [{run: "echo ${{ matrix.pythn }} ${{ matrix.pair.w }}"}]
+            """
+        let found = diagnostics(text).filter { $0.severity == .warning }
+        #expect(
+            found.map { "\($0.rule) \($0.position.line)" } == [
+                "labels 4", "version 8", "matrix 8", "version 9", "matrix 12", "matrix 13", "member 14",
+                "expression 14",
+            ], "\(found)")
+    }
+
+    @Test func `names a gate whose metric nobody writes`() {
+        let text = """
+            sheaf: 1
+            on: push
+            jobs:
+              quiet: {runs-on: x, steps: [{run: "true"}]}
+              loud: {runs-on: x, steps: [{run: "true"}], metrics: m.json}
+            gates:
+              a: {metric: accuracy, job: quiet, at-least: 0.9}
+              b: {metric: accuracy, job: loud, at-least: 0.9}
+            """
+        let found = diagnostics(text).filter { $0.rule == .metric }
+        #expect(found.map(\.position.line) == [7], "\(found)")
+        let silent = text.replacing("job: quiet, ", with: "").replacing(", metrics: m.json", with: "").replacing(
+            "job: loud, ", with: "")
+        #expect(diagnostics(silent).filter { $0.rule == .metric }.count == 2)
+    }
+
+    @Test func `is an excerpt with a caret, JSON, and SARIF`() throws {
+        let text =
+            "on: push\njobs:\n  a:\n    runs-on: x\n    timeout-minutes: 5\n    steps:\n      - run: echo ${{ github.eventt }}\n      - rnu: x\n"
+        let found = diagnostics(text)
+        let shown = DiagnosticText.text(found, source: Array(text.utf8))
+        #expect(
+            shown.contains(
+                "          - run: echo ${{ github.eventt }}\n                                 ^\n  help: did you mean 'event'?"
+            ))
+        let list = try JSONParser.value(DiagnosticText.json(found)).array ?? []
+        #expect(list.map { $0["severity"]?.string } == ["warning", "error", "error"])
+        #expect(list.first?["rule"] == "member" && list.first?["column"] == 30)
+        let log = try JSONParser.value(DiagnosticText.sarif(found))
+        #expect(log["version"] == "2.1.0")
+        let run = try #require(log["runs"]?.array?.first)
+        let results = try #require(run["results"]?.array)
+        let rules = try #require(run["tool"]?["driver"]?["rules"]?.array)
+        #expect(run["tool"]?["driver"]?["name"] == "sheaf")
+        for result in results {
+            let index = try #require(result["ruleIndex"]?.number.map { Int($0) })
+            #expect(rules[index]["id"] == result["ruleId"])
+            #expect(["error", "warning"].contains(result["level"]?.string))
+            #expect(result["message"]?["text"]?.string?.isEmpty == false)
+            let location = result["locations"]?.array?.first?["physicalLocation"]
+            #expect(location?["artifactLocation"]?["uri"] == "w.yml")
+            #expect(location?["region"]?["startLine"]?.number ?? 0 >= 1)
+        }
+        #expect(results.count == 3)
+    }
+
+    @Test func `shows long lines in part, around the place`() {
+        let line = String(repeating: "x", count: 500) + "HERE" + String(repeating: "y", count: 500)
+        let diagnostic = Diagnostic(at: SourcePosition(file: "w.yml", line: 1, column: 501), "p")
+        let shown = DiagnosticText.text([diagnostic], source: Array(line.utf8)).split(separator: "\n")
+        #expect(shown[1].count < 200 && shown[1].contains("HERE"))
+        let caret = shown[2].firstIndex(of: "^").map { shown[2].distance(from: shown[2].startIndex, to: $0) } ?? 0
+        #expect(shown[1].dropFirst(caret).hasPrefix("HERE"))
+    }
+}
