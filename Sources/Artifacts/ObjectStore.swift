@@ -59,10 +59,24 @@ package final class ObjectStore: Sendable {
         return encoding(of: digest) != nil
     }
 
-    /// Those that the store does not hold, in their order, each once.
+    /// Those that the store does not hold, in their order, each once. The others count as used now: `sweep` keeps them for
+    /// its time of grace.
     package func missing(of digests: [Digest]) -> [Digest] {
         var seen: Set<Digest> = []
-        return digests.filter { seen.insert($0).inserted && !contains($0) }
+        return digests.filter { digest in
+            guard seen.insert(digest).inserted else { return false }
+            return state.withLock { $0.unsynced[digest] != nil || !touch(digest) }
+        }
+    }
+
+    /// Notes that an object is used: under the lock that removals take, too.
+    ///
+    /// - Returns: false when it is not there.
+    private func touch(_ digest: Digest) -> Bool {
+        [ObjectEncoding.zstd, .identity].contains { encoding in
+            unsafe utimensat(
+                objects.descriptor.raw, ObjectPlace(digest, encoding).path, nil, AT_SYMLINK_NOFOLLOW) == 0
+        }
     }
 
     func encoding(of digest: Digest) -> ObjectEncoding? {
@@ -221,7 +235,7 @@ package final class ObjectStore: Sendable {
         let mine = state.withLock { state in
             let mine = pending.filter { object in
                 let digest = object.object.digest
-                return state.unsynced[digest] != nil || encoding(of: digest) == nil
+                return state.unsynced[digest] != nil || !touch(digest)
             }
             for object in mine { state.unsynced[object.object.digest, default: 0] += 1 }
             return mine
@@ -307,6 +321,43 @@ package final class ObjectStore: Sendable {
                 last = digest
                 try body(digest, facts.sizeBytes)
             }
+        }
+    }
+
+    /// What `sweep` did.
+    package struct Sweep: Equatable, Sendable {
+        package var kept = 0
+        package var removed: [Digest] = []
+        package var removedBytes = 0
+    }
+
+    /// Removes what nobody needs: objects that are not in `keep` and were neither stored nor asked about since `unusedSince`
+    /// (by the clock of the disk). An object that somebody is told of meanwhile is used, and stays.
+    package func sweep(keep: Set<Digest>, unusedSince: Instant) throws(ArtifactError) -> Sweep {
+        var candidates: [(digest: Digest, bytes: Int)] = []
+        var sweep = Sweep()
+        try list { digest, bytes in
+            if keep.contains(digest) { sweep.kept += 1 } else { candidates.append((digest, bytes)) }
+        }
+        for (digest, bytes) in candidates {
+            let isGone = try state.withLock { _ throws(ArtifactError) in
+                guard let used = lastUsed(digest), used < unusedSince else { return false }
+                return try remove(digest)
+            }
+            guard isGone else {
+                sweep.kept += 1
+                continue
+            }
+            sweep.removed.append(digest)
+            sweep.removedBytes += bytes
+        }
+        return sweep
+    }
+
+    private func lastUsed(_ digest: Digest) -> Instant? {
+        guard let encoding = encoding(of: digest) else { return nil }
+        return objects.facts(of: ObjectPlace(digest, encoding).path).map {
+            Instant(nanoseconds: $0.modifiedNanoseconds)
         }
     }
 

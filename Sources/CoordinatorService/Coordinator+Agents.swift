@@ -145,6 +145,9 @@ extension Coordinator {
         return digests
     }
 
+    /// When the oldest attempt that goes on was leased.
+    var earliestLease: Instant? { farm.earliestLease }
+
     func agentSummaries() -> [Proto.AgentSummary] {
         capacities.values.sorted { $0.name < $1.name }.map { record in
             let id = AgentID(record.name)

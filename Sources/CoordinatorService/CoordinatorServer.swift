@@ -16,6 +16,7 @@ package final class CoordinatorServer: Sendable {
         package var advertisedHost: String?
         package var coordinator = Coordinator.Settings()
         package var links = LinkServerSettings.standard
+        package var retention = Retention.Settings()
 
         package init(state: String, listen: [Address], enrolmentListen: [Address], advertisedHost: String? = nil) {
             self.state = state
@@ -36,6 +37,7 @@ package final class CoordinatorServer: Sendable {
     private let enrolment: LinkServer
     private let roster: Roster
     private let authority: Authority
+    private let retention: Task<Void, Never>
 
     /// Opens the state, goes on where an earlier process stopped, and listens.
     ///
@@ -100,13 +102,18 @@ package final class CoordinatorServer: Sendable {
         await roster.announce(
             enrolment: reachable(enrolment.addresses, settings.advertisedHost),
             farm: reachable(server.addresses, settings.advertisedHost))
+        let retention = Retention(
+            settings: settings.retention, keeper: keeper, store: objects, logs: logs, coordinator: coordinator)
         return CoordinatorServer(
-            server: server, enrolment: enrolment, roster: roster, authority: authority, remarks: remarks, isNew: isNew)
+            server: server, enrolment: enrolment, roster: roster, authority: authority, remarks: remarks, isNew: isNew,
+            retention: Task { await retention.keepLooking(clock: clock, tell: remark) })
     }
 
     private init(
-        server: LinkServer, enrolment: LinkServer, roster: Roster, authority: Authority, remarks: [String], isNew: Bool
+        server: LinkServer, enrolment: LinkServer, roster: Roster, authority: Authority, remarks: [String], isNew: Bool,
+        retention: Task<Void, Never>
     ) {
+        self.retention = retention
         self.server = server
         self.enrolment = enrolment
         self.roster = roster
@@ -133,6 +140,7 @@ package final class CoordinatorServer: Sendable {
 
     /// Closes all connections. What was decided is stored; agents go on working.
     package func stop() async {
+        retention.cancel()
         await enrolment.stop()
         await server.stop()
     }

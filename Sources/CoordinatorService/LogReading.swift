@@ -13,6 +13,9 @@ struct LogReading: Sendable {
         guard let request = try await stream.receive(Proto.ReadLogRequest.self) else { return }
         let run = RunID(request.run)
         _ = try await people.owner(of: run, who)
+        if let dropped = try await people.stored(run)?.bulkDroppedAt {
+            throw LinkStatus(.notFound, "the logs of \(run) were dropped on \(dropped.utc): it ended long ago")
+        }
         let plan = try await people.library.plan(of: run)
         try Self.check(request, plan)
         var offsets: [AttemptID: UInt64] = [:]

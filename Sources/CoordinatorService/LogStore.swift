@@ -53,6 +53,22 @@ package actor LogStore {
         close(descriptor)
     }
 
+    /// Removes the logs of a run. What cannot be removed stays, and costs its room.
+    package func remove(_ run: RunID) {
+        let path = "\(folder)/\(run)"
+        lengths = lengths.filter { $0.key.run != run }
+        guard let listing = opendir(path) else { return }
+        defer { closedir(listing) }
+        while let entry = readdir(listing) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { bytes in
+                bytes.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            guard name != "." && name != ".." else { continue }
+            unlink("\(path)/\(name)")
+        }
+        rmdir(path)
+    }
+
     /// At most `most` bytes from `offset` on; empty at the log's present end.
     package func read(_ attempt: AttemptID, from offset: UInt64, most: Int) throws(CoordinatorError) -> [UInt8] {
         guard try length(of: attempt) > offset else { return [] }

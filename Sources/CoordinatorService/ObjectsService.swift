@@ -123,7 +123,7 @@ struct ObjectsService: Sendable {
         else { throw LinkStatus(.invalid, "a request names a root and a digest of 32 bytes each") }
         try await allow(root, in: request.scope, peer)
         if digest != root {
-            let names = try await manifest(root).contains(digest)
+            let names = try await manifest(root, request.scope).contains(digest)
             guard names else { throw LinkStatus(.denied, "\(root.short) does not name \(digest.short)") }
         }
         let object: EncodedObject
@@ -138,7 +138,7 @@ struct ObjectsService: Sendable {
                 return try store.readEncoded(digest, bytesMax: most)
             }
         } catch {
-            throw Self.status(error)
+            throw try await dropped(error, request.scope) ?? Self.status(error)
         }
         var first: [UInt8] = request.zstd ? [object.encoding == .zstd ? 1 : 0] : []
         var rest = object.bytes[...]
@@ -150,6 +150,15 @@ struct ObjectsService: Sendable {
             try await stream.send(Proto.Bytes.with { $0.bytes = bytes })
         } while !rest.isEmpty
         await stream.finish()
+    }
+
+    /// The reason when an object is absent because its run's bulk is no longer kept.
+    private func dropped(_ error: ArtifactError, _ scope: Proto.Scope?) async throws(LinkStatus) -> LinkStatus? {
+        guard case .absent = error, case .run(let number) = scope?.kind,
+            let at = try await people.stored(RunID(number))?.bulkDroppedAt
+        else { return nil }
+        return LinkStatus(
+            .notFound, "the artifacts and the code of \(RunID(number)) were dropped on \(at.utc): it ended long ago")
     }
 
     private func allow(_ root: Digest, in scope: Proto.Scope?, _ peer: Principal) async throws(LinkStatus) {
@@ -166,7 +175,7 @@ struct ObjectsService: Sendable {
         }
     }
 
-    private func manifest(_ root: Digest) async throws(LinkStatus) -> Set<Digest> {
+    private func manifest(_ root: Digest, _ scope: Proto.Scope?) async throws(LinkStatus) -> Set<Digest> {
         if let known = parts.known(root) { return known }
         do throws(ArtifactError) {
             let chunks = try await threads.run { [store] () throws(ArtifactError) in
@@ -175,7 +184,7 @@ struct ObjectsService: Sendable {
             parts.keep(root, chunks)
             return chunks
         } catch {
-            throw Self.status(error)
+            throw try await dropped(error, scope) ?? Self.status(error)
         }
     }
 

@@ -85,20 +85,10 @@ struct RunLibrary: Sendable {
         }
     }
 
-    /// Blocks on the disk.
+    /// Everything that the run names. Blocks on the disk.
     func roots(of run: RunID) throws -> Set<Digest> {
-        let snapshot = try snapshot(of: run)
-        var roots: Set<Digest> = []
-        if let tree = snapshot.record.tree { roots.insert(tree) }
-        for attempt in snapshot.attempts {
-            guard let bytes = attempt.ending?.report, !bytes.isEmpty else { continue }
-            let report = try Proto.AttemptReport(decoding: bytes, limits: .large)
-            let names =
-                [report.metrics, report.items, report.environmentLock, report.summary, report.listing]
-                + report.artifacts.map(\.manifest)
-            roots.formUnion(names.compactMap { $0.flatMap { Digest($0.digest) } })
-        }
-        return roots
+        let roots = try snapshot(of: run).roots()
+        return roots.evidence.union(roots.bulk)
     }
 
     /// A report in the asked format, or the export. Blocks on the disk.

@@ -1,4 +1,4 @@
-import Model
+package import Model
 import Storage
 package import Wire
 
@@ -19,6 +19,22 @@ extension RunSnapshot {
             }
         }
         return all
+    }
+
+    /// The objects that the run names.
+    ///
+    /// - evidence: what results are read from: metrics, items, listings, environment locks, summaries.
+    /// - bulk: manifests of the code tree and of artifacts, which name chunks in turn.
+    package func roots() throws(QueryError) -> (evidence: Set<Digest>, bulk: Set<Digest>) {
+        var (evidence, bulk): (Set<Digest>, Set<Digest>) = ([], [])
+        if let tree = record.tree { bulk.insert(tree) }
+        for attempt in attempts {
+            guard let report = try report(of: attempt) else { continue }
+            let results = [report.metrics, report.items, report.environmentLock, report.summary, report.listing]
+            evidence.formUnion(results.compactMap { $0.flatMap { Digest($0.digest) } })
+            bulk.formUnion(report.artifacts.compactMap { $0.manifest.flatMap { Digest($0.digest) } })
+        }
+        return (evidence, bulk)
     }
 
     struct ArtifactPlace {

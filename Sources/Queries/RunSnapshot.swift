@@ -9,6 +9,8 @@ package struct RunSnapshot: Sendable {
     package let cancellation: StoredRun.Cancellation?
     /// `nil` while the run goes on.
     package let ending: RunEnding?
+    /// When artifacts, logs and code were dropped; `nil` while they are kept.
+    package let bulkDroppedAt: Instant?
     /// With the cells of jobs whose matrix became known on the way.
     package let plan: Plan
     /// Beside `plan.jobs`; `nil` for a job whose needs have not ended.
@@ -30,6 +32,7 @@ package struct RunSnapshot: Sendable {
         record = rows.run.run
         cancellation = rows.run.cancellation
         ending = rows.run.ending
+        bulkDroppedAt = rows.run.bulkDroppedAt
         let id = rows.run.run.id
         request = try decoded(record.request, "the request", of: id)
         let message: Proto.Plan = try decoded(record.plan, "the plan", of: id)

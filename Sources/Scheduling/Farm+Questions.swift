@@ -66,6 +66,9 @@ extension Farm {
         }
     }
 
+    /// When the oldest lease was given; `nil` while there is none.
+    package var earliestLease: Instant? { leases.values.map(\.at).min() }
+
     /// The lease of an attempt, while it is the current one of its shard.
     package func lease(of attempt: AttemptID) -> Lease? {
         guard let lease = leases[attempt.shard], lease.number == attempt.number else { return nil }

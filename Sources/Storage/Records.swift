@@ -16,6 +16,11 @@ package enum Change: Equatable, Sendable {
     case shardsSettled(SettlementRecord)
     case runCancelled(RunID, by: String, reason: String, at: Instant)
     case runEnded(RunEnding)
+    /// Its artifacts, logs and code are no longer kept; what the verdict rests on is.
+    case bulkDropped(RunID, at: Instant)
+    /// No run gets a number below this one any more. A restored store does not know the runs that came after it was copied,
+    /// and their numbers must never name others.
+    case runNumbersLeftOut(below: RunID)
 
     case agentSeen(AgentRecord)
     case agentDraining(name: String, draining: Bool, reason: String)
@@ -26,6 +31,8 @@ package enum Change: Equatable, Sendable {
     case baselineSet(BaselineRecord)
     /// The scope has shown that it possesses these objects, or was given them.
     case objectsGranted(scope: String, digests: [Digest])
+    /// The objects were removed: nobody has them by name any longer.
+    case objectsForgotten([Digest])
     case audited(AuditRecord)
 }
 
@@ -65,6 +72,8 @@ package struct StoredRun: Equatable, Sendable {
     package var run: RunRecord
     package var cancellation: Cancellation?
     package var ending: RunEnding?
+    /// When its artifacts, logs and code were dropped; `nil` while they are kept.
+    package var bulkDroppedAt: Instant?
 
     package struct Cancellation: Equatable, Sendable {
         package var by: String
@@ -78,10 +87,13 @@ package struct StoredRun: Equatable, Sendable {
         }
     }
 
-    package init(run: RunRecord, cancellation: Cancellation? = nil, ending: RunEnding? = nil) {
+    package init(
+        run: RunRecord, cancellation: Cancellation? = nil, ending: RunEnding? = nil, bulkDroppedAt: Instant? = nil
+    ) {
         self.run = run
         self.cancellation = cancellation
         self.ending = ending
+        self.bulkDroppedAt = bulkDroppedAt
     }
 }
 

@@ -15,6 +15,8 @@ package protocol Storage: AnyObject, Sendable {
     func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun]
     /// Runs without an ending, oldest first.
     func openRuns() throws(StorageError) -> [RunID]
+    /// Runs that ended before an instant and whose bulk is still kept, oldest first, at most `most`.
+    func runsWithBulk(endedBefore: Instant, most: Int) throws(StorageError) -> [RunID]
 
     func jobs(of run: RunID) throws(StorageError) -> [JobRecord]
     func cells(of run: RunID) throws(StorageError) -> [CellRecord]

@@ -2,8 +2,11 @@ package import Model
 
 extension SQLiteStore {
     package func nextRun() throws(StorageError) -> RunID {
-        let newest = try read { (database) throws(StorageError) in try database.number("SELECT max(id) FROM runs") }
-        return RunID(UInt64(bitPattern: newest ?? 0) + 1)
+        let next = try read { (database) throws(StorageError) in
+            try database.number(
+                "SELECT max(coalesce((SELECT max(id) FROM runs), 0) + 1, coalesce((SELECT max(least) FROM run_numbers), 1))")
+        }
+        return RunID(UInt64(bitPattern: next ?? 1))
     }
 
     package func run(_ id: RunID) throws(StorageError) -> StoredRun? {
@@ -24,6 +27,16 @@ extension SQLiteStore {
         try rows("SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id", []) {
             RunID(UInt64(bitPattern: $0.int64(0)))
         }
+    }
+
+    package func runsWithBulk(endedBefore instant: Instant, most: Int) throws(StorageError) -> [RunID] {
+        try rows(
+            """
+            SELECT id FROM runs
+            WHERE bulk_dropped_at IS NULL AND ended_at IS NOT NULL AND ended_at < ?
+            ORDER BY ended_at, id LIMIT ?
+            """, [.instant(instant), .int(most)]
+        ) { RunID(UInt64(bitPattern: $0.int64(0))) }
     }
 
     package func jobs(of run: RunID) throws(StorageError) -> [JobRecord] {
@@ -163,7 +176,7 @@ extension SQLiteStore {
 
     private static let selectRun = """
         SELECT id, key, owner_role, owner, team, name, file, submitted_at, tree, commit_id, request, plan,
-            cancelled_by, cancel_reason, cancelled_at, ended_at, verdict, exit_code, judgement
+            cancelled_by, cancel_reason, cancelled_at, ended_at, verdict, exit_code, judgement, bulk_dropped_at
         FROM runs
         """
 
@@ -182,7 +195,8 @@ extension SQLiteStore {
                 run: id, at: $0, verdict: Verdict(rawValue: row.text(16)) ?? .fail, exitCode: row.int(17),
                 judgement: row.blob(18))
         }
-        return StoredRun(run: run, cancellation: cancellation, ending: ending)
+        return StoredRun(
+            run: run, cancellation: cancellation, ending: ending, bulkDroppedAt: row.optionalInstant(19))
     }
 
     private static let selectAttempt = """

@@ -19,7 +19,7 @@ package final class SQLiteStore: Storage {
     ///   `diskFull`.
     package init(folder: String, lockWaitMax: Duration = .seconds(5)) throws(StorageError) {
         lock = try LockFile(path: folder + "/store.lock")
-        let path = folder + "/store.sqlite"
+        let path = folder + "/" + Self.fileName
         // Asked before anything may change, closing included: a store that is newer or not ours stays as it is.
         if unsafe access(path, F_OK) == 0 { try Schema.check(Database(path: path, readOnly: true)) }
         let database = try Database(path: path, lockWaitMax: lockWaitMax)

@@ -145,6 +145,13 @@ enum Schema {
         ALTER TABLE jobs ADD COLUMN resolved_at INTEGER NOT NULL DEFAULT 0;
         UPDATE jobs SET resolved_at = (SELECT submitted_at FROM runs WHERE runs.id = jobs.run);
         """,
+        """
+        ALTER TABLE runs ADD COLUMN bulk_dropped_at INTEGER;
+        CREATE INDEX runs_with_bulk ON runs (ended_at) WHERE bulk_dropped_at IS NULL AND ended_at IS NOT NULL;
+        CREATE INDEX grants_by_digest ON grants (digest);
+        -- Numbers below it are not given to runs again, although no run may have them: a restored store lacks some.
+        CREATE TABLE run_numbers (least INTEGER NOT NULL) STRICT;
+        """,
     ]
 
     /// The store's schema; refuses one that is newer or not ours.

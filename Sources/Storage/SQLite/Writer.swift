@@ -128,6 +128,12 @@ struct Writer: ~Copyable {
                 "UPDATE runs SET ended_at = ?, verdict = ?, exit_code = ?, judgement = ? WHERE id = ?",
                 .instant(ending.at), .text(ending.verdict.rawValue), .int(ending.exitCode), .blob(ending.judgement),
                 .run(ending.run))
+        case .bulkDropped(let run, let at):
+            try perform("UPDATE runs SET bulk_dropped_at = ? WHERE id = ?", .instant(at), .run(run))
+        case .runNumbersLeftOut(let next):
+            try perform("INSERT INTO run_numbers (least) VALUES (?)", .run(next))
+        case .objectsForgotten(let digests):
+            for digest in digests { try perform("DELETE FROM grants WHERE digest = ?", .digest(digest)) }
         case .agentSeen(let agent):
             try perform(
                 """

@@ -21,6 +21,7 @@ extension Commands {
             .value("enrol", "HOST:PORT", "for strangers with tokens; 127.0.0.1:7444 by default"),
             .value("advertise", "HOST", "how others reach this machine, for token files; as it listens by default"),
             .value("lease", "SECONDS", "how long an agent may be silent before its attempts are lost; 30 by default"),
+            .value("keep-bulk", "DAYS", "for how long artifacts, logs and code are kept after a run; 90 by default"),
         ],
         run: { arguments in
             let state = arguments.value("state") ?? ".sheaf/farm"
@@ -32,6 +33,9 @@ extension Commands {
             if let lease = try arguments.number("lease", in: 2...3600) {
                 settings.coordinator.farm.lease = .seconds(lease)
                 settings.coordinator.heartbeat = .milliseconds(lease * 1000 / 6)
+            }
+            if let days = try arguments.number("keep-bulk", in: 1...100_000) {
+                settings.retention.bulk = .seconds(days * 86_400)
             }
             let signals = Signals.stream([SIGINT, SIGTERM])
             let server: CoordinatorServer

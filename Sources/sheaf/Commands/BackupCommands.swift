@@ -1,0 +1,62 @@
+import CoordinatorService
+import Model
+import Transport
+
+extension Commands {
+    static let backup = Command(
+        name: "backup", summary: "copy a coordinator's state while it works",
+        discussion: """
+            The copy is one moment of the store, with everything that it names. Made again into the same folder it copies
+            only what is new. It holds the authority's key: keep it as safe as the farm itself.
+
+              sheaf backup --state /var/lib/sheaf --into /backup/sheaf
+            """,
+        options: [
+            .value("state", "FOLDER", "the coordinator's; .sheaf/farm by default"),
+            .value("into", "FOLDER", "made where it is missing"),
+        ],
+        run: { arguments in
+            let state = arguments.value("state") ?? ".sheaf/farm"
+            let into = try arguments.required("into")
+            let summary: Backup.Summary
+            do {
+                summary = try Backup.make(of: state, into: into, at: .wallClock())
+            } catch {
+                throw CommandFailure("\(state) could not be copied: \(error)")
+            }
+            Terminal.print("\(into): \(words(summary))")
+            return .passed
+        })
+
+    static let restore = Command(
+        name: "restore", summary: "make a coordinator's state from a backup",
+        discussion: """
+            Runs that came after the backup are not known to it; their numbers are left out, so that no other run gets them.
+            Agents and people keep their certificates. Start the coordinator on the new state, with the same addresses.
+
+              sheaf restore --from /backup/sheaf --state /var/lib/sheaf
+            """,
+        options: [
+            .value("from", "FOLDER", "what sheaf backup made"),
+            .value("state", "FOLDER", "a folder that does not exist yet, or is empty; .sheaf/farm by default"),
+        ],
+        run: { arguments in
+            let state = arguments.value("state") ?? ".sheaf/farm"
+            let from = try arguments.required("from")
+            let restored: (summary: Backup.Summary, damaged: [Digest])
+            do {
+                restored = try Backup.restore(from, to: state, at: .wallClock())
+            } catch {
+                throw CommandFailure("\(from) could not be restored: \(error)")
+            }
+            for digest in restored.damaged {
+                Terminal.complain("warning: object \(digest.hex) is damaged in the backup; it counts as absent")
+            }
+            Terminal.print("\(state): \(words(restored.summary))")
+            return .passed
+        })
+
+    private static func words(_ summary: Backup.Summary) -> String {
+        "\(summary.files) files, \(summary.copied) of them new (\(ByteCount(Int64(summary.copiedBytes))))"
+    }
+}
