@@ -311,6 +311,7 @@ extension AttemptDriver {
                 "no job that this one needs has an artifact '\(name ?? "")'"
                     + (known.isEmpty ? "" : "; there are \(known)"))
         }
+        let places = ArtifactPlaces(chosen)
         let merges = name != nil || with["merge-multiple"] == "true"
         let owner = place.account.map { Owner(user: $0.user, group: $0.group) }
         for item in chosen {
@@ -322,7 +323,7 @@ extension AttemptDriver {
                     && ($0.job != item.job || $0.cell != item.cell || $0.shard != item.shard)
             }
             if isOneOfMany, with["merge-multiple"] != "true" {
-                below += "/" + item.cell + (item.shardCount > 1 ? "/\(item.shard)" : "")
+                below += "/" + places.within(item)
             }
             let folder = below == place.folder.workspace ? below : try subfolder(below, of: place.folder.workspace)
             let transfer = transfer

@@ -26,10 +26,14 @@ package enum Backup {
     package static func make(of state: String, into folder: String, at now: Instant) throws -> Summary {
         try PrivateFile.makeFolder(folder)
         let manifest = "\(folder)/\(manifestName)"
-        guard unlink(manifest) == 0 || errno == ENOENT else { throw CoordinatorError.system("write \(manifest)", errno) }
+        guard unlink(manifest) == 0 || errno == ENOENT else {
+            throw CoordinatorError.system("write \(manifest)", errno)
+        }
         // The store first: everything that it names is there already, and stays.
         let store = "\(folder)/\(SQLiteStore.fileName)"
-        guard unlink("\(store).new") == 0 || errno == ENOENT else { throw CoordinatorError.system("write \(store)", errno) }
+        guard unlink("\(store).new") == 0 || errno == ENOENT else {
+            throw CoordinatorError.system("write \(store)", errno)
+        }
         try SQLiteStore.copy(of: state, to: "\(store).new")
         guard rename("\(store).new", store) == 0 else { throw CoordinatorError.system("write \(store)", errno) }
         var summary = Summary()

@@ -73,9 +73,10 @@ package struct Retention: Sendable {
             guard !fresh.isEmpty else { break }
             for run in fresh { await logs.remove(run) }
             await coordinator.store(
-                fresh.map { .bulkDropped($0, at: now) } + fresh.map { run in
-                    .audited(AuditRecord(at: now, who: "retention", action: "drop bulk", subject: "run \(run)"))
-                })
+                fresh.map { .bulkDropped($0, at: now) }
+                    + fresh.map { run in
+                        .audited(AuditRecord(at: now, who: "retention", action: "drop bulk", subject: "run \(run)"))
+                    })
             await coordinator.committed()
             pass.dropped += fresh
         }

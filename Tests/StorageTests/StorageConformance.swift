@@ -149,6 +149,49 @@ import Testing
         #expect(try store.audit(most: 5).count == 1)
     }
 
+    @Test func `names ended runs whose bulk is kept, oldest first`() throws {
+        let folder = try Scratch()
+        let store = try SQLiteStore(folder: folder.path)
+        for number in 1...5 as ClosedRange<UInt64> {
+            try store.commit([.runSubmitted(Self.record(number))])
+            let at = Self.now.advanced(by: .seconds(Int64(60 - 10 * number)))
+            guard number != 4 else { continue }
+            try store.commit([
+                .runEnded(RunEnding(run: RunID(number), at: at, verdict: .pass, exitCode: 0, judgement: []))
+            ])
+        }
+        #expect(try store.runsWithBulk(endedBefore: Self.now, most: 10).isEmpty)
+        let before = Self.now.advanced(by: .seconds(45))
+        #expect(try store.runsWithBulk(endedBefore: before, most: 10) == [5, 3, 2].map { RunID($0) })
+        #expect(try store.runsWithBulk(endedBefore: before, most: 1) == [RunID(5)])
+        try store.commit([.bulkDropped(RunID(5), at: before)])
+        #expect(try store.runsWithBulk(endedBefore: before, most: 10) == [3, 2].map { RunID($0) })
+        #expect(try store.run(RunID(5))?.bulkDroppedAt == before)
+        #expect(try store.run(RunID(3))?.bulkDroppedAt == nil)
+    }
+
+    @Test func `forgets who was granted an object that is gone`() throws {
+        let folder = try Scratch()
+        let store = try SQLiteStore(folder: folder.path)
+        let digests = try (1...3).map { try #require(Digest([UInt8](repeating: $0, count: 32))) }
+        try store.commit([
+            .objectsGranted(scope: "user:alice", digests: digests), .objectsGranted(scope: "agent:a", digests: digests),
+        ])
+        try store.commit([.objectsForgotten([digests[1]])])
+        for scope in ["user:alice", "agent:a"] {
+            #expect(try store.granted(digests, to: scope) == [digests[0], digests[2]])
+        }
+    }
+
+    @Test func `gives no run a number that was left out`() throws {
+        let folder = try Scratch()
+        let store = try SQLiteStore(folder: folder.path)
+        try store.commit([.runSubmitted(Self.record(7)), .runNumbersLeftOut(below: RunID(100))])
+        #expect(try store.nextRun() == RunID(100))
+        try store.commit([.runSubmitted(Self.record(100))])
+        #expect(try store.nextRun() == RunID(101))
+    }
+
     @Test func `survives being opened again`() throws {
         let folder = try Scratch()
         do {
@@ -200,7 +243,7 @@ final class Scratch {
         let python = Process()
         python.executableURL = URL(filePath: "/usr/bin/python3")
         python.arguments = [
-            "-c", "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()",
+            "-c", "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()",
             path + "/store.sqlite", statement,
         ]
         try python.run()

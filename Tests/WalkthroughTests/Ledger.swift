@@ -71,6 +71,7 @@ final class Ledger: Storage, @unchecked Sendable {
 
     func attempt(_ id: AttemptID) -> StoredAttempt? { attempts(of: id.run).first { $0.lease.attempt == id } }
     func openRuns() -> [RunID] { [] }
+    func runsWithBulk(endedBefore: Instant, most: Int) -> [RunID] { [] }
     func run(key: String) -> RunID? { nil }
     func runs(before: RunID?, most: Int) -> [StoredRun] { [] }
     func agents() -> [AgentRecord] { [] }

@@ -4,7 +4,8 @@ extension SQLiteStore {
     package func nextRun() throws(StorageError) -> RunID {
         let next = try read { (database) throws(StorageError) in
             try database.number(
-                "SELECT max(coalesce((SELECT max(id) FROM runs), 0) + 1, coalesce((SELECT max(least) FROM run_numbers), 1))")
+                "SELECT max(coalesce((SELECT max(id) FROM runs), 0) + 1, coalesce((SELECT max(least) FROM run_numbers), 1))"
+            )
         }
         return RunID(UInt64(bitPattern: next ?? 1))
     }

@@ -41,7 +41,8 @@ extension Commands {
     static let artifactsGet = Command(
         name: "artifacts get", summary: "unpack artifacts of a run into a folder",
         discussion: """
-            Every byte is compared with its digest. Each lies in NAME/CELL, those of one cell's shards in NAME/CELL/SHARD.
+            Every byte is compared with its digest. Each lies in NAME/CELL: in NAME/CELL/SHARD where the cell has several
+            shards, in NAME/JOB/CELL where several jobs made artifacts of that name.
 
               sheaf artifacts get r17 --name predictions --into out
             """,
@@ -54,10 +55,11 @@ extension Commands {
             let (client, run, chosen) = try await chosen(arguments)
             let into = arguments.value("into") ?? "."
             try PrivateFile.makeFolder(into)
+            let places = ArtifactPlaces(chosen)
             for item in chosen {
                 guard let object = item.artifact?.manifest.flatMap(ObjectRef.init) else { continue }
                 let transfer = Transfer(LinkObjects.run(run, client.link))
-                let place = place(of: item)
+                let place = places.path(item)
                 do {
                     let folder = try Folder(at: into).subfolder(place, creating: true)
                     try await transfer.download(object, into: folder)
@@ -82,6 +84,7 @@ extension Commands {
         run: { arguments in
             let (client, run, chosen) = try await chosen(arguments)
             var bytes: Int64 = 0
+            let places = ArtifactPlaces(chosen)
             for item in chosen {
                 guard let object = item.artifact?.manifest.flatMap(ObjectRef.init) else { continue }
                 let transfer = Transfer(LinkObjects.run(run, client.link))
@@ -91,7 +94,7 @@ extension Commands {
                         bytes += Int64(try await transfer.fetch(chunk, of: object.digest).bytes.count)
                     }
                 } catch {
-                    throw CommandFailure("\(place(of: item)): \(error)", exitCode: .failed)
+                    throw CommandFailure("\(places.path(item)): \(error)", exitCode: .failed)
                 }
             }
             Terminal.print("\(chosen.count) artifacts, \(ByteCount(bytes)): every byte is what its digest says")
@@ -117,15 +120,6 @@ extension Commands {
                 exitCode: .usage)
         }
         return (client, part.run, items)
-    }
-
-    /// `name/cell`, with the shard where the cell has several. Each is one path part, whatever its maker called it.
-    private static func place(of item: Proto.RunArtifact) -> String {
-        let parts = [item.artifact?.name ?? "", item.cell].map { text in
-            let plain = String(text.map { $0 == "/" || $0 == "\0" ? "_" : $0 })
-            return plain.isEmpty || plain == "." || plain == ".." ? "_" : plain
-        }
-        return parts.joined(separator: "/") + (item.shardCount > 1 ? "/\(item.shard)" : "")
     }
 
     private static func digest(_ item: Proto.RunArtifact) -> Digest? {

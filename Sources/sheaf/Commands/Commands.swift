@@ -11,7 +11,8 @@ enum Commands {
         CommandGroup(
             title: "Look after the farm",
             commands: [
-                enrol, agents, agentsDrain, agentsUndrain, tokenCreate, revoke, doctor, bench, backup, restore, coordinator,
+                enrol, agents, agentsDrain, agentsUndrain, tokenCreate, revoke, doctor, bench, backup, restore,
+                coordinator,
                 agent,
             ]),
     ]

@@ -1,0 +1,71 @@
+import Foundation
+import Testing
+
+@Suite struct `A backup` {
+    static let workflow = """
+        sheaf: 1
+        name: backup
+        on: workflow_dispatch
+        jobs:
+          eval:
+            runs-on: self-hosted
+            strategy:
+              matrix:
+                kind: [a, b]
+            steps:
+              - run: |
+                  echo '{"accuracy": {"kind": "ratio", "numerator": 9, "denominator": 10}}' > metrics.json
+                  echo kept > kept.txt
+              - uses: actions/upload-artifact@v4
+                with: {name: kept, path: kept.txt}
+            metrics: metrics.json
+        gates:
+          floor: {metric: accuracy, per: cell, at-least: 0.85}
+        """
+
+    @Test func `made while the farm works restores every verdict, and gives no number twice`() async throws {
+        try await withFarm { farm in
+            let workflow = try farm.write("code/eval.yml", Self.workflow)
+            try await farm.startAgent("one", cpus: 1)
+            #expect(try await farm.sheaf("submit", workflow, "--wait").status == 0)
+            let backup = farm.folder + "/backup"
+            let first = try await farm.sheaf("backup", "--state", farm.folder + "/farm", "--into", backup)
+            #expect(first.status == 0, "\(first.error)")
+            // This run is lost with the machine.
+            #expect(try await farm.sheaf("submit", workflow, "--wait").status == 0)
+            let report = try await farm.sheaf("report", "r1", "--format", "json")
+            let export = try await farm.sheaf("export", "r1")
+
+            await farm.killCoordinator()
+            try FileManager.default.removeItem(atPath: farm.folder + "/farm")
+            let restored = try await farm.sheaf("restore", "--from", backup, "--state", farm.folder + "/farm")
+            #expect(restored.status == 0, "\(restored.error)")
+            let again = try await farm.sheaf("restore", "--from", backup, "--state", farm.folder + "/farm")
+            #expect(again.status == 3 && again.error.contains("is not empty"), "\(again.error)")
+
+            // The same addresses and the same authority: the agent finds its way back by itself.
+            try await farm.startCoordinator()
+            #expect(try await farm.sheaf("report", "r1", "--format", "json").output == report.output)
+            #expect(try await farm.sheaf("export", "r1").output == export.output)
+            let got = try await farm.sheaf("artifacts", "get", "r1", "--into", farm.folder + "/got")
+            #expect(got.status == 0, "\(got.error)")
+            let text = try String(contentsOfFile: farm.folder + "/got/kept/a/kept.txt", encoding: .utf8)
+            #expect(text == "kept\n")
+            #expect(try await farm.sheaf("status", "r2").status != 0)
+            let next = try await farm.sheaf("submit", workflow, "--wait")
+            #expect(next.status == 0 && next.error.contains("r100002 is on its way"), "\(next.error)")
+        }
+    }
+
+    @Test func `that is not whole is refused`() async throws {
+        let farm = try RealFarm()
+        try farm.write("half/store.sqlite", "")
+        let refused = try await farm.sheaf("restore", "--from", farm.folder + "/half", "--state", farm.folder + "/new")
+        #expect(refused.status == 3 && refused.error.contains("is no whole backup"), "\(refused.error)")
+        #expect(!FileManager.default.fileExists(atPath: farm.folder + "/new"))
+        let nothing = try await farm.sheaf(
+            "backup", "--state", farm.folder + "/absent", "--into", farm.folder + "/backup")
+        #expect(nothing.status == 3 && nothing.error.contains("there is no store"), "\(nothing.error)")
+        await farm.end()
+    }
+}
