@@ -7,6 +7,7 @@ import Wire
 extension Agent {
     private static let pauseMin = Duration.milliseconds(100)
     private static let pauseMax = Duration.seconds(15)
+    private static let clockLeadMax = Duration.seconds(60)
 
     /// Connects, again and again, each time after a longer pause with some jitter: a thousand agents that lost one
     /// coordinator do not come back in one instant.
@@ -17,11 +18,13 @@ extension Agent {
         while !Task.isCancelled {
             var wasJoined = false
             do {
-                let link = try await Link.connect(to: settings.address, as: settings.identity, on: loop)
+                let link = try await Link.connect(to: settings.address, as: identity, on: loop)
                 wasJoined = try await serve(link)
                 if isDraining && held.isEmpty { return }
             } catch let error as LinkError {
-                if let refusal = Self.refusal(error) { throw AgentError.farm(refusal) }
+                if let refusal = Self.refusal(error), !(isWorking && mayBeExpiry(error)) {
+                    throw AgentError.farm(refusal)
+                }
                 tell(.lost("\(error)"))
             } catch is CancellationError {
                 return
@@ -41,6 +44,8 @@ extension Agent {
             "the farm refuses this agent: \(status.text)"
         case .status(let status) where status.code == .denied || status.code == .conflict:
             "the farm refuses this agent: \(status.text)"
+        case .certificate(.expired(let end)):
+            "the agent's certificate has expired at \(end.utc): enrol it again with a new token, and what it still holds is delivered"
         case .certificate, .refusedCertificate: "\(error)"
         default: nil
         }
@@ -79,6 +84,11 @@ extension Agent {
         heartbeatEvery = .milliseconds(Int64(max(10, welcome.heartbeatEveryMs)))
         line.set(link)
         tell(.joined(settings.address))
+        if let lead = await link.peerClockLead, abs(lead.inSeconds) > Self.clockLeadMax.inSeconds {
+            let words =
+                "the farm's clock is \(Int(abs(lead.inSeconds))) s \(lead > .zero ? "ahead of" : "behind") this one's"
+            tell(.remark("\(words): certificates are judged by clocks, and logs carry them"))
+        }
         // What was started while the farm was away.
         for (attempt, entry) in held where entry.report == nil {
             say(

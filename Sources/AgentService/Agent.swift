@@ -30,6 +30,8 @@ package actor Agent {
     }
 
     let settings: AgentSettings
+    /// Who the agent is now.
+    var identity: Identity
     let host: AttemptHost
     let spool: ReportSpool
     let line: FarmLine
@@ -119,6 +121,7 @@ package actor Agent {
         _ incarnation: String, _ tell: @escaping @Sendable (AgentEvent) -> Void
     ) {
         self.settings = settings
+        identity = settings.identity
         self.host = host
         self.spool = spool
         self.line = line
@@ -133,15 +136,14 @@ package actor Agent {
     /// - Throws: `AgentError.farm` when the farm does not take this agent any more.
     package func run() async throws {
         for (attempt, held) in held where held.report != nil { startDelivery(of: attempt) }
-        let keeping = Task { await keepHouse() }
+        let keeping = [Task { await keepHouse() }, Task { await keepIdentity() }]
+        defer { for task in keeping { task.cancel() } }
         do {
             try await keepConnected()
         } catch {
-            keeping.cancel()
             await stopAll()
             throw error
         }
-        keeping.cancel()
         await stopAll()
     }
 

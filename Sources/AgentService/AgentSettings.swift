@@ -5,7 +5,10 @@ package import Transport
 /// How one agent is run.
 package struct AgentSettings: Sendable {
     package var address: Address
+    /// At the agent's start; it renews it by itself.
     package var identity: Identity
+    /// Stores a renewed identity where the next start finds it.
+    package var keepIdentity: @Sendable (Identity) throws -> Void = { _ in }
     /// Attempts' folders and environments.
     package var workFolder: String
     /// Logs and reports until the farm has them: the agent's alone.

@@ -72,6 +72,7 @@ enum Births {
             let failedMount = unsafe spawned.failed_mount
             let target = (view ?? []).indices.contains(failedMount) ? view?[failedMount].target : nil
             throw .system("mount \(target ?? "a private view of the file system")", -code)
+        case "make namespaces": throw .system(failed, -code)
         default: throw .system("\(failed) for \(program.path)", -code)
         }
     }

@@ -2,14 +2,17 @@ import Glibc
 
 extension Cgroups {
     /// What an agent that started here would find.
-    package struct Outlook: Sendable {
-        /// Whether it could make groups, so that an attempt's processes end together.
-        package var isUsable = false
-        package var limitsMemory = false
+    struct Outlook: Sendable {
+        /// Whether it could make groups, so that an attempt's processes are counted and held together.
+        var isUsable = false
+        /// Controllers that it could use: of `memory`, `pids` and `cpu`.
+        var controllers: Set<String> = []
     }
 
-    /// Looks and makes nothing: for `sheaf doctor`.
-    package static func look() -> Outlook {
+    static let wanted = ["memory", "pids", "cpu"]
+
+    /// Looks and makes nothing.
+    static func look() -> Outlook {
         let mounts = mounts(Files.value("/proc/self/mountinfo") ?? "")
         let memberships = memberships(Files.value("/proc/self/cgroup") ?? "")
         var outlook = Outlook()
@@ -20,7 +23,8 @@ extension Cgroups {
                 else { continue }
                 let offered = mount.isUnified ? Files.value(parent + "/cgroup.controllers") ?? "" : controller
                 outlook.isUsable = outlook.isUsable || mount.isUnified || controller == "freezer"
-                outlook.limitsMemory = outlook.limitsMemory || offered.split(separator: " ").contains("memory")
+                outlook.controllers.formUnion(
+                    offered.split(separator: " ").map(String.init).filter(wanted.contains))
             }
         }
         return outlook

@@ -11,6 +11,7 @@ struct AgentsService: Sendable {
     let logs: LogStore
     let pulses: Pulses
     let objects: ObjectsService
+    let roster: Roster
 
     /// One agent's working stream, for as long as its connection lasts.
     func work(_ stream: LinkStream, _ peer: Principal) async throws {

@@ -106,6 +106,11 @@ struct Desk: Sendable {
                 try await agents.report(report, peer)
             }
         case Proto.Agents.AppendLog.name: try await agents.appendLog(stream, peer)
+        case Proto.Agents.Renew.name:
+            await stream.answer(Proto.Agents.Renew.self) { request throws(LinkStatus) in
+                guard let peer = stream.peer else { throw LinkStatus(.denied, "show a certificate of this farm") }
+                return try await agents.roster.renew(request, for: peer)
+            }
         default: throw Self.unknown(method)
         }
     }

@@ -149,6 +149,44 @@ actor Roster {
         }
     }
 
+    static let certificatesPerBearerMax = 10
+
+    /// Issues a bearer's next certificate, for a new key. The one that it shows stays good until its end.
+    func renew(_ request: Proto.RenewRequest, for peer: PeerIdentity) async throws(LinkStatus) -> Proto.RenewResponse {
+        let now = clock.now
+        let valid = certificates.filter {
+            $0.principal == peer.principal && $0.revokedAt == nil && $0.expiresAt > now
+        }
+        guard let shown = valid.first(where: { $0.serial == peer.serial }) else {
+            throw LinkStatus(.denied, "this farm has no record of the certificate; enrol with a new token")
+        }
+        guard shown.issuedAt.duration(to: now) >= now.duration(to: shown.expiresAt) else {
+            throw LinkStatus(.conflict, "a certificate is renewed in the second half of its life")
+        }
+        guard valid.count < Self.certificatesPerBearerMax else {
+            throw LinkStatus(
+                .exhausted,
+                "\(peer.principal.title) has \(valid.count) valid certificates, which is the most that one may")
+        }
+        let certificate: Certificate
+        do throws(CertificateError) {
+            certificate = try authority.issue(
+                to: peer.principal, for: CertificateRequest(der: request.certificateRequest))
+        } catch {
+            throw LinkStatus(.invalid, "\(error)")
+        }
+        let record = CertificateRecord(
+            serial: certificate.serial, principal: peer.principal, fingerprint: certificate.fingerprint,
+            issuedAt: now, expiresAt: certificate.notAfter)
+        await keeper.commit([
+            .certificateIssued(record),
+            .audited(AuditRecord(at: now, who: peer.principal.title, action: "renew", subject: certificate.serial)),
+        ])
+        certificates.append(record)
+        admission.add(record.serial)
+        return .with { $0.certificate = certificate.pem }
+    }
+
     /// Issues an identity for a part of this process: `sheaf run`'s own agent and person.
     func makeIdentity(for principal: Principal) async throws(CertificateError) -> Identity {
         let identity = try authority.makeIdentity(for: principal)

@@ -33,6 +33,8 @@ package actor Link {
     var blocked: Set<UInt32> = []
     /// Why the link ended; from then on nothing is sent or read any more.
     private(set) var ending: LinkError?
+    /// How far the peer's clock is ahead of this one's, less the time that its hello took; `nil` when it does not tell.
+    package private(set) var peerClockLead: Duration?
 
     let callbacks: Callbacks
     private var tls: TLSConnection?
@@ -58,7 +60,7 @@ package actor Link {
         self.callbacks = callbacks
         self.tls = tls
         peerAddress = SocketAddress.peer(of: tls.descriptor)?.address ?? Address(host: "unknown", port: 0)
-        engine = LinkEngine(connects: connects, settings: settings, at: LoopCore.readInstant())
+        engine = LinkEngine(connects: connects, settings: settings, at: LoopCore.readInstant(), wallClock: .wallClock())
     }
 
     // MARK: Life
@@ -236,6 +238,7 @@ package actor Link {
             switch event {
             case .ready:
                 isReady = true
+                peerClockLead = engine.peerClock.map { Instant.wallClock().duration(to: $0) }
                 callbacks.ready(self)
             case .opened(let number, let method): serve(number, method)
             case .message(let number, let bytes): streams[number]?.take(bytes, self)

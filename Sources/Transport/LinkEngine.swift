@@ -74,7 +74,8 @@ struct LinkEngine {
     private var pings: UInt64 = 0
     private var isDismissed = false
 
-    init(connects: Bool, settings: LinkSettings, at now: Instant) {
+    /// - Parameter wallClock: what the peer is told of this side's clock.
+    init(connects: Bool, settings: LinkSettings, at now: Instant, wallClock: Instant = .epoch) {
         self.connects = connects
         creditBytes = min(max(settings.creditBytes, 64 << 10), 16 << 20)
         messageBytesMax = settings.messageBytesMax
@@ -85,8 +86,14 @@ struct LinkEngine {
         pingedAt = now
         LinkFrame.Hello(
             major: Self.major, minor: Self.minor, software: settings.software, credit: UInt32(creditBytes),
-            silenceMaxMilliseconds: UInt32(silenceMax.wholeNanoseconds / 1_000_000), streamsMax: UInt32(streamsMax)
+            silenceMaxMilliseconds: UInt32(silenceMax.wholeNanoseconds / 1_000_000), streamsMax: UInt32(streamsMax),
+            now: UInt64(clamping: wallClock.nanoseconds)
         ).append(to: &control)
+    }
+
+    /// The peer's clock when it said hello; `nil` when it does not tell.
+    var peerClock: Instant? {
+        peerHello.flatMap { $0.now == 0 ? nil : Instant(nanoseconds: Int64(clamping: $0.now)) }
     }
 
     // MARK: Streams

@@ -9,6 +9,8 @@ struct LinkFrame {
         var credit: UInt32 = 0
         var silenceMaxMilliseconds: UInt32 = 0
         var streamsMax: UInt32 = 0
+        /// Nanoseconds since 1970 by the sender's clock; 0: not told.
+        var now: UInt64 = 0
     }
 
     enum Kind {
@@ -113,7 +115,8 @@ extension LinkFrame {
             case (4, .number(let number)): hello.credit = UInt32(truncatingIfNeeded: number)
             case (5, .number(let number)): hello.silenceMaxMilliseconds = UInt32(truncatingIfNeeded: number)
             case (6, .number(let number)): hello.streamsMax = UInt32(truncatingIfNeeded: number)
-            case (1...6, _): throw Fields.damage
+            case (7, .number(let number)): hello.now = number
+            case (1...7, _): throw Fields.damage
             default: continue
             }
         }
@@ -199,6 +202,7 @@ extension LinkFrame.Hello {
             body.number(4, UInt64(credit))
             body.number(5, UInt64(silenceMaxMilliseconds))
             body.number(6, UInt64(streamsMax))
+            if now != 0 { body.number(7, now) }
         }
     }
 }

@@ -27,6 +27,7 @@ private final class Foreman: Sendable {
         var isDeaf = false
         /// How the first report is refused for good.
         var refusal: LinkStatus?
+        var renews = false
     }
 
     let farm: FakeFarm
@@ -40,8 +41,17 @@ private final class Foreman: Sendable {
         self.logs = logs
         let drops = Mutex(
             (dropped: settings.droppedReports, refused: settings.refusedReports, refusal: settings.refusal))
-        farm = try await FakeFarm(admitting: settings.admit) { stream, method in
+        let authority = try Authority.make()
+        farm = try await FakeFarm(authority, admitting: settings.admit) { stream, method in
             switch method {
+            case Proto.Agents.Renew.name where settings.renews:
+                await stream.answer(Proto.Agents.Renew.self) { (request) throws(LinkStatus) in
+                    guard let peer = stream.peer?.principal,
+                        let asked = try? CertificateRequest(der: request.certificateRequest),
+                        let issued = try? authority.issue(to: peer, for: asked)
+                    else { throw LinkStatus(.invalid, "no request") }
+                    return .with { $0.certificate = issued.pem }
+                }
             case Proto.Agents.Work.name:
                 guard case .joined(let joined)? = try await stream.receive(Proto.FromAgent.self)?.kind else { return }
                 try await stream.send(
@@ -148,12 +158,15 @@ private final class LogBook: Sendable {
     private var spool: String { folder.path + "/spool" }
 
     private func agent(
-        _ foreman: Foreman, cpus: Int = 2, tell: @escaping @Sendable (AgentEvent) -> Void = { _ in }
+        _ foreman: Foreman, cpus: Int = 2, identity: Identity? = nil, kept: Kept? = nil,
+        tell: @escaping @Sendable (AgentEvent) -> Void = { _ in }
     ) async throws -> Agent {
         var settings = AgentSettings(
-            address: foreman.farm.server.addresses[0], identity: foreman.farm.agent, workFolder: folder.path + "/work",
+            address: foreman.farm.server.addresses[0], identity: identity ?? foreman.farm.agent,
+            workFolder: folder.path + "/work",
             spoolFolder: spool, accounts: .own)
         settings.cpus = cpus
+        settings.keepIdentity = { identity in kept?.identities.withLock { $0.append(identity) } }
         return try await Agent.make(settings, tell: tell)
     }
 
@@ -307,6 +320,66 @@ private final class LogBook: Sendable {
         try await running.value
     }
 
+    /// What an agent stores of itself.
+    private final class Kept: Sendable { let identities = Mutex([Identity]()) }
+
+    /// An agent's identity that ends in a moment.
+    private func ending(in left: Duration, _ foreman: Foreman) throws -> Identity {
+        try foreman.farm.authority.makeIdentity(
+            for: Principal(role: .agent, name: "node7"), at: Instant.wallClock().advanced(by: left - .seconds(3_600)),
+            validFor: .seconds(3_600))
+    }
+
+    @Test func `a certificate is renewed in time, and the agent comes back under the new one`() async throws {
+        var settings = Foreman.Settings()
+        settings.renews = true
+        let foreman = try await Foreman(settings)
+        let kept = Kept()
+        let old = try ending(in: .seconds(600), foreman)
+        let agent = try await agent(foreman, identity: old, kept: kept)
+        let running = Task { try await agent.run() }
+        let go = folder.path + "/go"
+        mkfifo(go, 0o600)
+        // It renews as soon as it has joined, and comes back under the new certificate.
+        let (_, first) = try await foreman.joined()
+        #expect(first.peer?.serial == old.certificate.serial)
+        let (_, second) = try await foreman.joined()
+        let renewed = try #require(kept.identities.withLock { $0.first })
+        #expect(
+            second.peer?.serial == renewed.certificate.serial && renewed.certificate.serial != old.certificate.serial)
+        #expect(renewed.certificate.notAfter > old.certificate.notAfter && kept.identities.withLock { $0.count } == 1)
+        try await second.send(offer(1, "read line < \(go)"))
+        _ = try await foreman.next { if case .said(.started) = $0 { true } else { nil } }
+        try Files.append("go\n", to: go)
+        #expect(try await foreman.reported().cause == "passed")
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func `a certificate that ends unrenewed ends no work, and no report is lost`() async throws {
+        let foreman = try await Foreman()
+        let losses = AsyncStream.makeStream(of: String.self)
+        let agent = try await agent(foreman, identity: try ending(in: .seconds(3), foreman)) { event in
+            if case .lost(let why) = event { losses.continuation.yield(why) }
+        }
+        let running = Task { try await agent.run() }
+        let (_, stream) = try await foreman.joined()
+        let go = folder.path + "/go"
+        mkfifo(go, 0o600)
+        try await stream.send(offer(1, "read line < \(go)"))
+        _ = try await foreman.next { if case .said(.started) = $0 { true } else { nil } }
+        // The connection ends with the certificate; then the agent's own attempts to connect fail.
+        for await why in losses.stream where why.contains("expired on") { break }
+        try Files.append("go\n", to: go)
+        await #expect {
+            try await running.value
+        } throws: { error in
+            "\(error)".contains("enrol it again with a new token")
+        }
+        let report = try Proto.AttemptReport(decoding: Files.read(spool + "/r1-0-0-0-1.report", bytesMax: 1 << 20))
+        #expect(report.cause == "passed")
+    }
+
     @Test func `a refusal ends the agent and tells why`() async throws {
         var settings = Foreman.Settings()
         settings.admit = { peer in peer.principal.role == .agent ? LinkStatus(.denied, "node7 was revoked") : nil }
@@ -339,5 +412,17 @@ private final class LogBook: Sendable {
             Share(cpus: 1, memory: .gibibytes(8), gpus: ["GPU-a"]), Share(cpus: 3), Share(),
         ]
         #expect(wanted.refusal(of: capacity, beside: others) == refusal)
+    }
+}
+
+extension Files {
+    /// Writes to a FIFO that somebody will read.
+    fileprivate static func append(_ text: String, to path: String) throws {
+        let raw = open(path, O_RDWR | O_CLOEXEC)
+        defer { close(raw) }
+        try writeAll(Array(text.utf8), to: raw, naming: path)
+        // Until it was taken: with the last descriptor what nobody has read is gone.
+        var left: CInt = 1
+        while left > 0, ioctl(raw, UInt(FIONREAD), &left) == 0 { sched_yield() }
     }
 }

@@ -26,12 +26,14 @@ final class FakeFarm: Sendable {
 
     /// - Parameter serve: what is asked besides objects.
     init(
+        _ authority: Authority? = nil,
         admitting admit: @escaping @Sendable (PeerIdentity) -> LinkStatus? = { _ in nil },
         serve: @escaping @Sendable (LinkStream, String) async throws -> Void = { stream, method in
             await stream.finish(LinkStatus(.unimplemented, "there is no \(method)"))
         }
     ) async throws {
-        authority = try Authority.make()
+        let authority = try authority ?? Authority.make()
+        self.authority = authority
         let coordinator = try authority.makeIdentity(for: Principal(role: .coordinator, name: "main"))
         agent = try authority.makeIdentity(for: Principal(role: .agent, name: "node7"))
         loop = try EventLoop(name: "test-agent")

@@ -80,6 +80,13 @@ import Testing
             }
             let answers = findings.first { Self.member($0, "subject") == .string("farm") }
             #expect(Self.member(answers, "state") == .string("ok"), "\(doctor.output)")
+            for subject in ["users", "chambers", "cgroups", "shell", "open files", "python", "farm's clock"] {
+                let finding = try #require(
+                    findings.first { Self.member($0, "subject") == .string(subject) }, "\(doctor.output)")
+                // What is not well comes with what to do.
+                let help = Self.member(finding, "help")
+                #expect((Self.member(finding, "state") == .string("ok")) == (help == .null), "\(finding)")
+            }
 
             #expect(try await farm.sheaf("revoke", "--role", "user", "--name", "alice").status == 0)
             let revoked = try await farm.sheaf(["status"], home: home)

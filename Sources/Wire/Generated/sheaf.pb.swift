@@ -119,6 +119,9 @@ extension Proto {
         package var silenceMaxMs: UInt32 = 0
         /// How many streams the other side may have open at one time; 1 to 65 536.
         package var streamsMax: UInt32 = 0
+        /// The sender's clock, in nanoseconds since 1970; 0: it does not tell. For whoever looks for a wrong clock; nothing is
+        /// decided by it.
+        package var now: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -132,6 +135,7 @@ extension Proto {
                 case 32: initialCredit = try reader.value(ProtoUInt32.self)
                 case 40: silenceMaxMs = try reader.value(ProtoUInt32.self)
                 case 48: streamsMax = try reader.value(ProtoUInt32.self)
+                case 56: now = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -144,6 +148,7 @@ extension Proto {
             writer.field(ProtoUInt32.self, 4, initialCredit)
             writer.field(ProtoUInt32.self, 5, silenceMaxMs)
             writer.field(ProtoUInt32.self, 6, streamsMax)
+            writer.field(ProtoUInt64.self, 7, now)
             writer.unknown(unknown)
         }
     }
@@ -433,6 +438,58 @@ extension Proto {
             writer.field(ProtoString.self, 3, name)
             writer.field(ProtoString.self, 4, team)
             writer.field(ProtoString.self, 5, address)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct RenewRequest: ProtoMessage {
+        package static let protoName = "sheaf.v1.RenewRequest"
+
+        /// As for EnrolRequest.
+        package var certificateRequest: [UInt8] = []
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: certificateRequest = try reader.value(ProtoBytes.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoBytes.self, 1, certificateRequest)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct RenewResponse: ProtoMessage {
+        package static let protoName = "sheaf.v1.RenewResponse"
+
+        /// PEM: the new certificate, of the same bearer.
+        package var certificate: String = ""
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: certificate = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, certificate)
             writer.unknown(unknown)
         }
     }
@@ -3626,6 +3683,15 @@ extension Proto {
             package static let name = "Agents.AppendLog"
             package static let streamsRequest = true
             package static let streamsResponse = true
+        }
+        /// The agent's next certificate, for a new key; asked in the second half of the present one's life. That one stays good
+        /// until its end, so an agent that is killed before it has stored the answer still gets in.
+        package enum Renew: ProtoMethod {
+            package typealias Request = Proto.RenewRequest
+            package typealias Response = Proto.RenewResponse
+            package static let name = "Agents.Renew"
+            package static let streamsRequest = false
+            package static let streamsResponse = false
         }
     }
 }

@@ -40,7 +40,8 @@ extension Commands {
             }
             let signals = Signals.stream([SIGINT, SIGTERM])
             let work = absolute(arguments.value("work") ?? profile.folder + "-work")
-            let settings = try agentSettings(arguments, identity, address, home: profile.folder, work: work)
+            var settings = try agentSettings(arguments, identity, address, home: profile.folder, work: work)
+            settings.keepIdentity = { try profile.save($0, address: address) }
             if let closed = settings.accounts.closedFolder(above: work) {
                 throw UsageError(
                     "attempts run as users of their own, who cannot pass \(closed) on the way to \(work)",
@@ -76,7 +77,14 @@ extension Commands {
         _ profile: Profile, _ tokenFile: String?
     ) async throws -> (identity: Identity, address: Address) {
         if profile.exists {
-            return try await Farming.failing { () async throws(ClientError) in try profile.load() }
+            let known = try await Farming.failing { () async throws(ClientError) in try profile.load() }
+            // A token file that comes with an identity that has ended is meant for a new one.
+            guard known.identity.certificate.notAfter <= .wallClock(), let tokenFile else { return known }
+            let text = try Files.read(tokenFile, bytesMax: EnrolmentToken.fileBytesMax)
+            return try await Farming.failing { () async throws(ClientError) in
+                try await Enrolling.enrol(
+                    tokenFile: String(decoding: text, as: UTF8.self), into: profile, replacing: true)
+            }
         }
         guard let tokenFile else {
             throw UsageError(

@@ -10,10 +10,12 @@ import Wire
 
 extension Commands {
     static let doctor = Command(
-        name: "doctor", summary: "check this machine: Pythons, GPUs, cgroups, disk, certificate, clock, farm",
+        name: "doctor",
+        summary: "check this machine: rights, cgroups, shell, Pythons, GPUs, disk, certificate, clock, farm",
         discussion: """
             Says what is there, what is missing, and what to do about it. Changes nothing. The exit code is 1 when
-            something is wrong; a warning leaves it 0.
+            something is wrong; a warning leaves it 0. Run it as the user that the agent runs as: what it says of rights and
+            Pythons is what that user's attempts would find.
 
               sheaf doctor
               sheaf doctor --work /var/lib/sheaf-agent/work --home /var/lib/sheaf-agent/identity
@@ -53,6 +55,8 @@ struct Doctor: Sendable {
         }
     }
 
+    /// With less an agent takes no work.
+    static let diskFreeLeast = ByteCount.gibibytes(1)
     /// An agent keeps environments and attempts' folders: with less it will soon decline work.
     static let diskFreeMin = ByteCount.gibibytes(10)
     static let expiryWarning = Duration.seconds(30 * 86_400)
@@ -61,8 +65,13 @@ struct Doctor: Sendable {
     let workFolder: String
 
     func examine() async -> [Finding] {
-        var findings = [processors(), disk(), cgroups(), git(), clock()]
-        findings += await devices()
+        let outlook = await AgentOutlook.look(workFolder: Commands.absolute(workFolder))
+        var findings = [
+            processors(), disk(), users(outlook), chambers(outlook), cgroups(outlook), shell(outlook),
+            openFiles(outlook),
+            git(), clock(),
+        ]
+        findings += devices(outlook)
         findings += await farm()
         return findings
     }
@@ -80,7 +89,8 @@ struct Doctor: Sendable {
         do {
             let free = ByteCount(Int64(try Folder(at: workFolder).freeBytes()))
             return Finding(
-                subject: "disk", state: free < Self.diskFreeMin ? .warning : .fine,
+                subject: "disk",
+                state: free < Self.diskFreeLeast ? .wrong : free < Self.diskFreeMin ? .warning : .fine,
                 fact: "\(free) free below \(workFolder)",
                 help: free < Self.diskFreeMin
                     ? "environments and artifacts need room: free some, or give the agent --work on a larger disk" : nil
@@ -91,19 +101,62 @@ struct Doctor: Sendable {
         }
     }
 
-    private func cgroups() -> Finding {
-        let outlook = Cgroups.look()
-        if outlook.limitsMemory {
+    private func users(_ outlook: AgentOutlook) -> Finding {
+        guard !outlook.isRoot else {
+            return Finding(subject: "users", state: .fine, fact: "as root: each attempt gets a user of its own")
+        }
+        return Finding(
+            subject: "users", state: .warning,
+            fact: "not root: steps run as this user, and could read the agent's key and impersonate it",
+            help: "start the agent as root (cluster/systemd has a unit) where jobs are not all your own")
+    }
+
+    private func chambers(_ outlook: AgentOutlook) -> Finding {
+        guard let refusal = outlook.chamberRefusal else {
             return Finding(
-                subject: "cgroups", state: .fine,
-                fact: "attempts end with all of their processes, and memory limits can be enforced")
+                subject: "chambers", state: .fine,
+                fact: "attempts get process numbers and a view of files of their own; nothing outlives them")
+        }
+        return Finding(
+            subject: "chambers", state: .warning,
+            fact:
+                "attempts cannot be closed off (\(refusal)): their processes are found by looking, and they share /tmp",
+            help: outlook.isRoot
+                ? "in a container, give it CAP_SYS_ADMIN and a seccomp profile that lets it call clone and mount; else see "
+                    + "sysctl user.max_pid_namespaces and user.max_mnt_namespaces"
+                : "start the agent as root")
+    }
+
+    private func cgroups(_ outlook: AgentOutlook) -> Finding {
+        let missing = outlook.missingControllers
+        guard !missing.isEmpty || !outlook.canMakeGroups else {
+            return Finding(
+                subject: "cgroups", state: .fine, fact: "memory, processes and cores of attempts can be limited")
         }
         return Finding(
             subject: "cgroups", state: .warning,
-            fact: outlook.isUsable
-                ? "groups can be made, memory cannot be limited in them"
-                : "no groups can be made: processes of attempts are swept from /proc, memory limits are not enforced",
+            fact: outlook.canMakeGroups
+                ? "groups can be made, but not limited: \(missing.joined(separator: ", "))"
+                : "no groups can be made: what attempts use is neither limited nor counted, and oom cannot be told",
             help: "start the agent as root, or by systemd with Delegate=yes (cluster/systemd)")
+    }
+
+    private func shell(_ outlook: AgentOutlook) -> Finding {
+        if let bash = outlook.bash { return Finding(subject: "shell", state: .fine, fact: bash) }
+        return Finding(
+            subject: "shell", state: .warning, fact: "there is no bash: steps that name no shell run with sh",
+            help: "install it (apt-get install bash), or have workflows say shell: sh")
+    }
+
+    /// An attempt takes about ten, a connection one; programs of steps inherit the limit.
+    private static let openFilesLeast = 4_096
+
+    private func openFiles(_ outlook: AgentOutlook) -> Finding {
+        let isLow = outlook.openFilesMax < Self.openFilesLeast
+        return Finding(
+            subject: "open files", state: isLow ? .warning : .fine,
+            fact: "at most \(outlook.openFilesMax) at a time",
+            help: isLow ? "LimitNOFILE=65536 in the unit, or: ulimit -n 65536" : nil)
     }
 
     private func git() -> Finding {
@@ -133,11 +186,10 @@ struct Doctor: Sendable {
             help: "certificates are judged by this clock: look whether it is right, or run chrony")
     }
 
-    private func devices() async -> [Finding] {
-        var remarks: [String] = []
-        let discovery = Discovery()
-        let gpus = await discovery.gpus(remarks: &remarks)
-        let pythons = await discovery.interpreters(remarks: &remarks)
+    private func devices(_ outlook: AgentOutlook) -> [Finding] {
+        let gpus = outlook.gpus
+        let pythons = outlook.interpreters
+        let seen = outlook.stepUser == nil ? "" : ", as attempts' users see them"
         var findings = [
             Finding(
                 subject: "gpus", state: .fine,
@@ -145,13 +197,17 @@ struct Doctor: Sendable {
                     ? "none" : gpus.map { "\($0.model) with \($0.memory), \($0.uuid)" }.joined(separator: "; ")),
             pythons.isEmpty
                 ? Finding(
-                    subject: "python", state: .warning, fact: "none found",
+                    subject: "python", state: .warning, fact: "none found\(seen)",
                     help: "install one (apt-get install python3 python3-venv, or uv, pyenv, conda)")
                 : Finding(
                     subject: "python", state: .fine,
-                    fact: pythons.map { "\($0.version) (\($0.path))" }.joined(separator: ", ")),
+                    fact: pythons.map { "\($0.version) (\($0.path))" }.joined(separator: ", ") + seen),
         ]
-        findings += remarks.map { Finding(subject: "found", state: .warning, fact: $0) }
+        findings += outlook.remarks.map {
+            Finding(
+                subject: "found", state: .warning, fact: $0,
+                help: "an agent leaves it out; whoever needs it makes its folder readable to others")
+        }
         return findings
     }
 
@@ -173,20 +229,40 @@ struct Doctor: Sendable {
         let bearer = identity.principal
         let left = Instant.wallClock().duration(to: identity.certificate.notAfter)
         let isEnding = left < Self.expiryWarning
+        let renewal =
+            bearer.role == .agent && left > .zero
+            ? "an agent renews it by itself: is it running, and does the farm answer it?"
+            : "ask an admin for a new token, then: "
+                + (bearer.role == .agent ? "sheaf agent --token-file FILE" : "sheaf enrol --replace --token-file FILE")
         let certificate = Finding(
             subject: "identity", state: left <= .zero ? .wrong : isEnding ? .warning : .fine,
             fact: "\(bearer.role.rawValue) \(bearer.name), until \(identity.certificate.notAfter.utc)",
-            help: isEnding ? "ask an admin for a new token, then: sheaf enrol --replace --token-file FILE" : nil)
-        return [certificate, await connection(identity, address)]
+            help: isEnding ? renewal : nil)
+        return [certificate] + (await connection(identity, address))
     }
 
-    private func connection(_ identity: Identity, _ address: Address) async -> Finding {
+    /// Differences of clocks that leave certificates and logs of use.
+    private static let clockLeadMax = Duration.seconds(60)
+
+    private func connection(_ identity: Identity, _ address: Address) async -> [Finding] {
         do throws(ClientError) {
             let client = try await FarmClient.connect(to: address, as: identity, on: try Farming.loop())
+            let lead = await client.link.peerClockLead
             await client.link.close()
-            return Finding(subject: "farm", state: .fine, fact: "\(address) answers and takes this identity")
+            var findings = [Finding(subject: "farm", state: .fine, fact: "\(address) answers and takes this identity")]
+            guard let lead else { return findings }
+            let seconds = abs(lead.inSeconds)
+            let isFar = seconds > Self.clockLeadMax.inSeconds
+            findings.append(
+                Finding(
+                    subject: "farm's clock", state: isFar ? .warning : .fine,
+                    fact: seconds < 1
+                        ? "agrees with this one"
+                        : "\(Int(seconds.rounded())) s \(lead > .zero ? "ahead of" : "behind") this one",
+                    help: isFar ? "one of the two is wrong: keep both by a time service (chrony)" : nil))
+            return findings
         } catch {
-            return Finding(subject: "farm", state: .wrong, fact: error.problem, help: error.help)
+            return [Finding(subject: "farm", state: .wrong, fact: error.problem, help: error.help)]
         }
     }
 

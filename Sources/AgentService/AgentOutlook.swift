@@ -1,0 +1,44 @@
+import Glibc
+package import Model
+
+/// What an agent would find that somebody started here, now and as this user: for `sheaf doctor`. Nothing is left changed.
+package struct AgentOutlook: Sendable {
+    package var isRoot: Bool
+    /// Why attempts could have no process numbers and no view of files of their own; `nil` when they could.
+    package var chamberRefusal: String?
+    package var canMakeGroups: Bool
+    /// Of `memory`, `pids` and `cpu`, those that cannot be limited.
+    package var missingControllers: [String]
+    /// The shell that steps use unless they name another.
+    package var bash: String?
+    package var openFilesMax: Int
+    /// As whom steps would run; `nil`: as the agent.
+    package var stepUser: String?
+    /// As that user sees them.
+    package var interpreters: [Interpreter]
+    package var gpus: [GPU]
+    /// What was found and cannot be used, and why.
+    package var remarks: [String]
+
+    package static func look(workFolder: String) async -> AgentOutlook {
+        let isRoot = geteuid() == 0
+        let account = AccountPool(isRoot ? .standardPool : .own).probe
+        let refusal = Chamber.refusal
+        var views: PrivateViews?
+        if let account, refusal == nil { views = PrivateViews(attempts: workFolder + "/attempts", account: account) }
+        let discovery = Discovery(account, views: views)
+        var remarks: [String] = []
+        let gpus = await discovery.gpus(remarks: &remarks)
+        let interpreters = await discovery.interpreters(remarks: &remarks)
+        let cgroups = Cgroups.look()
+        var limit = rlimit()
+        let asked = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let shells = ["/usr/local/bin/bash", "/usr/bin/bash", "/bin/bash"]
+        return AgentOutlook(
+            isRoot: isRoot, chamberRefusal: refusal.map { "\($0)" }, canMakeGroups: cgroups.isUsable,
+            missingControllers: Cgroups.wanted.filter { !cgroups.controllers.contains($0) },
+            bash: shells.first(where: Files.isExecutable),
+            openFilesMax: asked == 0 ? Int(clamping: limit.rlim_cur) : 0, stepUser: account?.name,
+            interpreters: interpreters, gpus: gpus, remarks: remarks)
+    }
+}
