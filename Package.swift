@@ -106,7 +106,7 @@ let package = Package(
         tests("SchedulingTests", "Scheduling", "Model"),
         .testTarget(
             name: "GatesTests", dependencies: ["Gates", "JSON", "Model"], path: "Tests/GatesTests",
-            exclude: ["Reference"], swiftSettings: strict),
+            exclude: ["Reference", "Oracle"], swiftSettings: strict),
         tests("ReportingTests", "Reporting", "Gates", "JSON", "Model"),
         .testTarget(
             name: "WireTests", dependencies: ["Wire", "Model"], path: "Tests/WireTests",

@@ -28,6 +28,13 @@ package enum Figure {
         (share > 0 ? "+" : "") + text(share * 100, digits: 3) + " %"
     }
 
+    /// A chance in percent: `82 %`, `0.3 %`; never 0 % or 100 % of what is neither.
+    package static func share(_ chance: Double) -> String {
+        let shown = text(chance * 100, digits: chance < 0.1 ? 2 : 3)
+        if shown == "100" && chance < 1 { return "over 99.9 %" }
+        return shown + " %"
+    }
+
     /// The shortest digits that name the number, and the power of ten of the first one.
     private static func decimal(_ magnitude: Double) -> (digits: [UInt8], exponent: Int) {
         let written = Array("\(magnitude)".utf8)

@@ -89,10 +89,12 @@ package struct ItemsFile {
             if let problem = broken.problem { return refuse(problem.reason, bytes: bytes) }
             members = broken.members
         }
-        var id: String?
+        var (id, digest): (String?, String?) = (nil, nil)
         var entries: [Item.Entry] = []
         for member in members {
-            if member.key == "id" {
+            if member.key == "digest", digest == nil, let text = Self.digest(member.content) {
+                digest = text
+            } else if member.key == "id" {
                 guard id == nil else { return refuse("several values: an item with two ids", bytes: bytes) }
                 guard let text = Self.id(member.content) else {
                     return refuse("an id is a text or a whole number", bytes: bytes)
@@ -106,7 +108,7 @@ package struct ItemsFile {
         guard !id.isEmpty && id.utf8.count <= Limits.itemIDBytesMax else {
             return refuse("an id has 1 to \(Limits.itemIDBytesMax) bytes", bytes: bytes)
         }
-        items.append(Item(id: id, entries: entries))
+        items.append(Item(id: id, digest: digest, entries: entries))
     }
 
     private func number(_ content: BrokenObject.Content) -> Item.Number {
@@ -127,6 +129,14 @@ package struct ItemsFile {
         } else {
             entries.append(entry)
         }
+    }
+
+    /// Of the item's content: a text. A number of that name is a metric.
+    static func digest(_ content: BrokenObject.Content) -> String? {
+        guard case .node(let node) = content, case .string(let text) = node.kind, !text.isEmpty,
+            text.utf8.count <= Limits.itemIDBytesMax
+        else { return nil }
+        return text
     }
 
     static func id(_ content: BrokenObject.Content) -> String? {

@@ -35,9 +35,22 @@ extension Judge {
                     outcome: cell.contradiction == nil ? cell.outcome : .failed,
                     reason: cell.contradiction ?? cell.reason,
                     isNeutral: !cell.expected.required || cell.expected.continueOnError,
-                    isInfrastructureOnly: cell.isInfrastructureOnly)
+                    isInfrastructureOnly: cell.isInfrastructureOnly,
+                    baselineOutcome: baselineOutcome(of: cell, job: job.expected.id))
             }
         }
+    }
+
+    /// How the cell came out in the first baseline that was found and has it.
+    private func baselineOutcome(of cell: CellTable.Cell, job: String) -> CellJudgement.Outcome? {
+        for table in tables.lazy.compactMap({ $0 }) {
+            guard let other = table.cells.jobs.first(where: { $0.expected.id == job }),
+                let place = other.byKey[cell.key], place >= 0
+            else { continue }
+            let twin = other.cells[place]
+            return twin.contradiction == nil ? twin.outcome : .failed
+        }
+        return nil
     }
 
     private func jobGroup(_ place: Int) -> GroupJudgement {
@@ -77,7 +90,10 @@ extension Judge {
             group.restsOn.append(candidate.attempts(job: job, cell: index))
             let outcome = cell.contradiction == nil ? cell.outcome : .failed
             if isNeutral && outcome != .passed && outcome != .notApplicable {
-                neutral.append("\(told) (\(cell.expected.required ? "continue-on-error" : "not required"))")
+                let why =
+                    quarantined[candidate.cells.jobs[job].expected.id + "\u{0}" + cell.expected.id]
+                    ?? (cell.expected.required ? "continue-on-error" : "not required")
+                neutral.append("\(told) (\(why))")
                 continue
             }
             switch outcome {

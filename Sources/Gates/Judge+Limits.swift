@@ -11,7 +11,9 @@ extension Judge {
         var effect: Double?
     }
 
-    mutating func judge(_ group: CellGroup, _ rule: GateRule, job: Int, _ comparison: Comparison?) -> GroupJudgement {
+    mutating func judge(
+        _ group: CellGroup, _ rule: GateRule, job: Int, _ comparison: Comparison?
+    ) -> (GroupJudgement, OpenTest?) {
         var judgement = GroupJudgement(place: group.place, verdict: .incomplete, reason: "")
         judgement.limit = rule.limits.map(\.text).joined(separator: ", ")
         judgement.restsOn = group.cells.joined().map { candidate.attempts(job: job, cell: $0) }
@@ -24,20 +26,32 @@ extension Judge {
         case .refused(let reason):
             judgement.verdict = .fail
             judgement.reason = "\(rule.metric): \(reason)"
-            return judgement
+            return (judgement, nil)
         case .missing(let reason, let isInfrastructureOnly):
             judgement.reason = "\(rule.metric): \(reason)"
             judgement.isInfrastructureOnly = isInfrastructureOnly
-            return judgement
+            return (judgement, nil)
         }
         var checks = rule.limits.filter { !$0.needsBaseline }.map { Self.check($0, measured.value, rule) }
+        var open: OpenTest?
         if let comparison {
-            checks += relative(group, rule, job: job, comparison, measured)
+            let relative = relative(group, rule, job: job, comparison, measured)
+            checks += relative.checks
+            open = relative.open
+            judgement.flips = relative.flips
         }
+        judgement.value = measured.value
+        judgement.count = measured.count
         // The worst limit speaks for the group; of equals, the first as written.
         guard let decisive = checks.max(by: { $0.verdict < $1.verdict }),
             let worst = checks.first(where: { $0.verdict == decisive.verdict })
-        else { return judgement }
+        else {
+            if let open {
+                judgement.verdict = .pass
+                judgement.bound = Self.estimate(open.harm.limit, open.candidate, against: open.baseline, rule).bound
+            }
+            return (judgement, open)
+        }
         judgement.verdict = worst.verdict
         judgement.reason =
             worst.verdict == .pass ? checks.map(\.reason).joined(separator: "; ") : worst.reason
@@ -45,13 +59,11 @@ extension Judge {
             judgement.reason +=
                 "; \(spread.repetitions) repetitions lie in \(Figure.text(spread.lowest))…\(Figure.text(spread.highest))"
         }
-        judgement.value = measured.value
-        judgement.count = measured.count
         judgement.limit = worst.verdict == .pass ? judgement.limit : worst.limit.text
         judgement.bound = worst.bound
         judgement.baseline = checks.compactMap(\.baseline).first
         judgement.effect = checks.compactMap(\.effect).first
-        return judgement
+        return (judgement, open)
     }
 
     /// A limit on the value alone.
@@ -85,10 +97,10 @@ extension Judge {
 
     private mutating func relative(
         _ group: CellGroup, _ rule: GateRule, job: Int, _ comparison: Comparison, _ measured: Measured
-    ) -> [Check] {
+    ) -> (checks: [Check], open: OpenTest?, flips: Flips?) {
         let limits = rule.limits.filter(\.needsBaseline)
-        let all = { (verdict: Verdict, reason: String) in
-            limits.map { Check(verdict: verdict, reason: "\(rule.metric): \(reason)", limit: $0) }
+        let all = { (verdict: Verdict, reason: String) -> (checks: [Check], open: OpenTest?, flips: Flips?) in
+            (limits.map { Check(verdict: verdict, reason: "\(rule.metric): \(reason)", limit: $0) }, nil, nil)
         }
         switch comparison.side {
         case .blocked(let reason): return all(.inconclusive, reason)
@@ -123,9 +135,41 @@ extension Judge {
             case .refused(let reason): return all(.inconclusive, "the baseline's value is refused: \(reason)")
             case .missing(let reason, _): return all(.inconclusive, "the baseline has no value: \(reason)")
             case .measured(let baseline, _):
-                return limits.map { Self.check($0, value.value, against: baseline.value, rule) }
+                let pairs = kept.map { cells in
+                    cells.compactMap { cell in (twins[cell] ?? nil).map { (ours: cell, theirs: $0) } }
+                }
+                guard rule.testing.test != .none else {
+                    let checks = limits.map { Self.check($0, value.value, against: baseline.value, rule) }
+                    return (checks, nil, flips(rule, job: job, in: place, job: other, cells: pairs))
+                }
+                switch test(rule, job: job, in: place, job: other, cells: pairs) {
+                case .open(let test): return ([], test, nil)
+                case .stopped(let verdict, let reason): return all(verdict, reason)
+                }
             }
         }
+    }
+
+    /// What was compared, in words and numbers, whatever is concluded from it.
+    static func estimate(
+        _ limit: GateRule.Limit, _ value: Double, against baseline: Double, _ rule: GateRule
+    ) -> (told: String, effect: Double?, bound: [Double]) {
+        let check = check(limit, value, against: baseline, rule)
+        return (check.reason, check.effect, check.bound)
+    }
+
+    /// Items of 0/1 that changed, for limits without a test.
+    private func flips(
+        _ rule: GateRule, job: Int, in place: Int, job other: Int, cells: [[(ours: Int, theirs: Int)]]
+    ) -> Flips? {
+        guard cells.count == 1, cells[0].count == 1, let pair = cells[0].first, let table = baselineTable(place),
+            let ours = candidate.cells.items(rule.metric, of: candidate.cells.jobs[job].cells[pair.ours]),
+            let theirs = table.cells.items(rule.metric, of: table.cells.jobs[other].cells[pair.theirs]),
+            ours.allSatisfy(\.isRightOrWrong), theirs.allSatisfy(\.isRightOrWrong)
+        else { return nil }
+        let isDrop = rule.direction == .higher
+        guard case .paired(let items) = PairedItems.pair([[(ours, theirs)]], worst: isDrop ? 0 : 1) else { return nil }
+        return Self.flips(items, isDrop: isDrop)
     }
 
     private static func check(
@@ -252,6 +296,10 @@ extension GateRule {
         case .cell: words.append("per cell")
         case .axes(let axes): words.append("per \(axes.joined(separator: ", "))")
         case .run: words.append("per run")
+        }
+        switch testing.test {
+        case .none: break
+        case .regression, .nonInferiority: words.append("by \(testing.method?.rawValue ?? testing.test.rawValue)")
         }
         if !over.isEmpty { words.append("over \(over.joined(separator: ", "))") }
         switch aggregate {

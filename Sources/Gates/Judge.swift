@@ -20,6 +20,18 @@ package struct ResolvedBaseline: Sendable {
     }
 }
 
+/// What a run is judged by beside its gates.
+package struct JudgingTerms: Equatable, Sendable {
+    /// The chance that a run in which nothing got worse is blocked by any of its required `regression` tests.
+    package var falseBlockRate: Double
+    package var waivers: [Waiver]
+
+    package init(falseBlockRate: Double = 0.05, waivers: [Waiver] = []) {
+        self.falseBlockRate = falseBlockRate
+        self.waivers = waivers
+    }
+}
+
 /// Judges a run: the implicit gate `jobs`, then each rule.
 ///
 /// Pure and deterministic: the same arguments give the same judgement, whatever the order of `results.shards`.
@@ -29,37 +41,55 @@ package struct ResolvedBaseline: Sendable {
 package func judge(
     _ rules: [GateRule], results: Results, baselines: [ResolvedBaseline] = [], conditions: [String: Bool] = [:]
 ) -> Judgement {
-    var judge = Judge(results: results, baselines: baselines, conditions: conditions)
+    judge(rules, results: results, baselines: baselines, conditions: conditions, terms: JudgingTerms())
+}
+
+/// Judges a run as above, by its plan's error rate and waivers.
+package func judge(
+    _ rules: [GateRule], results: Results, baselines: [ResolvedBaseline] = [], conditions: [String: Bool] = [:],
+    terms: JudgingTerms
+) -> Judgement {
+    var judge = Judge(results: results, baselines: baselines, conditions: conditions, terms: terms)
     let jobs = judge.jobsGate()
     return Judgement(gates: [jobs] + judge.gates(rules), cells: judge.cellJudgements())
 }
 
-/// Judges single gates of a run that may still go on, for `needs-gates`.
+/// Judges single gates of a run that may still go on, for `needs-gates`. Tests count within the whole run's family, as
+/// if all others had found nothing.
 package func judgeGates(
     _ rules: [GateRule], named names: Set<String>, results: Results, baselines: [ResolvedBaseline] = [],
-    conditions: [String: Bool] = [:]
+    conditions: [String: Bool] = [:], terms: JudgingTerms = JudgingTerms()
 ) -> [GateJudgement] {
-    var judge = Judge(results: results, baselines: baselines, conditions: conditions)
+    var judge = Judge(results: results, baselines: baselines, conditions: conditions, terms: terms)
     return judge.gates(rules, named: names)
 }
 
 /// The state of one judging: tables of cells, and what was read from them already.
 struct Judge {
     let conditions: [String: Bool]
+    let terms: JudgingTerms
     var candidate: MetricTable
+    /// By job and cell: why a cell does not have to pass although the plan says so.
+    let quarantined: [String: String]
+    /// Comparisons that wait for their family.
+    var openTests: [OpenTest] = []
     private let baselines: [ResolvedBaseline]
     /// Beside `baselines`: tables of those that were needed.
-    private var tables: [MetricTable?]
+    private(set) var tables: [MetricTable?]
 
-    init(results: Results, baselines: [ResolvedBaseline], conditions: [String: Bool]) {
+    init(results: Results, baselines: [ResolvedBaseline], conditions: [String: Bool], terms: JudgingTerms) {
+        let (results, notes) = Self.quarantine(results, terms.waivers)
         candidate = MetricTable(CellTable(results))
+        quarantined = notes
+        self.terms = terms
         self.baselines = baselines
         self.conditions = conditions
         tables = Array(repeating: nil, count: baselines.count)
     }
 
     mutating func gates(_ rules: [GateRule], named names: Set<String>? = nil) -> [GateJudgement] {
-        rules.filter { names?.contains($0.name) ?? true }.map { gate($0, among: rules) }
+        let gates = rules.filter { names?.contains($0.name) ?? true }.map { gate($0, among: rules) }
+        return waive(settle(gates, rules))
     }
 
     mutating func gate(_ rule: GateRule, among rules: [GateRule]) -> GateJudgement {
@@ -78,6 +108,7 @@ struct Judge {
             guard holds else { return answer(false, []) }
         }
         guard !rule.limits.isEmpty else { return stop(.incomplete, "the gate has no limit") }
+        if rule.testing.test != .none, let obstacle = Self.obstacle(to: rule) { return stop(.incomplete, obstacle) }
         let job: Int
         switch candidate.job(of: rule) {
         case .taken(let found): job = found
@@ -92,8 +123,23 @@ struct Judge {
         if rule.limits.contains(where: \.needsBaseline) {
             comparison = compare(rule, job: job, among: rules)
         }
-        var judgements = groups.map { judge($0, rule, job: job, comparison) }
+        var judgements: [GroupJudgement] = []
+        var open: [OpenTest] = []
+        for group in groups {
+            let (judgement, test) = judge(group, rule, job: job, comparison)
+            if var test {
+                test.group = judgements.count
+                open.append(test)
+            }
+            judgements.append(judgement)
+        }
         if let comparison { addVanished(rule, job: job, comparison, to: &judgements, groups: groups) }
+        for var test in open {
+            test.floor = (judgements[test.group].verdict, judgements[test.group].reason)
+            judgements[test.group].verdict = .incomplete
+            judgements[test.group].reason = "its test was not settled"
+            openTests.append(test)
+        }
         return answer(true, judgements)
     }
 
@@ -136,9 +182,13 @@ struct Judge {
                 rule.passesFirstOnFloor ? .floors(comparison.floors, reason) : .blocked("no baseline: \(reason)")
         case .found(let results, let name):
             comparison.source = name
-            if let reason = Baseline.obstacle(candidate: candidate.cells.results.header, baseline: results.header) {
+            let header = candidate.cells.results.header
+            if let reason = Baseline.obstacle(candidate: header, baseline: results.header, rule) {
                 comparison.side = .blocked(reason)
                 return comparison
+            }
+            if Baseline.differs("environment_locks", header, results.header) {
+                comparison.source += ", another environment lock"
             }
             if tables[place] == nil { tables[place] = MetricTable(CellTable(results)) }
             let id = candidate.cells.jobs[job].expected.id
@@ -156,6 +206,7 @@ struct Judge {
         var own = rule
         own.limits = rule.limits.filter { !$0.needsBaseline }
         own.when = nil
+        own.testing = GateRule.Testing()
         let others = rules.filter { other in
             guard other.name != rule.name, other.metric == rule.metric, other.statistic == rule.statistic,
                 !other.limits.isEmpty, !other.limits.contains(where: \.needsBaseline),
@@ -176,6 +227,8 @@ struct Judge {
             table.cells.jobs[other].byKey[candidate.cells.jobs[job].cells[cell].key].flatMap { $0 >= 0 ? $0 : nil }
         }
     }
+
+    func baselineTable(_ place: Int) -> MetricTable? { tables[place] }
 
     mutating func baselineReading(_ group: CellGroup, _ rule: GateRule, in place: Int, job: Int) -> GroupReading {
         tables[place]?.reading(group, rule, job: job) ?? .missing("no baseline", isInfrastructureOnly: false)
@@ -206,10 +259,10 @@ struct Judge {
 
 /// Whether two sets of results may be compared at all.
 enum Baseline {
-    /// What of the provenance must be equal, unless it is an axis.
+    /// What of the provenance must be equal, unless a gate lets it differ.
     private static let comparable = ["evaluator", "inputs", "device_model"]
 
-    static func obstacle(candidate: ResultsHeader, baseline: ResultsHeader) -> String? {
+    static func obstacle(candidate: ResultsHeader, baseline: ResultsHeader, _ rule: GateRule) -> String? {
         if let run = candidate.run, run == baseline.run { return "baseline_is_candidate: both are \(run)" }
         switch (candidate.tree, baseline.tree) {
         case (.some(let tree), .some(let other)):
@@ -220,11 +273,16 @@ enum Baseline {
             }
             if commit == other { return "baseline_is_candidate: the same commit \(commit.prefix(12))" }
         }
-        for name in comparable {
-            let ours = candidate.provenance.first { $0.key == name }?.value
-            let theirs = baseline.provenance.first { $0.key == name }?.value
-            if ours != theirs { return "not comparable (\(name) differs)" }
+        for name in comparable + (rule.isStrict ? ["environment_locks"] : [])
+        where !rule.mayDiffer.contains(name) && differs(name, candidate, baseline) {
+            return "not comparable (\(name) differs)"
         }
         return nil
+    }
+
+    static func differs(_ name: String, _ candidate: ResultsHeader, _ baseline: ResultsHeader) -> Bool {
+        let ours = candidate.provenance.first { $0.key == name }?.value
+        let theirs = baseline.provenance.first { $0.key == name }?.value
+        return ours != theirs
     }
 }

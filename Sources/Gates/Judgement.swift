@@ -82,9 +82,13 @@ package struct GroupJudgement: Equatable, Sendable {
     package var effect: Double?
     /// Of the repetitions named in `over`.
     package var spread: Spread?
-    /// The interval and p of a test; limits without a test have none.
+    /// The interval of `effect` and the p of a test; limits without a test have none.
     package var interval: [Double] = []
     package var probability: Double?
+    /// How the test was done, and what it is worth; `nil` for limits without a test.
+    package var test: TestEvidence?
+    /// Items of 0/1 that changed against the baseline.
+    package var flips: Flips?
     /// The cells that the group reads, each with the attempt of every shard.
     package var restsOn: [CellAttempts] = []
     /// Whether the group is `incomplete` for no other reason than causes of the infrastructure.
@@ -94,6 +98,53 @@ package struct GroupJudgement: Equatable, Sendable {
         self.place = place
         self.verdict = verdict
         self.reason = reason
+    }
+}
+
+/// How a test was done, and what its answer is worth.
+package struct TestEvidence: Equatable, Sendable {
+    package var test: GateRule.Test
+    /// `exact McNemar`, `Welch's t`, …
+    package var method: String
+    /// The false-block rate of the run, or the gate's false-pass rate.
+    package var rate: Double
+    /// p within the family; `nil` where the test is not one of a family.
+    package var adjusted: Double?
+    /// How many comparisons the family has.
+    package var family: Int?
+    /// How many items it takes to decide.
+    package var needed: Int?
+    /// With which chance the drop that was to be found is found at this n: by this comparison alone, and within the
+    /// family.
+    package var power: Double?
+    package var powerInFamily: Double?
+    /// Items of the baseline that the candidate lacks, and counts as wrong.
+    package var lacking = 0
+    /// Items that the baseline lacks, and that are left out.
+    package var new = 0
+
+    package init(_ test: GateRule.Test, method: String, rate: Double) {
+        self.test = test
+        self.method = method
+        self.rate = rate
+    }
+}
+
+/// Items of 0/1 that came out otherwise than in the baseline.
+package struct Flips: Equatable, Sendable {
+    package static let shownMax = 20
+
+    /// How many got worse, and the ids of the first ones.
+    package var lost: Int
+    package var lostIDs: [String]
+    package var gained: Int
+    package var gainedIDs: [String]
+
+    package init(lost: Int = 0, lostIDs: [String] = [], gained: Int = 0, gainedIDs: [String] = []) {
+        self.lost = lost
+        self.lostIDs = lostIDs
+        self.gained = gained
+        self.gainedIDs = gainedIDs
     }
 }
 
@@ -148,11 +199,14 @@ package struct CellJudgement: Equatable, Sendable {
     /// Whether the gate `jobs` leaves `outcome` out: `required: false`, or `continue-on-error`.
     package var isNeutral: Bool
     package var isInfrastructureOnly: Bool
+    /// How the same cell came out in the baseline that the gates compare with; `nil` where there is none.
+    package var baselineOutcome: Outcome?
 
     package init(
         job: String, cell: String, name: String, outcome: Outcome, reason: String = "", isNeutral: Bool = false,
-        isInfrastructureOnly: Bool = false
+        isInfrastructureOnly: Bool = false, baselineOutcome: Outcome? = nil
     ) {
+        self.baselineOutcome = baselineOutcome
         self.job = job
         self.cell = cell
         self.name = name

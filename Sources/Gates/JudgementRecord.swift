@@ -82,6 +82,7 @@ extension GroupJudgement {
             .init("interval", interval.isEmpty ? .null : .array(interval.map(Value.number))),
             .init("p", number(probability)),
         ]
+        if let test { members.append(.init("test", test.written)) }
         if whole { members += furtherMembers }
         return .object(members)
     }
@@ -93,6 +94,7 @@ extension GroupJudgement {
             .init("rests_on", .array(restsOn.map(\.written))),
         ]
         if let spread { members.append(.init("spread", spread.written)) }
+        if let flips { members.append(.init("flips", flips.written)) }
         return members
     }
 
@@ -116,6 +118,8 @@ extension GroupJudgement {
             let attempts = cell["attempts"]?.array?.compactMap { $0.number.flatMap(Int.init(exactly:)) } ?? []
             restsOn.append(CellAttempts(job: job, cell: name, attempts: attempts))
         }
+        test = value["test"].flatMap(TestEvidence.init(written:))
+        flips = value["flips"].flatMap(Flips.init(written:))
         if let spread = value["spread"], let lowest = spread["lowest"]?.number, let highest = spread["highest"]?.number,
             let repetitions = spread["repetitions"]?.number.flatMap(Int.init(exactly:))
         {
@@ -129,6 +133,7 @@ extension CellJudgement {
         [
             "job": .string(job), "cell": .string(cell), "name": .string(name), "outcome": .string(outcome.rawValue),
             "reason": .string(reason), "neutral": .boolean(isNeutral), "infrastructure": .boolean(isInfrastructureOnly),
+            "baseline_outcome": baselineOutcome.map { .string($0.rawValue) } ?? .null,
         ]
     }
 
@@ -139,7 +144,8 @@ extension CellJudgement {
         self.init(
             job: job, cell: cell, name: name, outcome: outcome, reason: value["reason"]?.string ?? "",
             isNeutral: value["neutral"]?.boolean ?? false,
-            isInfrastructureOnly: value["infrastructure"]?.boolean ?? false)
+            isInfrastructureOnly: value["infrastructure"]?.boolean ?? false,
+            baselineOutcome: value["baseline_outcome"]?.string.flatMap(Outcome.init))
     }
 }
 
@@ -157,5 +163,50 @@ extension Spread {
         [
             "lowest": .number(lowest), "highest": .number(highest), "repetitions": .number(Double(repetitions)),
         ]
+    }
+}
+
+extension TestEvidence {
+    fileprivate var written: Value {
+        let number = { (number: Double?) in number.map(Value.number) ?? .null }
+        return [
+            "test": .string(test.rawValue), "method": .string(method), "rate": .number(rate),
+            "p_in_family": number(adjusted), "family": number(family.map(Double.init)),
+            "items_needed": number(needed.map(Double.init)), "power": number(power),
+            "power_in_family": number(powerInFamily), "lacking": .number(Double(lacking)), "new": .number(Double(new)),
+        ]
+    }
+
+    fileprivate init?(written value: Value) {
+        guard let test = value["test"]?.string.flatMap(GateRule.Test.init), let method = value["method"]?.string,
+            let rate = value["rate"]?.number
+        else { return nil }
+        let whole = { (name: String) in value[name]?.number.flatMap(Int.init(exactly:)) }
+        self.init(test, method: method, rate: rate)
+        adjusted = value["p_in_family"]?.number
+        family = whole("family")
+        needed = whole("items_needed")
+        power = value["power"]?.number
+        powerInFamily = value["power_in_family"]?.number
+        lacking = whole("lacking") ?? 0
+        new = whole("new") ?? 0
+    }
+}
+
+extension Flips {
+    fileprivate var written: Value {
+        [
+            "lost": .number(Double(lost)), "lost_ids": .array(lostIDs.map(Value.string)),
+            "gained": .number(Double(gained)), "gained_ids": .array(gainedIDs.map(Value.string)),
+        ]
+    }
+
+    fileprivate init?(written value: Value) {
+        guard let lost = value["lost"]?.number.flatMap(Int.init(exactly:)),
+            let gained = value["gained"]?.number.flatMap(Int.init(exactly:))
+        else { return nil }
+        self.init(
+            lost: lost, lostIDs: value["lost_ids"]?.array?.compactMap(\.string) ?? [], gained: gained,
+            gainedIDs: value["gained_ids"]?.array?.compactMap(\.string) ?? [])
     }
 }

@@ -149,6 +149,10 @@ package struct ResultsFile: Equatable, Sendable {
         writer.beginObject()
         writer.key("id")
         writer.string(item.id)
+        if let digest = item.digest {
+            writer.key("digest")
+            writer.string(digest)
+        }
         for (name, number) in once(item.entries.lazy.map { ($0.name, $0.number) }) {
             writer.key(name)
             switch number {

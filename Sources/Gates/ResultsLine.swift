@@ -137,7 +137,7 @@ struct ResultsLine {
 
     private func item(_ node: JSONNode) throws(ResultsFileError) -> Item {
         guard case .object(let members) = node.kind else { throw error("an item is an object") }
-        var id: String?
+        var (id, digest): (String?, String?) = (nil, nil)
         var entries: [Item.Entry] = []
         let reading = MetricReading(file: file, lineOffset: line - 1)
         for member in members {
@@ -146,6 +146,8 @@ struct ResultsLine {
                     throw error("an item has one id, a text or a whole number")
                 }
                 id = text
+            } else if member.key == "digest", digest == nil, let text = ItemsFile.digest(.node(member.value)) {
+                digest = text
             } else {
                 ItemsFile.add(
                     Item.Entry(member.key, reading.number(member.value)), to: &entries, file: file, line: line)
@@ -154,7 +156,7 @@ struct ResultsLine {
         guard let id, !id.isEmpty, id.utf8.count <= Limits.itemIDBytesMax else {
             throw error("an item without an id, or with one longer than \(Limits.itemIDBytesMax) bytes")
         }
-        return Item(id: id, entries: entries)
+        return Item(id: id, digest: digest, entries: entries)
     }
 
     /// `"reported"` (exactly the items of this line, in their order), or the list of ids.

@@ -51,6 +51,42 @@ package struct GateRule: Equatable, Sendable {
         case alias(String)
     }
 
+    /// What a limit against a baseline is asked of.
+    package enum Test: String, CaseIterable, Sendable {
+        /// The estimate alone: no error rate is claimed.
+        case none
+        /// Blocks where harm beyond the limit is shown.
+        case regression
+        /// Passes where harm within the limit is shown.
+        case nonInferiority = "non-inferiority"
+    }
+
+    /// The test's method, where the data leave a choice.
+    package enum Method: String, CaseIterable, Sendable { case mannWhitney = "mann-whitney" }
+
+    /// How a test is to decide; of no meaning for `Test.none`.
+    package struct Testing: Equatable, Sendable {
+        package var test: Test
+        package var method: Method?
+        /// How much beyond its limit `regression` has to find; in the limit's unit, or as a share of the baseline.
+        package var detect: Amount?
+        /// How many items `regression` has to see before it passes; follows from `detect` where it is not given.
+        package var itemsAtLeast: Int?
+        /// The chance that `non-inferiority` passes what it should not.
+        package var falsePassRate: Double
+
+        package init(
+            _ test: Test = .none, method: Method? = nil, detect: Amount? = nil, itemsAtLeast: Int? = nil,
+            falsePassRate: Double = 0.05
+        ) {
+            self.test = test
+            self.method = method
+            self.detect = detect
+            self.itemsAtLeast = itemsAtLeast
+            self.falsePassRate = falsePassRate
+        }
+    }
+
     package var name: String
     /// The job whose cells are read; `nil` when only one job has metrics.
     package var job: String?
@@ -64,7 +100,12 @@ package struct GateRule: Equatable, Sendable {
     package var better: Better?
     /// All must hold; at least one.
     package var limits: [Limit]
+    package var testing: Testing
     package var baseline: BaselineReference?
+    /// What of the provenance may differ from the baseline's: `device_model`, `inputs`, `evaluator`.
+    package var mayDiffer: [String]
+    /// Whether a difference in the environment lock forbids a comparison, too.
+    package var isStrict: Bool
     /// `first: pass-floor`: without a baseline, plain limits on the same metric decide.
     package var passesFirstOnFloor: Bool
     /// `new-cells: floor-only`.
@@ -77,8 +118,9 @@ package struct GateRule: Equatable, Sendable {
     package init(
         name: String, job: String? = nil, metric: String, statistic: Statistic = .value, per: Grouping = .cell,
         over: [String] = [], aggregate: Aggregate = .mean, weightedByCount: Bool = false, better: Better? = nil,
-        limits: [Limit], baseline: BaselineReference? = nil, passesFirstOnFloor: Bool = false,
-        newCellsFloorOnly: Bool = false, required: Bool = true, when: String? = nil,
+        limits: [Limit], testing: Testing = Testing(), baseline: BaselineReference? = nil, mayDiffer: [String] = [],
+        isStrict: Bool = false, passesFirstOnFloor: Bool = false, newCellsFloorOnly: Bool = false,
+        required: Bool = true, when: String? = nil,
         position: SourcePosition = SourcePosition(file: "", line: 0, column: 0)
     ) {
         self.name = name
@@ -91,7 +133,10 @@ package struct GateRule: Equatable, Sendable {
         self.weightedByCount = weightedByCount
         self.better = better
         self.limits = limits
+        self.testing = testing
         self.baseline = baseline
+        self.mayDiffer = mayDiffer
+        self.isStrict = isStrict
         self.passesFirstOnFloor = passesFirstOnFloor
         self.newCellsFloorOnly = newCellsFloorOnly
         self.required = required

@@ -81,11 +81,14 @@ package struct Item: Equatable, Sendable {
     }
 
     package var id: String
+    /// The digest of its content, where the program gives one: an id that stands for something else is another item.
+    package var digest: String?
     /// In the order they were written.
     package var entries: [Entry]
 
-    package init(id: String, entries: [Entry]) {
+    package init(id: String, digest: String? = nil, entries: [Entry]) {
         self.id = id
+        self.digest = digest
         self.entries = entries
     }
 }

@@ -7,15 +7,19 @@ package struct Plan: Equatable, Sendable {
     package var gates: [GateRule]
     /// The share of harmless changes that the whole run may block (gates.md), in (0, 1).
     package var falseBlockRate: Double
+    /// Waivers of gates and quarantined cells.
+    package var waivers: [Waiver]
 
     package init(
-        name: String, file: String, jobs: [PlannedJob], gates: [GateRule] = [], falseBlockRate: Double = 0.05
+        name: String, file: String, jobs: [PlannedJob], gates: [GateRule] = [], falseBlockRate: Double = 0.05,
+        waivers: [Waiver] = []
     ) {
         self.name = name
         self.file = file
         self.jobs = jobs
         self.gates = gates
         self.falseBlockRate = falseBlockRate
+        self.waivers = waivers
     }
 
     /// The cell at a position; `nil` where the plan has none, or none yet.

@@ -1,0 +1,147 @@
+import Model
+
+extension Judge {
+    /// Decides what was tested: p of all comparisons together, then each group.
+    ///
+    /// The family of `regression` is every group that the plan has of a required gate, whatever came of it: what was not
+    /// measured, or does not apply, counts as a comparison that found nothing.
+    mutating func settle(_ gates: [GateJudgement], _ rules: [GateRule]) -> [GateJudgement] {
+        guard !openTests.isEmpty else { return gates }
+        var noises: [String: [Noise]] = [:]
+        for open in openTests { noises[open.gate, default: []].append(open.noise) }
+        let pooled = noises.mapValues(Noise.pooled)
+        let byName = Dictionary(rules.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        for isRequired in [true, false] {
+            let members = openTests.indices.filter { index in
+                let rule = byName[openTests[index].gate]
+                return rule?.testing.test == .regression && rule?.required == isRequired
+            }
+            let family = max(members.count, familySize(rules, required: isRequired))
+            let p = members.map { openTests[$0].result.beyond }
+            let adjusted = isRequired ? Family.holm(p, of: family) : Family.benjaminiHochberg(p, of: family)
+            for (place, index) in members.enumerated() {
+                openTests[index].evidence.adjusted = adjusted[place]
+                openTests[index].evidence.family = family
+            }
+        }
+        var groups = Dictionary(gates.map { ($0.name, $0.groups) }, uniquingKeysWith: { first, _ in first })
+        for open in openTests {
+            guard let rule = byName[open.gate], let pool = pooled[open.gate], groups[open.gate] != nil else { continue }
+            var noise = pool.variance
+            if case .flips = open.noise { noise = pool.flips }
+            groups[open.gate]?[open.group].settle(open, rule.testing, noise: noise ?? open.noise)
+        }
+        return gates.map { gate in
+            GateJudgement(
+                name: gate.name, isRequired: gate.isRequired, isApplicable: gate.isApplicable, question: gate.question,
+                groups: groups[gate.name] ?? gate.groups)
+        }
+    }
+
+    /// How many comparisons the plan has.
+    private func familySize(_ rules: [GateRule], required: Bool) -> Int {
+        rules.reduce(0) { sum, rule in
+            guard rule.required == required, rule.testing.test == .regression else { return sum }
+            guard case .taken(let job) = candidate.job(of: rule),
+                case .taken(let groups) = candidate.groups(of: rule, job: job)
+            else { return sum + 1 }
+            return sum + groups.count
+        }
+    }
+}
+
+extension GroupJudgement {
+    /// Says what the test came to; what else was asked of the group may be worse.
+    fileprivate mutating func settle(_ open: OpenTest, _ testing: GateRule.Testing, noise: Noise) {
+        var evidence = open.evidence
+        let answer: (verdict: Verdict, reason: String)
+        switch testing.test {
+        case .regression:
+            let needed = testing.itemsAtLeast ?? open.itemsNeeded(noise)
+            evidence.needed = needed
+            evidence.power = open.power(noise, rate: evidence.rate)
+            evidence.powerInFamily = open.power(noise, rate: evidence.rate / Double(max(1, evidence.family ?? 1)))
+            answer = open.regression(evidence, testing)
+        case .nonInferiority:
+            evidence.needed = open.itemsNeededIfNothingChanged
+            answer = open.nonInferiority(evidence)
+        case .none: answer = (.incomplete, "a test was not asked for")
+        }
+        test = evidence
+        probability = testing.test == .regression ? open.result.beyond : open.result.within
+        interval = open.harm.interval(open.result)
+        value = open.candidate
+        baseline = open.baseline
+        effect = open.effect
+        count = open.count
+        flips = open.flips
+        guard answer.verdict >= open.floor.verdict else {
+            (verdict, reason) = open.floor
+            return
+        }
+        verdict = answer.verdict
+        reason =
+            open.floor.verdict == .pass && verdict == .pass && !open.floor.reason.isEmpty
+            ? "\(open.floor.reason); \(answer.reason)" : answer.reason
+    }
+}
+
+extension OpenTest {
+    private static let powerWanted = 0.8
+
+    fileprivate func itemsNeeded(_ noise: Noise) -> Int? {
+        guard let detect = harm.detect else { return nil }
+        return noise.needed(
+            limit: harm.linear.most, more: detect, power: Self.powerWanted, rate: evidence.rate)
+    }
+
+    fileprivate func power(_ noise: Noise, rate: Double) -> Double? {
+        guard let detect = harm.detect else { return nil }
+        return noise.power(of: count, limit: harm.linear.most, more: detect, rate: rate)
+    }
+
+    /// `nil` where no number of items shows it.
+    fileprivate var itemsNeededIfNothingChanged: Int? {
+        Noise.variance(variance, weight: 1).needed(
+            limit: 0, more: harm.room, power: Self.powerWanted, rate: evidence.rate)
+    }
+
+    fileprivate func regression(_ evidence: TestEvidence, _ testing: GateRule.Testing) -> (Verdict, String) {
+        let p = Figure.text(result.beyond, digits: 3)
+        let family = evidence.family ?? 1
+        let adjusted = evidence.adjusted ?? 1
+        let together = family > 1 ? ", \(Figure.text(adjusted, digits: 3)) in a family of \(family)" : ""
+        let shown = "\(evidence.method): p \(p)\(together)"
+        if adjusted < evidence.rate {
+            return (.fail, "\(told): a regression (\(shown), rate \(Figure.text(evidence.rate)))")
+        }
+        guard let needed = evidence.needed else {
+            return (.inconclusive, "\(told): how many items would decide is not known (\(shown))")
+        }
+        guard count >= needed else {
+            return (.inconclusive, "\(told): too few items, n = \(count); \(needed) would decide (\(shown))")
+        }
+        var reason = "\(told): no regression found (\(shown))"
+        if let found = harm.found(testing.detect), let power = evidence.power {
+            reason += "; n = \(count) finds \(found) with \(Figure.share(power))"
+            if family > 1, let inFamily = evidence.powerInFamily {
+                reason += ", within the family with \(Figure.share(inFamily))"
+            }
+        }
+        return (.pass, reason)
+    }
+
+    fileprivate func nonInferiority(_ evidence: TestEvidence) -> (Verdict, String) {
+        let shown = "\(evidence.method): p \(Figure.text(result.within, digits: 3))"
+        if result.within < evidence.rate {
+            return (.pass, "\(told): within the limit (\(shown), rate \(Figure.text(evidence.rate)))")
+        }
+        if result.beyond < evidence.rate {
+            return (.fail, "\(told): the whole interval is beyond the limit (\(shown))")
+        }
+        let needed =
+            evidence.needed.map { "\($0) items would show it with 80 %, were nothing changed" }
+            ?? "no number of items shows it while nothing changes"
+        return (.inconclusive, "\(told): not shown with n = \(count) (\(shown)); \(needed)")
+    }
+}
