@@ -40,7 +40,9 @@ struct RunLibrary: Sendable {
         let baselines = try reader.baselines(of: snapshot.plan, object: object)
         let ancestors = run.plan.jobs.indices.compactMap(run.needed)
         let conditions = try run.workflow.gateConditions(run.planRequest, ancestors: ancestors)
-        return Gates.judge(snapshot.plan.gates, results: results, baselines: baselines, conditions: conditions)
+        return Gates.judge(
+            snapshot.plan.gates, results: results, baselines: baselines, conditions: conditions,
+            terms: JudgingTerms(snapshot.plan))
     }
 
     /// An object's bytes; `nil` when the store has lost them, which the results then say.

@@ -30,6 +30,8 @@ package struct JudgingTerms: Equatable, Sendable {
         self.falseBlockRate = falseBlockRate
         self.waivers = waivers
     }
+
+    package init(_ plan: Plan) { self.init(falseBlockRate: plan.falseBlockRate, waivers: plan.waivers) }
 }
 
 /// Judges a run: the implicit gate `jobs`, then each rule.

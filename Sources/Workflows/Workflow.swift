@@ -15,6 +15,8 @@ package struct Workflow: Sendable {
     package var call: Call?
     package var gates: [GateRule] = []
     package var falseBlockRate = 0.05
+    /// Waivers of gates, and quarantined cells.
+    package var waivers: [Waiver] = []
 
     /// The manifests that the jobs' `inputs` name: files of the code tree.
     package var manifests: Set<String> { Set(jobs.flatMap { $0.inputs.map(\.manifest) }) }

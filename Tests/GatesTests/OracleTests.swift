@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test func `says the same about random plans and results`() throws {
-        let seeds = Array(seeds(250, deep: 10_000))
+        let seeds = Array(seeds(220, deep: 10_000))
         let trials = seeds.map { RandomTrial(seed: $0) }
         let opinions = try Self.opinions(trials.map(\.line))
         #expect(opinions.count == trials.count)
@@ -98,7 +98,7 @@ import Testing
     }
 
     @Test func `says the same about runs without tests`() throws {
-        let seeds = Array(seeds(100, deep: 5000))
+        let seeds = Array(seeds(80, deep: 5000))
         let runs = seeds.map { seed -> RandomRun in
             var whole = RandomRun(seed: seed, passing: seed % 3 == 0)
             var random = SplitMix64(seed: seed ^ 0x0AC1)

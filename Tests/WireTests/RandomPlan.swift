@@ -10,7 +10,21 @@ struct RandomPlan {
         let jobs = number(0...4)
         return Plan(
             name: text(), file: "eval.yml", jobs: (0..<jobs).map { job($0, of: jobs) }, gates: several { $0.gate() },
-            falseBlockRate: share())
+            falseBlockRate: share(), waivers: several { $0.waiver() })
+    }
+
+    mutating func waiver() -> Waiver {
+        Waiver(
+            chance() ? .gate(text()) : .cells(job: text()), place: chance() ? [] : [Value.Member("a", .string(text()))],
+            reason: text(), author: text(), lastDay: "2026-1\(number(0...2))-0\(number(1...9))",
+            position: SourcePosition(file: "eval.yml", line: number(0...9999), column: number(0...200)))
+    }
+
+    mutating func testing() -> GateRule.Testing {
+        GateRule.Testing(
+            [.none, .regression, .nonInferiority][number(0...2)], method: chance() ? nil : .mannWhitney,
+            detect: [nil, .absolute(real()), .percent(real())][number(0...2)],
+            itemsAtLeast: maybe { $0.number(0...100_000) }, falsePassRate: 0.01 + share() / 2)
     }
 
     mutating func job(_ index: Int, of count: Int) -> PlannedJob {
@@ -46,9 +60,10 @@ struct RandomPlan {
             statistic: chance() ? .value : .quantile(share()),
             per: [.cell, .run, .axes(several { $0.text() })][number(0...2)], over: several { $0.text() },
             aggregate: [.mean, .worst, .quantile(share())][number(0...2)], weightedByCount: chance(),
-            better: [nil, .higher, .lower][number(0...2)], limits: several { $0.limit() },
+            better: [nil, .higher, .lower][number(0...2)], limits: several { $0.limit() }, testing: testing(),
             baseline: [nil, .run(RunID(UInt64(number(1...99)))), .branch(text()), .alias(text())][number(0...3)],
-            passesFirstOnFloor: chance(), newCellsFloorOnly: chance(), required: chance(), when: maybe { $0.text() },
+            mayDiffer: several { $0.text() }, isStrict: chance(), passesFirstOnFloor: chance(),
+            newCellsFloorOnly: chance(), required: chance(), when: maybe { $0.text() },
             position: SourcePosition(
                 file: chance() ? "eval.yml" : "gates.yml", line: number(0...9999), column: number(0...200)))
     }

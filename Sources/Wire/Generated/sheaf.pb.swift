@@ -2825,6 +2825,7 @@ extension Proto {
         package var jobs: [Proto.PlannedJob] = []
         package var gates: [Proto.GateRule] = []
         package var falseBlockRate: Double = 0
+        package var waivers: [Proto.Waiver] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -2837,6 +2838,7 @@ extension Proto {
                 case 26: try reader.append(ProtoNested<Proto.PlannedJob>.self, to: &jobs)
                 case 34: try reader.append(ProtoNested<Proto.GateRule>.self, to: &gates)
                 case 41: falseBlockRate = try reader.value(ProtoDouble.self)
+                case 50: try reader.append(ProtoNested<Proto.Waiver>.self, to: &waivers)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2848,6 +2850,65 @@ extension Proto {
             writer.repeated(ProtoNested<Proto.PlannedJob>.self, 3, jobs)
             writer.repeated(ProtoNested<Proto.GateRule>.self, 4, gates)
             writer.field(ProtoDouble.self, 5, falseBlockRate)
+            writer.repeated(ProtoNested<Proto.Waiver>.self, 6, waivers)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// A person's word that something known does not hold a run up, until a day.
+    package struct Waiver: ProtoMessage {
+        package static let protoName = "sheaf.v1.Waiver"
+
+        package enum Subject: Sendable, Equatable {
+            /// A gate's groups.
+            case gate(String)
+            /// Quarantine: cells of this job.
+            case job(String)
+        }
+
+        package var subject: Subject?
+        /// Axis values as JSON; all groups or cells where it is empty.
+        package var valuesJson: String = ""
+        package var reason: String = ""
+        package var author: String = ""
+        /// `2026-12-31`, in UTC.
+        package var lastDay: String = ""
+        package var file: String = ""
+        package var line: UInt32 = 0
+        package var column: UInt32 = 0
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: subject = .gate(try reader.value(ProtoString.self))
+                case 18: subject = .job(try reader.value(ProtoString.self))
+                case 26: valuesJson = try reader.value(ProtoString.self)
+                case 34: reason = try reader.value(ProtoString.self)
+                case 42: author = try reader.value(ProtoString.self)
+                case 50: lastDay = try reader.value(ProtoString.self)
+                case 58: file = try reader.value(ProtoString.self)
+                case 64: line = try reader.value(ProtoUInt32.self)
+                case 72: column = try reader.value(ProtoUInt32.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            if case .gate(let value) = subject { writer.always(ProtoString.self, 1, value) }
+            if case .job(let value) = subject { writer.always(ProtoString.self, 2, value) }
+            writer.field(ProtoString.self, 3, valuesJson)
+            writer.field(ProtoString.self, 4, reason)
+            writer.field(ProtoString.self, 5, author)
+            writer.field(ProtoString.self, 6, lastDay)
+            writer.field(ProtoString.self, 7, file)
+            writer.field(ProtoUInt32.self, 8, line)
+            writer.field(ProtoUInt32.self, 9, column)
             writer.unknown(unknown)
         }
     }
@@ -3236,6 +3297,16 @@ extension Proto {
         package var column: UInt32 = 0
         /// The file of this line and column: the plan's, or the one given by `--with`.
         package var file: String = ""
+        /// Empty, `regression` or `non-inferiority`; what follows has no meaning for the first.
+        package var test: String = ""
+        /// Empty or `mann-whitney`.
+        package var method: String = ""
+        package var detect: Double?
+        package var detectPercent: Bool = false
+        package var itemsAtLeast: UInt64?
+        package var falsePassRate: Double = 0
+        package var mayDiffer: [String] = []
+        package var strict: Bool = false
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3263,6 +3334,14 @@ extension Proto {
                 case 144: line = try reader.value(ProtoUInt32.self)
                 case 152: column = try reader.value(ProtoUInt32.self)
                 case 162: file = try reader.value(ProtoString.self)
+                case 170: test = try reader.value(ProtoString.self)
+                case 178: method = try reader.value(ProtoString.self)
+                case 185: detect = try reader.value(ProtoDouble.self)
+                case 192: detectPercent = try reader.value(ProtoBool.self)
+                case 200: itemsAtLeast = try reader.value(ProtoUInt64.self)
+                case 209: falsePassRate = try reader.value(ProtoDouble.self)
+                case 218: try reader.append(ProtoString.self, to: &mayDiffer)
+                case 224: strict = try reader.value(ProtoBool.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3289,6 +3368,14 @@ extension Proto {
             writer.field(ProtoUInt32.self, 18, line)
             writer.field(ProtoUInt32.self, 19, column)
             writer.field(ProtoString.self, 20, file)
+            writer.field(ProtoString.self, 21, test)
+            writer.field(ProtoString.self, 22, method)
+            writer.field(ProtoDouble.self, 23, detect)
+            writer.field(ProtoBool.self, 24, detectPercent)
+            writer.field(ProtoUInt64.self, 25, itemsAtLeast)
+            writer.field(ProtoDouble.self, 26, falsePassRate)
+            writer.repeated(ProtoString.self, 27, mayDiffer)
+            writer.field(ProtoBool.self, 28, strict)
             writer.unknown(unknown)
         }
     }

@@ -1,3 +1,4 @@
+import JSON
 package import Model
 
 // The rules of gates, whose words on the wire are those of workflows.
@@ -35,6 +36,18 @@ extension Proto.GateRule {
         line = UInt32(held: rule.position.line)
         column = UInt32(held: rule.position.column)
         file = rule.position.file
+        mayDiffer = rule.mayDiffer
+        strict = rule.isStrict
+        guard rule.testing != Model.GateRule.Testing() else { return }
+        test = rule.testing.test.rawValue
+        method = rule.testing.method?.rawValue ?? ""
+        switch rule.testing.detect {
+        case .absolute(let amount): detect = amount
+        case .percent(let amount): (detect, detectPercent) = (amount, true)
+        case nil: break
+        }
+        itemsAtLeast = rule.testing.itemsAtLeast.map { UInt64(max(0, $0)) }
+        falsePassRate = rule.testing.falsePassRate
     }
 
     package func meaning() throws(MeaningError) -> Model.GateRule {
@@ -46,12 +59,31 @@ extension Proto.GateRule {
             per: try grouping(), over: over, aggregate: try aggregation(), weightedByCount: weightedByCount,
             better: better.isEmpty ? nil : try word("better", better, as: Model.GateRule.Better.self),
             limits: try list("limits", limits) { limit throws(MeaningError) in try limit.meaning() },
+            testing: try testing(),
             baseline: try baseline.map { reference throws(MeaningError) in
                 try field("baseline") { () throws(MeaningError) in try reference.meaning() }
             },
-            passesFirstOnFloor: passesFirstOnFloor, newCellsFloorOnly: newCellsFloorOnly, required: required,
+            mayDiffer: mayDiffer, isStrict: strict, passesFirstOnFloor: passesFirstOnFloor,
+            newCellsFloorOnly: newCellsFloorOnly, required: required,
             when: when,
             position: SourcePosition(file: file, line: Int(line), column: Int(column)))
+    }
+
+    /// A rate or an amount that is no number would pass everything or nothing: it is refused.
+    private func testing() throws(MeaningError) -> Model.GateRule.Testing {
+        guard !test.isEmpty else { return Model.GateRule.Testing() }
+        var testing = Model.GateRule.Testing(try word("test", test, as: Model.GateRule.Test.self))
+        if !method.isEmpty { testing.method = try word("method", method, as: Model.GateRule.Method.self) }
+        if let detect {
+            guard detect.isFinite else { throw MeaningError("detect", "is \(detect)") }
+            testing.detect = detectPercent ? .percent(detect) : .absolute(detect)
+        }
+        testing.itemsAtLeast = itemsAtLeast.map { Int(clamping: $0) }
+        guard falsePassRate > 0, falsePassRate < 1 else {
+            throw MeaningError("false_pass_rate", "is \(falsePassRate), not between 0 and 1")
+        }
+        testing.falsePassRate = falsePassRate
+        return testing
     }
 
     private func grouping() throws(MeaningError) -> Model.GateRule.Grouping {
@@ -143,5 +175,40 @@ extension Proto.BaselineReference {
         case .alias(let alias): .alias(alias)
         case nil: throw MeaningError("kind", "is missing: it is one of run, branch and alias")
         }
+    }
+}
+
+extension Proto.Waiver {
+    package init(_ waiver: Model.Waiver) {
+        self.init()
+        subject =
+            switch waiver.subject {
+            case .gate(let gate): .gate(gate)
+            case .cells(let job): .job(job)
+            }
+        valuesJson = JSONWriter.text(.object(waiver.place))
+        reason = waiver.reason
+        author = waiver.author
+        lastDay = waiver.lastDay
+        file = waiver.position.file
+        line = UInt32(held: waiver.position.line)
+        column = UInt32(held: waiver.position.column)
+    }
+
+    package func meaning() throws(MeaningError) -> Model.Waiver {
+        let subject: Model.Waiver.Subject
+        switch self.subject {
+        case .gate(let gate): subject = .gate(gate)
+        case .job(let job): subject = .cells(job: job)
+        case nil: throw MeaningError("subject", "is missing: it is a gate or a job")
+        }
+        guard Model.Waiver.isDay(lastDay) else { throw MeaningError("last_day", "is no day: '\(lastDay)'") }
+        // A place that cannot be read would cover everything: it is refused.
+        guard let place = (try? JSONParser.parse(Array(valuesJson.utf8)))?.value.members else {
+            throw MeaningError("values_json", "is no object")
+        }
+        return Model.Waiver(
+            subject, place: place, reason: reason, author: author, lastDay: lastDay,
+            position: SourcePosition(file: file, line: Int(line), column: Int(column)))
     }
 }

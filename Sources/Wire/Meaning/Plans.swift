@@ -13,6 +13,7 @@ extension Proto.Plan {
         jobs = plan.jobs.map { Proto.PlannedJob($0) }
         gates = plan.gates.map { Proto.GateRule($0) }
         falseBlockRate = plan.falseBlockRate
+        waivers = plan.waivers.map { Proto.Waiver($0) }
     }
 
     package func meaning() throws(MeaningError) -> Model.Plan {
@@ -21,7 +22,8 @@ extension Proto.Plan {
             name: name, file: file,
             jobs: try list("jobs", jobs) { job throws(MeaningError) in try job.meaning(among: count) },
             gates: try list("gates", gates) { gate throws(MeaningError) in try gate.meaning() },
-            falseBlockRate: falseBlockRate)
+            falseBlockRate: falseBlockRate,
+            waivers: try list("waivers", waivers) { waiver throws(MeaningError) in try waiver.meaning() })
     }
 }
 

@@ -79,7 +79,8 @@ extension Workflow {
                 Diagnostic(at: top, "the run has \(shards) shards; the limit is \(Limits.shardsPerRunMax)")
             ])
         }
-        let plan = Plan(name: name, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate)
+        let plan = Plan(
+            name: name, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate, waivers: waivers)
         return (plan, mistakes)
     }
 

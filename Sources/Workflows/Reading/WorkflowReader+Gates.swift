@@ -6,9 +6,8 @@ extension WorkflowReader {
         Key("metric"), Key("job"), Key("statistic"), Key("per"), Key("over"), Key("aggregate"), Key("weight"),
         Key("better"), Key("at-least"), Key("at-most"), Key("between"), Key("drop-at-most"), Key("rise-at-most"),
         Key("ratio-at-most"), Key("baseline"), Key("first"), Key("new-cells"), Key("required"), Key("when"),
-        Key("test"), Key("detect", .unsupported), Key("n-at-least", .unsupported),
-        Key("false-pass-rate", .unsupported), Key("stop", .unsupported), Key("evaluator", .unsupported),
-        Key("may-differ", .unsupported), Key("strict", .unsupported),
+        Key("test"), Key("method"), Key("detect"), Key("n-at-least"), Key("false-pass-rate"),
+        Key("stop", .unsupported), Key("evaluator", .unsupported), Key("may-differ"), Key("strict"),
     ]
 
     mutating func gates(_ node: YAMLNode, jobs: [JobSource]) -> [GateRule] {
@@ -65,9 +64,7 @@ extension WorkflowReader {
             rule.required = required.value.boolean ?? true
         }
         if let when = parts["when"] { rule.when = condition(when, in: Scopes.jobCondition) }
-        if let test = parts["test"], test.scalar?.text != "none" {
-            unsupported(test, "gates with a test", help: "remove 'test': the limit then holds for the estimate")
-        }
+        testing(parts, of: &rule, at: place)
         return rule
     }
 
@@ -87,6 +84,17 @@ extension WorkflowReader {
         }
         if let node = parts["drop-at-most"], rule.better == .lower {
             error(node, "'drop-at-most' on a metric of which less is better", help: "use rise-at-most or ratio-at-most")
+        }
+        if let node = parts["may-differ"] {
+            let known = ["device_model", "inputs", "evaluator"]
+            rule.mayDiffer = (node.items ?? []).compactMap { text($0, "a name of 'may-differ'") }
+            if node.items == nil || !rule.mayDiffer.allSatisfy(known.contains) {
+                error(node, "'may-differ' is a list of \(known.joined(separator: ", "))")
+            }
+        }
+        if let node = parts["strict"] {
+            if node.value.boolean == nil { error(node, "'strict' must be true or false") }
+            rule.isStrict = node.value.boolean ?? false
         }
         if let node = parts["first"] {
             rule.passesFirstOnFloor = node.scalar?.text == "pass-floor"
@@ -150,7 +158,7 @@ extension WorkflowReader {
         return number
     }
 
-    private mutating func amount(_ node: YAMLNode, _ what: String) -> GateRule.Amount? {
+    mutating func amount(_ node: YAMLNode, _ what: String) -> GateRule.Amount? {
         if let text = node.scalar?.text, text.hasSuffix("%") {
             if let percent = CoreSchema.number(String(text.dropLast())), percent.isFinite { return .percent(percent) }
             error(node, "\(what): '\(text)' is no percentage", help: "write 3%")

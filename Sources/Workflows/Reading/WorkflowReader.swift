@@ -48,6 +48,7 @@ struct WorkflowReader {
             workflow.gates = gates(node, jobs: workflow.jobs)
             adviseOnMetrics(of: workflow)
         }
+        waivers(entries, into: &workflow)
         return workflow
     }
 
@@ -55,8 +56,16 @@ struct WorkflowReader {
         Key("name"), Key("description"), Key("run-name"), Key("on"), Key("env"), Key("defaults"), Key("permissions"),
         Key("jobs"),
         Key("concurrency", .unsupported, help: "runs of one group are not held back or cancelled here: remove it"),
-        Key("sheaf"), Key("false-block-rate", .sheaf), Key("gates", .sheaf),
+        Key("sheaf"), Key("false-block-rate", .sheaf), Key("gates", .sheaf), Key("waivers", .sheaf),
+        Key("quarantine", .sheaf),
     ]
+
+    private mutating func waivers(_ entries: [String: YAMLNode], into workflow: inout Workflow) {
+        if let node = entries["waivers"] {
+            workflow.waivers += waivers(node, gates: workflow.gates, jobs: workflow.jobs)
+        }
+        if let node = entries["quarantine"] { workflow.waivers += waivers(node, gates: nil, jobs: workflow.jobs) }
+    }
 
     /// What jobs hand to others, as far as the text tells: needed before the jobs themselves are read.
     private static func outline(of jobs: YAMLNode?) -> ValueType {
@@ -83,8 +92,8 @@ struct WorkflowReader {
     }
 
     mutating func gates(alone node: YAMLNode, into workflow: inout Workflow) {
-        guard let entries = mapping(node, "a file of gates", [Key("gates"), Key("false-block-rate"), Key("sheaf")])
-        else { return }
+        let keys = [Key("gates"), Key("false-block-rate"), Key("waivers"), Key("quarantine"), Key("sheaf")]
+        guard let entries = mapping(node, "a file of gates", keys) else { return }
         if let rate = entries["false-block-rate"] { falseBlockRate(rate, into: &workflow) }
         guard let rules = entries["gates"] else {
             error(node, "the file has no 'gates'")
@@ -92,6 +101,7 @@ struct WorkflowReader {
         }
         workflow.gates += gates(rules, jobs: workflow.jobs)
         adviseOnMetrics(of: workflow)
+        waivers(entries, into: &workflow)
     }
 
     // MARK: keys

@@ -35,7 +35,7 @@ extension Commands {
             }
             let judgement = Gates.judge(
                 plan.gates, results: read.results, baselines: read.hasHeader ? baselines : absent(baselines),
-                conditions: conditions)
+                conditions: conditions, terms: JudgingTerms(plan))
             if format == "json" {
                 Terminal.write(judgement.json)
             } else {

@@ -322,12 +322,13 @@ def student_above(t, freedom):
     # With t = √ν·tan(a), P(T > t) is proportional to the integral of cos^(ν−1) from a to π/2.
     start = math.atan(t / math.sqrt(freedom))
     log_scale = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - 0.5 * math.log(math.pi)
-    steps = 4000
+    steps = 1000
     width = (math.pi / 2 - start) / steps
     total = 0.0
     for step in range(steps + 1):
         cosine = math.cos(start + step * width) if step < steps else 0.0
-        term = math.exp(log_scale + (freedom - 1) * math.log(cosine)) if cosine > 0 else float(freedom == 1) * math.exp(log_scale)
+        log_term = (freedom - 1) * math.log(cosine) if cosine > 1e-300 else 0.0 if freedom == 1 else -math.inf
+        term = math.exp(log_scale + log_term)
         total += term * (1 if step in (0, steps) else 4 if step % 2 else 2)
     return total * width / 3
 
