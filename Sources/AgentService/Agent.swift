@@ -69,6 +69,12 @@ package actor Agent {
         let place = Digest(hashing: Array(settings.spoolFolder.utf8)).hex.prefix(8)
         let cgroups = Cgroups(name: "sheaf-\(settings.name)-\(place)")
         remarks += cgroups.remarks
+        // What the owner keeps back stays back, whatever attempts name that no limit of their own holds.
+        if let memory = settings.memory { cgroups.limitAll(memory: memory) }
+        for folder in settings.shownFolders where !Files.isFolder(folder) {
+            throw AgentError.configuration(
+                "there is no folder \(folder) to show to attempts", help: "--show names folders of this machine")
+        }
         let killed = Enclosure.clear(cgroups)
         if killed > 0 { remarks.append("\(killed) processes of an earlier life of this agent were ended") }
         let pool = AccountPool(settings.accounts)

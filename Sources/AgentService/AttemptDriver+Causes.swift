@@ -21,7 +21,9 @@ extension AttemptDriver {
         guard exit.how != .code(0) else { return nil }
         let oomKills = oomKilledBefore.flatMap { before in place?.enclosure.oomKills.map { $0 - before } }
         if let oomKills, oomKills > 0 {
-            let limit = place?.enclosure.memoryLimit.map { "the attempt's limit of \($0)" } ?? "the machine's limit"
+            let limit =
+                place?.enclosure.memoryLimit.map { "the attempt's limit of \($0)" }
+                ?? "the limit of the agent or the machine"
             let peak = place?.enclosure.peakMemory.map { "; the peak was \($0)" } ?? ""
             return Cause(
                 .oom, evidence: "\(subject): the kernel killed \(oomKills) of its processes at \(limit)\(peak)")

@@ -71,6 +71,15 @@ package struct Cgroups: Sendable {
         }
     }
 
+    /// Limits the memory of all attempts together.
+    func limitAll(memory: ByteCount) {
+        if let folder = split["memory"] {
+            Self.set(String(memory.bytes), in: folder + "/memory.limit_in_bytes")
+        } else if let unified, unifiedControllers.contains("memory") {
+            Self.set(String(memory.bytes), in: unified + "/memory.max")
+        }
+    }
+
     package var isUsable: Bool { unified != nil || !split.isEmpty }
     package var limitsProcesses: Bool { split["pids"] != nil || unifiedControllers.contains("pids") }
     package var limitsMemory: Bool { split["memory"] != nil || unifiedControllers.contains("memory") }

@@ -50,7 +50,8 @@ struct PrivateViews: Equatable, Sendable {
     /// - Parameter folder: the attempt's; without one, its temporary folders are in memory.
     func mounts(for folder: AttemptFolder?) -> [Chamber.Mount] {
         var covers: [String: Chamber.Mount] = [:]
-        let kept = shown + (folder.map { [$0.path] } ?? [])
+        // What has gone since the agent started (an interpreter that was removed) is not shown, and stops nothing else.
+        let kept = (shown + (folder.map { [$0.path] } ?? [])).filter(Files.exists)
         for path in kept {
             guard let closed = Self.closedFolder(above: path, to: account) else { continue }
             covers[closed] = .temporary(target: closed, options: "mode=0755,size=1m")

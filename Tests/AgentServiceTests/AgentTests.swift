@@ -380,6 +380,17 @@ private final class LogBook: Sendable {
         #expect(report.cause == "passed")
     }
 
+    @Test func `a folder to show that is not there is told before anything begins`() async throws {
+        let foreman = try await Foreman()
+        var settings = AgentSettings(
+            address: foreman.farm.server.addresses[0], identity: foreman.farm.agent, workFolder: folder.path + "/work",
+            spoolFolder: spool, accounts: .own)
+        settings.shownFolders = [folder.path + "/nowhere"]
+        await #expect { _ = try await Agent.make(settings, tell: { _ in }) } throws: { error in
+            "\(error)".contains("there is no folder \(folder.path)/nowhere")
+        }
+    }
+
     @Test func `a refusal ends the agent and tells why`() async throws {
         var settings = Foreman.Settings()
         settings.admit = { peer in peer.principal.role == .agent ? LinkStatus(.denied, "node7 was revoked") : nil }

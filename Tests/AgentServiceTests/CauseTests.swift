@@ -65,6 +65,20 @@ import Wire
         #expect(ended.report.evidence.contains("failed while 0 B were free on the agent's disk, and it said:"))
     }
 
+    @Test(.enabled(if: Workshop.cgroups.limitsMemory && Files.exists("/usr/bin/python3")))
+    func `is memory, too, when all attempts together have no more`() async throws {
+        let cgroups = Cgroups(name: "sheaf-tests-\(getpid())-all")
+        defer { for folder in cgroups.folders { Enclosure.removeGroup(folder) } }
+        cgroups.limitAll(memory: .mebibytes(32))
+        let workshop = try await Workshop(cgroups: cgroups)
+        let ended = try await workshop.attempt([run("exec /usr/bin/python3 -c 'x = bytearray(200 << 20)'")])
+        #expect(ended.report.cause == "oom", "\(ended.report.evidence)")
+        #expect(
+            ended.report.evidence.contains(
+                "killed 1 of its processes at the limit of the agent or the machine; the peak"),
+            "\(ended.report.evidence)")
+    }
+
     @Test func `comes with what each step used`() async throws {
         for cgroups in [Workshop.cgroups, Cgroups.none] {
             let workshop = try await Workshop(cgroups: cgroups)

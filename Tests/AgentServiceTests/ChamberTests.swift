@@ -144,19 +144,20 @@ struct `An attempt's own world` {
 @Suite struct `What is mounted for an attempt` {
     private let account = Account(user: 61_184, group: 61_184, name: "sheaf-0")
 
-    @Test func `covers once, and shows what is needed below a cover`() throws {
+    @Test func `covers once, and shows what is needed below a cover, as far as it is there`() async throws {
+        let workshop = try await Workshop()
+        let (path, name) = (workshop.path, workshop.path.lastPathPart)
         let views = PrivateViews(
-            attempts: "/tmp/agent/work/attempts", hidden: ["/tmp/agent/home"],
-            shown: ["/tmp/agent/work/environments", "/usr/share"], account: account)
+            attempts: path + "/attempts", hidden: [path + "/spool"],
+            shown: [path + "/environments", "/usr/share", path + "/uninstalled"], account: account)
         let mounts = views.mounts(for: nil)
         #expect(
             mounts.filter { if case .temporary = $0 { true } else { false } }.map(\.target)
                 == ["/dev/shm", "/tmp", "/var/tmp"].filter(Files.isFolder))
         #expect(
-            mounts.suffix(4) == [
-                .folder(target: "/tmp/agent"), .folder(target: "/tmp/agent/work"),
-                .folder(target: "/tmp/agent/work/environments"),
-                .bind(source: nil, target: "/tmp/agent/work/environments"),
+            mounts.suffix(3) == [
+                .folder(target: "/tmp/" + name), .folder(target: path + "/environments"),
+                .bind(source: nil, target: path + "/environments"),
             ])
     }
 

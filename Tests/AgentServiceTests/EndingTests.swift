@@ -60,7 +60,7 @@ import Wire
     @Test func `a silent job ends as idle, with its last line as evidence`() async throws {
         let workshop = try await Workshop()
         let ended = try await workshop.attempt([run("echo epoch 3"), run("exec sleep 1000")]) {
-            $0.idleTimeout = .seconds(6)
+            $0.idleTimeout = .seconds(12)
         }
         #expect(ended.report.cause == "idle")
         #expect(ended.report.evidence.hasSuffix("the last line was: epoch 3"), "\(ended.report.evidence)")

@@ -14,7 +14,7 @@ extension Commands {
               sheaf agent --token-file gpu-3.token --home /var/lib/sheaf-agent/identity --work /var/lib/sheaf-agent/work
             """,
         options: [
-            .value("token-file", "FILE", "for the first start; ignored once there is an identity"),
+            .value("token-file", "FILE", "for the first start, and for one after the certificate has ended"),
             .value("home", "FOLDER", "the agent's identity; .sheaf/agent by default"),
             .value("work", "FOLDER", "attempts and environments; HOME-work by default"),
             .value("cpus", "N", "offer at most so many cores"),
