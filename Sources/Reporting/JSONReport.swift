@@ -20,6 +20,8 @@ extension RunReport {
                 .init("exit_code", isOver ? .number(Double(judgement.exitCode)) : .null),
                 .init("summary", .string(verdictSentence)),
                 .init("gates", .array(judgement.gates.map { $0.reported(in: self) })),
+                .init("blame", .array(blames.map { $0.reported(sentence: sentence($0)) })),
+                .init("flaky", .array(flaky.map(\.reported))),
                 .init("jobs", .array(jobs.map(\.reported))),
                 .init("cost", cost.reported),
                 .init(
@@ -67,6 +69,7 @@ extension GroupJudgement {
             "baseline": orNull(baseline), "baseline_source": orNull(baselineSource.isEmpty ? nil : baselineSource),
             "effect": orNull(effect), "n": orNull(count),
             "interval": interval.isEmpty ? .null : .array(interval.map(Value.number)), "p": orNull(probability),
+            "test": test.map(\.reported) ?? .null, "flips": flips.map(\.reported) ?? .null,
             "spread": spread.map {
                 [
                     "lowest": .number($0.lowest), "highest": .number($0.highest),
@@ -81,6 +84,44 @@ extension GroupJudgement {
                     ]
                 }),
         ]
+    }
+}
+
+extension TestEvidence {
+    fileprivate var reported: Value {
+        [
+            "test": .string(test.rawValue), "method": .string(method), "rate": .number(rate),
+            "p_in_family": orNull(adjusted), "family": orNull(family), "items_needed": orNull(needed),
+            "power": orNull(power), "power_in_family": orNull(powerInFamily), "lacking": orNull(lacking),
+            "new": orNull(new),
+        ]
+    }
+}
+
+extension Flips {
+    fileprivate var reported: Value {
+        [
+            "lost": orNull(lost), "lost_ids": .array(lostIDs.map(Value.string)), "gained": orNull(gained),
+            "gained_ids": .array(gainedIDs.map(Value.string)),
+        ]
+    }
+}
+
+extension BlameReport {
+    fileprivate func reported(sentence: String) -> Value {
+        [
+            "job": .string(job), "where": .object(blame.place), "failed": orNull(blame.failed),
+            "cells": orNull(blame.count), "failed_elsewhere": orNull(blame.failedElsewhere),
+            "cells_elsewhere": orNull(blame.countElsewhere), "p": .number(blame.probability),
+            "searched": orNull(blame.searched), "failed_in_baseline": orNull(failedBefore),
+            "sentence": .string(sentence),
+        ]
+    }
+}
+
+extension FlakyShard {
+    fileprivate var reported: Value {
+        ["cell": .string(name), "shard": .number(Double(shard)), "causes": .array(causes.map(Value.string))]
     }
 }
 

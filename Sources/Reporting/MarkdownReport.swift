@@ -27,6 +27,7 @@ struct MarkdownReport {
 
     func render() -> String {
         var parts = [Part(name: "the verdict", lines: head + reasons)]
+        parts.append(Part(name: "the findings", lines: findings))
         for job in report.jobs { parts.append(Part(name: "the grid of \(job.id)", lines: grid(job))) }
         parts.append(Part(name: "the legend", lines: legend))
         parts.append(Part(name: "the cells to look at", lines: cells))
@@ -89,6 +90,22 @@ struct MarkdownReport {
             if groups.count > Self.groupsShown { lines.append("  - … and \(groups.count - Self.groupsShown) more") }
         }
         return lines
+    }
+
+    private var findings: [String] {
+        let list = { (title: String, lines: [String]) -> [String] in
+            lines.isEmpty ? [] : ["", "### \(title)", ""] + lines.map { "- \(item($0))" }
+        }
+        let flipped = report.flipped.map { report.sentence($0) }
+        let more = flipped.count > 10 ? ["… and \(flipped.count - 10) more"] : []
+        return list("What the failures have in common", report.blames.map { report.sentence($0) })
+            + list("Flaky", report.flaky.prefix(20).map { report.sentence($0) })
+            + (flipped.isEmpty
+                ? []
+                : [""]
+                    + fold(
+                        "Items that changed against the baseline",
+                        (flipped.prefix(10) + more).map { "- \(item($0))" }))
     }
 
     private var gates: [String] {

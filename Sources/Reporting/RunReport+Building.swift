@@ -27,6 +27,8 @@ extension RunReport {
         cost = Self.cost(facts.attempts)
         agents = Self.agents(facts.attempts)
         retries = Self.retries(jobs)
+        blames = Self.blames(jobs, judgement)
+        flaky = Self.flaky(jobs)
     }
 
     private static func cell(

@@ -122,6 +122,9 @@ extension RunReport {
             let names = advisory.prefix(5).map { "\($0.name) \($0.verdict.predicate(of: 1))" }.joined(separator: ", ")
             sentence += "; advisory: \(names)\(advisory.count > 5 ? " and \(advisory.count - 5) more" : "")"
         }
+        if !flaky.isEmpty && isOver {
+            sentence += "; flaky: \(Self.counted(flaky.count, "shard")) failed before passing"
+        }
         return sentence
     }
 

@@ -17,6 +17,10 @@ package struct RunReport: Equatable, Sendable {
     package var agents: [AgentUse]
     /// Shards that needed more than one attempt, in the plan's order.
     package var retries: [Retry]
+    /// What the failing cells of a job have in common; at most one per job.
+    package var blames: [BlameReport]
+    /// Shards that failed and then passed.
+    package var flaky: [FlakyShard]
     /// The names of all cells.
     let cellNames: [CellPlace: String]
 

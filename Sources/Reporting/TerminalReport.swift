@@ -34,6 +34,7 @@ struct TerminalReport {
     mutating func render() -> String {
         head()
         reasons()
+        findings()
         for job in report.jobs { grid(job) }
         legend()
         gates()
@@ -71,6 +72,20 @@ struct TerminalReport {
                 wrap((place.isEmpty ? "" : "\(place): ") + plain(report.reason(of: group, in: gate)), indent: 6)
             }
             if groups.count > Self.groupsShown { wrap("… and \(groups.count - Self.groupsShown) more", indent: 6) }
+        }
+    }
+
+    private mutating func findings() {
+        let list = { (lines: [String], most: Int) in
+            Array(lines.prefix(most)) + (lines.count > most ? ["… and \(lines.count - most) more"] : [])
+        }
+        for (name, lines) in [
+            ("What the failures have in common", report.blames.map { report.sentence($0) }),
+            ("Flaky", list(report.flaky.map { report.sentence($0) }, 10)),
+            ("Items that changed against the baseline", list(report.flipped.map { report.sentence($0) }, 6)),
+        ] where !lines.isEmpty {
+            title(name)
+            for line in lines { wrap(plain(line), indent: 2) }
         }
     }
 

@@ -1,0 +1,75 @@
+import Gates
+import JSON
+import Model
+import Reporting
+import Testing
+
+@Suite struct `A report's findings` {
+    /// 4 devices × 4 backends; everything on cuda fails.
+    static var blamed: Sample {
+        var sample = Sample()
+        sample.axes = [("device", ["cpu", "cuda", "rocm", "tpu"]), ("backend", ["torch", "jax", "onnx", "tf"])]
+        sample.cause = { cell, shard in
+            (4..<8).contains(cell) && shard == 0 ? Cause(.userExit, code: 1, evidence: "no CUDA") : Cause(.passed)
+        }
+        return sample
+    }
+
+    @Test func `name what the failures have in common, in every form`() throws {
+        let report = Self.blamed.report
+        let words = "device=cuda: 4 of 4 cells fail, else 0 of 12"
+        #expect(report.blames.count == 1)
+        #expect(report.text().replacing("\n  ", with: "").contains(words) || report.text(columns: 300).contains(words))
+        #expect(report.markdown.contains("device=cuda: 4 of 4 cells fail, else 0 of 12"))
+        let value = try JSONParser.value(report.json)
+        #expect(value["blame"]?.array?.first?["sentence"]?.string?.contains(words) == true)
+        #expect(value["blame"]?.array?.first?["where"] == ["device": "cuda"])
+        #expect(Sample.green.report.blames.isEmpty)
+    }
+
+    @Test func `tell of shards that failed before they passed, even when all is green`() {
+        let sample = Sample.green
+        var facts = sample.facts
+        var first = facts.attempts[0]
+        first.cause = Cause(.userExit, code: 1)
+        facts.attempts[0].number = 2
+        facts.attempts.append(first)
+        let report = RunReport(facts: facts, results: sample.results, judgement: sample.judgement)
+        #expect(report.flaky.map(\.causes) == [["exit:1"]] && report.judgement.verdict == .pass)
+        for text in [report.text(columns: 300), report.markdown, String(decoding: report.json, as: UTF8.self)] {
+            #expect(text.contains("flaky: 1 shard failed before passing"))
+        }
+        // What the farm lost and ran again is no flaky program.
+        facts.attempts[facts.attempts.count - 1].cause = Cause(.lostAgent)
+        #expect(RunReport(facts: facts, results: sample.results, judgement: sample.judgement).flaky.isEmpty)
+    }
+
+    @Test func `list the items that changed against the baseline`() throws {
+        let job = ExpectedJob(id: "eval", cells: [ExpectedCell(id: "c", name: "eval")])
+        let results = { (run: UInt64, wrong: Set<Int>) in
+            Results(
+                header: ResultsHeader(
+                    run: RunID(run), jobs: [job], commit: "c\(run)",
+                    tree: Digest([UInt8](repeating: UInt8(run), count: 32))),
+                shards: [
+                    SettledShard(
+                        job: "eval", cell: "c", shard: 0, shardCount: 1, attempt: 1, cause: Cause(.passed),
+                        items: (0..<20).map {
+                            Item(id: "q\($0)", entries: [.init("accuracy", .number(wrong.contains($0) ? 0 : 1))])
+                        })
+                ])
+        }
+        let rule = GateRule(
+            name: "same", metric: "accuracy", limits: [.dropAtMost(.absolute(0.5))], baseline: .run(RunID(1)))
+        let newer = results(2, [3, 4])
+        let judgement = judge(
+            [rule], results: newer,
+            baselines: [ResolvedBaseline(.run(RunID(1)), .found(results(1, [4, 9]), name: "r1"))])
+        let report = RunReport(facts: RunFacts(run: RunID(2), workflow: "w"), results: newer, judgement: judgement)
+        #expect(report.flipped.map(\.flips) == [Flips(lost: 1, lostIDs: ["q3"], gained: 1, gainedIDs: ["q9"])])
+        #expect(report.text(columns: 300).contains("1 item got worse (q3), 1 item got better (q9)"))
+        // A judgement that was stored tells the same.
+        let stored = try #require(Judgement(record: judgement.record))
+        #expect(RunReport(facts: report.facts, results: newer, judgement: stored) == report)
+    }
+}
