@@ -107,11 +107,13 @@ struct RunLibrary: Sendable {
             return Array(report.text(columns: columns, color: request.color).utf8)
         case "markdown": return Array(report.markdown.utf8)
         case "junit": return Array(report.junit.utf8)
+        case "html": return Array(report.html.utf8)
         case "json": return report.json
         default:
             throw LinkStatus(
                 .invalid,
-                "there is no format '\(request.format.prefix(40))': ask for text, markdown, junit, json or export")
+                "there is no format '\(request.format.prefix(40))': ask for text, markdown, junit, html, json or export"
+            )
         }
     }
 

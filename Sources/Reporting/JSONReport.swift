@@ -6,37 +6,28 @@ extension RunReport {
     /// The report in JSON on one line, everything in it; docs/reports.md says what each member is. The same report gives
     /// the same bytes. What is not known is `null`, never zero; times are UTC, durations seconds.
     package var json: [UInt8] {
+        var members: [Value.Member] = [
+            .init("sheaf_report", 1), .init("run", orNull(facts.run?.description)),
+            .init("workflow", .string(facts.workflow)), .init("file", .string(facts.file)),
+            .init("event", .string(facts.event)), .init("actor", .string(facts.actor)),
+            .init("submitted_at", orNull(facts.submittedAt?.utc)), .init("ended_at", orNull(facts.endedAt?.utc)),
+            .init("duration_s", orNull(duration)), .init("commit", orNull(commit)), .init("tree", orNull(tree?.hex)),
+            .init("provenance", .object(provenance)),
+        ]
+        members += [
+            .init("verdict", isOver ? .string(judgement.verdict.rawValue) : .null),
+            .init("exit_code", isOver ? .number(Double(judgement.exitCode)) : .null),
+            .init("summary", .string(verdictSentence)),
+            .init("gates", .array(judgement.gates.map { $0.reported(in: self) })),
+            .init("blame", .array(blames.map { $0.reported(sentence: sentence($0)) })),
+            .init("flaky", .array(flaky.map(\.reported))), .init("jobs", .array(jobs.map(\.reported))),
+            .init("cost", cost.reported), .init("agents", .array(agents.map(\.reported))),
+            .init("artifacts", .array(facts.artifacts.map(\.reported))),
+            .init("warnings", .array(facts.warnings.map { .string($0.description) })),
+            .init("notes", .array(facts.notes.map(Value.string))),
+        ]
         var writer = JSONWriter()
-        writer.value(
-            .object([
-                .init("sheaf_report", 1), .init("run", orNull(facts.run?.description)),
-                .init("workflow", .string(facts.workflow)), .init("file", .string(facts.file)),
-                .init("event", .string(facts.event)), .init("actor", .string(facts.actor)),
-                .init("submitted_at", orNull(facts.submittedAt?.utc)), .init("ended_at", orNull(facts.endedAt?.utc)),
-                .init("duration_s", orNull(duration)), .init("commit", orNull(commit)),
-                .init("tree", orNull(tree?.hex)),
-                .init("provenance", .object(provenance)),
-                .init("verdict", isOver ? .string(judgement.verdict.rawValue) : .null),
-                .init("exit_code", isOver ? .number(Double(judgement.exitCode)) : .null),
-                .init("summary", .string(verdictSentence)),
-                .init("gates", .array(judgement.gates.map { $0.reported(in: self) })),
-                .init("blame", .array(blames.map { $0.reported(sentence: sentence($0)) })),
-                .init("flaky", .array(flaky.map(\.reported))),
-                .init("jobs", .array(jobs.map(\.reported))),
-                .init("cost", cost.reported),
-                .init(
-                    "agents",
-                    .array(
-                        agents.map {
-                            [
-                                "agent": .string($0.agent), "attempts": orNull($0.attempts), "lost": orNull($0.lost),
-                                "wall_s": orNull($0.wall),
-                            ]
-                        })),
-                .init("artifacts", .array(facts.artifacts.map(\.reported))),
-                .init("warnings", .array(facts.warnings.map { .string($0.description) })),
-                .init("notes", .array(facts.notes.map(Value.string))),
-            ]))
+        writer.value(.object(members))
         writer.newline()
         return writer.bytes
     }
@@ -164,6 +155,12 @@ extension AttemptFact {
             "gpus": .number(Double(gpus)), "environment_lock": orNull(environmentLock?.hex), "note": orNull(note),
             "log_tail": .array(logTail.map(Value.string)),
         ]
+    }
+}
+
+extension AgentUse {
+    fileprivate var reported: Value {
+        ["agent": .string(agent), "attempts": orNull(attempts), "lost": orNull(lost), "wall_s": orNull(wall)]
     }
 }
 

@@ -260,11 +260,11 @@ extension Commands {
             """,
         operands: [.init(name: "RUN", help: "r17")],
         options: [
-            .value("format", "FORMAT", "text, markdown, junit or json"),
+            .value("format", "FORMAT", "text, markdown, junit, html or json"),
             .value("output", short: "o", "FILE", "instead of standard output"),
         ] + Farming.options,
         run: { arguments in
-            let format = try arguments.choice("format", of: ["text", "markdown", "junit", "json"])
+            let format = try arguments.choice("format", of: ["text", "markdown", "junit", "html", "json"])
             try await render(arguments, format)
             return .passed
         })

@@ -1,0 +1,105 @@
+import Foundation
+import Gates
+import Model
+import Reporting
+import Testing
+
+@Suite struct `A report in HTML` {
+    /// Tags in the order they open and close; what does not nest is told.
+    private func nesting(_ page: String) -> String? {
+        var open: [Substring] = []
+        var rest = page[...]
+        while let start = rest.firstIndex(of: "<") {
+            guard let end = rest[start...].firstIndex(of: ">") else { return "a tag that does not end" }
+            let tag = rest[rest.index(after: start)..<end]
+            rest = rest[rest.index(after: end)...]
+            let name = tag.drop { $0 == "/" }.prefix { $0.isLetter || $0.isNumber }
+            if tag.hasPrefix("!") || tag.hasSuffix("/") || ["meta", "br"].contains(name) { continue }
+            if tag.hasPrefix("/") {
+                guard open.popLast() == name else { return "</\(name)> closes nothing" }
+            } else {
+                open.append(name)
+            }
+        }
+        return open.isEmpty ? nil : "open at the end: \(open)"
+    }
+
+    @Test func `has everything on one page that needs nothing else`() {
+        let page = Sample.troubled.report.html
+        #expect(nesting(page) == nil)
+        for word in [
+            "FAIL", "exit:3: step &#39;evaluate&#39; ended with exit code 3", "ValueError: no such file: val.csv",
+            "accuracy: not a number (NaN)", "sheaf explain r17/eval/eval_5", "gpu-1", "no-regression", "1a2b3c4d5e6f",
+        ] {
+            #expect(page.contains(word), "\(word)")
+        }
+        #expect(
+            !page.contains("<script") && !page.contains("http://") && !page.contains("https://")
+                && !page.contains("src="))
+        #expect(
+            page.contains("prefers-color-scheme:dark") && page.contains("@media print") && page.contains("lang=\"en\""))
+        // Every mark has its word for those who do not see it, and every link leads to a place on the page.
+        for link in page.split(separator: "href=\"#").dropFirst() {
+            let name = link.prefix { $0 != "\"" }
+            #expect(page.contains("id=\"\(name)\""), "\(name)")
+        }
+        #expect(page == Sample.troubled.report.html)
+    }
+
+    @Test func `takes strangers' texts for text`() {
+        var sample = Sample.troubled
+        let hostile = "<script>alert(1)</script><img src=x onerror=y>\"'&\u{202E}\u{1B}[31m"
+        sample.workflow = hostile
+        sample.name = { _ in hostile }
+        sample.logTail = [hostile]
+        sample.axes.append(("<b>", [.string(hostile)]))
+        let page = sample.report.html
+        #expect(nesting(page) == nil)
+        #expect(!page.contains("<script") && !page.contains("<img") && !page.contains("<b>\u{202E}"))
+        #expect(!page.unicodeScalars.contains { $0 == "\u{202E}" || $0 == "\u{1B}" })
+    }
+
+    @Test func `draws intervals against their bounds`() {
+        var sample = Sample.green
+        sample.gates = [GateRule(name: "tested", metric: "accuracy", limits: [.dropAtMost(.absolute(0.01))])]
+        sample.gates[0].baseline = .alias("champion")
+        sample.gates[0].testing = .init(.regression, itemsAtLeast: 10)
+        var older = sample
+        older.accuracy = { _ in .mean(n: 100, mean: 0.93, m2: 1) }
+        var before = older.results
+        before.header.run = RunID(1)
+        before.header.tree = Digest([UInt8](repeating: 1, count: 32))
+        sample.baselines = [ResolvedBaseline(.alias("champion"), .found(before, name: "champion = r1"))]
+        let page = sample.report.html
+        #expect(
+            page.contains("class=\"interval\"") && page.contains("class=\"bound\"")
+                && page.contains("class=\"baseline\""))
+        #expect(nesting(page) == nil)
+    }
+
+    @Test func `stays small with ten thousand cells`() {
+        var sample = Sample()
+        sample.axes = [
+            ("a", (0..<100).map { .number(Double($0)) }), ("b", (0..<10).map { .string("value-\($0)") }),
+            ("c", (0..<10).map { .string("x\($0)") }),
+        ]
+        sample.shards = 1
+        sample.cause = { cell, _ in
+            cell % 9 == 0 ? Cause(.userExit, code: 1, evidence: "step 'run' ended with exit code 1") : Cause(.passed)
+        }
+        sample.logTail = (0..<20).map { "line \($0) of what the program said before it ended" }
+        let page = sample.report.html
+        #expect(page.utf8.count < 5_000_000, "\(page.utf8.count)")
+        #expect(page.utf8.count > 500_000)
+    }
+
+    /// Writes pages to look at: SHEAF_PAGES names a folder.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["SHEAF_PAGES"] != nil))
+    func `can be looked at`() throws {
+        let folder = URL(filePath: ProcessInfo.processInfo.environment["SHEAF_PAGES"] ?? "/nowhere")
+        try Sample.troubled.report.html.write(
+            to: folder.appending(path: "troubled.html"), atomically: true, encoding: .utf8)
+        try `A report's findings`.blamed.report.html.write(
+            to: folder.appending(path: "blamed.html"), atomically: true, encoding: .utf8)
+    }
+}
