@@ -49,7 +49,10 @@ let package = Package(
         room("JSON", "Model"),
         room("Masking", "Model"),
         room("Expressions", "JSON", "Model"),
-        device("Workflows", "Expressions", "JSON", "Model", "CYaml"),
+        // Optimised in debug builds too: covers of random models are most of its tests.
+        .target(
+            name: "Workflows", dependencies: ["Expressions", "JSON", "Model", "CYaml"],
+            swiftSettings: strict + [.strictMemorySafety(), .unsafeFlags(["-O"], .when(configuration: .debug))]),
         // Optimised in debug builds too: simulations of many seeds are most of its tests.
         .target(
             name: "Scheduling", dependencies: ["Model"],

@@ -88,6 +88,59 @@ package struct Matrix: Sendable {
         return cells
     }
 
+    // MARK: covers
+
+    var axisSizes: [Int] { vectors.map(\.items.count) }
+
+    var axes: [CoverCertificate.Axis] { vectors.map { .init(name: $0.name, items: $0.items) } }
+
+    /// The combinations that `exclude` leaves, as places.
+    func points(max: Int) throws(Mistake) -> Points {
+        var points = Points(width: vectors.count)
+        guard !vectors.isEmpty else { return points }
+        var odometer = [Int](repeating: 0, count: vectors.count)
+        repeat {
+            guard !excludes.contains(where: { $0.matches(vectors, odometer) }) else { continue }
+            points.places += odometer.map { UInt32($0) }
+            guard points.count <= max else {
+                throw Mistake(problem: "Matrix cover chooses among at most \(max) valid combinations")
+            }
+        } while Self.advance(&odometer, vectors)
+        return points
+    }
+
+    /// Positions of the points that an entry matches, as an entry of `exclude` would.
+    func matches(_ entry: Value, in points: Points, _ index: Int) throws(Mistake) -> [Int] {
+        let filter: Filter
+        do throws(Mistake) {
+            filter = try Self.excludeFilter(entry, index, vectors)
+        } catch {
+            throw Mistake(
+                problem: error.problem.replacing("exclude", with: "cover"), key: "always", index: index)
+        }
+        return (0..<points.count).filter { filter.matches(vectors, points[$0]) }
+    }
+
+    /// The cells at some points, with what `include` adds to them; then the cells that only `include` makes.
+    func combinations(
+        at chosen: [Int], of points: Points, cellsMax: Int
+    ) throws(Mistake) -> [Combination] {
+        var includes = includes
+        if !includes.isEmpty {
+            // An entry that extends a cell which was not chosen is used all the same.
+            for point in 0..<points.count { _ = extras(at: points[point], from: &includes) }
+        }
+        var cells: [Combination] = []
+        for point in chosen {
+            let places = points[point]
+            let combination = zip(vectors, places).map { Value.Member($0.name, $0.items[$1]) }
+            cells.append(Combination(values: combination + extras(at: places, from: &includes), shown: combination))
+        }
+        cells += includes.filter { !$0.isUsed }.map { Combination(values: $0.whole, shown: $0.whole) }
+        guard cells.count <= cellsMax else { throw Self.tooMany(cellsMax) }
+        return cells
+    }
+
     /// Entries of `exclude` that drop nothing, by position, and the first member of each that no item fits; `nil` where
     /// each fits one, but no combination fits all.
     var uselessExcludes: [(index: Int, key: String?)] {

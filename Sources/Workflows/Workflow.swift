@@ -161,6 +161,7 @@ struct JobSource: Sendable {
     var conditionPosition: SourcePosition
     var runsOn: YAMLNode?
     var matrix: YAMLNode?
+    var cover: CoverSource?
     var failFast: YAMLNode?
     var maxParallel: YAMLNode?
     var continueOnError: YAMLNode?
@@ -191,6 +192,13 @@ struct JobSource: Sendable {
         var position: SourcePosition
     }
 
+    /// `strategy.cover`.
+    struct CoverSource: Sendable {
+        var strength: Int
+        var always: YAMLNode?
+        var position: SourcePosition
+    }
+
     /// A job that calls a workflow.
     struct CallSource: Sendable {
         var reference: String
@@ -203,7 +211,8 @@ struct JobSource: Sendable {
     /// Every node that the cells of the job are made from.
     var cellNodes: [YAMLNode] {
         [
-            name, runsOn, matrix, failFast, maxParallel, continueOnError, required, timeout, idleTimeout, queueTimeout,
+            name, runsOn, matrix, cover?.always, failFast, maxParallel, continueOnError, required, timeout, idleTimeout,
+            queueTimeout,
             resources,
         ].compactMap { $0 }
     }

@@ -4,8 +4,8 @@ package import Model
 /// A plan as `sheaf plan` shows it.
 package enum PlanText {
     /// `{"jobs":[{"id","name","needs":[…],"cells":[{"id","name","values":{…},"shards":N|null}]}]}`; `cells` is null
-    /// while they depend on outputs of other jobs.
-    package static func json(_ plan: Plan) -> [UInt8] {
+    /// while they depend on outputs of other jobs. A job with `cover` also has a member `cover`: see `CoverCertificate`.
+    package static func json(_ plan: Plan, covers: [String: CoverCertificate] = [:]) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("jobs")
@@ -25,6 +25,10 @@ package enum PlanText {
                 writer.endArray()
             } else {
                 writer.null()
+            }
+            if let cover = covers[job.id] {
+                writer.key("cover")
+                writer.value(cover.value)
             }
             writer.endObject()
         }
@@ -51,7 +55,7 @@ package enum PlanText {
     private static func shards(of job: PlannedJob) -> Int? { job.shards.items == nil ? job.shards.count : nil }
 
     /// For people: jobs with their cells, what each asks for.
-    package static func text(_ plan: Plan) -> String {
+    package static func text(_ plan: Plan, covers: [String: CoverCertificate] = [:]) -> String {
         var text = "\(plan.name) (\(plan.file))\n"
         for job in plan.jobs {
             let needs = job.needs.isEmpty ? "" : ", after \(job.needs.map { plan.jobs[$0].id }.joined(separator: ", "))"
@@ -63,6 +67,7 @@ package enum PlanText {
                 shards(of: job).map { $0 == 1 ? "" : ", \($0) shards each" }
                 ?? ", shards: unknown until items are listed"
             text += "\n\(job.id): \(cells.count) \(cells.count == 1 ? "cell" : "cells")\(shards)\(needs)\n"
+            if let cover = covers[job.id] { text += "  \(cover.summary)\n" }
             if let condition = job.condition { text += "  if \(condition)\n" }
             for cell in cells {
                 let labels = cell.labels.isEmpty ? "" : "  on \(cell.labels.joined(separator: ", "))"

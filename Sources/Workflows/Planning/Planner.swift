@@ -25,6 +25,14 @@ package struct NeededJob: Equatable, Sendable {
     }
 }
 
+/// A plan with what the one who asked for it should know.
+package struct Planned: Sendable {
+    package var plan: Plan
+    package var warnings: [Diagnostic]
+    /// By job: what shows that the cells of a job with `cover` cover its matrix.
+    package var covers: [String: CoverCertificate]
+}
+
 extension Workflow {
     /// The most cells of one job: GitHub's limit, and Sheaf's own.
     var cellsMax: Int { isSheaf ? Limits.cellsPerJobMax : 256 }
@@ -34,12 +42,8 @@ extension Workflow {
     /// - Throws: every mistake that shows up only when expressions are evaluated.
     package func plan(_ request: PlanRequest) throws(Mistakes) -> Plan { try planned(request).plan }
 
-    /// The plan, and what is odd about it.
-    package func planWithWarnings(_ request: PlanRequest) throws(Mistakes) -> (plan: Plan, warnings: [Diagnostic]) {
-        try planned(request)
-    }
-
-    func planned(_ request: PlanRequest) throws(Mistakes) -> (plan: Plan, warnings: [Diagnostic]) {
+    /// The plan with all that is known about it.
+    package func planned(_ request: PlanRequest) throws(Mistakes) -> Planned {
         let contexts = try contexts(for: request)
         if case .doesNot(let reason) = start(by: request) {
             let place = triggers.first { $0.name == eventName(of: request) }?.position
@@ -51,6 +55,7 @@ extension Workflow {
         }
         var mistakes: [Diagnostic] = []
         var planned: [PlannedJob] = []
+        var covers: [String: CoverCertificate] = [:]
         for job in jobs {
             var result = PlannedJob(
                 id: job.id, needs: job.needs.compactMap { need in jobs.firstIndex { $0.id == need } },
@@ -59,6 +64,7 @@ extension Workflow {
                 do throws(Mistakes) {
                     let made = try cells(of: job, contexts + [.init("needs", .object([]))], request, status: nil)
                     mistakes += made.warnings
+                    covers[job.id] = made.cover
                     result.cells = made.cells
                     result.failFast = made.failFast
                     result.maxParallel = made.maxParallel
@@ -81,7 +87,7 @@ extension Workflow {
         }
         let plan = Plan(
             name: name, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate, waivers: waivers)
-        return (plan, mistakes)
+        return Planned(plan: plan, warnings: mistakes, covers: covers)
     }
 
     /// What a job comes to, now that what it needs has ended.
@@ -152,13 +158,22 @@ extension Workflow {
         }
     }
 
+    /// The cells of a job, with what holds for all of them.
+    private struct Expansion {
+        var cells: [PlannedCell]
+        var failFast: Bool
+        var maxParallel: Int?
+        var cover: CoverCertificate?
+        var warnings: [Diagnostic]
+    }
+
     private func cells(
         of job: JobSource, _ contexts: [Value.Member], _ request: PlanRequest,
         status: (@Sendable (String, [String]) -> Bool)?
-    ) throws(Mistakes) -> (cells: [PlannedCell], failFast: Bool, maxParallel: Int?, warnings: [Diagnostic]) {
+    ) throws(Mistakes) -> Expansion {
         let outer = EvaluationContext(values: contexts)
         var mistakes: [Diagnostic] = []
-        let combinations = try combinations(of: job, outer, isKnown: request.isKnown, &mistakes)
+        let (combinations, cover) = try combinations(of: job, outer, isKnown: request.isKnown, &mistakes)
         let failFast = NodeExpressions.value(job.failFast, in: outer, Scopes.strategy, &mistakes)?.boolean ?? true
         let most = NodeExpressions.value(job.maxParallel, in: outer, Scopes.strategy, &mistakes)?.number
         let maxParallel = most.flatMap { Int(exactly: $0) }.map { max(1, $0) }
@@ -179,33 +194,40 @@ extension Workflow {
             if mistakes.count >= 20 { break }
         }
         guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
-        return (cells, failFast, maxParallel, mistakes)
+        return Expansion(
+            cells: cells, failFast: failFast, maxParallel: maxParallel, cover: cover, warnings: mistakes)
     }
 
     /// - Parameter isKnown: somebody has said what starts the run; else a matrix that reads it may come to nothing.
     private func combinations(
         of job: JobSource, _ context: EvaluationContext, isKnown: Bool, _ warnings: inout [Diagnostic]
-    ) throws(Mistakes) -> [Matrix.Combination] {
-        guard let node = job.matrix else { return [Matrix.Combination(values: [], shown: [])] }
+    ) throws(Mistakes) -> (cells: [Matrix.Combination], cover: CoverCertificate?) {
+        guard let node = job.matrix else { return ([Matrix.Combination(values: [], shown: [])], nil) }
         var mistakes: [Diagnostic] = []
         let value = NodeExpressions.value(node, in: context, Scopes.strategy, &mistakes)
         let readsTheRun = !isKnown && NodeExpressions.readsTheRun(node)
         guard let value, mistakes.isEmpty else {
-            guard !readsTheRun else { return [] }
+            guard !readsTheRun else { return ([], nil) }
             throw Mistakes(mistakes)
         }
         do throws(Matrix.Mistake) {
-            return try Matrix.expand(value, cellsMax: cellsMax)
+            let matrix = try Matrix(value)
+            guard let cover = job.cover else { return (try matrix.combinations(cellsMax: cellsMax), nil) }
+            let always = NodeExpressions.value(cover.always, in: context, Scopes.strategy, &mistakes)
+            let rule = CoverRule(strength: cover.strength, always: always?.array ?? [])
+            let made = try matrix.covering(rule, cellsMax: cellsMax)
+            return (made.cells, made.certificate)
         } catch {
-            guard !readsTheRun else { return [] }
-            let place = error.place(in: node)
+            guard !readsTheRun else { return ([], nil) }
+            let isOfCover = error.key == "always"
+            let place = isOfCover ? (job.cover?.always?.items?[error.index ?? 0] ?? node) : error.place(in: node)
             let isComputed = NodeExpressions.areIn(place)
             let mistake = Diagnostic(
                 isComputed && !isKnown ? .warning : .error, at: place.position, error.problem,
                 help: isComputed ? "it comes to \(JSONWriter.text(value).prefix(200))" : nil, rule: .matrix)
             guard mistake.severity == .warning else { throw Mistakes([mistake]) }
             warnings.append(mistake)
-            return []
+            return ([], nil)
         }
     }
 }

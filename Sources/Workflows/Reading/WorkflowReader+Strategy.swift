@@ -4,7 +4,7 @@ import Model
 /// How a job becomes cells, shards and attempts: `strategy`, `shards`, `retry`.
 extension WorkflowReader {
     mutating func strategy(_ node: YAMLNode, into job: inout JobSource) {
-        let keys = [Key("matrix"), Key("fail-fast"), Key("max-parallel"), Key("cover", .unsupported)]
+        let keys = [Key("matrix"), Key("fail-fast"), Key("max-parallel"), Key("cover", .sheaf)]
         guard let parts = mapping(node, "'strategy'", keys) else { return }
         if let matrix = parts["matrix"] {
             templates(matrix, "the matrix", in: Scopes.strategy)
@@ -13,6 +13,10 @@ extension WorkflowReader {
             adviseOnRepetition(matrix)
             checkMatrix(matrix)
         }
+        if let cover = parts["cover"] {
+            job.cover = self.cover(cover)
+            if job.matrix == nil { error(cover, "'cover' without a 'matrix' to choose from") }
+        }
         if let failFast = parts["fail-fast"] {
             job.failFast = literal(failFast, "'fail-fast'", "true or false", in: Scopes.strategy) { $0.boolean != nil }
         }
@@ -20,6 +24,46 @@ extension WorkflowReader {
             job.maxParallel = literal(most, "'max-parallel'", "a whole number above 0", in: Scopes.strategy) {
                 $0.number.flatMap { Int(exactly: $0) }.map { $0 > 0 } ?? false
             }
+        }
+    }
+
+    /// `pairs`, `triples`, a number, or `{strength: pairs, always: [{python: "3.13"}]}`.
+    private mutating func cover(_ node: YAMLNode) -> JobSource.CoverSource? {
+        guard node.entries != nil else {
+            return strength(node).map { JobSource.CoverSource(strength: $0, position: node.position) }
+        }
+        guard let parts = mapping(node, "'cover'", [Key("strength"), Key("always")]) else { return nil }
+        var cover = JobSource.CoverSource(strength: 2, position: node.position)
+        if let word = parts["strength"] {
+            guard let strength = strength(word) else { return nil }
+            cover.strength = strength
+        }
+        if let always = parts["always"] {
+            if always.items == nil, always.scalar.map({ !isOneExpression($0.text) }) ?? true {
+                error(
+                    always, "'always' must be a list of entries as in 'exclude'", help: "always: [{python: \"3.13\"}]")
+            }
+            templates(always, "'always'", in: Scopes.strategy)
+            cover.always = always
+        }
+        return cover
+    }
+
+    private mutating func strength(_ node: YAMLNode) -> Int? {
+        switch node.scalar?.text {
+        case "pairs": return 2
+        case "triples": return 3
+        default:
+            if let number = node.value.number, let whole = Int(exactly: number),
+                (1...CoverRule.strengthMax).contains(whole)
+            {
+                return whole
+            }
+            error(
+                node,
+                "'cover' must be pairs, triples, or a number from 1 to \(CoverRule.strengthMax), not \(node.told)",
+                help: "cover: pairs")
+            return nil
         }
     }
 

@@ -33,11 +33,15 @@ extension Commands {
                 }
                 return .passed
             }
-            let (plan, diagnostics) = loaded.checked()
+            let (planned, diagnostics) = loaded.planned()
             if !diagnostics.isEmpty { Terminal.complain(String(loaded.text(diagnostics).dropLast())) }
             // What is not supported yet is planned all the same.
-            guard let plan else { return .usage }
-            if format == "json" { Terminal.write(PlanText.json(plan)) } else { Terminal.print(PlanText.text(plan)) }
+            guard let planned else { return .usage }
+            if format == "json" {
+                Terminal.write(PlanText.json(planned.plan, covers: planned.covers))
+            } else {
+                Terminal.print(PlanText.text(planned.plan, covers: planned.covers))
+            }
             return .passed
         })
 
@@ -124,11 +128,16 @@ struct LoadedWorkflow {
 
     /// The plan, `nil` where there are errors; and every diagnostic, those that only planning finds included.
     func checked() -> (plan: Plan?, diagnostics: [Diagnostic]) {
+        let (planned, diagnostics) = planned()
+        return (planned?.plan, diagnostics)
+    }
+
+    func planned() -> (planned: Planned?, diagnostics: [Diagnostic]) {
         guard let workflow else { return (nil, diagnostics) }
         do throws(Mistakes) {
-            let (plan, warnings) = try workflow.planWithWarnings(request)
-            let all = Workflow.ordered(diagnostics + warnings)
-            return (all.contains { $0.severity == .error } ? nil : plan, all)
+            let planned = try workflow.planned(request)
+            let all = Workflow.ordered(diagnostics + planned.warnings)
+            return (all.contains { $0.severity == .error } ? nil : planned, all)
         } catch {
             return (nil, Workflow.ordered(diagnostics + error.diagnostics))
         }
