@@ -107,6 +107,7 @@ extension Coordinator {
         }
         for cell in stored.cells {
             guard let ending = cell.ending.flatMap(Farm.CellEnding.init) else { continue }
+            run.cellEndings[cell.cell] = ending.rawValue
             farm.restore(.cellEnded(cell.cell, ending))
         }
         for job in stored.jobs {

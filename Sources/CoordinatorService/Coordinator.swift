@@ -153,6 +153,7 @@ package actor Coordinator {
                 note("\(title): \(cause)", in: cell.run)
             }
         case .cellEnded(let cell, let ending):
+            runs[cell.run]?.cellEndings[cell] = ending.rawValue
             pending.changes.append(.cellEnded(cell, ending: ending.rawValue))
             pending.touch(cell)
         case .jobReady(let run, let job): return resolve(job, of: run, at: now)

@@ -24,6 +24,9 @@ struct LiveRun: Sendable {
     var itemCount: [CellID: Int] = [:]
     /// What jobs handed to those that need them; a later cell's word replaces an earlier one's, an empty one does not.
     var outputs: [Int: [Value.Member]] = [:]
+    /// The same by cell, for those who ask for single cells.
+    private var cellOutputs: [CellID: [Value.Member]] = [:]
+    var cellEndings: [CellID: String] = [:]
     var endings: [Int: Farm.JobEnding] = [:]
     /// What attempts that passed have left behind.
     var artifacts: [(job: Int, artifact: Proto.RunArtifact)] = []
@@ -46,7 +49,10 @@ struct LiveRun: Sendable {
     }
 
     /// All jobs that a job needs, directly or not, in the order of the plan.
-    func ancestors(of job: Int) -> [NeededJob] { everyNeed(of: job).sorted().compactMap(needed) }
+    func ancestors(of job: Int) -> [NeededJob] {
+        let withCells = workflow.readsCells(job: job)
+        return everyNeed(of: job).sorted().compactMap { needed($0, withCells: withCells) }
+    }
 
     private func everyNeed(of job: Int) -> Set<Int> {
         var found: Set<Int> = []
@@ -58,9 +64,29 @@ struct LiveRun: Sendable {
     }
 
     /// How a job ended, for the contexts of others; `nil` while it goes on.
-    func needed(_ job: Int) -> NeededJob? {
+    func needed(_ job: Int) -> NeededJob? { needed(job, withCells: false) }
+
+    private func needed(_ job: Int, withCells: Bool) -> NeededJob? {
         guard let ending = endings[job], let outcome = NeededJob.Outcome(rawValue: ending.rawValue) else { return nil }
-        return NeededJob(id: plan.jobs[job].id, outcome: outcome, outputs: outputs[job] ?? [])
+        var needed = NeededJob(id: plan.jobs[job].id, outcome: outcome, outputs: outputs[job] ?? [])
+        guard withCells else { return needed }
+        needed.cells = (plan.jobs[job].cells ?? []).enumerated().map { index, cell in
+            let id = CellID(run: self.id, job: job, cell: index)
+            return NeededJob.Cell(
+                id: cell.id, values: cell.values, outcome: Self.outcome(of: cellEndings[id]),
+                outputs: cellOutputs[id] ?? [])
+        }
+        return needed
+    }
+
+    /// How a cell ended, in the words of `needs`; one that was not run was skipped.
+    private static func outcome(of ending: String?) -> NeededJob.Outcome {
+        switch ending {
+        case Farm.CellEnding.passed.rawValue: .success
+        case Farm.CellEnding.failed.rawValue: .failure
+        case Farm.CellEnding.cancelled.rawValue: .cancelled
+        default: .skipped
+        }
     }
 
     /// Takes over what an attempt that passed has to give to others.
@@ -72,6 +98,10 @@ struct LiveRun: Sendable {
             members.removeAll { $0.key == name }
             members.append(.init(name, .string(text)))
             outputs[cell.job] = members
+            var own = cellOutputs[cell] ?? []
+            own.removeAll { $0.key == name }
+            own.append(.init(name, .string(text)))
+            cellOutputs[cell] = own
         }
         guard let planned = plan.cell(cell) else { return }
         for artifact in report.artifacts {
@@ -139,10 +169,8 @@ struct LiveRun: Sendable {
     }
 
     private func contexts(of cell: PlannedCell, in job: Int) -> [Value.Member] {
-        let direct = plan.jobs[job].needs.compactMap(needed)
-        let needs: [Value.Member] = direct.map {
-            .init($0.id, ["result": .string($0.outcome.rawValue), "outputs": .object($0.outputs)])
-        }
+        let withCells = workflow.readsCells(job: job)
+        let needs = plan.jobs[job].needs.compactMap { needed($0, withCells: withCells)?.context }
         let cells = plan.jobs[job].cells ?? []
         let strategy: Value = [
             "fail-fast": .boolean(plan.jobs[job].failFast),

@@ -15,7 +15,7 @@ struct Parser {
     /// How deep the parser stands in parentheses, brackets and calls: the stack is bounded before the tree is.
     private var nesting = 0
 
-    private static let nestingMax = 500
+    private static let nestingMax = 150
 
     /// A node and how many levels it has.
     private struct Tree {

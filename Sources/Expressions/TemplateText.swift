@@ -19,6 +19,7 @@ package struct TemplateText: Equatable, Sendable {
         var cutter = Cutter(source)
         var parts: [Part] = []
         while let piece = try cutter.next() {
+            guard parts.count <= 2 * ExpressionScope.argumentsMax else { throw Self.tooMany }
             switch piece {
             case .literal(let text): parts.append(.text(text))
             case .expression(let text, let offset):
@@ -108,15 +109,16 @@ package struct TemplateText: Equatable, Sendable {
         return "format('\(pattern)'\(arguments))"
     }
 
+    private static var tooMany: ExpressionError {
+        ExpressionError(
+            kind: .parsing, message: "More than \(ExpressionScope.argumentsMax - 1) expressions in one text", offset: 0)
+    }
+
     private func checkLimits() throws(ExpressionError) {
         let expressions = expressions
         guard parts.count > 1 else { return }
         guard formatCall.utf16.count <= Limits.expressionCharactersMax else { throw .tooLong }
-        guard expressions.count < ExpressionScope.argumentsMax else {
-            throw ExpressionError(
-                kind: .parsing, message: "More than \(ExpressionScope.argumentsMax - 1) expressions in one text",
-                offset: 0)
-        }
+        guard expressions.count < ExpressionScope.argumentsMax else { throw Self.tooMany }
         guard expressions.allSatisfy({ $0.depth < Limits.expressionDepthMax }) else { throw .tooDeep }
     }
 }

@@ -28,6 +28,7 @@ package struct Matrix: Sendable {
 
     /// Combinations looked at before `exclude`; beyond, the matrix is refused without being built.
     static let combinationsMax = 1_000_000
+    static let vectorsMax = 1000
 
     private let vectors: [Vector]
     private let excludes: [Filter]
@@ -45,6 +46,9 @@ package struct Matrix: Sendable {
                 throw Mistake(problem: "Matrix vector '\(member.key)' does not contain any values", key: member.key)
             }
             vectors.append(Vector(name: member.key, folded: CaseFolding.fold(member.key), items: items))
+        }
+        guard vectors.count <= Self.vectorsMax else {
+            throw Mistake(problem: "The matrix has \(vectors.count) vectors; the limit is \(Self.vectorsMax)")
         }
         let include = try Self.list(value["include"], "include")
         let exclude = try Self.list(value["exclude"], "exclude")

@@ -24,6 +24,8 @@ package struct Workflow: Sendable {
     var environment: [Template] = []
     var defaults = Defaults()
     var permissions: Permissions?
+    /// Which cells a run takes: a text over `github`, `inputs` and `vars`.
+    var tier: YAMLNode?
     var jobs: [JobSource] = []
 
     init(file: String, name: String) {
@@ -144,10 +146,18 @@ package struct Workflow: Sendable {
             at: SourcePosition(file: file, line: 1, column: 1), "the file is empty", help: "begin with on: and jobs:")
     }
 
+    /// What is said of one file at most; mistakes go before advice.
+    static let diagnosticsMax = 1000
+
     /// By place; what an alias repeats is said once.
     package static func ordered(_ diagnostics: [Diagnostic]) -> [Diagnostic] {
         var seen: Set<Diagnostic> = []
-        return diagnostics.filter { seen.insert($0).inserted }.sorted { $0.position < $1.position }
+        let all = diagnostics.filter { seen.insert($0).inserted }.sorted { $0.position < $1.position }
+        guard all.count > diagnosticsMax, let last = all.last else { return all }
+        let kept = (all.filter { $0.severity != .warning } + all.filter { $0.severity == .warning }).prefix(
+            diagnosticsMax)
+        let rest = Diagnostic(.warning, at: last.position, "\(all.count - diagnosticsMax) more are not shown")
+        return kept.sorted { $0.position < $1.position } + [rest]
     }
 }
 
@@ -166,6 +176,7 @@ struct JobSource: Sendable {
     var maxParallel: YAMLNode?
     var continueOnError: YAMLNode?
     var required: YAMLNode?
+    var tier: YAMLNode?
     var timeout: YAMLNode?
     var idleTimeout: YAMLNode?
     var queueTimeout: YAMLNode?
@@ -174,6 +185,8 @@ struct JobSource: Sendable {
     var shards = ShardPlan()
     var retry = RetryPolicy()
     var work = JobWork()
+    /// An expression asks for single cells of a job that this one needs.
+    var readsCells = false
     var permissions: Permissions?
     /// The workflow that the job calls instead of having steps.
     var call: CallSource?
@@ -211,7 +224,8 @@ struct JobSource: Sendable {
     /// Every node that the cells of the job are made from.
     var cellNodes: [YAMLNode] {
         [
-            name, runsOn, matrix, cover?.always, failFast, maxParallel, continueOnError, required, timeout, idleTimeout,
+            name, runsOn, matrix, cover?.always, failFast, maxParallel, continueOnError, required, tier, timeout,
+            idleTimeout,
             queueTimeout,
             resources,
         ].compactMap { $0 }

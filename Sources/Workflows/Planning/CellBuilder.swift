@@ -7,6 +7,8 @@ struct CellBuilder {
     let job: JobSource
     let request: PlanRequest
     let context: EvaluationContext
+    /// The tier that this run takes; `nil`: all cells.
+    let tier: String?
 
     func cell(_ combination: Matrix.Combination, id: String, _ mistakes: inout [Diagnostic]) -> PlannedCell {
         var cell = PlannedCell(
@@ -34,7 +36,7 @@ struct CellBuilder {
             cell.required = value.boolean ?? true
         }
         cell.inputs = job.heldInputs(request, &mistakes)
-        cell.skipped = skipped(&mistakes)
+        cell.skipped = outOfTier(&mistakes) ?? skipped(&mistakes)
         return cell
     }
 
@@ -147,6 +149,14 @@ struct CellBuilder {
         mistakes.append(
             Diagnostic(at: place, "'\(Conversion.text(of: value))' is no amount of memory", help: "write 16GiB"))
         return nil
+    }
+
+    /// Why this cell does not run: it belongs to other tiers than the run.
+    private func outOfTier(_ mistakes: inout [Diagnostic]) -> String? {
+        guard let tier, let value = value(job.tier, &mistakes) else { return nil }
+        let tiers = (value.array ?? [value]).map { Conversion.text(of: $0) }.filter { !$0.isEmpty }
+        guard !tiers.isEmpty, !tiers.contains(where: { CaseFolding.equal($0, tier) }) else { return nil }
+        return "its tier is \(tiers.joined(separator: ", ")), this run's is \(tier)"
     }
 
     /// Why this cell does not run: a condition that reads the matrix and is false.

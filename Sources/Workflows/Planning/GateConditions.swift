@@ -7,9 +7,7 @@ extension Workflow {
     ///
     /// - Parameter ancestors: how the run's jobs ended; `nil` where nobody knows.
     package func gateConditions(_ request: PlanRequest, ancestors: [NeededJob]?) throws(Mistakes) -> [String: Bool] {
-        let needs: [Value.Member] = (ancestors ?? []).map {
-            .init($0.id, ["result": .string($0.outcome.rawValue), "outputs": .object($0.outputs)])
-        }
+        let needs = (ancestors ?? []).map(\.context)
         let contexts = try contexts(for: request) + [.init("needs", .object(needs))]
         var answers: [String: Bool] = [:]
         var mistakes: [Diagnostic] = []

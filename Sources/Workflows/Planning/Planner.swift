@@ -14,14 +14,54 @@ package enum JobResolution: Equatable, Sendable {
 /// How a job that another one needs has ended.
 package struct NeededJob: Equatable, Sendable {
     package enum Outcome: String, Sendable { case success, failure, cancelled, skipped }
+    /// One cell of it.
+    package struct Cell: Equatable, Sendable {
+        package var id: String
+        package var values: [Value.Member]
+        package var outcome: Outcome
+        package var outputs: [Value.Member]
+
+        package init(id: String, values: [Value.Member], outcome: Outcome, outputs: [Value.Member] = []) {
+            self.id = id
+            self.values = values
+            self.outcome = outcome
+            self.outputs = outputs
+        }
+    }
+
     package var id: String
     package var outcome: Outcome
     package var outputs: [Value.Member]
+    /// In the plan's order; empty where nobody asks for single cells.
+    package var cells: [Cell]
 
-    package init(id: String, outcome: Outcome, outputs: [Value.Member] = []) {
+    package init(id: String, outcome: Outcome, outputs: [Value.Member] = [], cells: [Cell] = []) {
         self.id = id
         self.outcome = outcome
         self.outputs = outputs
+        self.cells = cells
+    }
+
+    /// The member of `needs` that this is: `result`, `outputs` and, by the cells' ids, `cells`.
+    package var context: Value.Member {
+        var members: [Value.Member] = [
+            .init("result", .string(outcome.rawValue)), .init("outputs", .object(outputs)),
+        ]
+        if !cells.isEmpty {
+            members.append(
+                .init(
+                    "cells",
+                    .object(
+                        cells.map { cell in
+                            .init(
+                                cell.id,
+                                [
+                                    "result": .string(cell.outcome.rawValue), "outputs": .object(cell.outputs),
+                                    "values": .object(cell.values),
+                                ])
+                        })))
+        }
+        return .init(id, .object(members))
     }
 }
 
@@ -98,9 +138,7 @@ extension Workflow {
     ) throws(Mistakes) -> JobResolution {
         let job = jobs[index]
         let direct = ancestors.filter { job.needs.contains($0.id) }
-        let needs: [Value.Member] = direct.map {
-            .init($0.id, ["result": .string($0.outcome.rawValue), "outputs": .object($0.outputs)])
-        }
+        let needs = direct.map(\.context)
         let contexts = try contexts(for: request) + [.init("needs", .object(needs))]
         let status: @Sendable (String, [String]) -> Bool = { function, named in
             let asked = named.isEmpty ? ancestors : ancestors.filter { named.contains($0.id) }
@@ -126,6 +164,9 @@ extension Workflow {
         let made = try cells(of: job, contexts, request, status: status)
         return .cells(made.cells, failFast: made.failFast, maxParallel: made.maxParallel)
     }
+
+    /// Whether an expression of a job asks for single cells of a job that it needs (`needs.eval.cells`).
+    package func readsCells(job index: Int) -> Bool { jobs.indices.contains(index) && jobs[index].readsCells }
 
     /// Whether the matrix of a job, or anything that its cells are made of, reads outputs of other jobs.
     private func dependsOnNeeds(_ job: JobSource) -> Bool {
@@ -177,6 +218,10 @@ extension Workflow {
         let failFast = NodeExpressions.value(job.failFast, in: outer, Scopes.strategy, &mistakes)?.boolean ?? true
         let most = NodeExpressions.value(job.maxParallel, in: outer, Scopes.strategy, &mistakes)?.number
         let maxParallel = most.flatMap { Int(exactly: $0) }.map { max(1, $0) }
+        // A tier that comes to false or nothing is none.
+        let tier = NodeExpressions.value(tier, in: outer, Scopes.runName, &mistakes).flatMap {
+            Conversion.isTruthy($0) ? Conversion.text(of: $0) : nil
+        }
         var ids = CellNames.Identifiers()
         var cells: [PlannedCell] = []
         for (position, combination) in combinations.enumerated() {
@@ -188,7 +233,8 @@ extension Workflow {
             let matrix = Value.object(combination.values)
             let context = EvaluationContext(
                 values: contexts + [.init("strategy", strategy), .init("matrix", matrix)], status: status)
-            let builder = CellBuilder(workflow: self, job: job, request: request, context: context)
+            let builder = CellBuilder(
+                workflow: self, job: job, request: request, context: context, tier: tier)
             cells.append(
                 builder.cell(combination, id: ids.next(shown: combination.shown, job: job.id), &mistakes))
             if mistakes.count >= 20 { break }

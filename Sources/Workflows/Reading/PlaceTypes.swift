@@ -5,13 +5,28 @@ import Model
 struct PlaceTypes {
     var inputs = ValueType.record([:])
     var secrets = ValueType.texts
-    var env: [ValueType.Field] = []
+    private(set) var env: [ValueType.Field] = []
+    private var known: Set<[UInt16]> = []
     /// Something may set variables that the file does not name: an action, a script.
     var envIsOpen = false
     var needs = ValueType.record([:])
     var matrix = ValueType.record([:])
     var steps: [ValueType.Field] = []
     var jobs = ValueType.record([:])
+
+    /// Makes a variable known.
+    mutating func define(_ variable: String) {
+        if known.insert(CaseFolding.fold(variable)).inserted { env.append(.init(variable, .string)) }
+    }
+
+    /// Forgets variables that were defined since.
+    mutating func forget(since outer: PlaceTypes) {
+        env = outer.env
+        known = outer.known
+    }
+
+    /// More axes and members than any matrix has are not told apart.
+    private static let fieldsMax = 1000
 
     /// The types of all contexts that a scope has.
     func fields(of scope: ExpressionScope) -> [ValueType.Field] {
@@ -70,12 +85,18 @@ struct PlaceTypes {
     }
 
     /// What `needs.<id>` holds.
-    static func need(outputs: ValueType) -> ValueType { .record(["result": .string, "outputs": outputs]) }
+    ///
+    /// - Parameter withCells: single cells can be asked for, by their id.
+    static func need(outputs: ValueType, withCells: Bool) -> ValueType {
+        guard withCells else { return .record(["result": .string, "outputs": outputs]) }
+        let cell = ValueType.record(["result": .string, "outputs": outputs, "values": .open])
+        return .record(["result": .string, "outputs": outputs, "cells": .object([], others: cell)])
+    }
 
     /// The `matrix` context of a job, as its text tells.
     static func matrix(_ node: YAMLNode?) -> ValueType {
         guard let node else { return .record([:]) }
-        guard let entries = node.entries else { return .open }
+        guard let entries = node.entries, entries.count <= fieldsMax else { return .open }
         var fields: [ValueType.Field] = []
         var isOpen = false
         func add(_ name: String, _ type: ValueType) {
@@ -98,6 +119,7 @@ struct PlaceTypes {
                     isOpen = true
                     continue
                 }
+                guard fields.count + added.count <= fieldsMax else { return .open }
                 for entry in added {
                     if TemplateText.hasExpression(entry.key) { isOpen = true }
                     add(entry.key, type(of: entry.value))

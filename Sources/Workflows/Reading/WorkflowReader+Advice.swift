@@ -131,6 +131,9 @@ extension WorkflowReader {
 
     // MARK: scripts
 
+    /// What is said of one text at most: to find a place again costs as much as the text is long.
+    static let advicePerTextMax = 50
+
     mutating func adviseOnScript(_ node: YAMLNode, _ parts: [String: YAMLNode], _ walk: inout StepWalk) {
         guard let text = node.scalar?.text else { return }
         adviseOnInjection(node)
@@ -140,7 +143,9 @@ extension WorkflowReader {
             return
         }
         let secrets = secretVariables(parts["env"])
+        let before = diagnostics.count
         for line in ShellScript(text).lines {
+            guard diagnostics.count < before + Self.advicePerTextMax else { return }
             adviseOnEcho(line, secrets, node)
             adviseOnThreshold(line, node)
             adviseOnLatest(line, node)
@@ -156,7 +161,7 @@ extension WorkflowReader {
             // What does not parse was reported when the text was read.
             let template = try? TemplateText(text, in: Scopes.stepText)
         else { return }
-        for expression in template.expressions {
+        for expression in template.expressions.prefix(Self.advicePerTextMax) {
             for path in expression.printed where Self.isWrittenByStrangers(path) {
                 warning(
                     .injection, place(of: expression.offset, in: node),

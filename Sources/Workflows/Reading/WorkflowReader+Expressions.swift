@@ -22,7 +22,8 @@ extension WorkflowReader {
         guard TemplateText.hasExpression(scalar.text) else { return scalar.text }
         do throws(ExpressionError) {
             let template = try TemplateText(scalar.text, in: scope)
-            for expression in template.expressions {
+            let before = diagnostics.count
+            for expression in template.expressions where diagnostics.count < before + Self.advicePerTextMax {
                 let type = check(expression, at: node, in: scope)
                 if template.parts.count > 1 || taking == .text { adviseOnText(type, expression, at: node) }
             }
@@ -102,6 +103,10 @@ extension WorkflowReader {
             unsupported(
                 node, "secrets ('\(path.joined(separator: "."))')",
                 help: "a run with secrets is refused, so that none is ever read as empty")
+        }
+        if expression.references.contains(where: { $0.count >= 3 && $0[0] == "needs" && $0[2].lowercased() == "cells" })
+        {
+            readsCells = true
         }
         let (type, findings) = expression.check(types.fields(of: scope))
         for finding in findings {

@@ -19,7 +19,7 @@ extension WorkflowReader {
             Key("snapshot", .unsupported), Key("shards", .sheaf), Key("resources", .sheaf), Key("inputs", .sheaf),
             Key("idle-timeout-minutes", .sheaf), Key("queue-timeout-minutes", .sheaf), Key("retry", .sheaf),
             Key("setup", .sheaf), Key("metrics", .sheaf), Key("required", .sheaf),
-            Key("needs-gates", .unsupported), Key("tier", .unsupported),
+            Key("tier", .sheaf), Key("needs-gates", .unsupported),
         ]
 
     private static let callKeys: [Key] =
@@ -35,6 +35,12 @@ extension WorkflowReader {
             } else {
                 error(node, "'jobs' must be a mapping with one job at least")
             }
+            return []
+        }
+        guard entries.count <= files.jobsMax else {
+            error(
+                node, "the workflow has \(entries.count) jobs; the limit is \(files.jobsMax)",
+                help: "split the workflow")
             return []
         }
         var jobs: [JobSource] = []
@@ -83,6 +89,7 @@ extension WorkflowReader {
         defer { types = outer }
         guard let parts = jobParts(node, calls: calls) else { return nil }
         var job = JobSource(id: entry.key, position: entry.keyPosition)
+        readsCells = false
         types.matrix = PlaceTypes.matrix(node["strategy"]?["matrix"])
         if let node = parts["needs"] { job.needs = needs(node) }
         types.needs = .object(
@@ -111,6 +118,7 @@ extension WorkflowReader {
                 help: "add timeout-minutes")
         }
         job.work = work(parts, of: workflow, &job, at: entry)
+        job.readsCells = readsCells
         return job
     }
 
@@ -161,6 +169,7 @@ extension WorkflowReader {
         if let node = parts["required"] {
             job.required = literal(node, "'required'", "true or false", in: Scopes.jobCell, flag)
         }
+        if let node = parts["tier"] { job.tier = tier(node) }
         if let node = parts["shards"] { job.shards = shards(node) }
         if let node = parts["retry"] { job.retry = retry(node) }
         job.timeout = parts["timeout-minutes"].flatMap { minutes($0, "'timeout-minutes'") }
@@ -202,6 +211,16 @@ extension WorkflowReader {
         }
         if let node = parts["environment"]?["url"] { template(node, "'url'", in: Scopes.environmentAddress) }
         return work
+    }
+
+    /// The tiers of a cell: one, or several.
+    private mutating func tier(_ node: YAMLNode) -> YAMLNode? {
+        guard node.entries == nil, !node.isNull, node.items?.isEmpty != true else {
+            error(node, "'tier' must be a name or a list of names, not \(node.kindName)", help: "tier: pr")
+            return nil
+        }
+        templates(node, "'tier'", in: Scopes.jobCell)
+        return node
     }
 
     // MARK: needs

@@ -64,14 +64,8 @@ extension WorkflowReader {
             }
             if let text = template(entry.value, "'\(entry.key)'", in: scope) { set.append(Template(entry.key, text)) }
         }
-        for entry in entries { define(entry.key) }
+        for entry in entries { types.define(entry.key) }
         return set
-    }
-
-    /// Makes a variable known to what is read next.
-    mutating func define(_ variable: String) {
-        guard !types.env.contains(where: { CaseFolding.equal($0.name, variable) }) else { return }
-        types.env.append(.init(variable, .string))
     }
 
     func isOneExpression(_ text: String) -> Bool {

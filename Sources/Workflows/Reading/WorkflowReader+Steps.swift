@@ -32,11 +32,11 @@ extension WorkflowReader {
     private mutating func step(_ node: YAMLNode, _ walk: inout StepWalk) -> Step? {
         guard let parts = mapping(node, "a step", Self.stepKeys) else { return nil }
         let id = parts["id"].flatMap { identifier($0, &walk) }
-        let outer = types.env
+        let outer = types
         let environment = parts["env"].map { self.environment($0, in: Scopes.stepText) } ?? []
         defer {
             // What a step sets for itself ends with it; what it writes to $GITHUB_ENV stays.
-            types.env = outer
+            types.forget(since: outer)
             settle(node, parts, id, &walk)
         }
         var step = Step(action: .run(""), line: node.position.line)
@@ -117,7 +117,7 @@ extension WorkflowReader {
         }
         if let script = parts["run"]?.scalar?.text {
             let written = ShellScript(script).variablesWritten
-            written.names.forEach { define($0) }
+            written.names.forEach { types.define($0) }
             if written.isOpen { types.envIsOpen = true }
         }
         if let id { types.steps.append(.init(id, PlaceTypes.step(outputs: outputs))) }

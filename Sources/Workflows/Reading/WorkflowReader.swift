@@ -7,6 +7,8 @@ struct WorkflowReader {
     private let places: ScalarPlaces
     var isSheaf = false
     var diagnostics: [Diagnostic] = []
+    /// An expression of the job that is being read asks for single cells of a job that it needs.
+    var readsCells = false
     /// What the contexts hold where the reader stands.
     var types = PlaceTypes()
     /// Where the files are that jobs call.
@@ -31,10 +33,14 @@ struct WorkflowReader {
         guard let entries = mapping(node, "a workflow", Self.workflowKeys) else { return workflow }
         if entries["on"] == nil { error(node, "the workflow has no 'on'", help: "say what starts it: on: push") }
         if entries["jobs"] == nil { error(node, "the workflow has no 'jobs'", help: "add jobs: with one job at least") }
-        types.jobs = Self.outline(of: entries["jobs"])
+        types.jobs = Self.outline(of: entries["jobs"], withCells: isSheaf)
         if let name = entries["name"], let text = text(name, "'name'") { workflow.name = text }
         if let node = entries["description"] { _ = text(node, "'description'") }
         if let on = entries["on"] { triggers(on, into: &workflow) }
+        if let node = entries["tier"] {
+            template(node, "'tier'", in: Scopes.runName)
+            workflow.tier = node
+        }
         if let name = entries["run-name"] { template(name, "'run-name'", in: Scopes.runName) }
         if let node = entries["env"] { workflow.environment = environment(node, in: Scopes.workflowEnvironment) }
         if let node = entries["defaults"] { workflow.defaults = defaults(node) }
@@ -56,7 +62,8 @@ struct WorkflowReader {
         Key("name"), Key("description"), Key("run-name"), Key("on"), Key("env"), Key("defaults"), Key("permissions"),
         Key("jobs"),
         Key("concurrency", .unsupported, help: "runs of one group are not held back or cancelled here: remove it"),
-        Key("sheaf"), Key("false-block-rate", .sheaf), Key("gates", .sheaf), Key("waivers", .sheaf),
+        Key("sheaf"), Key("tier", .sheaf), Key("false-block-rate", .sheaf), Key("gates", .sheaf),
+        Key("waivers", .sheaf),
         Key("quarantine", .sheaf),
     ]
 
@@ -68,9 +75,9 @@ struct WorkflowReader {
     }
 
     /// What jobs hand to others, as far as the text tells: needed before the jobs themselves are read.
-    private static func outline(of jobs: YAMLNode?) -> ValueType {
+    private static func outline(of jobs: YAMLNode?, withCells: Bool) -> ValueType {
         .object(
-            (jobs?.entries ?? []).map { entry in
+            (jobs?.entries ?? []).prefix(Limits.jobsMax).map { entry in
                 let outputs: ValueType =
                     if entry.value["uses"] != nil {
                         .texts
@@ -79,7 +86,7 @@ struct WorkflowReader {
                     } else {
                         .object([], others: entry.value["outputs"] == nil ? nil : .string)
                     }
-                return .init(entry.key, PlaceTypes.need(outputs: outputs))
+                return .init(entry.key, PlaceTypes.need(outputs: outputs, withCells: withCells))
             }, others: nil)
     }
 
@@ -145,6 +152,9 @@ struct WorkflowReader {
             case .unsupported:
                 unsupported(place, "'\(entry.key)' in \(what)", help: key?.help ?? "remove it to run here")
                 found[entry.key] = entry.value
+            case nil where diagnostics.count >= Workflow.diagnosticsMax:
+                // Nobody reads what would help here.
+                error(place, "unknown key '\(entry.key)' in \(what)")
             case nil:
                 let known = keys.filter { $0.support != .sheaf || isSheaf }.map(\.name)
                 error(
