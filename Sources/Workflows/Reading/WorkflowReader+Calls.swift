@@ -166,7 +166,9 @@ extension WorkflowReader {
         let names = ["\(folder)/action.yml", "\(folder)/action.yaml"]
         guard let name = names.first(where: { files.read($0) != nil }), let bytes = files.read(name) else {
             if files.isWhole, files.read(folder + "/Dockerfile") == nil {
-                error(uses, "there is no action in '\(reference)'", help: "it needs an action.yml")
+                // A step before may make it.
+                warning(
+                    .step, uses.position, "there is no action in '\(reference)'", help: "it needs an action.yml")
             }
             return
         }

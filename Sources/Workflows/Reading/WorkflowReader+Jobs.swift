@@ -228,15 +228,28 @@ extension WorkflowReader {
     private mutating func needs(_ node: YAMLNode) -> [String] {
         switch node.kind {
         case .scalar: return notEmpty(node, "'needs'").map { [$0] } ?? []
-        case .sequence(let items): return items.compactMap { notEmpty($0, "an entry of 'needs'") }
-        case .mapping:
-            guard isSheaf else {
-                error(node, "'needs' must be a job or a list of jobs, not a mapping")
-                return []
-            }
-            unsupported(node, "'needs' on the corresponding cell", help: "name whole jobs: needs: [build]")
-            return []
+        case .sequence(let items):
+            return items.compactMap { $0.entries == nil ? notEmpty($0, "an entry of 'needs'") : need($0) }
+        case .mapping: return need(node).map { [$0] } ?? []
         }
+    }
+
+    /// `{job: build, match: [python]}`
+    private mutating func need(_ node: YAMLNode) -> String? {
+        guard isSheaf else {
+            error(node, "'needs' must be a job or a list of jobs, not a mapping")
+            return nil
+        }
+        let keys = [
+            Key("job"),
+            Key("match", .unsupported, help: "a job waits for all cells of the job that it needs: leave 'match' out"),
+        ]
+        guard let parts = mapping(node, "an entry of 'needs'", keys) else { return nil }
+        guard let job = parts["job"] else {
+            error(node, "an entry of 'needs' has no 'job'", help: "needs: {job: build}")
+            return nil
+        }
+        return notEmpty(job, "'job'")
     }
 
     private mutating func checkNeeds(of jobs: [JobSource], known: [String]) {

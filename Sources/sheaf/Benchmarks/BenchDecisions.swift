@@ -25,6 +25,54 @@ extension Benchmark {
             return Sample(work: Double(plan.jobs[0].cells?.count ?? 0), taken: taken)
         },
         Benchmark(
+            name: "plan.shards", unit: "shards/s",
+            what: "a million shards: 10 000 cells that read the matrix everywhere, 100 shards each"
+        ) { _ in
+            let values = (0..<100).map { "v\($0)" }.joined(separator: ", ")
+            let source = """
+                sheaf: 1
+                on: {workflow_dispatch: {}}
+                jobs:
+                  eval:
+                    runs-on: [self-hosted, "${{ matrix.a == 'v1' && 'gpu' || 'linux' }}"]
+                    if: matrix.a != 'v9'
+                    strategy: {matrix: {a: [\(values)], b: [\(values)]}}
+                    timeout-minutes: ${{ matrix.b == 'v2' && 5 || 10 }}
+                    shards: 100
+                    steps:
+                      - uses: actions/setup-python@v5
+                        with: {python-version: "3.${{ strategy.job-index }}"}
+                      - run: "true"
+                """
+            let (workflow, diagnostics) = Workflow.read(Array(source.utf8), file: "bench.yml")
+            guard let workflow else { throw CommandFailure("\(diagnostics)") }
+            let (taken, plan) = try timed { try workflow.plan(PlanRequest()) }
+            return Sample(work: Double((plan.jobs[0].cells?.count ?? 0) * plan.jobs[0].shards.count), taken: taken)
+        },
+        Benchmark(
+            name: "plan.cover", unit: "cells/s", what: "pairs of 2000 combinations of five axes, chosen and proved"
+        ) { _ in
+            let axes = [5, 5, 4, 4, 5].enumerated().map { axis, items in
+                Value.Member("a\(axis)", .array((0..<items).map { .string("v\($0)") }))
+            }
+            let excluded: [Value] = [["a0": "v4", "a1": "v0"], ["a0": "v4", "a1": "v3"], ["a3": "v3", "a2": "v0"]]
+            let matrix = try Matrix(.object(axes + [.init("exclude", .array(excluded))]))
+            let (taken, made) = try timed { try matrix.covering(CoverRule(strength: 2), cellsMax: 10_000) }
+            return Sample(work: Double(made.certificate?.validCount ?? 0), taken: taken)
+        },
+        Benchmark(
+            name: "yaml.read", unit: "MB/s", what: "a workflow of 5 MB: 1000 jobs with expressions, read and checked"
+        ) { _ in
+            let script = String(repeating: "          echo ${{ github.ref }} and what a script says\n", count: 85)
+            let jobs = (0..<1000).map { number in
+                "  job\(number):\n    runs-on: linux\n    timeout-minutes: 5\n    steps:\n      - run: |\n\(script)"
+            }
+            let source = Array(("on: push\njobs:\n" + jobs.joined()).utf8)
+            let (taken, read) = timed { Workflow.read(source, file: "bench.yml") }
+            guard read.workflow != nil else { throw CommandFailure("\(read.diagnostics.first.map { "\($0)" } ?? "")") }
+            return Sample(work: Double(source.count) / 1e6, taken: taken)
+        },
+        Benchmark(
             name: "farm.leases", unit: "leases/s", what: "10 000 shards placed on 100 agents with 10 000 cores"
         ) { _ in
             var farm = BenchFarm(agents: 100, cores: 100)

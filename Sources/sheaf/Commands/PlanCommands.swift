@@ -102,7 +102,9 @@ struct LoadedWorkflow {
         file = named ?? arguments.operands[0]
         source = try Files.read(file, bytesMax: Limits.workflowBytesMax)
         let tree = Files.top(around: arguments.value("tree") ?? Files.folder(of: file))
-        let files = WorkflowFiles(isWhole: true) { reference in
+        // A file that lies where workflows lie has its whole repository around it.
+        let isAtHome = file.hasPrefix(".github/workflows/") || file.contains("/.github/workflows/")
+        let files = WorkflowFiles(isWhole: isAtHome) { reference in
             guard reference.hasPrefix("./"), !reference.split(separator: "/").contains("..") else { return nil }
             // What cannot be read is not there, for whoever names it.
             return try? Files.read("\(tree)/\(reference.dropFirst(2))", bytesMax: Limits.workflowBytesMax)
