@@ -10,6 +10,8 @@ package struct Checker: Sendable {
         var last: Cause?
         var retryAt: Instant?
         var settled: Cause?
+        /// Some agent did not take it, and is not asked again for a while.
+        var wasDeclined = false
     }
 
     struct Cell: Sendable {
@@ -137,6 +139,7 @@ package struct Checker: Sendable {
             try require(
                 shards[attempt.shard]?.lease?.attempt == attempt, "only a current offer is withdrawn", "\(attempt)")
             giveBack(attempt.shard)
+            shards[attempt.shard]?.wasDeclined = true
         case .cellSharded(let cell, let count, _): try checkSharded(cell, count)
         case .settled(let cell, let range, let attempt, let cause):
             for shard in range {

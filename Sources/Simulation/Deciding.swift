@@ -6,6 +6,8 @@ package protocol Deciding: Sendable {
     init(settings: Farm.Settings, seed: UInt64)
     mutating func handle(_ event: Farm.Event, at now: Instant, into effects: inout [Farm.Effect])
     mutating func restore(_ decision: Farm.Decision)
+    func progress(of run: RunID) -> [[Farm.CellProgress]]?
+    func explain(_ cell: CellID, shard: Int?, at now: Instant) -> [String]
 }
 
 extension Farm: Deciding {}

@@ -12,6 +12,7 @@ struct Happenings: Sendable {
         case commit(life: Int)
         case restart
         case disturb
+        case ask
         case calm
         case toCoordinator(agent: Int, connection: Int, FromAgent)
         case toAgent(agent: Int, connection: Int, ToAgent)
@@ -36,6 +37,11 @@ struct Happenings: Sendable {
         case cancel(AttemptID)
         case forget(AttemptID)
         case stored(AttemptID)
+    }
+
+    /// Whether the next thing to happen is a commit of this life of the coordinator.
+    func isCommitNext(inLife life: Int) -> Bool {
+        if case .commit(life)? = queue.earliest?.matter { true } else { false }
     }
 
     private var queue = TimeQueue<Instant, Happening>()

@@ -17,6 +17,8 @@ struct VirtualAgent: Sendable {
     var connection: Int?
     var held: [AttemptID: Held] = [:]
     var isDraining = false
+    /// Its process is stopped until then: it hears, says and notices nothing.
+    var stalledUntil = Instant.epoch
     // Messages of a connection arrive in order.
     var lastToCoordinator = Instant.epoch
     var lastToAgent = Instant.epoch
@@ -180,12 +182,36 @@ extension World {
         guard now < troubleEnd else { return }
         scheduleTrouble()
         let agent = Int.random(in: 0..<agents.count, using: &random)
-        switch Int.random(in: 0..<10, using: &random) {
+        switch Int.random(in: 0..<13, using: &random) {
         case 0...2: crash(agent)
         case 3...5: lose(connectionOf: agent)
         case 6...7: kill()
-        case 8: drain(agent, !agents[agent].isDraining)
+        case 8...9: agents[agent].stalledUntil = now.advanced(by: milliseconds(1_000...60_000))
+        case 10: lie(agent)
+        case 11: drain(agent, !agents[agent].isDraining)
         default: remove(agent)
+        }
+    }
+
+    /// What comes to a stopped process waits until it goes on.
+    mutating func postpone(_ happening: Happenings.Happening, whileStalled agent: Int) -> Bool {
+        guard now < agents[agent].stalledUntil else { return false }
+        happenings.add(happening, at: agents[agent].stalledUntil)
+        return true
+    }
+
+    /// Says of others' attempts, and of its own, what is not so.
+    private mutating func lie(_ agent: Int) {
+        guard let attempt = checker.anyLease(&random), agents[agent].held[attempt] == nil else { return }
+        var other = attempt
+        switch Int.random(in: 0..<5, using: &random) {
+        case 0: send(.report(attempt, Cause(.passed), listed: nil), from: agent)
+        case 1: send(.heartbeat([attempt]), from: agent)
+        case 2: send(.declined(attempt), from: agent)
+        case 3: send(.started(attempt), from: agent)
+        default:
+            other.number += 1
+            send(.report(other, Cause(.passed), listed: -1), from: agent)
         }
     }
 

@@ -32,6 +32,20 @@ package struct World<Decider: Deciding>: Sendable {
     /// Steps of this world, for a test to see that something happened.
     package internal(set) var steps = 0
     package internal(set) var deaths = 0
+    /// How the coordinator ends at its next commit.
+    private var crash: Crash?
+    /// What cells had come to at the last commit: what a coordinator that starts anew must find again.
+    private var committed: [RunID: [[Farm.CellProgress]]] = [:]
+
+    /// A death of the coordinator around one commit.
+    package enum Crash: CaseIterable, Sendable {
+        /// Nothing of it was stored.
+        case before
+        /// All of it was stored, and nobody heard.
+        case after
+        /// Its effects left, too.
+        case afterEffects
+    }
 
     package init(_ scenario: Scenario) {
         self.scenario = scenario
@@ -46,13 +60,21 @@ package struct World<Decider: Deciding>: Sendable {
             }
         }
         scheduleTrouble()
+        happenings.add(.ask, at: start.advanced(by: .seconds(7)))
         happenings.add(.calm, at: start.advanced(by: scenario.trouble.until))
     }
 
+    /// The coordinator ends at its next commit.
+    package mutating func crashNext(_ crash: Crash) { self.crash = crash }
+
     /// Runs until every run has ended.
-    package mutating func run() throws(Violation) {
+    ///
+    /// - Parameter beforeCommit: sees the world before each commit: to try another future on a copy of it.
+    @_specialize(where Decider == Farm)  // Tests in debug builds would run the unspecialised code of this room.
+    package mutating func run(beforeCommit: (Self) throws(Violation) -> Void = { _ in }) throws(Violation) {
         let limit = start.advanced(by: .minutes(180))
         while !(checker.runs.count == scenario.submissions.count && checker.areAllEnded) {
+            if isUp, happenings.isCommitNext(inLife: life) { try beforeCommit(self) }
             guard let (at, happening) = happenings.pop(), at < limit, steps < 2_000_000 else {
                 throw Violation(rule: "every run ends", detail: "\(steps) steps", at: now)
             }
@@ -78,7 +100,8 @@ package struct World<Decider: Deciding>: Sendable {
         case .commit(let life):
             guard life == self.life && isUp else { return }
             try commit()
-        case .restart: restart()
+        case .restart: try restart()
+        case .ask: try ask()
         case .disturb: disturb()
         case .calm: calm()
         case .toCoordinator(let agent, let connection, let message):
@@ -86,14 +109,18 @@ package struct World<Decider: Deciding>: Sendable {
             receive(message, from: agent, connection)
         case .toAgent(let agent, let connection, let message):
             guard agents[agent].connection == connection else { return }
+            guard !postpone(happening, whileStalled: agent) else { return }
             receive(message, at: agent)
         case .noticed(let life, let agent, let connection):
             guard life == self.life, isUp, connections[agent] == connection else { return }
             connections[agent] = nil
             decide(.agentDisconnected(agents[agent].id))
-        case .connect(let agent, let process): connect(agent, process)
-        case .beat(let agent, let process): beat(agent, process)
-        case .attemptDone(let agent, let process, let attempt): endAttempt(agent, process, attempt)
+        case .connect(let agent, let process):
+            if !postpone(happening, whileStalled: agent) { connect(agent, process) }
+        case .beat(let agent, let process):
+            if !postpone(happening, whileStalled: agent) { beat(agent, process) }
+        case .attemptDone(let agent, let process, let attempt):
+            if !postpone(happening, whileStalled: agent) { endAttempt(agent, process, attempt) }
         }
     }
 
@@ -133,6 +160,9 @@ package struct World<Decider: Deciding>: Sendable {
     }
 
     private mutating func commit() throws(Violation) {
+        let crash = self.crash
+        self.crash = nil
+        if crash == .before { return kill() }
         for batch in batches {
             let isNew = checker.see(batch.event, at: batch.at)
             journal.commit(batch.event, at: batch.at, isNew: isNew)
@@ -141,8 +171,16 @@ package struct World<Decider: Deciding>: Sendable {
                 journal.commit(effect)
             }
         }
-        let dies = now < troubleEnd && chance(scenario.trouble.deathAtCommit, &random)
-        let leaving = dies ? Int.random(in: 0...batches.count, using: &random) : batches.count
+        for run in checker.runs.keys where checker.runs[run]?.isEnded == false {
+            committed[run] = decider.progress(of: run)
+        }
+        let dies = crash != nil || now < troubleEnd && chance(scenario.trouble.deathAtCommit, &random)
+        let leaving =
+            switch crash {
+            case .after: 0
+            case .afterEffects: batches.count
+            case .before, nil: dies ? Int.random(in: 0...batches.count, using: &random) : batches.count
+            }
         for batch in batches.prefix(leaving) {
             for effect in batch.effects { leave(effect) }
             if let (agent, attempt) = batch.reported { send(.stored(attempt), to: agent) }
@@ -176,14 +214,41 @@ package struct World<Decider: Deciding>: Sendable {
         happenings.add(.restart, at: now.advanced(by: milliseconds(100...20_000)))
     }
 
-    private mutating func restart() {
+    private mutating func restart() throws(Violation) {
         life += 1
         isUp = true
         decider = Decider(settings: scenario.settings, seed: scenario.seed &+ UInt64(life))
         for decision in journal.decisions(order: Int.random(in: 0...2, using: &random)) { decider.restore(decision) }
         checker.seeRestart(at: now)
+        try compareWithCommitted()
         decide(.resume)
         for agent in agents where agent.isDraining { decide(.agentDraining(agent.id, true)) }
+    }
+
+    /// A coordinator that starts anew knows what the one before it knew. Only whether a cell that goes on is called waiting or
+    /// running may differ: an offer that was declined is not remembered.
+    private func compareWithCommitted() throws(Violation) {
+        func essence(_ cell: Farm.CellProgress) -> Farm.CellProgress {
+            var cell = cell
+            if cell.state == .running { cell.state = .waiting }
+            return cell
+        }
+        for (run, before) in committed.sorted(by: { $0.key < $1.key }) where checker.runs[run]?.isEnded == false {
+            let after = decider.progress(of: run)?.map { $0.map(essence) }
+            guard after != before.map({ $0.map(essence) }) else { continue }
+            throw Violation(
+                rule: "a farm that starts anew is the farm that ended",
+                detail: "\(run): \(before) became \(after.map { "\($0)" } ?? "nothing")", at: now)
+        }
+    }
+
+    /// Somebody asks why some shard waits, and believes nothing.
+    private mutating func ask() throws(Violation) {
+        happenings.add(.ask, at: now.advanced(by: milliseconds(500...8_000)))
+        // Between two commits the farm knows more than anybody was told.
+        guard isUp, batches.isEmpty, let shard = checker.anyOpenShard(&random) else { return }
+        let lines = decider.explain(shard.cell, shard: shard.shard, at: now)
+        try checker.checkExplanation(of: shard, lines, at: now)
     }
 
     var troubleEnd: Instant { start.advanced(by: scenario.trouble.until) }

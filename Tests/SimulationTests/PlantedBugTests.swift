@@ -27,6 +27,11 @@ extension Planted {
         farm.restore(changed)
     }
 
+    func progress(of run: RunID) -> [[Farm.CellProgress]]? { farm.progress(of: run) }
+    func explain(_ cell: CellID, shard: Int?, at now: Instant) -> [String] {
+        farm.explain(cell, shard: shard, at: now)
+    }
+
     /// Whether it strikes this time: every `period`-th time.
     mutating func strikes(every period: Int) -> Bool {
         seen += 1
@@ -237,7 +242,10 @@ private struct NeverRetries: Planted {
     }
 
     @Test func `forgets a settlement at restore`() {
-        #expect(caught(ForgetsSettlements.self, by: "a settled shard is not leased again", "a shard settles once"))
+        #expect(
+            caught(
+                ForgetsSettlements.self, by: "a farm that starts anew is the farm that ended",
+                "a settled shard is not leased again", "a shard settles once"))
     }
 
     @Test func `forgets leases at restore`() {
@@ -278,5 +286,54 @@ private struct NeverRetries: Planted {
             differs = differs || calm.checker.tally != troubled.checker.tally
         }
         #expect(differs)
+    }
+
+    @Test func `leases twice, in a world that is cut down to it`() throws {
+        for seed in UInt64(0)..<60 {
+            let replay = Replay(seed: seed, .much, isComparable: false)
+            guard let violation = replay.violation(of: LeasesTwice.self) else { continue }
+            let small = replay.shrunk(LeasesTwice.self, breaking: violation.rule)
+            #expect(small.scenario.submissions.count == 1 && small.scenario.submissions[0].plan.jobs.count <= 2)
+            #expect(small.cuts.contains(.trouble(.loss)) && small.cuts.contains(.trouble(.disturbances)))
+            // Its line makes the same world again.
+            let again = try #require(Replay("\(small)"))
+            #expect(again == small && again.violation(of: LeasesTwice.self) == small.violation(of: LeasesTwice.self))
+            #expect(again.violation(of: LeasesTwice.self)?.rule == violation.rule)
+            return
+        }
+        Issue.record("the bug was never seen")
+    }
+
+    @Test func `tells tales of what a shard waits for`() {
+        #expect(caught(TellsTales.self, by: "every waiting shard has a true explanation"))
+    }
+
+    @Test func `starts anew with less than it knew`() {
+        #expect(caught(ForgetsListings.self, by: "a farm that starts anew is the farm that ended"))
+    }
+}
+
+/// Says that no agent is connected, whatever is missing.
+private struct TellsTales: Planted {
+    var farm: Farm
+    var seen = 0
+    init(settings: Farm.Settings, seed: UInt64) { farm = Farm(settings: settings, seed: seed) }
+
+    func explain(_ cell: CellID, shard: Int?, at now: Instant) -> [String] {
+        farm.explain(cell, shard: shard, at: now).map {
+            $0.contains(" waits for a free agent") ? "shard waits: no agent is connected" : $0
+        }
+    }
+}
+
+/// Lists the items of a cell again that was cut before.
+private struct ForgetsListings: Planted {
+    var farm: Farm
+    var seen = 0
+    init(settings: Farm.Settings, seed: UInt64) { farm = Farm(settings: settings, seed: seed) }
+
+    mutating func falsify(_ decision: inout Farm.Decision) -> Bool {
+        if case .cellSharded = decision { return false }
+        return true
     }
 }

@@ -9,26 +9,34 @@ func seeds(_ few: UInt64, deep: UInt64) -> Range<UInt64> {
     0..<(ProcessInfo.processInfo.environment["SHEAF_DEEP"] == "1" ? deep : few)
 }
 
+/// Runs a world to its end; one that breaks a rule is cut down, and the line that makes it again is the failure.
+func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.self) -> World<Decider>? {
+    var world = World<Decider>(replay.scenario)
+    do throws(Violation) {
+        try world.run()
+        return world
+    } catch {
+        let small = replay.shrunk(decider, breaking: error.rule)
+        let violation = small.violation(of: decider) ?? error
+        Issue.record("\(violation)\nagain: SHEAF_REPLAY='\(small)' make test FILTER='one world again'")
+        return nil
+    }
+}
+
 @Suite struct `A farm in a troubled world` {
     @Test func `keeps its promises and ends every run`() throws {
         var deaths = 0
         for seed in seeds(200, deep: 5_000) {
-            let trouble = seed % 3 == 0 ? Trouble.much : .some
-            var world = World<Farm>(Scenario(seed: seed, trouble: trouble, isComparable: false))
-            #expect(throws: Never.self, "seed \(seed)") { try world.run() }
-            deaths += world.deaths
+            deaths += hold(Replay(seed: seed, seed % 3 == 0 ? .much : .some, isComparable: false))?.deaths ?? 0
         }
         #expect(deaths > 100, "the coordinator was killed \(deaths) times")
     }
 
     @Test func `comes to what an undisturbed one comes to`() throws {
         for seed in seeds(100, deep: 3_000) {
-            var calm = World<Farm>(Scenario(seed: seed, trouble: .none, isComparable: true))
-            try calm.run()
-            var troubled = World<Farm>(
-                Scenario(seed: seed, trouble: seed % 2 == 0 ? .some : .much, isComparable: true))
-            #expect(throws: Never.self, "seed \(seed)") { try troubled.run() }
-            #expect(calm.checker.tally == troubled.checker.tally, "seed \(seed)")
+            let calm = hold(Replay(seed: seed, .none, isComparable: true))
+            let troubled = hold(Replay(seed: seed, seed % 2 == 0 ? .some : .much, isComparable: true))
+            #expect(calm?.checker.tally == troubled?.checker.tally, "seed \(seed)")
         }
     }
 
@@ -40,5 +48,34 @@ func seeds(_ few: UInt64, deep: UInt64) -> Range<UInt64> {
             try second.run()
             #expect(first.steps == second.steps && first.checker.tally == second.checker.tally)
         }
+    }
+
+    /// The world is a value: before each commit of a calm one, copies of it go on with a coordinator that dies before the
+    /// commit, after it, and after its effects have left.
+    @Test func `loses nothing to a death at any commit`() throws {
+        var deaths = 0
+        for seed in seeds(5, deep: 300) {
+            var one = Replay(seed: seed, .none, isComparable: true)
+            one.cuts = [.run(1), .run(2)]
+            let calm = try #require(hold(one)).checker.tally
+            var world = World<Farm>(one.scenario)
+            try world.run { (before) throws(Violation) in
+                for crash in World<Farm>.Crash.allCases {
+                    var future = before
+                    future.crashNext(crash)
+                    try future.run()
+                    #expect(future.checker.tally == calm, "seed \(seed), died at \(before.steps), \(crash)")
+                    deaths += future.deaths
+                }
+            }
+        }
+        #expect(deaths > 500, "the coordinator died \(deaths) times")
+    }
+
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["SHEAF_REPLAY"] != nil))
+    func `one world again`() throws {
+        let line = ProcessInfo.processInfo.environment["SHEAF_REPLAY"] ?? ""
+        let replay = try #require(Replay(line), "SHEAF_REPLAY is no world: \(line)")
+        _ = hold(replay)
     }
 }

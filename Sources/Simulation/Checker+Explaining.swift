@@ -1,0 +1,113 @@
+import Model
+import Scheduling
+
+/// Whether what the farm says of a shard that waits is so, as far as anybody can know who only saw what was committed.
+extension Checker {
+    /// Some shard that has not settled, of a cell that is cut and goes on.
+    func anyOpenShard(_ random: inout SplitMix64) -> ShardID? {
+        var open: [CellID] = []
+        for (run, state) in runs.sorted(by: { $0.key < $1.key }) where !state.isEnded && !state.isCancelled {
+            for (job, state) in state.jobs.enumerated() where state.ending == nil {
+                for (cell, state) in state.cells.enumerated() where state.ending == nil && state.shards != nil {
+                    open.append(CellID(run: run, job: job, cell: cell))
+                }
+            }
+        }
+        guard let cell = open.randomElement(using: &random), let count = self.cell(cell)?.shards else { return nil }
+        let shard = ShardID(cell: cell, shard: Int.random(in: 0..<count, using: &random))
+        return shards[shard]?.settled == nil ? shard : nil
+    }
+
+    func anyLease(_ random: inout SplitMix64) -> AttemptID? {
+        shards.values.compactMap { $0.lease?.attempt }.sorted().randomElement(using: &random)
+    }
+
+    /// Every sentence that the farm may say is known here; each is held against what was committed.
+    func checkExplanation(of id: ShardID, _ lines: [String], at now: Instant) throws(Violation) {
+        guard let cell = cell(id.cell), let run = runs[id.run] else { return }
+        let job = run.jobs[id.cell.job]
+        func wrong(_ why: String) -> Violation {
+            Violation(rule: "every waiting shard has a true explanation", detail: "\(id): \(lines): \(why)", at: now)
+        }
+        guard !lines.isEmpty else { throw wrong("nothing was said") }
+        let able = agents.values.filter { isOpen($0, to: run.owner) }
+        if let lease = shards[id]?.lease {
+            let expected = "shard \(id.shard): attempt \(lease.attempt.number) is on agent \(lease.agent)"
+            guard lines.contains(where: { $0.hasPrefix(expected) }) else { throw wrong("it is leased: \(expected)") }
+            return
+        }
+        if lines.contains(where: { $0.hasPrefix("is being stopped: ") }) {
+            // Only what fails fast is stopped here: cancelled runs are not asked about.
+            guard job.planned.failFast || job.planned.shards.failFast else { throw wrong("nothing stops it") }
+            return
+        }
+        for line in lines {
+            switch line {
+            case _ where line.contains(" is kept from agent "):
+                guard shards[id].map({ $0.last != nil || $0.wasDeclined }) ?? false else {
+                    throw wrong("nothing happened")
+                }
+            case _ where line.contains(" is on agent "): throw wrong("it is not leased")
+            case _ where line.contains(" before attempt "):
+                guard let at = shards[id]?.retryAt, at > now else { throw wrong("no backoff goes on") }
+            case _ where line.contains("shards.max-parallel"):
+                guard job.planned.shards.maxParallel == cell.leased else { throw wrong("\(cell.leased) are leased") }
+            case _ where line.contains("max-parallel"):
+                guard job.planned.maxParallel == job.cellsActive else {
+                    throw wrong("\(job.cellsActive) cells are active")
+                }
+            case _ where line.contains("no agent is connected"):
+                guard !agents.values.contains(where: \.isOnline) else { throw wrong("one is") }
+            case _ where line.contains("no agent takes runs of"):
+                let admitting = agents.values.contains { $0.isOnline && ($0.team == nil || $0.team == run.owner.team) }
+                guard !admitting else { throw wrong("one does") }
+            case _ where line.contains("every agent is draining"):
+                guard able.isEmpty else { throw wrong("one is not") }
+            case _ where line.contains("no agent has label "):
+                let label = line.split(separator: " ").last.map(String.init) ?? ""
+                guard cell.planned.labels.contains(label), !able.contains(where: { Self.labels($0).contains(label) })
+                else { throw wrong("one has it") }
+            case _ where line.contains("no agent has all of the labels"):
+                guard !able.contains(where: { Set(cell.planned.labels).isSubset(of: Self.labels($0)) }) else {
+                    throw wrong("one has them")
+                }
+            case _ where line.contains("no agent has python "):
+                let able = able.filter { Set(cell.planned.labels).isSubset(of: Self.labels($0)) }
+                guard let python = cell.planned.python,
+                    !able.contains(where: { $0.capacity.interpreters.contains { $0.satisfies(python) } })
+                else { throw wrong("one has it") }
+            case _ where line.contains(" GPUs") && line.contains("no agent has "):
+                let most = able.map(\.capacity.gpus.count).max() ?? 0
+                guard let gpus = cell.planned.resources.gpus,
+                    gpus.count > most || !able.contains(where: { fits(cell, $0) })
+                else { throw wrong("one has \(most)") }
+            case _ where line.contains("no agent has "), _ where line.contains("is avoided for now"):
+                // Cores, memory, or a raised need of memory; or kept from the agents on which it failed.
+                let isKept = shards[id].map { $0.last != nil || $0.wasDeclined } ?? false
+                guard !able.contains(where: { fits(cell, $0) }) || isKept else {
+                    throw wrong("one could take it")
+                }
+            case _ where line.contains(" waits for a free agent"), _ where line.contains(" free"),
+                _ where line.contains(" is paused after a fault"), _ where line.contains(" more agents"):
+                guard able.contains(where: { fits(cell, $0) }) else { throw wrong("no agent could take it") }
+            default: throw wrong("nobody knows this sentence")
+            }
+        }
+    }
+
+    private func isOpen(_ agent: Agent, to owner: Principal) -> Bool {
+        agent.isOnline && !agent.isDraining && (agent.team == nil || agent.team == owner.team)
+    }
+
+    private static func labels(_ agent: Agent) -> Set<String> { Set(agent.capacity.labels.map { $0.lowercased() }) }
+
+    /// Whether an agent could take shards of a cell, were it free.
+    private func fits(_ cell: Cell, _ agent: Agent) -> Bool {
+        let wanted = cell.planned
+        let hasPython = wanted.python.map { python in agent.capacity.interpreters.contains { $0.satisfies(python) } }
+        return Set(wanted.labels).isSubset(of: Self.labels(agent)) && hasPython ?? true
+            && wanted.resources.cpus <= agent.capacity.cpus
+            && (wanted.resources.memory ?? .zero) <= agent.capacity.memory
+            && (wanted.resources.gpus?.count ?? 0) <= agent.capacity.gpus.count
+    }
+}
