@@ -2,6 +2,7 @@
 #include "machine.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -72,6 +73,11 @@ static int list(const functions *f, clinux_gpu *devices, size_t most) {
         }
     }
     return (int)found;
+}
+
+uint64_t clinux_heap_bytes(void) {
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
 }
 
 int clinux_nvml_devices(const char *library, clinux_gpu *devices, size_t most) {

@@ -2,15 +2,16 @@ import CLinux
 import Glibc
 
 /// A program that is run to its end for what it writes.
-enum Program {
+package enum Program {
     static let outputBytesMax = 1 << 30
 
-    struct Failure: Error {
+    package struct Failure: Error, CustomStringConvertible {
         var problem: String
+        package var description: String { problem }
     }
 
     /// Blocks until the program has ended. Its standard error goes nowhere.
-    static func output(_ name: String, _ arguments: [String]) -> Result<[UInt8], Failure> {
+    package static func output(_ name: String, _ arguments: [String]) -> Result<[UInt8], Failure> {
         guard let path = find(name) else { return .failure(Failure(problem: "there is no \(name) on PATH")) }
         var ends: [CInt] = [-1, -1]
         guard clinux_pipe(&ends, 1 << 20) == 0 else { return .failure(Failure(problem: "no pipe can be made")) }
@@ -69,6 +70,7 @@ enum Program {
     }
 
     private static func find(_ name: String) -> String? {
+        if name.contains("/") { return name }
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
         return path.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }

@@ -6,6 +6,9 @@
 // How many cores the calling thread may run on.
 int clinux_affinity_count(void);
 
+// The bytes that this process has on the heap, the allocator's own bookkeeping aside.
+uint64_t clinux_heap_bytes(void);
+
 typedef struct {
     char uuid[96];
     char model[96];

@@ -5,7 +5,7 @@ import Storage
 import Transport
 
 extension Benchmark {
-    private static let mebibytes = 256
+    static let mebibytes = 256
 
     /// What goes through the disk, the hash, and TLS.
     static let bytes = [
@@ -84,7 +84,7 @@ extension Benchmark {
     }
 
     /// Bytes that nothing compresses.
-    private static func noise(_ count: Int, seed: UInt64) -> [UInt8] {
+    static func noise(_ count: Int, seed: UInt64) -> [UInt8] {
         var random = SplitMix64(seed: seed)
         return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             var index = 0

@@ -1,3 +1,4 @@
+import CLinux
 import Gates
 import JSON
 import Model
@@ -87,6 +88,16 @@ extension Benchmark {
             _ = farm.submit(cells: 10, shards: 10_000)
             let (taken, count) = timed { farm.workOff(50_000) }
             return Sample(work: Double(count), taken: taken)
+        },
+        Benchmark(
+            name: "farm.memory", unit: "bytes/shard", what: "on the heap, of 1 000 000 shards queued in 1 000 cells"
+        ) { _ in
+            var farm = BenchFarm(agents: 0, cores: 0)
+            let before = clinux_heap_bytes()
+            _ = farm.submit(cells: 1_000, shards: 1_000)
+            let after = clinux_heap_bytes()
+            // The farm lives until it has been measured.
+            return withExtendedLifetime(farm) { Sample((Double(after) - Double(before)) / 1e6) }
         },
         Benchmark(
             name: "gates.items", unit: "items/s", what: "10 000 cells of 10 items read from results, merged and judged"

@@ -40,17 +40,21 @@ extension Commands {
         })
 }
 
-/// Something that can be measured: how much of it happens in a second.
+/// Something that can be measured: how much of it happens in a second, or how much one of it takes.
 struct Benchmark: Sendable {
-    /// What one repetition took for how much work.
+    /// What one repetition measured, in the benchmark's unit.
     struct Sample {
-        var work: Double
-        var taken: Duration
+        var value: Double
+
+        init(_ value: Double) { self.value = value }
+
+        /// How much was done in a second.
+        init(work: Double, taken: Duration) { value = work / max(1e-9, taken.inSeconds) }
     }
 
     /// `room.what`.
     var name: String
-    /// Of the figure: `cells/s`.
+    /// Of the figure: `cells/s`, the more the better; `ms`, `bytes`, the less the better.
     var unit: String
     /// One line: what is done, how much of it.
     var what: String
@@ -63,8 +67,7 @@ struct Benchmark: Sendable {
         _ = try await run(scratch)
         var rates: [Double] = []
         for _ in 0..<repetitions {
-            let sample = try await run(scratch)
-            rates.append(sample.work / max(1e-9, sample.taken.inSeconds))
+            rates.append(try await run(scratch).value)
         }
         return Figure(name: name, unit: unit, what: what, rates: rates)
     }
