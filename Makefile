@@ -1,14 +1,15 @@
 # make demo   installs what it needs, builds, runs the main job on real input
 # make test   installs what it needs, builds, passes the tests (one alone: make test FILTER='settles at most once')
 # make deep   sanitizers, fuzzing, chaos, long simulations and properties (SECONDS_MAX bounds the whole in seconds)
+# make chaos  ten minutes of killing, stopping and cutting off a farm of real processes (SECONDS, KILLS, SEED)
 # make fuzz   one reader of strangers' bytes under libFuzzer: make fuzz TARGET=json SECONDS=600 (all of them without TARGET)
 SHELL := /bin/bash
 .DEFAULT_GOAL := test
-.PHONY: demo test deep fuzz build release lint format proto dependencies clean
+.PHONY: demo test deep chaos fuzz build release lint format proto dependencies clean
 
 # Debian packages: what the build links, then what the tests and the demo call.
 PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev libboost-dev pkg-config \
-            protobuf-compiler python3-protobuf python3-venv python3-cryptography git openssl bc procps
+            protobuf-compiler python3-protobuf python3-venv python3-cryptography git openssl bc procps iproute2
 FILTER ?=
 SWIFT_SOURCES := Package.swift Sources Tests
 export SWIFT_BACKTRACE ?= enable=no
@@ -44,6 +45,9 @@ demo: release
 
 deep: dependencies
 	.ci/deep
+
+chaos: release
+	cluster/local/chaos --seconds $(or $(SECONDS),600) --kills $(or $(KILLS),55) $(if $(SEED),--seed $(SEED))
 
 fuzz: dependencies
 	.ci/fuzz $(or $(TARGET),all) $(or $(SECONDS),60)

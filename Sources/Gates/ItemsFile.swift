@@ -90,7 +90,7 @@ package struct ItemsFile {
             members = broken.members
         }
         var (id, digest): (String?, String?) = (nil, nil)
-        var entries: [Item.Entry] = []
+        var entries = ItemEntries(file: file, line: line)
         for member in members {
             if member.key == "digest", digest == nil, let text = Self.digest(member.content) {
                 digest = text
@@ -101,14 +101,14 @@ package struct ItemsFile {
                 }
                 id = text
             } else {
-                Self.add(Item.Entry(member.key, number(member.content)), to: &entries, file: file, line: line)
+                entries.add(Item.Entry(member.key, number(member.content)))
             }
         }
         guard let id else { return refuse("an item without an id", bytes: bytes) }
         guard !id.isEmpty && id.utf8.count <= Limits.itemIDBytesMax else {
             return refuse("an id has 1 to \(Limits.itemIDBytesMax) bytes", bytes: bytes)
         }
-        items.append(Item(id: id, digest: digest, entries: entries))
+        items.append(Item(id: id, digest: digest, entries: entries.list))
     }
 
     private func number(_ content: BrokenObject.Content) -> Item.Number {
@@ -118,16 +118,6 @@ package struct ItemsFile {
             .refused(
                 RefusedMetric(
                     text: text, reason: text.isEmpty ? "missing: no value" : "not a number", file: file, line: line))
-        }
-    }
-
-    /// Adds an entry; a name that stands twice has several values, which is no value.
-    static func add(_ entry: Item.Entry, to entries: inout [Item.Entry], file: String, line: Int) {
-        if let place = entries.firstIndex(where: { $0.name == entry.name }) {
-            entries[place].number = .refused(
-                RefusedMetric(text: "", reason: "several values", file: file, line: line))
-        } else {
-            entries.append(entry)
         }
     }
 
@@ -158,8 +148,42 @@ package struct ItemsFile {
     }
 }
 
+/// The metrics of one item, in the order of their first mention; a name that stands twice has several values, which is no
+/// value.
+struct ItemEntries {
+    let file: String
+    let line: Int
+    private(set) var list: [Item.Entry] = []
+    /// Where each name stands, once they are too many to be compared one by one.
+    private var places: [String: Int] = [:]
+
+    private static let comparedMax = 16
+
+    init(file: String, line: Int) {
+        self.file = file
+        self.line = line
+    }
+
+    mutating func add(_ entry: Item.Entry) {
+        if let place = place(of: entry.name) {
+            list[place].number = .refused(RefusedMetric(text: "", reason: "several values", file: file, line: line))
+            return
+        }
+        if list.count >= Self.comparedMax { places[entry.name] = list.count }
+        list.append(entry)
+    }
+
+    private mutating func place(of name: String) -> Int? {
+        if list.count < Self.comparedMax { return list.firstIndex { $0.name == name } }
+        if places.isEmpty { for (place, entry) in list.enumerated() { places[entry.name] = place } }
+        return places[name]
+    }
+}
+
 /// The usual line, read in one pass without a tree: a flat object, no escapes, numbers and an id.
 private struct PlainItem {
+    private static let entriesMax = 16
+
     private let bytes: ArraySlice<UInt8>
     private var position: Int
 
@@ -181,12 +205,14 @@ private struct PlainItem {
                 }
                 id = text
             } else {
-                guard let number = number(), !entries.contains(where: { $0.name == key }) else { return nil }
+                guard entries.count < Self.entriesMax, let number = number(),
+                    !entries.contains(where: { $0.name == key })
+                else { return nil }
                 if entries.isEmpty { entries.reserveCapacity(4) }
                 entries.append(Item.Entry(key, .number(number)))
             }
         } while take(UInt8(ascii: ","))
-        guard take(UInt8(ascii: "}")), entries.count <= 16, let id else { return nil }
+        guard take(UInt8(ascii: "}")), let id else { return nil }
         skipSpace()
         return position == bytes.endIndex ? Item(id: id, entries: entries) : nil
     }

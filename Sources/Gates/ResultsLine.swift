@@ -138,7 +138,7 @@ struct ResultsLine {
     private func item(_ node: JSONNode) throws(ResultsFileError) -> Item {
         guard case .object(let members) = node.kind else { throw error("an item is an object") }
         var (id, digest): (String?, String?) = (nil, nil)
-        var entries: [Item.Entry] = []
+        var entries = ItemEntries(file: file, line: line)
         let reading = MetricReading(file: file, lineOffset: line - 1)
         for member in members {
             if member.key == "id" {
@@ -149,14 +149,13 @@ struct ResultsLine {
             } else if member.key == "digest", digest == nil, let text = ItemsFile.digest(.node(member.value)) {
                 digest = text
             } else {
-                ItemsFile.add(
-                    Item.Entry(member.key, reading.number(member.value)), to: &entries, file: file, line: line)
+                entries.add(Item.Entry(member.key, reading.number(member.value)))
             }
         }
         guard let id, !id.isEmpty, id.utf8.count <= Limits.itemIDBytesMax else {
             throw error("an item without an id, or with one longer than \(Limits.itemIDBytesMax) bytes")
         }
-        return Item(id: id, digest: digest, entries: entries)
+        return Item(id: id, digest: digest, entries: entries.list)
     }
 
     /// `"reported"` (exactly the items of this line, in their order), or the list of ids.

@@ -77,7 +77,7 @@ struct Scanner<Builder: TreeBuilder> {
         skipSpace(bytes)
         var members: [Builder.Member] = []
         if take(bytes, UInt8(ascii: "}")) { return members }
-        var seen: Set<String> = []
+        var seen: Set<Spelling> = []
         // While the keys are those of the object before, they are known to differ.
         var isLikeBefore = true
         members.reserveCapacity(keys.count(at: depth))
@@ -116,14 +116,12 @@ struct Scanner<Builder: TreeBuilder> {
     }
 
     /// - Parameter seen: the keys of `members`, once they are many.
-    private func isRepeated(_ key: String, _ members: [Builder.Member], _ seen: inout Set<String>) -> Bool {
-        if members.count < Self.comparedMax { return members.contains { Self.isSame(Builder.key(of: $0), key) } }
-        if seen.isEmpty { seen = Set(members.map(Builder.key)) }
-        // The set takes texts as the same that only look so; the bytes decide.
-        return !seen.insert(key).inserted && members.contains { Self.isSame(Builder.key(of: $0), key) }
+    private func isRepeated(_ key: String, _ members: [Builder.Member], _ seen: inout Set<Spelling>) -> Bool {
+        let key = Spelling(text: key)
+        if members.count < Self.comparedMax { return members.contains { Spelling(text: Builder.key(of: $0)) == key } }
+        if seen.isEmpty { seen = Set(members.map { Spelling(text: Builder.key(of: $0)) }) }
+        return !seen.insert(key).inserted
     }
-
-    private static func isSame(_ a: String, _ b: String) -> Bool { a == b && a.utf8.elementsEqual(b.utf8) }
 
     private mutating func items(_ bytes: Span<UInt8>, depth: Int) throws(JSONError) -> [Builder.Tree] {
         position += 1
@@ -163,8 +161,10 @@ struct Scanner<Builder: TreeBuilder> {
         while let byte = byte(bytes) {
             switch byte {
             case UInt8(ascii: "\""):
+                let before = continuations
                 let text = try text(content.span, isASCII: false, in: bytes)
-                continuations = continuationsBefore(bytes)
+                // Those of what was written, where escapes are plain; only of this string, for a line may have many.
+                continuations = before + Self.continuations(bytes.extracting(start..<position))
                 position += 1
                 return text
             case UInt8(ascii: "\\"): try escape(bytes, into: &content)
@@ -395,6 +395,18 @@ struct Scanner<Builder: TreeBuilder> {
     }
 
     private func hex(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
+}
+
+/// A text that is the same as another when its bytes are: Swift's strings are the same when they look so.
+private struct Spelling: Hashable {
+    var text: String
+
+    static func == (a: Self, b: Self) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
+
+    func hash(into hasher: inout Hasher) {
+        var text = text
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
 }
 
 extension Span<UInt8> {

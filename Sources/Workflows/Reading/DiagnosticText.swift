@@ -78,14 +78,18 @@ package enum DiagnosticText {
 
     /// Longer lines are shown in part, around the place.
     private static let lineMax = 160
+    /// After so many, places must do: a file may be one line with a mistake at every word.
+    private static let excerptsMax = 100
 
     /// Each diagnostic with the line that it is about and a caret below the place.
     package static func text(_ diagnostics: [Diagnostic], source: [UInt8]) -> String {
         let lines = String(decoding: source, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        return diagnostics.map { diagnostic in
+        return diagnostics.enumerated().map { number, diagnostic in
             let position = diagnostic.position
             var text = "\(position): \(diagnostic.severity.rawValue): \(diagnostic.problem)\n"
-            if (1...lines.count).contains(position.line) { text += excerpt(lines[position.line - 1], position.column) }
+            if number < excerptsMax, (1...lines.count).contains(position.line) {
+                text += excerpt(lines[position.line - 1], position.column)
+            }
             if let help = diagnostic.suggestion { text += "  help: \(help)\n" }
             return text
         }.joined()
