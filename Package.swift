@@ -93,7 +93,8 @@ let package = Package(
             name: "sheaf",
             dependencies: [
                 "CoordinatorService", "AgentService", "Client", "Queries", "Workflows", "Expressions", "Gates",
-                "Reporting", "CLinux", "JSON", "Artifacts", "Wire", "Transport", "Storage", "Scheduling", "Model", "Locks",
+                "Reporting", "CLinux", "JSON", "Artifacts", "Wire", "Transport", "Storage", "Scheduling", "Model",
+                "Locks",
             ],
             swiftSettings: strict),
         // The generator of Sources/Wire/Generated; `make proto` runs it.
