@@ -5,6 +5,7 @@ import Wire
 extension Agent {
     /// How long a report waits for the last lines of its log. A log is no evidence: no verdict waits for a slow one.
     static let logFirstMax = Duration.seconds(20)
+    private static let lastWords = "the agent was ended while it worked on this attempt"
 
     /// Takes over what an earlier life of this agent has left behind: reports, which still count, and logs.
     func adopt(_ leftovers: ReportSpool.Leftovers) {
@@ -22,7 +23,8 @@ extension Agent {
                 tell(.remark("the log of \(attempt) is lost: \(error)"))
                 continue
             }
-            log.say("the agent was ended while it worked on this attempt")
+            // Said once, however often the agent starts before the farm hears it.
+            if !log.isLast(Self.lastWords) { log.say(Self.lastWords) }
             log.complete()
             orphanedLogs[attempt] = Task {
                 // Cancelled when the agent stops, or gets the attempt again: then the log is kept.

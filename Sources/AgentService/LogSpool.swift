@@ -111,6 +111,17 @@ final class LogSpool: Sendable {
         append(text.split(separator: "\n", omittingEmptySubsequences: false).map { Array($0.utf8) }, .sheaf)
     }
 
+    /// Whether the last line is this one of the agent's own.
+    func isLast(_ text: String) -> Bool {
+        let wanted = Array(" \(Source.sheaf.rawValue) \(text)\n".utf8)
+        let end = bytes
+        let most = UInt64(wanted.count + 24)
+        guard let tail = try? read(from: end - min(end, most), most: Int(most)) else { return false }
+        // A line begins with digits alone: the time.
+        let line = tail.dropLast(wanted.count).reversed().prefix { $0 != UInt8(ascii: "\n") }
+        return tail.ends(with: wanted) && !line.isEmpty && line.allSatisfy { (0x30...0x39).contains($0) }
+    }
+
     /// No more lines come.
     func complete() {
         let dropped = state.withLock { state -> (Int, Int) in (state.droppedLines, state.droppedBytes) }
@@ -146,5 +157,11 @@ final class LogSpool: Sendable {
         // Nearly every line is ASCII: then there is nothing to repair.
         if bytes.allSatisfy({ $0 < 0x80 }) { return bytes }
         return Array(String(decoding: bytes, as: UTF8.self).utf8)
+    }
+}
+
+extension [UInt8] {
+    fileprivate func ends(with other: [UInt8]) -> Bool {
+        count >= other.count && self.suffix(other.count).elementsEqual(other)
     }
 }
