@@ -40,7 +40,9 @@ extension AttemptDriver {
     }
 
     /// The environment of a program: nothing of the agent's own, except what its owner chose to give.
-    func environment(own: [CommandFile.Entry], commandFiles: [CommandFile.Entry]) -> [String] {
+    func environment(
+        own: [CommandFile.Entry], commandFiles: [CommandFile.Entry], isShared: Bool = false
+    ) -> [String] {
         guard let place else { return [] }
         let folder = place.folder
         var entries: [CommandFile.Entry] = []
@@ -55,6 +57,11 @@ extension AttemptDriver {
             ("HOME", folder.home), ("TMPDIR", folder.temporary), ("USER", user), ("LOGNAME", user),
             ("SHELL", "/bin/sh"), ("CI", "true"),
         ] { set(name, value) }
+        // What is built for all attempts with its key sees nothing of this one's.
+        if isShared {
+            set("PATH", host.searchPath)
+            return entries.map { "\($0.name)=\($0.value)" }
+        }
         if let view { for (name, value) in Self.variables(of: view) { set(name, value) } }
         set("PATH", searchPath)
         for entry in contexts.environment + own { set(entry.name, entry.value) }

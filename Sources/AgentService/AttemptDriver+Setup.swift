@@ -119,7 +119,9 @@ extension AttemptDriver {
         try place.folder.makeOwn(base)
         let tree = try await setupTree(place, needed: !steps.isEmpty)
         output.say("building the environment: python \(interpreter.version)")
-        try await must([interpreter.path, "-m", "venv", base], base: nil, in: place.folder.home, "python -m venv")
+        try await must(
+            [interpreter.path, "-m", "venv", base], base: nil, in: place.folder.home, "python -m venv",
+            isShared: true)
         for (index, step) in steps.enumerated() {
             let shell = try Shell(step.shell ?? "bash")
             let file = place.folder.files + "/setup-\(index)" + shell.suffix
@@ -138,7 +140,7 @@ extension AttemptDriver {
         let taken = TakenBytes(max: 16 << 20)
         try await must(
             [base + "/bin/python", "-m", "pip", "--disable-pip-version-check", "freeze", "--all"], base: base,
-            in: place.folder.home, "pip freeze", output: taken)
+            in: place.folder.home, "pip freeze", output: taken, isShared: true)
         // Files of the base belong to the user who built it; nothing of it may still run.
         killAll()
         return "python \(interpreter.version) (\(interpreter.source))\n" + String(decoding: taken.bytes, as: UTF8.self)
@@ -146,14 +148,14 @@ extension AttemptDriver {
 
     private func must(
         _ arguments: [String], base: String?, in directory: String, _ name: String,
-        own: [CommandFile.Entry] = [], timeout: Duration? = nil, output taken: TakenBytes? = nil
+        own: [CommandFile.Entry] = [], timeout: Duration? = nil, output taken: TakenBytes? = nil, isShared: Bool = false
     ) async throws {
         guard let place else { throw AgentError.cancelled }
         let files = try CommandFiles(in: place.folder, number: 0)
-        var environment = environment(own: own, commandFiles: files.variables)
+        var environment = environment(own: own, commandFiles: files.variables, isShared: isShared)
         if let base {
             environment.removeAll { $0.hasPrefix("PATH=") }
-            environment += ["PATH=\(base)/bin:\(searchPath)", "VIRTUAL_ENV=\(base)"]
+            environment += ["PATH=\(base)/bin:\(isShared ? host.searchPath : searchPath)", "VIRTUAL_ENV=\(base)"]
         }
         output.beginStep()
         let oomBefore = place.enclosure.oomKills

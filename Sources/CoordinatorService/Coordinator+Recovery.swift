@@ -93,7 +93,7 @@ extension Coordinator {
                     startedAt: attempt.startedAt))
             guard let ending = attempt.ending else { continue }
             farm.restore(.attemptEnded(lease.attempt, ending.cause, retryAt: ending.retryAt))
-            if ending.cause.kind == .passed, !ending.report.isEmpty {
+            if ending.cause.kind == .passed || ending.retryAt == nil, !ending.report.isEmpty {
                 do throws(ProtoError) {
                     run.take(try Proto.AttemptReport(decoding: ending.report, limits: .large), of: lease.attempt)
                 } catch {

@@ -177,7 +177,8 @@ package actor Coordinator {
         var bytes: [UInt8] = []
         if let hand = reportInHand, hand.attempt == attempt {
             bytes = hand.report.encoded()
-            if cause.kind == .passed { runs[attempt.run]?.take(hand.report, of: attempt) }
+            // The shard's last word counts for others, also that of one that failed: `if: always()` reads it.
+            if cause.kind == .passed || retryAt == nil { runs[attempt.run]?.take(hand.report, of: attempt) }
         }
         pending.changes.append(
             .attemptEnded(

@@ -28,7 +28,7 @@ struct LiveRun: Sendable {
     private var cellOutputs: [CellID: [Value.Member]] = [:]
     var cellEndings: [CellID: String] = [:]
     var endings: [Int: Farm.JobEnding] = [:]
-    /// What attempts that passed have left behind.
+    /// What the last attempts at shards have left behind.
     var artifacts: [(job: Int, artifact: Proto.RunArtifact)] = []
     /// Lines for whoever reads along, since the last look.
     var notes: [String] = []
@@ -89,7 +89,7 @@ struct LiveRun: Sendable {
         }
     }
 
-    /// Takes over what an attempt that passed has to give to others.
+    /// Takes over what the last attempt at a shard has to give to others.
     mutating func take(_ report: Proto.AttemptReport, of attempt: AttemptID) {
         let cell = attempt.shard.cell
         if let listing = report.listing, attempt.shard.shard == ShardID.listing { listings[cell] = listing }
