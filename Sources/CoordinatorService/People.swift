@@ -24,11 +24,6 @@ struct People: Sendable {
 
     // MARK: Rights
 
-    /// People read the runs of their own team; runs without a team are everybody's.
-    private static func mayRead(_ owner: Principal, _ who: Principal) -> Bool {
-        who.role == .admin || owner.name == who.name || owner.team == nil || owner.team == who.team
-    }
-
     static func mayCancel(_ owner: Principal, _ who: Principal) -> Bool {
         who.role == .admin || owner.name == who.name && owner.role == who.role
     }
@@ -45,7 +40,7 @@ struct People: Sendable {
         } else {
             found = try await stored(run)?.run.owner
         }
-        guard let found, Self.mayRead(found, who) else { throw LinkStatus(.notFound, "there is no run \(run)") }
+        guard let found, who.mayRead(runsOf: found) else { throw LinkStatus(.notFound, "there is no run \(run)") }
         return found
     }
 
@@ -121,7 +116,7 @@ struct People: Sendable {
     /// The run as it is: live, or as it was stored when it ended.
     func view(of run: RunID, _ who: Principal) async throws(LinkStatus) -> RunView {
         if let live = await coordinator.view(of: run) {
-            guard Self.mayRead(live.owner, who) else { throw LinkStatus(.notFound, "there is no run \(run)") }
+            guard who.mayRead(runsOf: live.owner) else { throw LinkStatus(.notFound, "there is no run \(run)") }
             return live
         }
         _ = try await owner(of: run, who)
@@ -158,7 +153,7 @@ struct People: Sendable {
                 try storage.runs(before: before, most: most)
             }
             var summaries: [Proto.RunSummary] = []
-            for stored in found where Self.mayRead(stored.run.owner, who) {
+            for stored in found where who.mayRead(runsOf: stored.run.owner) {
                 if let live = await coordinator.view(of: stored.run.id) {
                     summaries.append(live.summary)
                 } else {
@@ -199,9 +194,26 @@ struct People: Sendable {
             throw LinkStatus(
                 .conflict, "\(run) ended with '\(ending.verdict.rawValue)'; a baseline is a run that passed")
         }
+        try await refuseForeign(request.alias, who)
         let record = BaselineRecord(alias: request.alias, run: run, setBy: who.title, setAt: clock.now)
         await coordinator.setBaseline(record, by: who)
         return Proto.Baseline(record)
+    }
+
+    /// An alias that names a run of another team is theirs to move.
+    private func refuseForeign(_ alias: String, _ who: Principal) async throws(LinkStatus) {
+        let found: BaselineRecord?
+        do throws(CoordinatorError) {
+            found = try await keeper.read { storage throws(StorageError) in
+                try storage.baselines().first { $0.alias == alias }
+            }
+        } catch {
+            throw error.status
+        }
+        guard let found, let owner = try await stored(found.run)?.run.owner, !who.mayRead(runsOf: owner) else { return }
+        throw LinkStatus(
+            .denied,
+            "the baseline '\(alias)' belongs to \(owner.team.map { "team \($0)" } ?? owner.name); choose another name")
     }
 
     func baselines(_ request: Proto.ShowBaselineRequest) async throws(LinkStatus) -> Proto.ShowBaselineResponse {

@@ -37,7 +37,7 @@ struct RunLibrary: Sendable {
             throw CoordinatorError.notFound("the record of \(run.id) is gone")
         }
         let results = try snapshot.results(object: object)
-        let baselines = try reader.baselines(of: snapshot.plan, object: object)
+        let baselines = try reader.baselines(of: snapshot.plan, for: snapshot.record.owner, object: object)
         let ancestors = run.plan.jobs.indices.compactMap(run.needed)
         let conditions = try run.workflow.gateConditions(run.planRequest, ancestors: ancestors)
         return Gates.judge(

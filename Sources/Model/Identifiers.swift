@@ -96,6 +96,11 @@ package struct Principal: Hashable, Sendable {
         self.team = team
     }
 
+    /// People read the runs of their own team; runs without a team are everybody's.
+    package func mayRead(runsOf owner: Principal) -> Bool {
+        role == .admin || owner.name == name || owner.team == nil || owner.team == team
+    }
+
     /// For people: `alice`, `alice (team vision)`.
     package var spelled: String { name + (team.map { " (team \($0))" } ?? "") }
     /// For records: `user alice (team vision)`.

@@ -33,23 +33,24 @@ package struct RunReader: Sendable {
 
     /// Answers the baseline references of a run's gates, each once.
     ///
+    /// - Parameter owner: whose run it is: nobody's verdict rests on what that person may not read.
     /// - Parameter object: as for `RunSnapshot.results`.
     package func baselines(
-        of plan: Plan, object: (ObjectRef) throws -> [UInt8]?
+        of plan: Plan, for owner: Principal, object: (ObjectRef) throws -> [UInt8]?
     ) throws -> [ResolvedBaseline] {
         var seen: [GateRule.BaselineReference] = []
         for reference in plan.gates.compactMap(\.baseline) where !seen.contains(reference) { seen.append(reference) }
-        return try seen.map { ResolvedBaseline($0, try source(of: $0, object: object)) }
+        return try seen.map { ResolvedBaseline($0, try source(of: $0, for: owner, object: object)) }
     }
 
     private func source(
-        of reference: GateRule.BaselineReference, object: (ObjectRef) throws -> [UInt8]?
+        of reference: GateRule.BaselineReference, for owner: Principal, object: (ObjectRef) throws -> [UInt8]?
     ) throws -> ResolvedBaseline.Source {
         switch reference {
-        case .run(let run): return try source(run, called: run.description, object: object)
+        case .run(let run): return try source(run, called: run.description, for: owner, object: object)
         case .alias(let alias):
             guard let known = try named(alias) else { return .absent("nothing is called '\(alias)' yet") }
-            return try source(known.run, called: "\(alias) = \(known.run)", object: object)
+            return try source(known.run, called: "\(alias) = \(known.run)", for: owner, object: object)
         case .branch(let branch):
             return .unavailable("baselines by branch ('\(branch)') are not supported; name a run or an alias")
         }
@@ -64,9 +65,11 @@ package struct RunReader: Sendable {
     }
 
     private func source(
-        _ run: RunID, called name: String, object: (ObjectRef) throws -> [UInt8]?
+        _ run: RunID, called name: String, for owner: Principal, object: (ObjectRef) throws -> [UInt8]?
     ) throws -> ResolvedBaseline.Source {
-        guard let snapshot = try snapshot(of: run) else { return .unavailable("there is no run \(run)") }
+        guard let snapshot = try snapshot(of: run), owner.mayRead(runsOf: snapshot.record.owner) else {
+            return .unavailable("there is no run \(run) that \(owner.spelled) may read")
+        }
         guard snapshot.ending != nil else { return .unavailable("\(run) has not ended") }
         let commit = snapshot.record.commit
         return .found(

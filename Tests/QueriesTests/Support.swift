@@ -144,7 +144,7 @@ final class StoredSample {
         guard let snapshot = try snapshot() else { preconditionFailure("the run was submitted") }
         let judgement = judge(
             snapshot.plan.gates, results: try snapshot.results(object: object),
-            baselines: try reader.baselines(of: snapshot.plan, object: object))
+            baselines: try reader.baselines(of: snapshot.plan, for: snapshot.record.owner, object: object))
         try store.commit([
             .runEnded(
                 RunEnding(
