@@ -51,8 +51,8 @@ private actor Counter {
         let counter = Counter(on: try EventLoop(name: "test"))
         let order = await counter.fire(
             [
-                ("third", .milliseconds(12)), ("first", .zero), ("never", .milliseconds(3)),
-                ("second", .milliseconds(6)),
+                ("third", .milliseconds(1200)), ("first", .zero), ("never", .milliseconds(300)),
+                ("second", .milliseconds(600)),
             ], cancelling: ["never"])
         #expect(order == ["first", "second", "third"])
     }
