@@ -15,6 +15,8 @@ struct AttemptContexts: Sendable {
     /// github, inputs, vars, needs, strategy, matrix.
     var given: [Value.Member]
     var runner: [Value.Member]
+    /// What only the agent knows of `github`: where things lie, and which attempt it is.
+    var github: [Value.Member] = []
     var workspace: String
     /// The job's `env`, and what steps added through GITHUB_ENV; later entries win.
     var environment: [CommandFile.Entry] = []
@@ -61,7 +63,10 @@ struct AttemptContexts: Sendable {
                     Value.Member("conclusion", .string(step.finished.conclusion.rawValue)),
                 ]))
         }
+        let above = given.first { $0.key == "github" }?.value.members ?? []
         let own = [
+            Value.Member(
+                "github", .object(above.filter { member in !github.contains { $0.key == member.key } } + github)),
             Value.Member("steps", .object(steps)), Value.Member("env", .object(env)),
             Value.Member("runner", .object(runner)),
             Value.Member("job", .object([Value.Member("status", .string(status.rawValue))])),

@@ -8,22 +8,20 @@ extension AttemptDriver {
     /// Sends what the steps left behind: outputs, metrics, items, summary.
     func collect() async throws {
         guard let place else { return }
-        do {
-            for template in assignment.work.outputs {
-                let text: String
-                do {
-                    text = try contexts.text(of: template.text, "outputs.\(template.name)")
-                } catch {
-                    // A job that failed has its reason already.
-                    if failure != nil { continue }
-                    throw error
-                }
-                let masked = output.masked(text)
-                if masked != text {
-                    output.note("warning", "the output '\(template.name)' holds a secret and was left out")
-                } else {
-                    report.outputs[template.name] = text
-                }
+        for template in assignment.work.outputs {
+            let text: String
+            do {
+                text = try contexts.text(of: template.text, "outputs.\(template.name)")
+            } catch {
+                // A job that failed has its reason already.
+                if failure != nil { continue }
+                throw error
+            }
+            let masked = output.masked(text)
+            if masked != text {
+                output.note("warning", "the output '\(template.name)' holds a secret and was left out")
+            } else {
+                report.outputs[template.name] = text
             }
         }
         let workspace = place.folder.workspace

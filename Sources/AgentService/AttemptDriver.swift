@@ -195,6 +195,11 @@ actor AttemptDriver {
             place = Place(folder: folder, enclosure: enclosure, account: account)
             contexts.workspace = folder.workspace
             contexts.runner = runnerContext(folder)
+            contexts.github = [
+                .init("workspace", .string(folder.workspace)),
+                .init("event_path", .string(folder.files + "/event.json")),
+                .init("job", .string(assignment.jobID)), .init("run_attempt", .string("\(assignment.id.number)")),
+            ]
             try prepareFiles(folder)
         } catch {
             if place == nil { host.accounts.giveBack(account) }

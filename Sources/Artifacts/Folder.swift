@@ -107,7 +107,7 @@ package final class Folder: Sendable {
     }
 
     /// The names here, as bytes, in byte order, without `.` and `..`.
-    func names() throws(ArtifactError) -> [[UInt8]] {
+    package func names() throws(ArtifactError) -> [[UInt8]] {
         // fdopendir takes its descriptor over, and its position is shared with duplicates: so open the folder anew.
         let raw = unsafe Glibc.openat(descriptor.raw, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard raw >= 0, let stream = unsafe fdopendir(raw) else {

@@ -83,20 +83,9 @@ package enum Backup {
     // MARK: Files
 
     /// The names in a folder; `nil` where there is none.
-    private static func names(in path: String) throws(CoordinatorError) -> [String]? {
-        guard let listing = opendir(path) else {
-            if errno == ENOENT { return nil }
-            throw .system("read \(path)", errno)
-        }
-        defer { closedir(listing) }
-        var found: [String] = []
-        while let entry = readdir(listing) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { bytes in
-                bytes.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { found.append(name) }
-        }
-        return found.sorted()
+    private static func names(in path: String) throws(ArtifactError) -> [String]? {
+        guard access(path, F_OK) == 0 else { return nil }
+        return try Folder(at: path).names().map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Copies files and folders; links and the like are none of ours and are left out.

@@ -1,3 +1,4 @@
+import Artifacts
 import Glibc
 package import Model
 import Storage
@@ -57,15 +58,7 @@ package actor LogStore {
     package func remove(_ run: RunID) {
         let path = "\(folder)/\(run)"
         lengths = lengths.filter { $0.key.run != run }
-        guard let listing = opendir(path) else { return }
-        defer { closedir(listing) }
-        while let entry = readdir(listing) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { bytes in
-                bytes.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-            }
-            guard name != "." && name != ".." else { continue }
-            unlink("\(path)/\(name)")
-        }
+        for name in (try? Folder(at: path).names()) ?? [] { unlink("\(path)/\(String(decoding: name, as: UTF8.self))") }
         rmdir(path)
     }
 

@@ -42,7 +42,7 @@ package struct Checker: Sendable {
 
     struct Agent: Sendable {
         var team: String?
-        var capacity: Capacity
+        var capacity = Capacity(cpus: 0, memory: .zero)
         var isOnline = false
         var isDraining = false
         var leases: [AttemptID: Farm.Lease] = [:]
@@ -101,7 +101,8 @@ package struct Checker: Sendable {
             }
             return true
         case .agentJoined(let id, let team, let capacity, _):
-            var agent = agents[id] ?? Agent(team: team, capacity: capacity)
+            var agent = agents[id] ?? Agent()
+            agent.team = team
             agent.capacity = capacity
             agent.isOnline = true
             agent.changedAt = now
@@ -111,7 +112,8 @@ package struct Checker: Sendable {
             agents[id]?.isOnline = false
             agents[id]?.isDraining = false
             agents[id]?.changedAt = now
-        case .agentDraining(let id, let isDraining): agents[id]?.isDraining = isDraining
+        // One that never came may be told to drain: it comes draining.
+        case .agentDraining(let id, let isDraining): agents[id, default: Agent()].isDraining = isDraining
         case .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .timeReached, .resume: break
         }
         return false

@@ -183,6 +183,16 @@ import Wire
             ended.outcomes == ["failure", "success", "skipped", "success", "skipped", "failure", "skipped", "success"])
     }
 
+    @Test func `expressions know where the attempt lives, as its variables do`() async throws {
+        let workshop = try await Workshop()
+        let ended = try await workshop.attempt([
+            run("test -n \"${{ github.workspace }}\" && test \"${{ github.workspace }}\" = \"$GITHUB_WORKSPACE\""),
+            run("test \"${{ github.event_path }}\" = \"$GITHUB_EVENT_PATH\" && test -f \"${{ github.event_path }}\""),
+            run("test \"${{ github.job }}/${{ github.run_attempt }}\" = \"$GITHUB_JOB/$GITHUB_RUN_ATTEMPT\""),
+        ])
+        #expect(ended.report.cause == "passed", "\(ended.report.evidence)")
+    }
+
     @Test(.enabled(if: Files.exists("/usr/bin/python3"))) func `a step may be written in Python or for any program`()
         async throws
     {

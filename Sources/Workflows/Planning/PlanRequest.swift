@@ -61,7 +61,7 @@ extension Workflow {
         }
         let inputs = inputValues(request, at: top, &mistakes)
         guard mistakes.isEmpty else { throw Mistakes(mistakes) }
-        let payload = request.event
+        let payload = payload(of: request, event, inputs)
         let ref = payload["ref"]?.string.map { $0.hasPrefix("refs/") ? $0 : "refs/heads/" + $0 } ?? request.ref
         let repository = payload["repository"]?["full_name"]?.string ?? request.repository
         let owner = repository.split(separator: "/").first.map(String.init) ?? ""
@@ -86,6 +86,15 @@ extension Workflow {
         ]
         let given = request.contexts
         return given + computed.filter { member in !given.contains { $0.key == member.key } }
+    }
+
+    /// The event's payload; one of `workflow_dispatch` has the inputs, as texts, as GitHub sends them.
+    private func payload(of request: PlanRequest, _ event: String, _ inputs: Value) -> Value {
+        guard event == "workflow_dispatch", let members = request.event.members, request.event["inputs"] == nil else {
+            return request.event
+        }
+        let texts = (inputs.members ?? []).map { Value.Member($0.key, .string(Conversion.text(of: $0.value))) }
+        return .object(members + [.init("inputs", .object(texts))])
     }
 
     /// The event of a run: the one that was named, else workflow_dispatch where the file takes it, else the file's first.
