@@ -277,7 +277,7 @@ extension AttemptDriver {
                 $0.retentionDays = with["retention-days"].flatMap { UInt32($0) } ?? 0
             })
         output.say(
-            "artifact '\(name)': \(uploaded.files) files, \(ByteCount(Int64(uploaded.contentBytes))), \(ByteCount(Int64(uploaded.sentBytes))) sent"
+            "artifact '\(name)': \(uploaded.files) file\(uploaded.files == 1 ? "" : "s"), \(ByteCount(Int64(uploaded.contentBytes))), \(ByteCount(Int64(uploaded.sentBytes))) sent"
         )
         return [
             .init(name: "artifact-digest", value: uploaded.manifest.digest.hex),

@@ -96,7 +96,7 @@ extension AttemptDriver {
             if let cause = made.failure {
                 result.outcome = stopReason == nil ? .failure : .cancelled
                 result.conclusion = continues ? .success : result.outcome
-                output.say("step '\(name)' failed: \(cause.evidence)")
+                output.say("failed: \(cause.evidence)")
                 if !continues { fail(cause) }
             } else {
                 result.outcome = .success

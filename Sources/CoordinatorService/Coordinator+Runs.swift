@@ -93,6 +93,37 @@ extension Coordinator {
         return RunView(owner: run.owner, summary: summary, cells: cells, notes: run.notes)
     }
 
+    /// How often it is looked whether something waits for what the farm does not have.
+    static let unmetLookEvery = Duration.seconds(2)
+
+    /// Tells those who read along what waits for something that the farm does not have. What lasts from one look to the next
+    /// is told, once.
+    func tellUnmetNeeds() {
+        guard !runs.isEmpty else { return }
+        var found: [RunID: Set<String>] = [:]
+        for unmet in farm.unmetNeeds() {
+            guard let run = runs[unmet.run], let cell = run.plan.jobs[unmet.job].cells?[unmet.cell] else { continue }
+            let others = unmet.cells > 1 ? " and \(unmet.cells - 1) more wait: " : " waits: "
+            let text = cell.name + others + unmet.reason
+            found[unmet.run, default: []].insert(text)
+        }
+        for id in runs.keys {
+            guard let run = runs[id] else { continue }
+            let now = found[id] ?? []
+            let lasting = now.intersection(run.unmet)
+            let fresh = lasting.subtracting(run.unmetTold)
+            runs[id]?.unmet = now
+            runs[id]?.unmetTold = run.unmetTold.intersection(now).union(fresh)
+            for text in fresh.sorted() { note(text, in: id) }
+            if !fresh.isEmpty { pulses.changed(id) }
+        }
+    }
+
+    /// Ends when it is cancelled.
+    func keepTellingUnmetNeeds() async {
+        while (try? await Task.sleep(for: Self.unmetLookEvery)) != nil { tellUnmetNeeds() }
+    }
+
     func explain(_ cell: CellID, shard: Int?) -> [String] { farm.explain(cell, shard: shard, at: clock.now) }
 }
 

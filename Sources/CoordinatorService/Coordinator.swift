@@ -191,7 +191,8 @@ package actor Coordinator {
         }
     }
 
-    private func note(_ text: String, in run: RunID) {
+    /// A line for whoever reads along.
+    func note(_ text: String, in run: RunID) {
         guard runs[run] != nil else { return }
         runs[run]?.notes.append(text)
         if let count = runs[run]?.notes.count, count > 1000 { runs[run]?.notes.removeFirst(count - 1000) }

@@ -37,7 +37,8 @@ package final class CoordinatorServer: Sendable {
     private let enrolment: LinkServer
     private let roster: Roster
     private let authority: Authority
-    private let retention: Task<Void, Never>
+    /// Look after what nobody asks for; end with the server.
+    private let chores: [Task<Void, Never>]
 
     /// Opens the state, goes on where an earlier process stopped, and listens.
     ///
@@ -107,14 +108,17 @@ package final class CoordinatorServer: Sendable {
             settings: settings.retention, keeper: keeper, store: objects, logs: logs, coordinator: coordinator)
         return CoordinatorServer(
             server: server, enrolment: enrolment, roster: roster, authority: authority, remarks: remarks, isNew: isNew,
-            retention: Task { await retention.keepLooking(clock: clock, tell: remark) })
+            chores: [
+                Task { await retention.keepLooking(clock: clock, tell: remark) },
+                Task { await coordinator.keepTellingUnmetNeeds() },
+            ])
     }
 
     private init(
         server: LinkServer, enrolment: LinkServer, roster: Roster, authority: Authority, remarks: [String], isNew: Bool,
-        retention: Task<Void, Never>
+        chores: [Task<Void, Never>]
     ) {
-        self.retention = retention
+        self.chores = chores
         self.server = server
         self.enrolment = enrolment
         self.roster = roster
@@ -141,7 +145,7 @@ package final class CoordinatorServer: Sendable {
 
     /// Closes all connections. What was decided is stored; agents go on working.
     package func stop() async {
-        retention.cancel()
+        for chore in chores { chore.cancel() }
         await enrolment.stop()
         await server.stop()
     }

@@ -32,6 +32,9 @@ struct LiveRun: Sendable {
     var artifacts: [(job: Int, artifact: Proto.RunArtifact)] = []
     /// Lines for whoever reads along, since the last look.
     var notes: [String] = []
+    /// What of it waits for something that the farm does not have: as of the last look, and what watchers were told.
+    var unmet: Set<String> = []
+    var unmetTold: Set<String> = []
     /// The contexts `github`, `inputs` and `vars`.
     let contexts: [Value.Member]
 

@@ -1,4 +1,5 @@
 import Model
+import Queries
 import Storage
 import Transport
 import Wire
@@ -16,12 +17,18 @@ struct LogReading: Sendable {
         if let dropped = try await people.stored(run)?.bulkDroppedAt {
             throw LinkStatus(.notFound, "the logs of \(run) were dropped on \(dropped.utc): it ended long ago")
         }
-        let plan = try await people.library.plan(of: run)
-        try Self.check(request, plan)
+        let part = RunPart(
+            job: request.job.isEmpty ? nil : request.job, cell: request.cell.isEmpty ? nil : request.cell,
+            shard: request.shard.map { Int($0) })
+        let plan = try await people.reading { [library = people.library] in
+            let snapshot = try library.snapshot(of: run)
+            try snapshot.check(part)
+            return snapshot.plan
+        }
         var offsets: [AttemptID: UInt64] = [:]
         try await people.pulses.watch(run) {
             let hasEnded = try await people.stored(run)?.ending != nil
-            for attempt in try await attempts(of: run) where Self.isAsked(attempt, request, plan) {
+            for attempt in try await attempts(of: run) where Self.isAsked(attempt, part, plan) {
                 try await send(attempt, from: &offsets[attempt, default: 0], plan, to: stream)
             }
             return !request.follow || hasEnded
@@ -39,25 +46,11 @@ struct LogReading: Sendable {
         }
     }
 
-    private static func check(_ request: Proto.ReadLogRequest, _ plan: Plan) throws(LinkStatus) {
-        guard !request.job.isEmpty else { return }
-        guard let job = plan.jobs.first(where: { $0.id == request.job }) else {
-            let known = plan.jobs.map(\.id).joined(separator: ", ")
-            throw LinkStatus(.notFound, "the run has no job '\(request.job.prefix(100))'; it has \(known)")
-        }
-        guard !request.cell.isEmpty, let cells = job.cells else { return }
-        guard cells.contains(where: { $0.id == request.cell }) else {
-            let known = cells.prefix(20).map(\.id).joined(separator: ", ")
-            throw LinkStatus(
-                .notFound, "job '\(job.id)' has no cell '\(request.cell.prefix(100))'; it has \(known)")
-        }
-    }
-
-    private static func isAsked(_ attempt: AttemptID, _ request: Proto.ReadLogRequest, _ plan: Plan) -> Bool {
+    private static func isAsked(_ attempt: AttemptID, _ part: RunPart, _ plan: Plan) -> Bool {
         guard let cell = plan.cell(attempt.shard.cell) else { return false }
-        return (request.job.isEmpty || plan.jobs[attempt.shard.cell.job].id == request.job)
-            && (request.cell.isEmpty || cell.id == request.cell)
-            && (request.shard.map { Int($0) == attempt.shard.shard } ?? true)
+        return (part.job == nil || plan.jobs[attempt.shard.cell.job].id == part.job)
+            && (part.cell == nil || cell.id == part.cell || cell.name == part.cell)
+            && (part.shard == nil || part.shard == attempt.shard.shard)
     }
 
     private func send(

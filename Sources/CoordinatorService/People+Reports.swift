@@ -55,7 +55,7 @@ extension People {
             shard: request.shard.map { Int($0) })
         let (plan, history, isOver) = try await reading { [library] in
             let snapshot = try library.snapshot(of: run)
-            return (snapshot.plan, snapshot.explain(part), snapshot.ending != nil)
+            return (snapshot.plan, try snapshot.explain(part), snapshot.ending != nil)
         }
         var lines = history
         // The farm lets go of runs that have ended: nothing of them waits.
@@ -97,6 +97,8 @@ extension People {
             return try await DiskThreads.shared.run { try query() }
         } catch let status as LinkStatus {
             throw status
+        } catch QueryError.absent(let what) {
+            throw LinkStatus(.notFound, what)
         } catch {
             throw LinkStatus(.unavailable, "\(error)")
         }

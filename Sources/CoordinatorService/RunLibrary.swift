@@ -67,10 +67,6 @@ struct RunLibrary: Sendable {
         return snapshot
     }
 
-    func plan(of run: RunID) async throws -> Plan {
-        try await DiskThreads.shared.run { [self] in try snapshot(of: run).plan }
-    }
-
     /// A run that has ended, as it was stored.
     func view(of run: RunID) async throws(LinkStatus) -> RunView {
         do {
@@ -100,7 +96,7 @@ struct RunLibrary: Sendable {
         let snapshot = try snapshot(of: run)
         let results = try snapshot.results(object: object)
         if request.format == "export" { return ResultsFile.write(results) }
-        let report = try snapshot.report(results: results, logTail: { logTails[$0] ?? [] })
+        let report = try snapshot.report(results: results, logTail: { logTails[$0] ?? [] }, object: { try? object($0) })
         switch request.format {
         case "text", "":
             let columns = (40...1000).contains(request.columns) ? Int(request.columns) : 100

@@ -56,11 +56,9 @@ package struct Interpreter: Hashable, Comparable, Sendable {
         self.source = source
     }
 
-    /// Whether `wanted` (`3.11`, `3.11.7`, `3.x`, `3`) names this version, as setup-python reads it.
+    /// Whether `wanted` (`3.11`, `3.x`, `>=3.9 <3.12`) names this version, as setup-python reads it.
     package func satisfies(_ wanted: some StringProtocol) -> Bool {
-        let asked = wanted.split(separator: ".").filter { $0 != "x" && $0 != "*" }
-        let have = version.split(separator: ".")
-        return !asked.isEmpty && asked.count <= have.count && zip(asked, have).allSatisfy { $0 == $1 }
+        VersionRange(wanted)?.contains(version) ?? false
     }
 
     package static func < (a: Self, b: Self) -> Bool {

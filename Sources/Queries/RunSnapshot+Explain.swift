@@ -24,28 +24,44 @@ extension RunSnapshot {
     /// was not tried again. Shards that passed at their first attempt are told together unless one of them is asked for.
     ///
     /// What waits, and for what, is known to the farm alone.
-    package func explain(_ part: RunPart = RunPart()) -> [String] {
+    /// - Throws: `QueryError.absent` when the run has no such part.
+    package func explain(_ part: RunPart = RunPart()) throws(QueryError) -> [String] {
+        try check(part)
         var lines = part == RunPart() ? runLines : []
-        let jobs = plan.jobs.indices.filter { part.job == nil || plan.jobs[$0].id == part.job }
-        if jobs.isEmpty { return ["\(id) has no job '\(part.job ?? "")'; it has \(listed(plan.jobs.map(\.id)))"] }
-        var cellsFound = 0
-        for job in jobs {
-            let cells = eachCell(of: job).filter {
-                part.cell == nil || $0.cell.id == part.cell || $0.cell.name == part.cell
-            }
-            cellsFound += cells.count
+        for job in plan.jobs.indices where part.job == nil || plan.jobs[job].id == part.job {
             if part.cell == nil { lines += jobLines(job) }
-            for (place, cell) in cells {
+            for (place, cell) in eachCell(of: job)
+            where part.cell == nil || cell.id == part.cell || cell.name == part.cell {
                 lines += self.lines(about: place, cell, shard: part.shard)
                 // One more than what is shown, so that the cut is noticed.
                 guard lines.count <= Self.explanationLinesMax else { return cut(lines) }
             }
         }
-        if let cell = part.cell, cellsFound == 0 {
-            let names = jobs.flatMap { eachCell(of: $0).map(\.cell.id) }
-            lines.append("\(id) has no cell '\(cell)' there; it has \(listed(names))")
-        }
         return cut(lines)
+    }
+
+    /// - Throws: `QueryError.absent` when the run has no such part. What is not known yet is not missed: the cells of a job
+    ///   that waits, the shards of a cell that is being listed.
+    package func check(_ part: RunPart) throws(QueryError) {
+        let jobs = plan.jobs.indices.filter { part.job == nil || plan.jobs[$0].id == part.job }
+        guard !jobs.isEmpty else {
+            throw .absent("\(id) has no job '\(part.job ?? "")'; it has \(listed(plan.jobs.map(\.id)))")
+        }
+        guard let asked = part.cell else { return }
+        let cells = jobs.flatMap { eachCell(of: $0) }
+        let found = cells.filter { $0.cell.id == asked || $0.cell.name == asked }
+        guard !found.isEmpty else {
+            throw .absent("\(id) has no cell '\(asked)' there; it has \(listed(cells.map(\.cell.id)))")
+        }
+        guard let shard = part.shard else { return }
+        for (place, cell) in found {
+            guard let count = shardCount(of: place), shard != ShardID.listing, !(0..<count).contains(shard) else {
+                return
+            }
+            guard found.last?.id == place else { continue }
+            let known = count == 1 ? "its only shard is 0" : "its shards are 0 to \(count - 1)"
+            throw .absent("\(cell.name) has no shard \(shard): \(known)")
+        }
     }
 
     private func cut(_ lines: [String]) -> [String] {
@@ -106,9 +122,6 @@ extension RunSnapshot {
     private func lines(about place: CellID, _ cell: Model.PlannedCell, shard asked: Int?) -> [String] {
         if let skipped = cell.skipped { return ["  \(cell.name): skipped: \(skipped)"] }
         let count = shardCount(of: place)
-        if let asked, let count, asked != ShardID.listing, !(0..<count).contains(asked) {
-            return ["  \(cell.name) has no shard \(asked): its shards are 0 to \(count - 1)"]
-        }
         let settled = settlements(of: place)
         var quiet = 0
         var told: [String] = []

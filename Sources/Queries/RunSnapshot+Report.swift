@@ -1,3 +1,4 @@
+package import Artifacts
 package import Gates
 package import Model
 package import Reporting
@@ -20,13 +21,17 @@ extension RunSnapshot {
     ///   - results: this snapshot's.
     ///   - now: a judgement of `results`, for a run that goes on; without one, only the gate `jobs` is asked.
     ///   - logTail: the last lines of an attempt's log, masked; asked for attempts that ended badly.
+    ///   - object: an object's bytes; `nil` when they cannot be read. Asked for the summaries of steps.
     package func report(
-        results: Results, now: Judgement? = nil, notes: [String] = [], logTail: (AttemptID) -> [String] = { _ in [] }
+        results: Results, now: Judgement? = nil, notes: [String] = [], logTail: (AttemptID) -> [String] = { _ in [] },
+        object: (ObjectRef) -> [UInt8]? = { _ in nil }
     ) throws(QueryError) -> RunReport {
         var judged = try judgement() ?? now ?? judge([], results: results)
         // A record that lacks cells was written as `sheaf judge` prints it; they follow from the results alone.
         if judged.cells.isEmpty { judged.cells = judge([], results: results).cells }
-        return RunReport(facts: try facts(notes: notes, logTail: logTail), results: results, judgement: judged)
+        var facts = try facts(notes: notes, logTail: logTail)
+        facts.summaries = try summaries(object)
+        return RunReport(facts: facts, results: results, judgement: judged)
     }
 
     /// What is known beside the results: who asked for the run, and what happened to each attempt.
@@ -43,6 +48,7 @@ extension RunSnapshot {
                     + (cancellation.reason.isEmpty ? "" : ": \(cancellation.reason)"), at: 0)
         }
         for attempt in attempts { facts.attempts.append(try fact(attempt, logTail)) }
+        facts.notes += try annotations()
         for place in try artifactPlaces() {
             for artifact in place.artifacts {
                 guard let digest = artifact.manifest.flatMap({ Digest($0.digest) }) else { continue }
@@ -53,6 +59,69 @@ extension RunSnapshot {
             }
         }
         return facts
+    }
+
+    package static let annotationsMax = 200
+    package static let summariesMax = 200
+    package static let summariesBytesMax = 4 << 20
+
+    /// What the last attempts at shards said with `::error::`, `::warning::` and `::notice::`: each sentence once, with whose
+    /// it is and how many more said the same.
+    private func annotations() throws(QueryError) -> [String] {
+        var said: [String] = []
+        var sayers: [String: (first: String, count: Int)] = [:]
+        for (attempt, report) in try lastReports() {
+            for annotation in report.annotations {
+                var sentence = annotation.level
+                if !annotation.file.isEmpty {
+                    sentence += " at \(annotation.file)" + (annotation.line > 0 ? ":\(annotation.line)" : "")
+                }
+                sentence += ": " + (annotation.title.isEmpty ? "" : "\(annotation.title): ") + annotation.text
+                if sayers[sentence] == nil {
+                    said.append(sentence)
+                    guard said.count <= Self.annotationsMax else { break }
+                }
+                sayers[sentence, default: (name(of: attempt.shard), 0)].count += 1
+            }
+        }
+        var notes = said.prefix(Self.annotationsMax).map { sentence in
+            let (first, count) = sayers[sentence] ?? ("", 1)
+            return "\(first)\(count > 1 ? " and \(count - 1) more" : ""): \(sentence)"
+        }
+        if said.count > Self.annotationsMax { notes.append("… and more annotations; they are in the logs") }
+        return notes
+    }
+
+    private func summaries(_ object: (ObjectRef) -> [UInt8]?) throws(QueryError) -> [SummaryFact] {
+        var summaries: [SummaryFact] = []
+        var left = Self.summariesBytesMax
+        for (attempt, report) in try lastReports() where report.summary != nil {
+            guard summaries.count < Self.summariesMax, let reference = report.summary.flatMap(ObjectRef.init),
+                reference.sizeBytes <= left, let bytes = object(reference)
+            else { continue }
+            left -= bytes.count
+            summaries.append(
+                SummaryFact(
+                    cell: cell(attempt.shard.cell)?.name ?? "", shard: attempt.shard.shard,
+                    text: String(decoding: bytes, as: UTF8.self)))
+        }
+        return summaries
+    }
+
+    /// What the last attempt at each shard reported, in the order of the plan.
+    private func lastReports() throws(QueryError) -> [(attempt: AttemptID, report: Proto.AttemptReport)] {
+        var found: [(attempt: AttemptID, report: Proto.AttemptReport)] = []
+        for (index, attempt) in attempts.enumerated() {
+            let isLast =
+                index + 1 == attempts.count || attempts[index + 1].lease.attempt.shard != attempt.lease.attempt.shard
+            if isLast, let report = try report(of: attempt) { found.append((attempt.lease.attempt, report)) }
+        }
+        return found
+    }
+
+    /// `eval (3.11), shard 2`
+    private func name(of shard: ShardID) -> String {
+        "\(cell(shard.cell)?.name ?? "\(shard.cell)"), " + (shard.isListing ? "listing" : "shard \(shard.shard)")
     }
 
     private func fact(

@@ -56,6 +56,7 @@ struct HTMLReport {
         page += facts("Where this comes from", report.origin)
         page += facts("What it took", report.spent)
         page += notes
+        page += summaries
         page += "</main>\n</body>\n</html>\n"
         return page
     }
@@ -245,6 +246,15 @@ struct HTMLReport {
 
     private var notes: String {
         section("Notes", list(Array((report.facts.warnings.map(\.description) + report.facts.notes).prefix(100))))
+    }
+
+    private var summaries: String {
+        section(
+            "Summaries of steps",
+            report.facts.summaries.prefix(200).map { summary in
+                let lines = summary.lines(most: 500).map { text($0, most: 2000) }.joined(separator: "\n")
+                return "<details>\n<summary>\(text(summary.title))</summary>\n<pre>\(lines)</pre>\n</details>\n"
+            }.joined())
     }
 
     private func facts(_ title: String, _ rows: [(name: String, text: String)]) -> String {

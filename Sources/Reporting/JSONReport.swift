@@ -25,6 +25,14 @@ extension RunReport {
             .init("artifacts", .array(facts.artifacts.map(\.reported))),
             .init("warnings", .array(facts.warnings.map { .string($0.description) })),
             .init("notes", .array(facts.notes.map(Value.string))),
+            .init(
+                "summaries",
+                .array(
+                    facts.summaries.map {
+                        [
+                            "cell": .string($0.cell), "shard": .number(Double($0.shard)), "text": .string($0.text),
+                        ]
+                    })),
         ]
         var writer = JSONWriter()
         writer.value(.object(members))

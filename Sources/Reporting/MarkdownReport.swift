@@ -37,6 +37,9 @@ struct MarkdownReport {
         parts.append(Part(name: "what was tried again", lines: retries))
         parts.append(Part(name: "the notes", lines: notes))
         parts.append(Part(name: "the artifacts", lines: artifacts))
+        for summary in report.facts.summaries {
+            parts.append(Part(name: "the summary of \(summary.title)", lines: lines(of: summary)))
+        }
         for job in report.jobs where job.grid.rows.count > Self.rowsShown {
             let rows = table(job.grid.rows, job)
             parts.append(Part(name: "every cell of \(job.id)", lines: fold("Every cell of \(job.id)", rows)))
@@ -220,6 +223,15 @@ struct MarkdownReport {
         guard !notes.isEmpty else { return [] }
         return ["### Notes", ""] + notes.prefix(30).map { "- \(item($0))" }
             + (notes.count > 30 ? ["- … and \(notes.count - 30) more"] : [])
+    }
+
+    /// In a quotation, whose text may be Markdown but no HTML: it must not pass for the report's own words.
+    private func lines(of summary: SummaryFact) -> [String] {
+        fold(
+            "Summary of \(summary.title)",
+            summary.lines(most: 500).map { line in
+                "> " + line.split(separator: "<", omittingEmptySubsequences: false).joined(separator: "&lt;")
+            })
     }
 
     private var artifacts: [String] {

@@ -16,11 +16,12 @@ package struct RunFacts: Equatable, Sendable {
     package var warnings: [Diagnostic]
     /// What a reader should know and no verdict depends on: a report that could not be delivered, a cache never reused.
     package var notes: [String]
+    package var summaries: [SummaryFact]
 
     package init(
         run: RunID? = nil, workflow: String, file: String = "", event: String = "", actor: String = "",
         submittedAt: Instant? = nil, endedAt: Instant? = nil, attempts: [AttemptFact] = [],
-        artifacts: [ArtifactFact] = [], warnings: [Diagnostic] = [], notes: [String] = []
+        artifacts: [ArtifactFact] = [], warnings: [Diagnostic] = [], notes: [String] = [], summaries: [SummaryFact] = []
     ) {
         self.run = run
         self.workflow = workflow
@@ -33,6 +34,7 @@ package struct RunFacts: Equatable, Sendable {
         self.artifacts = artifacts
         self.warnings = warnings
         self.notes = notes
+        self.summaries = summaries
     }
 }
 
@@ -106,5 +108,29 @@ package struct ArtifactFact: Equatable, Sendable {
         self.shard = shard
         self.size = size
         self.digest = digest
+    }
+}
+
+/// What a shard's steps wrote to GITHUB_STEP_SUMMARY: Markdown of somebody's own.
+package struct SummaryFact: Equatable, Sendable {
+    /// The cell's name.
+    package var cell: String
+    package var shard: Int
+    package var text: String
+
+    package init(cell: String, shard: Int, text: String) {
+        self.cell = cell
+        self.shard = shard
+        self.text = text
+    }
+
+    /// `eval (3.11), shard 2`
+    var title: String { "\(cell), \(RunReport.name(ofShard: shard))" }
+
+    /// At most `most` lines without what moves a cursor; the last says what was left out.
+    func lines(most: Int) -> [String] {
+        let all = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        let shown = all.prefix(most).map { PlainText.line($0, most: 2000) }
+        return all.count > most ? shown + ["… and \(all.count - most) more lines"] : shown
     }
 }

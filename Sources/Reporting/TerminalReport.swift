@@ -156,6 +156,11 @@ struct TerminalReport {
             for note in notes.prefix(20) { wrap(plain(note), indent: 2) }
             if notes.count > 20 { wrap("… and \(notes.count - 20) more", indent: 2) }
         }
+        if !report.facts.summaries.isEmpty {
+            title("Summaries of steps")
+            let how = report.facts.run.map { ": sheaf report \($0) --format markdown" } ?? ""
+            wrap("\(RunReport.counted(report.facts.summaries.count, "shard")) wrote one\(how)", indent: 2)
+        }
     }
 
     private mutating func artifacts() {

@@ -104,6 +104,36 @@ extension Farm {
             + (gpus.memory.map { " with \($0)" } ?? "")
     }
 
+    /// What waits for something that no connected agent has, whether busy or free.
+    package struct Unmet: Equatable, Sendable {
+        package var run: RunID
+        package var job: Int
+        /// The first of the cells, and how many there are.
+        package var cell: Int
+        package var cells: Int
+        package var reason: String
+    }
+
+    /// By run, then by job. Looks at kinds of requirement, not at shards.
+    package mutating func unmetNeeds() -> [Unmet] {
+        var found: [Unmet] = []
+        for index in active.elements where !isEverMet(index) {
+            guard let reason = unmet(classes[index].requirement) else { continue }
+            for key in classes[index].owners.flatMap(\.lanes.elements) {
+                guard let lane = runs[key.slot].jobs[key.job].lanes.first(where: { $0.classIndex == index }) else {
+                    continue
+                }
+                let cells = [lane.started.first, lane.unstarted.first].compactMap { $0 }
+                guard let first = cells.min() else { continue }
+                found.append(
+                    Unmet(
+                        run: runs[key.slot].id, job: key.job, cell: first,
+                        cells: lane.started.count + lane.unstarted.count, reason: reason))
+            }
+        }
+        return found.sorted { ($0.run, $0.job, $0.cell) < ($1.run, $1.job, $1.cell) }
+    }
+
     /// What no connected agent has of what this cell needs; `nil` when one could take it once it is free. Teams aside.
     package func unmet(_ cell: PlannedCell) -> String? {
         var requirement = Requirement(cell, team: nil, defaultMemory: settings.defaultMemory)

@@ -7,6 +7,7 @@ enum Sheaf {
         // A peer or a pipe that goes away is an error of that write, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
         let code = await run(Array(CommandLine.arguments.dropFirst()))
+        await LocalState.stop()
         fflush(nil)
         exit(code.rawValue)
     }

@@ -97,9 +97,26 @@ import Testing
     @Test func `satisfies its version and what leaves parts open`() {
         let python = Interpreter(version: "3.11.7", path: "/usr/bin/python3", source: "system")
         for wanted in ["3", "3.11", "3.11.7", "3.x", "3.11.x"] { #expect(python.satisfies(wanted), "\(wanted)") }
-        for wanted in ["3.1", "3.12", "3.11.70", "2", "", "x", "3.11.7.1"] {
+        for wanted in ["3.1", "3.12", "3.11.70", "2", "", "3.11.7.1"] {
             #expect(!python.satisfies(wanted), "\(wanted)")
         }
+    }
+
+    /// Ranges as node-semver's README explains them.
+    @Test(arguments: [
+        (">=3.9 <3.12", ["3.9.0", "3.11.7"], ["3.8.19", "3.12.0"]), (">= 3.9, ", [], ["3.9.0"]),
+        ("3.9 - 3.11", ["3.9.0", "3.11.9"], ["3.12.0", "3.8.1"]), ("^3.9", ["3.9.1", "3.14.0"], ["3.8.0", "4.0.0"]),
+        ("~3.9", ["3.9.20"], ["3.10.0"]), ("~> 3.9.5", ["3.9.5", "3.9.6"], ["3.9.4", "3.10.0"]),
+        ("3.8 || 3.12.x", ["3.8.1", "3.12.4"], ["3.9.0"]), (">3.10", ["3.11.0"], ["3.10.9"]),
+        ("<=3.10", ["3.10.9"], ["3.11.0"]), ("3.14-dev", ["3.14.0a1"], ["3.13.0"]), ("*", ["2.7.18", "3.11.0"], []),
+        ("^0.2.3", ["0.2.3", "0.2.9"], ["0.3.0"]), ("=3.11.7", ["3.11.7"], ["3.11.8"]),
+        ("3.1x", [], ["3.1.0", "3.11.0"]), ("3..1", [], ["3.0.1"]), ("x.3", [], ["1.3.0"]), (">x", [], ["3.0.0"]),
+        ("3.11 -", [], ["3.11.0"]), ("99999999999999999999", [], ["3.11.0"]), ("", [], ["3.11.0"]),
+    ])
+    func `satisfies ranges`(range: String, inside: [String], outside: [String]) {
+        let isNamed = { (version: String) in Interpreter(version: version, path: "", source: "").satisfies(range) }
+        #expect(inside.allSatisfy(isNamed), "\(range)")
+        #expect(!outside.contains(where: isNamed), "\(range)")
     }
 
     @Test func `sorts by version, not by text`() {

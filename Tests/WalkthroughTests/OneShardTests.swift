@@ -126,7 +126,7 @@ import Workflows
         // What happened is told to whoever asks.
         let snapshot = try #require(try story.snapshot())
         let cell = try #require(snapshot.cell(lost.attempt.shard.cell))
-        let told = snapshot.explain(RunPart(cell: cell.id, shard: lost.attempt.shard.shard))
+        let told = try snapshot.explain(RunPart(cell: cell.id, shard: lost.attempt.shard.shard))
         #expect(told.contains { $0.contains("attempt 1 on gpu-1: lost_agent after 30 s") })
         #expect(told.contains { $0.contains("attempt 2 on gpu-2: passed after 2 s") })
     }

@@ -99,7 +99,10 @@ struct CellBuilder {
         do throws(ExpressionError) {
             let value = try TemplateText(text, in: Scopes.stepText).evaluate(in: context)
             let version = Conversion.text(of: value).trimmingSpace
-            return version.isEmpty ? nil : version
+            guard !version.isEmpty, VersionRange(version) == nil else { return version.isEmpty ? nil : version }
+            mistakes.append(
+                Diagnostic(at: place, "'\(version)' names no version of Python", help: WorkflowReader.pythonHelp))
+            return nil
         } catch {
             mistakes.append(Diagnostic(at: place, error.message))
             return nil

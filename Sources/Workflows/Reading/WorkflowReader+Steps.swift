@@ -158,6 +158,7 @@ extension WorkflowReader {
                 if walk.python == nil, name == "actions/setup-python", let text = entry.value.scalar?.text {
                     walk.python = (text, entry.value.position)
                 }
+                checkPython(entry.value)
             }
         }
         adviseOnAge(of: name, words[1], at: node)
@@ -165,6 +166,24 @@ extension WorkflowReader {
             error(node, "upload-artifact needs a 'path'")
         }
         return .uses(action: name, reference: words[1], with: given ?? [])
+    }
+
+    static let pythonHelp = "write 3.11, 3.x, 3.11.7, or a range: \">=3.9 <3.12\""
+
+    /// What a version of Python says, where it is written out.
+    private mutating func checkPython(_ node: YAMLNode) {
+        guard let text = node.scalar?.text.trimmingSpace, !text.isEmpty, !text.contains("${{") else { return }
+        if text.contains(where: \.isNewline) {
+            unsupported(node, "several versions of Python in one step", help: "name one; a matrix has a cell for each")
+        } else if VersionRange(text) == nil {
+            let isOther = text.hasPrefix("pypy") || text.hasPrefix("graalpy") || text.last == "t"
+            let what = isOther ? "agents look for CPython only" : Self.pythonHelp
+            if isOther {
+                unsupported(node, "Python '\(text)'", help: what)
+            } else {
+                error(node, "'\(text)' names no version of Python", help: what)
+            }
+        }
     }
 
     private static func help(for name: String, _ whole: String) -> String {

@@ -5,9 +5,11 @@ struct Arguments: Sendable {
     private(set) var operands: [String] = []
     private var values: [String: [String]] = [:]
     private var flags: Set<String> = []
+    private var known: Set<String> = []
 
     /// - Throws: `UsageError` for an unknown option (with the nearest known one), a missing or surplus word or value.
     init(_ words: [String], for command: Command) throws {
+        known = Set(command.options.map(\.name))
         var rest = words[...]
         var onlyOperands = false
         while let word = rest.popFirst() {
@@ -34,6 +36,8 @@ struct Arguments: Sendable {
         try checkOperands(of: command)
     }
 
+    /// Whether the command takes the option at all.
+    func knows(_ option: String) -> Bool { known.contains(option) }
     func has(_ flag: String) -> Bool { flags.contains(flag) }
     func value(_ option: String) -> String? { values[option]?.last }
     func all(_ option: String) -> [String] { values[option] ?? [] }

@@ -23,7 +23,7 @@ extension Commands {
         options: [
             .value("work", "FOLDER", "whose disk to look at; the current folder by default"),
             .value("format", "FORMAT", "text or json"),
-        ] + Farming.options,
+        ] + Farming.homeOptions,
         run: { arguments in
             let format = try arguments.choice("format", of: ["text", "json"])
             let findings = await Doctor(

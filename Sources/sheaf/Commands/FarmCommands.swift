@@ -6,19 +6,46 @@ import Wire
 
 /// What all commands that talk to a farm share.
 enum Farming {
-    static let options: [Command.Option] = [
+    /// For what needs a farm that goes on working.
+    static let homeOptions: [Command.Option] = [
         .value("home", "FOLDER", "where your identity lies; $SHEAF_HOME or ~/.config/sheaf by default")
     ]
+
+    /// For what only looks, which can be done where no farm runs, too.
+    static let options: [Command.Option] =
+        homeOptions + [
+            .value("state", "FOLDER", "what sheaf run left; .sheaf/state by default where you have no identity")
+        ]
 
     static func profile(_ arguments: Arguments) -> Profile {
         arguments.value("home").map { Profile(folder: $0) } ?? Profile.standard(Terminal.environment)
     }
 
+    /// Connects to the farm that the words mean, or to what `sheaf run` left.
     static func connect(_ arguments: Arguments) async throws -> FarmClient {
-        let profile = profile(arguments)
-        return try await failing { () async throws(ClientError) in
-            try await FarmClient.connect(profile, on: try loop())
+        let connect = try door(arguments)
+        return try await failing { () async throws(ClientError) in try await connect() }
+    }
+
+    /// What connects to that farm, once or many times.
+    static func door(_ arguments: Arguments) throws -> @Sendable () async throws(ClientError) -> FarmClient {
+        if let state = localState(arguments) {
+            return { () async throws(ClientError) in try await LocalState.connect(state) }
         }
+        let profile = profile(arguments)
+        let loop = try loop()
+        return { () async throws(ClientError) in try await FarmClient.connect(profile, on: loop) }
+    }
+
+    /// The folder of `sheaf run` that is meant; `nil` when a farm is.
+    static func localState(_ arguments: Arguments) -> String? {
+        guard arguments.knows("state") else { return nil }
+        if let state = arguments.value("state") { return Commands.absolute(state) }
+        let standard = Commands.absolute(LocalState.standard)
+        guard arguments.value("home") == nil, !profile(arguments).exists, LocalState.exists(standard) else {
+            return nil
+        }
+        return standard
     }
 
     static func loop() throws(ClientError) -> EventLoop {
@@ -79,7 +106,7 @@ extension Commands {
         options: [
             .value("token-file", "FILE", "what an admin gave you (sheaf token create)"),
             .flag("replace", "an identity that is there already is replaced"),
-        ] + Farming.options,
+        ] + Farming.homeOptions,
         run: { arguments in
             let profile = Farming.profile(arguments)
             let text = try Files.read(try arguments.required("token-file"), bytesMax: EnrolmentToken.fileBytesMax)
@@ -103,7 +130,7 @@ extension Commands {
               sheaf agents
               sheaf agents --format json
             """,
-        options: [.value("format", "FORMAT", "text or json")] + Farming.options,
+        options: [.value("format", "FORMAT", "text or json")] + Farming.homeOptions,
         run: { arguments in
             let format = try arguments.choice("format", of: ["text", "json"])
             let answer = try await Farming.call(arguments, Proto.Farm.ListAgents.self, .init())
@@ -120,7 +147,7 @@ extension Commands {
               sheaf agents drain gpu-3 --reason "new driver"
             """,
         operands: [.init(name: "NAME", help: "the agent")],
-        options: [.value("reason", "TEXT", "shown to whoever asks why")] + Farming.options,
+        options: [.value("reason", "TEXT", "shown to whoever asks why")] + Farming.homeOptions,
         run: { try await drain($0, undo: false) })
 
     static let agentsUndrain = Command(
@@ -130,7 +157,7 @@ extension Commands {
 
               sheaf agents undrain gpu-3
             """,
-        operands: [.init(name: "NAME", help: "the agent")], options: Farming.options,
+        operands: [.init(name: "NAME", help: "the agent")], options: Farming.homeOptions,
         run: { try await drain($0, undo: true) })
 
     private static func drain(_ arguments: Arguments, undo: Bool) async throws -> ExitCode {
@@ -157,7 +184,7 @@ extension Commands {
             .value("team", "TEAM", "the bearer's team"),
             .value("valid", "SECONDS", "until it is used; 3600 by default"),
             .value("output", short: "o", "FILE", "of mode 0600; standard output by default"),
-        ] + Farming.options,
+        ] + Farming.homeOptions,
         run: { arguments in
             let validity = try arguments.number("valid", in: 1...2_592_000) ?? 0
             let request = Proto.CreateTokenRequest.with {
@@ -190,7 +217,7 @@ extension Commands {
         options: [
             .value("role", "ROLE", "user, agent or admin"), .value("name", "NAME", "whom the certificates name"),
             .value("reason", "TEXT", "told to the bearer and kept in the record"),
-        ] + Farming.options,
+        ] + Farming.homeOptions,
         run: { arguments in
             let role = try arguments.required("role")
             let name = try arguments.required("name")

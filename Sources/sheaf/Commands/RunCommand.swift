@@ -3,6 +3,7 @@ import Client
 import CoordinatorService
 import Glibc
 import Model
+import Reporting
 import Scheduling
 import Transport
 import Wire
@@ -19,7 +20,7 @@ extension Commands {
             """,
         operands: [.init(name: "FILE", help: "the workflow")],
         options: [
-            .value("state", "FOLDER", ".sheaf/state by default"),
+            .value("state", "FOLDER", "\(LocalState.standard) by default"),
             .value("cpus", "N", "use at most so many cores"), .value("memory", "SIZE", "use at most so much: 64GiB"),
             .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
             .value("pass-env", "NAME", repeats: true, "a variable of this process that every step gets: PIP_INDEX_URL"),
@@ -29,13 +30,14 @@ extension Commands {
         run: { arguments in
             guard let (request, plan) = try submission(arguments) else { return .usage }
             let signals = Signals.stream([SIGINT, SIGTERM])
-            let state = absolute(arguments.value("state") ?? ".sheaf/state")
+            let state = absolute(arguments.value("state") ?? LocalState.standard)
             let home = try await LocalFarm.start(state, arguments)
             defer { home.agentTask.cancel() }
             let client = try await Farming.failing { () async throws(ClientError) in
                 try await FarmClient.connect(to: home.address, as: home.person, on: home.loop)
             }
             try home.refuse(plan)
+            try await tellOpenRuns(client, state)
             guard let run = try await submit(request, arguments, to: client) else {
                 await home.stop()
                 return .usage
@@ -58,8 +60,22 @@ extension Commands {
                 }
             }
             await home.stop()
+            let named = arguments.value("state").map { " --state \($0)" } ?? ""
+            Terminal.complain("look closer: sheaf explain \(run)\(named) · logs · artifacts ls · report --format html")
             return code
         })
+
+    /// A `sheaf run` that was killed leaves its run open; it is worked on again, which should surprise nobody.
+    private static func tellOpenRuns(_ client: FarmClient, _ state: String) async throws {
+        let runs = try await Farming.failing { () async throws(ClientError) in
+            try await client.call(Proto.Farm.ListRuns.self, .with { $0.most = 1000 })
+        }.runs
+        for run in runs.reversed() where run.state != "ended" {
+            Terminal.complain(
+                "r\(run.run) (\(PlainText.line(run.name))) of \(Instant(nanoseconds: run.submittedAt).utc) was not finished "
+                    + "and goes on beside this one; to end it: sheaf cancel r\(run.run) --state \(state)")
+        }
+    }
 }
 
 /// A coordinator and an agent in this process.
@@ -72,17 +88,14 @@ struct LocalFarm: Sendable {
     let capacity: Capacity
 
     static func start(_ state: String, _ arguments: Arguments) async throws -> LocalFarm {
-        let loopback = Address(host: "127.0.0.1", port: 0)
         let server: CoordinatorServer
+        let person: Identity
         do {
-            server = try await CoordinatorServer.start(
-                CoordinatorServer.Settings(state: state + "/farm", listen: [loopback], enrolmentListen: [loopback]),
-                remark: { Terminal.complain("warning: \($0)") }, failed: Commands.endProcess)
+            (server, person) = try await LocalState.serve(state)
         } catch {
             throw CommandFailure("the farm in \(state) cannot start: \(error)")
         }
         do {
-            let person = try await server.makeIdentity(for: Principal(role: .admin, name: "you"))
             let identity = try await server.makeIdentity(for: Principal(role: .agent, name: "local"))
             var settings = try Commands.agentSettings(
                 arguments, identity, server.addresses[0], home: state + "/agent", work: state + "/agent/work")

@@ -28,14 +28,11 @@ extension Commands {
         options: [
             .flag("wait", "follow the run to its end"),
             .value("key", "KEY", "16 to 64 characters; the same key is the same run, so repeating is harmless"),
-        ] + submissionOptions + Farming.options,
+        ] + submissionOptions + Farming.homeOptions,
         run: { arguments in
             guard let (request, _) = try submission(arguments) else { return .usage }
-            let profile = Farming.profile(arguments)
-            let loop = try Farming.loop()
-            let client = try await Farming.failing { () async throws(ClientError) in
-                try await FarmClient.connect(profile, on: loop)
-            }
+            let connect = try Farming.door(arguments)
+            let client = try await Farming.failing { () async throws(ClientError) in try await connect() }
             let signals = arguments.has("wait") ? Signals.stream([SIGINT, SIGTERM]) : nil
             guard let run = try await submit(request, arguments, to: client) else { return .usage }
             guard let signals else {
@@ -43,16 +40,15 @@ extension Commands {
                 return .passed
             }
             Terminal.complain("\(run) is on its way")
-            return try await following(run, profile, loop, arguments).follow(signals)
+            return try await following(run, connect, arguments).follow(signals)
         })
 
     private static func following(
-        _ run: RunID, _ profile: Profile, _ loop: EventLoop, _ arguments: Arguments
+        _ run: RunID, _ connect: @escaping @Sendable () async throws(ClientError) -> FarmClient, _ arguments: Arguments
     ) -> Following {
-        let home = arguments.value("home").map { " --home \($0)" } ?? ""
-        return Following(
-            run: run, connect: { () async throws(ClientError) in try await FarmClient.connect(profile, on: loop) },
-            comeBack: "sheaf watch \(run)\(home)")
+        let home =
+            arguments.value("home").map { " --home \($0)" } ?? arguments.value("state").map { " --state \($0)" } ?? ""
+        return Following(run: run, connect: connect, comeBack: "sheaf watch \(run)\(home)")
     }
 
     /// Packs and submits; `nil` when the farm found mistakes, which were printed.
@@ -121,8 +117,7 @@ extension Commands {
         operands: [.init(name: "RUN", help: "r17")], options: Farming.options,
         run: { arguments in
             let run = try PartName(arguments.operands[0]).run
-            let profile = Farming.profile(arguments)
-            return try await following(run, profile, try Farming.loop(), arguments)
+            return try await following(run, try Farming.door(arguments), arguments)
                 .follow(Signals.stream([SIGINT, SIGTERM]))
         })
 

@@ -1,0 +1,68 @@
+import Client
+import CoordinatorService
+import Glibc
+import Locks
+import Model
+import Storage
+import Transport
+
+/// What `sheaf run` keeps in a folder: a farm's state, and the identity of the person whose farm it is.
+enum LocalState {
+    static let standard = ".sheaf/state"
+
+    /// The coordinator that this process serves to itself, once a command has needed it.
+    private static let own = Mutex<CoordinatorServer?>(nil)
+
+    static func exists(_ folder: String) -> Bool { access(folder + "/farm", F_OK) == 0 }
+
+    /// Where a second process finds the identity and the address of the first.
+    static func profile(_ folder: String) -> Profile { Profile(folder: folder + "/you") }
+
+    /// Starts the coordinator on its folder.
+    ///
+    /// - Throws: `StorageError.inUse` while another process serves it, and what `CoordinatorServer.start` throws.
+    static func serve(_ folder: String) async throws -> (server: CoordinatorServer, person: Identity) {
+        let loopback = Address(host: "127.0.0.1", port: 0)
+        let server = try await CoordinatorServer.start(
+            CoordinatorServer.Settings(state: folder + "/farm", listen: [loopback], enrolmentListen: [loopback]),
+            remark: { Terminal.complain("warning: \($0)") }, failed: Commands.endProcess)
+        do {
+            let person = try await server.makeIdentity(for: Principal(role: .admin, name: "you"))
+            try profile(folder).save(person, address: server.addresses[0])
+            return (server, person)
+        } catch {
+            await server.stop()
+            throw error
+        }
+    }
+
+    /// Connects to the farm of a folder: to the `sheaf run` that works on it now, else to a coordinator that this process
+    /// starts and that has no agents.
+    static func connect(_ folder: String) async throws(ClientError) -> FarmClient {
+        guard exists(folder) else {
+            throw ClientError(
+                "\(folder): sheaf run has left nothing there", help: "give the --state that it was given",
+                isRefusal: true)
+        }
+        let loop = try Farming.loop()
+        let served: (server: CoordinatorServer, person: Identity)
+        do {
+            served = try await serve(folder)
+        } catch StorageError.inUse {
+            return try await FarmClient.connect(profile(folder), on: loop)
+        } catch {
+            throw ClientError("the farm in \(folder) cannot be read: \(error)")
+        }
+        own.withLock { $0 = served.server }
+        return try await FarmClient.connect(to: served.server.addresses[0], as: served.person, on: loop)
+    }
+
+    /// Ends what this process served.
+    static func stop() async {
+        let server = own.withLock { server in
+            defer { server = nil }
+            return server
+        }
+        await server?.stop()
+    }
+}
