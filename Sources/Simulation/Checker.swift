@@ -55,6 +55,7 @@ package struct Checker: Sendable {
     var agents: [AgentID: Agent] = [:]
     private let lease: Duration
     var now = Instant.epoch
+    package internal(set) var lines = Lifelines()
 
     init(lease: Duration) { self.lease = lease }
 
@@ -79,8 +80,14 @@ package struct Checker: Sendable {
     }
 
     /// Whether the event is the first of its kind, so that it belongs into the journal.
-    mutating func see(_ event: Farm.Event, at time: Instant) -> Bool {
+    mutating func see(_ event: Farm.Event, at time: Instant) throws(Violation) -> Bool {
         now = max(now, time)
+        let isNew = take(event)
+        try lines.follow(event, isNew: isNew, at: now)
+        return isNew
+    }
+
+    private mutating func take(_ event: Farm.Event) -> Bool {
         switch event {
         case .runSubmitted(let id, let owner, let plan):
             guard runs[id] == nil else { return false }
@@ -120,12 +127,18 @@ package struct Checker: Sendable {
     }
 
     /// The coordinator was restarted: nobody is connected, and every lease has a new term.
-    mutating func seeRestart(at time: Instant) {
+    mutating func seeRestart(at time: Instant) throws(Violation) {
         for agent in agents.keys { agents[agent]?.isOnline = false }
         for shard in shards.keys { shards[shard]?.lease?.until = time.advanced(by: lease) }
+        try lines.followRestart(at: time)
     }
 
     mutating func check(_ effect: Farm.Effect) throws(Violation) {
+        try checkRules(effect)
+        try lines.follow(effect, at: now)
+    }
+
+    private mutating func checkRules(_ effect: Farm.Effect) throws(Violation) {
         switch effect {
         case .leased(let lease): try checkLeased(lease)
         case .renewed(let agent, let attempts):

@@ -57,11 +57,21 @@ extension World {
     mutating func crash(_ agent: Int) {
         guard agents[agent].process > 0 else { return }
         lose(connectionOf: agent)
-        agents[agent].held = [:]
+        dropHeld(agent)
         agents[agent].process += 1
         let process = agents[agent].process
         happenings.add(.connect(agent: agent, process: process), at: now.advanced(by: milliseconds(1000...40_000)))
         happenings.add(.beat(agent: agent, process: process), at: now.advanced(by: .seconds(10)))
+    }
+
+    /// The process has ended, and everything that it worked on with it.
+    private mutating func dropHeld(_ agent: Int) {
+        for attempt in agents[agent].held.keys { note(.killed, attempt, agent) }
+        agents[agent].held = [:]
+    }
+
+    private mutating func note(_ step: Lives.HeldStep, _ attempt: AttemptID, _ agent: Int) {
+        checker.lines.follow(step, attempt, on: agents[agent].id)
     }
 
     // MARK: messages
@@ -71,7 +81,9 @@ extension World {
         if case .joined = message {} else if isLost() { return }
         let arrival = max(now.advanced(by: milliseconds(0...60)), agents[agent].lastToCoordinator)
         agents[agent].lastToCoordinator = arrival
-        happenings.add(.toCoordinator(agent: agent, connection: connection, message), at: arrival)
+        for _ in 0..<copies() {
+            happenings.add(.toCoordinator(agent: agent, connection: connection, message), at: arrival)
+        }
     }
 
     mutating func send(_ message: Happenings.ToAgent, to id: AgentID) {
@@ -83,8 +95,13 @@ extension World {
         guard let connection = connections[agent], !isLost() else { return }
         let arrival = max(now.advanced(by: milliseconds(0...60)), agents[agent].lastToAgent)
         agents[agent].lastToAgent = arrival
-        happenings.add(.toAgent(agent: agent, connection: connection, message), at: arrival)
+        for _ in 0..<copies() {
+            happenings.add(.toAgent(agent: agent, connection: connection, message), at: arrival)
+        }
     }
+
+    /// How often a message arrives that was not lost.
+    private mutating func copies() -> Int { now < troubleEnd && chance(scenario.trouble.loss, &random) ? 2 : 1 }
 
     private mutating func isLost() -> Bool { now < troubleEnd && chance(scenario.trouble.loss, &random) }
 
@@ -114,10 +131,12 @@ extension World {
     mutating func receive(_ message: Happenings.ToAgent, at agent: Int) {
         switch message {
         case .offer(let lease):
-            guard agents[agent].held[lease.attempt] == nil else { return }
+            guard agents[agent].held[lease.attempt] == nil else { return note(.offer, lease.attempt, agent) }
             if now < troubleEnd && chance(scenario.trouble.decline, &random) {
+                note(.offerDeclined, lease.attempt, agent)
                 return send(.declined(lease.attempt), from: agent)
             }
+            note(.offer, lease.attempt, agent)
             let fence = now.advanced(by: scenario.settings.lease)
             agents[agent].held[lease.attempt] = VirtualAgent.Held(lease: lease, fence: fence)
             send(.started(lease.attempt), from: agent)
@@ -125,12 +144,20 @@ extension World {
             happenings.add(.attemptDone(agent: agent, process: agents[agent].process, lease.attempt), at: end)
         case .renewed(let attempts):
             let fence = now.advanced(by: scenario.settings.lease)
-            for attempt in attempts { agents[agent].held[attempt]?.fence = fence }
+            for attempt in attempts where agents[agent].held[attempt] != nil {
+                agents[agent].held[attempt]?.fence = fence
+                note(.renewed, attempt, agent)
+            }
         case .cancel(let attempt):
-            guard agents[agent].held[attempt] != nil, agents[agent].held[attempt]?.report == nil else { return }
+            guard let held = agents[agent].held[attempt] else { return }
+            note(.cancel, attempt, agent)
+            guard held.report == nil else { return }
             agents[agent].held[attempt]?.report = (Cause(.cancelled, evidence: "as ordered"), nil)
             report(attempt, agent)
-        case .forget(let attempt), .stored(let attempt): agents[agent].held[attempt] = nil
+        case .forget(let attempt):
+            if agents[agent].held.removeValue(forKey: attempt) != nil { note(.forget, attempt, agent) }
+        case .stored(let attempt):
+            if agents[agent].held.removeValue(forKey: attempt) != nil { note(.stored, attempt, agent) }
         }
     }
 
@@ -140,7 +167,7 @@ extension World {
         }
         guard now < held.fence else {
             agents[agent].held[attempt] = nil
-            return
+            return note(.leaseEnded, attempt, agent)
         }
         var cause = scenario.cause(of: held.lease)
         if now < troubleEnd && chance(scenario.trouble.fault, &random) {
@@ -149,6 +176,7 @@ extension World {
         let isListed = attempt.shard.isListing && cause.kind == .passed
         let listed = isListed ? scenario.items(of: attempt.shard) : nil
         agents[agent].held[attempt]?.report = (cause, listed)
+        note(.ended, attempt, agent)
         report(attempt, agent)
     }
 
@@ -163,7 +191,10 @@ extension World {
         for attempt in agents[agent].held.keys.sorted() {
             guard let held = agents[agent].held[attempt] else { continue }
             // A report is kept until it is heard; work without a lease is stopped.
-            if held.report == nil && held.fence <= now { agents[agent].held[attempt] = nil }
+            if held.report == nil && held.fence <= now {
+                agents[agent].held[attempt] = nil
+                note(.leaseEnded, attempt, agent)
+            }
         }
         guard agents[agent].connection != nil else { return }
         send(.heartbeat(agents[agent].held.keys.sorted()), from: agent)
@@ -188,7 +219,8 @@ extension World {
         case 6...7: kill()
         case 8...9: agents[agent].stalledUntil = now.advanced(by: milliseconds(1_000...60_000))
         case 10: lie(agent)
-        case 11: drain(agent, !agents[agent].isDraining)
+        // Now and then somebody says again what was said.
+        case 11: drain(agent, chance(0.2, &random) ? agents[agent].isDraining : !agents[agent].isDraining)
         default: remove(agent)
         }
     }
@@ -227,7 +259,7 @@ extension World {
         decide(.agentRemoved(agents[agent].id))
         agents[agent].process = 0
         agents[agent].connection = nil
-        agents[agent].held = [:]
+        dropHeld(agent)
         agents[agent].isDraining = false
         connections[agent] = nil
         addAgent(agents[agent].kind)

@@ -164,7 +164,7 @@ package struct World<Decider: Deciding>: Sendable {
         self.crash = nil
         if crash == .before { return kill() }
         for batch in batches {
-            let isNew = checker.see(batch.event, at: batch.at)
+            let isNew = try checker.see(batch.event, at: batch.at)
             journal.commit(batch.event, at: batch.at, isNew: isNew)
             for effect in batch.effects {
                 try checker.check(effect)
@@ -196,7 +196,8 @@ package struct World<Decider: Deciding>: Sendable {
         case .cancelAttempt(let attempt, let agent, _): send(.cancel(attempt), to: agent)
         case .forgetAttempt(let attempt, let agent, _): send(.forget(attempt), to: agent)
         case .jobReady(let run, let job):
-            happenings.add(.resolve(life: life, run, job: job), at: now.advanced(by: milliseconds(0...20)))
+            let wait = chance(0.1, &random) ? milliseconds(0...10_000) : milliseconds(0...20)
+            happenings.add(.resolve(life: life, run, job: job), at: now.advanced(by: wait))
         case .attemptStarted, .attemptEnded, .offerWithdrawn, .cellSharded, .settled, .cellEnded, .jobEnded, .runEnded,
             .wake, .continueLater:
             break
@@ -219,7 +220,7 @@ package struct World<Decider: Deciding>: Sendable {
         isUp = true
         decider = Decider(settings: scenario.settings, seed: scenario.seed &+ UInt64(life))
         for decision in journal.decisions(order: Int.random(in: 0...2, using: &random)) { decider.restore(decision) }
-        checker.seeRestart(at: now)
+        try checker.seeRestart(at: now)
         try compareWithCommitted()
         decide(.resume)
         for agent in agents where agent.isDraining { decide(.agentDraining(agent.id, true)) }
