@@ -3,8 +3,10 @@ import Model
 extension Judge {
     /// Decides what was tested: p of all comparisons together, then each group.
     ///
-    /// The family of `regression` is every group that the plan has of a required gate, whatever came of it: what was not
-    /// measured, or does not apply, counts as a comparison that found nothing.
+    /// The family of `regression` is every group that the plan has of a required gate, whatever came of it. What does not
+    /// apply, and what passes without a comparison, counts as one that found nothing; a group whose evidence is missing,
+    /// broken or does not decide keeps its place in front of all others, as if it had found everything. So no evidence
+    /// that is left out makes another group look better (docs/decisions/0010-families.md).
     mutating func settle(_ gates: [GateJudgement], _ rules: [GateRule]) -> [GateJudgement] {
         guard !openTests.isEmpty else { return gates }
         var noises: [String: [Noise]] = [:]
@@ -16,9 +18,13 @@ extension Judge {
                 let rule = byName[openTests[index].gate]
                 return rule?.testing.test == .regression && rule?.required == isRequired
             }
-            let family = max(members.count, familySize(rules, required: isRequired))
+            let planned = familySize(rules, gates, required: isRequired)
+            let family = max(members.count, planned.all)
+            let lost = max(0, family - members.count - planned.idle)
             let p = members.map { openTests[$0].result.beyond }
-            let adjusted = isRequired ? Family.holm(p, of: family) : Family.benjaminiHochberg(p, of: family)
+            let adjusted =
+                isRequired
+                ? Family.holm(p, lost: lost, of: family) : Family.benjaminiHochberg(p, lost: lost, of: family)
             for (place, index) in members.enumerated() {
                 openTests[index].evidence.adjusted = adjusted[place]
                 openTests[index].evidence.family = family
@@ -38,15 +44,32 @@ extension Judge {
         }
     }
 
-    /// How many comparisons the plan has.
-    private func familySize(_ rules: [GateRule], required: Bool) -> Int {
-        rules.reduce(0) { sum, rule in
-            guard rule.required == required, rule.testing.test == .regression else { return sum }
-            guard case .taken(let job) = candidate.job(of: rule),
+    /// How many comparisons the plan has, and how many of them are none although nothing is lost.
+    private func familySize(
+        _ rules: [GateRule], _ gates: [GateJudgement], required: Bool
+    ) -> (all: Int, idle: Int) {
+        var open: [String: Set<Int>] = [:]
+        for test in openTests { open[test.gate, default: []].insert(test.group) }
+        var size = (all: 0, idle: 0)
+        for rule in rules where rule.required == required && rule.testing.test == .regression {
+            var count = 1
+            if case .taken(let job) = candidate.job(of: rule),
                 case .taken(let groups) = candidate.groups(of: rule, job: job)
-            else { return sum + 1 }
-            return sum + groups.count
+            {
+                count = groups.count
+            }
+            size.all += count
+            // Of a gate that is not asked now, or does not apply, nothing is lost.
+            guard let gate = gates.first(where: { $0.name == rule.name }), gate.isApplicable else {
+                size.idle += count
+                continue
+            }
+            let passing = gate.groups.indices.count {
+                gate.groups[$0].verdict <= .waived && open[rule.name]?.contains($0) != true
+            }
+            size.idle += min(count, passing)
         }
+        return size
     }
 }
 

@@ -23,6 +23,9 @@ struct PairedItems {
     private(set) var baseline: [Double] = []
     /// Whether every single value, before averaging, is 0 or 1.
     private(set) var isRightOrWrong = false
+    /// Whether the baseline's values are, which is what tells the metric's range: a candidate cannot unsay it, neither by
+    /// what it reports nor by what it leaves out.
+    private var hasRange = false
     /// Items of a cell of the baseline that the candidate's cell lacks; counted as the worst value.
     private(set) var lacking = 0
     /// Items of a candidate's cell that the baseline's lacks; left out.
@@ -51,9 +54,9 @@ struct PairedItems {
     ///   - worst: the value, of 0 and 1, that a lacking item counts as.
     static func pair(_ sets: [[CellPair]], worst: Double) -> Pairing {
         var items = PairedItems()
-        items.isRightOrWrong = sets.allSatisfy { cells in
-            cells.allSatisfy { $0.candidate.allSatisfy(\.isRightOrWrong) && $0.baseline.allSatisfy(\.isRightOrWrong) }
-        }
+        items.hasRange = sets.allSatisfy { $0.allSatisfy { $0.baseline.allSatisfy(\.isRightOrWrong) } }
+        items.isRightOrWrong =
+            items.hasRange && sets.allSatisfy { $0.allSatisfy { $0.candidate.allSatisfy(\.isRightOrWrong) } }
         var collector = Collector()
         var (common, firstLacking) = (0, "")
         for cells in sets {
@@ -79,7 +82,7 @@ struct PairedItems {
         }
         let all = common + items.lacking
         guard all > 0 else { return .inconclusive("the baseline has no items") }
-        if items.lacking > 0 && !items.isRightOrWrong {
+        if items.lacking > 0 && !items.hasRange {
             return .incomplete(
                 "missing: \(items.lacking) of the baseline's \(all) items, first '\(firstLacking.prefix(60))'")
         }

@@ -92,11 +92,24 @@ private let detecting = GateRule.Testing(.regression, detect: .absolute(0.02))
         let cell = judged.gates[1].groups[3]
         #expect(cell.probability.map { $0 < 0.05 } == true && cell.test?.family == 24)
         #expect(cell.verdict == .pass && cell.test?.adjusted.map { $0 > 0.05 } == true)
-        // Cells that did not report stay in the family: to lose them never makes another's p smaller, nor larger.
+        // Cells that did not report keep their place before all others: to lose them never makes another's p larger,
+        // and nothing passes by it.
         let fewer = judge(
             [rule(counted)], results: run(job, shards([3: 10]).filter { $0.cell == "eval_3" }), baselines: against)
-        #expect(fewer.gates[1].groups[3].test?.adjusted == cell.test?.adjusted)
-        #expect(fewer.verdict == .incomplete)
+        #expect(fewer.gates[1].groups[3].test?.adjusted == cell.probability)
+        #expect(fewer.gates[1].groups[3].test?.family == 24)
+        #expect(fewer.gates[1].groups[3].verdict == .fail && fewer.gates[1].groups[0].verdict == .incomplete)
+        // A gate that does not apply has found nothing, and its comparisons count as such.
+        var idle = counted
+        idle.itemsAtLeast = 100
+        var beside = rule(idle)
+        beside.name = "beside"
+        beside.when = "false"
+        let whole = judge(
+            [rule(counted), beside], results: run(job, shards([3: 10])), baselines: against,
+            conditions: ["beside": false])
+        #expect(whole.gates[1].groups[3].test?.family == 48)
+        #expect(whole.gates[1].groups[3].test?.adjusted.map { $0 > (cell.test?.adjusted ?? 1) } == true)
         // Alone in the plan, the same data block.
         let alone = GatesTests.job(cells: 24)
         var one = run(alone, shards([3: 10]).filter { $0.cell == "eval_3" })

@@ -132,13 +132,18 @@ private typealias Trying = @Sendable (RandomTrial) -> Judgement
             var fewer = trial
             for _ in 0..<Int.random(in: 1...5, using: &random) {
                 guard let place = fewer.results.shards.indices.randomElement(using: &random),
-                    let item = fewer.results.shards[place].items.indices.randomElement(using: &random)
+                    let item = fewer.results.shards[place].items.indices.randomElement(using: &random),
+                    // One that measured nothing is missing already.
+                    fewer.results.shards[place].items[item].entries.contains(where: { $0.name == "m" })
                 else { continue }
                 fewer.results.shards[place].items.remove(at: item)
             }
-            // Too many left out make the items different ones: that decides nothing, whatever was found before.
+            // Too many left out make the items different ones, and all of a shard's nothing at all: that decides nothing,
+            // whatever was found before.
             let after = trying(fewer)
-            wrong += improvements(before, after, "seed \(seed)").filter { !$0.contains("-> m: different items") }
+            wrong += improvements(before, after, "seed \(seed)").filter {
+                !$0.contains("-> m: different items") && !$0.contains("-> m: missing: no item reports it")
+            }
             if after.verdict <= .waived && before.verdict > .waived { wrong.append("seed \(seed): it passes") }
         }
         return wrong
@@ -157,14 +162,10 @@ private typealias Trying = @Sendable (RandomTrial) -> Judgement
         #expect(Self.doesNotGainByLeavingOut({ $0.judged }, seeds(800, deep: 800)).prefix(3) == [])
     }
 
-    /// Known, and to be mended in how a family counts evidence that was lost: of 50 000 runs, in a few an item that is left
-    /// out of one gate makes another's corrected p larger (seed 9137), or changes a gate's word from incomplete to
-    /// inconclusive (31578). The run as a whole never passes by it.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["SHEAF_DEEP"] == "1"))
     func `never improves by items left out, over many runs`() {
         let found = Self.doesNotGainByLeavingOut({ $0.judged }, 0..<50_000)
-        #expect(found.filter { $0.hasSuffix("it passes") } == [])
-        withKnownIssue("a family's correction depends on members whose evidence was lost") { #expect(found == []) }
+        #expect(found.prefix(5) == [])
     }
 
     /// 1, 7 or 64 shards in any order: the same bytes.
@@ -367,6 +368,6 @@ private typealias Trying = @Sendable (RandomTrial) -> Judgement
         let upsideDown = Self.planted.first { $0.name == "asks about the other direction" }
         #expect(upsideDown.map { !Self.isMonotone($0.trying, 0..<300).isEmpty } == true)
         let forgetful = Self.planted.first { $0.name == "forgets what the candidate lacks" }
-        #expect(forgetful.map { !Self.doesNotGainByLeavingOut($0.trying, 0..<600).isEmpty } == true)
+        #expect(forgetful.map { !Self.doesNotGainByLeavingOut($0.trying, 0..<6000).isEmpty } == true)
     }
 }

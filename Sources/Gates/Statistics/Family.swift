@@ -5,27 +5,29 @@ package enum Family {
     ///
     /// - Parameters:
     ///   - probabilities: of the comparisons that came to a p.
-    ///   - count: of all comparisons that were planned; those without a p count as 1.
+    ///   - lost: how many more were planned and came to none, because their evidence is missing or does not decide. They
+    ///     count as p = 0: whatever they would have shown, no other's adjusted p is larger without them.
+    ///   - count: of all comparisons that were planned; what is neither of these found nothing, and counts as p = 1.
     /// - Returns: adjusted p, in the order given.
-    package static func holm(_ probabilities: [Double], of count: Int) -> [Double] {
-        precondition(probabilities.count <= count, "a family has all of its comparisons")
+    package static func holm(_ probabilities: [Double], lost: Int = 0, of count: Int) -> [Double] {
+        precondition(lost >= 0 && probabilities.count + lost <= count, "a family has all of its comparisons")
         var adjusted = probabilities
         var highest = 0.0
         for (rank, place) in order(probabilities).enumerated() {
-            highest = max(highest, min(1, Double(count - rank) * probabilities[place]))
+            highest = max(highest, min(1, Double(count - lost - rank) * probabilities[place]))
             adjusted[place] = highest
         }
         return adjusted
     }
 
     /// Benjamini and Hochberg's step-up method (JRSS B 57, 1995): the expected share of false ones among the rejected
-    /// stays below the rate.
-    package static func benjaminiHochberg(_ probabilities: [Double], of count: Int) -> [Double] {
-        precondition(probabilities.count <= count, "a family has all of its comparisons")
+    /// stays below the rate. Parameters as of `holm`.
+    package static func benjaminiHochberg(_ probabilities: [Double], lost: Int = 0, of count: Int) -> [Double] {
+        precondition(lost >= 0 && probabilities.count + lost <= count, "a family has all of its comparisons")
         var adjusted = probabilities
         var lowest = 1.0
         for (rank, place) in order(probabilities).enumerated().reversed() {
-            lowest = min(lowest, Double(count) / Double(rank + 1) * probabilities[place])
+            lowest = min(lowest, Double(count) / Double(lost + rank + 1) * probabilities[place])
             adjusted[place] = lowest
         }
         return adjusted

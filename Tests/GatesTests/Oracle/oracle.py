@@ -489,7 +489,8 @@ def pair(rule, sets):
                     inner.setdefault(i, []).append((0 if drop else 1, value))
         for i, both in inner.items():
             outer.setdefault(i, []).append((sum(c for c, _ in both) / len(both), sum(b for _, b in both) / len(both)))
-    if lacking and not binary:
+    # What the metric can be is told by the baseline alone.
+    if lacking and not all(value in (0, 1) for _, theirs in pairs for _, _, value in theirs):
         raise Incomplete
     if common < 0.95 * (common + lacking) - 1e-9:
         raise Inconclusive
@@ -631,8 +632,9 @@ def decide(comparison, peers, rate):
     return "pass" if comparison.n >= needed else "inconclusive"
 
 
-def holm(values, count):
-    order = sorted(range(len(values)), key=lambda i: values[i])
+def holm(values):
+    count = len(values)
+    order = sorted(range(count), key=lambda i: values[i])
     adjusted, highest = list(values), 0.0
     for rank, place in enumerate(order):
         highest = max(highest, min(1.0, (count - rank) * values[place]))
@@ -640,10 +642,11 @@ def holm(values, count):
     return adjusted
 
 
-def benjamini_hochberg(values, count):
-    order = sorted(range(len(values)), key=lambda i: values[i])
+def benjamini_hochberg(values):
+    count = len(values)
+    order = sorted(range(count), key=lambda i: values[i])
     adjusted, lowest = list(values), 1.0
-    for rank in reversed(range(len(order))):
+    for rank in reversed(range(count)):
         lowest = min(lowest, values[order[rank]] * count / (rank + 1))
         adjusted[order[rank]] = lowest
     return adjusted
@@ -766,11 +769,22 @@ def judge(case):
         gates.append({"gate": rule["name"], "required": rule["required"], "groups": groups,
                       "applies": rule["when"] is not False})
     for required in (True, False):
-        tested = [rule for rule in rules if rule["test"] == "regression" and rule["required"] == required]
-        members = [c for c in comparisons if c.rule in tested]
-        planned = sum(max(1, len(groups_of(rule, next(iter(run.jobs.values()))))) for rule in tested)
+        # One p for every group that was planned: found, lost (as if all had been found), or nothing to find.
+        members, others = [], []
+        for rule, gate in zip(rules, gates):
+            if rule["test"] != "regression" or rule["required"] != required:
+                continue
+            planned = max(1, len(groups_of(rule, next(iter(run.jobs.values())))))
+            own = [c for c in comparisons if c.rule is rule]
+            idle = planned
+            if gate["applies"]:
+                opened = [id(c.group) for c in own]
+                idle = sum(g["verdict"] in ("pass", "waived") and id(g) not in opened for g in gate["groups"])
+            idle = min(idle, planned - len(own))
+            members += own
+            others += [1.0] * idle + [0.0] * (planned - len(own) - idle)
         adjust = holm if required else benjamini_hochberg
-        for c, p in zip(members, adjust([c.above for c in members], max(planned, len(members)))):
+        for c, p in zip(members, adjust([c.above for c in members] + others)):
             c.adjusted = p
     for c in comparisons:
         peers = [other for other in comparisons if other.rule is c.rule]
