@@ -160,10 +160,26 @@ struct CellTable {
         seen.reserveCapacity(shards.reduce(0) { $0 + $1.items.count })
         for shard in shards {
             for item in shard.items where !seen.insert(item.id).inserted {
-                return "several values: item '\(item.id.prefix(60))' is reported twice"
+                return "several values: item '\(item.id.prefix(60))' is reported twice\(reporters(of: item.id, shards))"
             }
         }
         return nil
+    }
+
+    /// Which shards report an item, and which of them was not given it; empty where the cell has one.
+    private static func reporters(of id: String, _ shards: [SettledShard]) -> String {
+        guard shards.count > 1 else { return "" }
+        let reporting = shards.filter { $0.items.contains { $0.id == id } }
+        guard reporting.count > 1 else { return ", both times by shard \(reporting.first?.shard ?? 0)" }
+        let numbers = reporting.prefix(5).map { "\($0.shard)" }.joined(separator: ", ")
+        let strangers = reporting.filter { $0.assigned?.contains(id) == false }
+        let told =
+            strangers.isEmpty
+            ? ""
+            : strangers.count == reporting.count
+                ? "; none of them was given it"
+                : "; shard \(strangers.map { "\($0.shard)" }.joined(separator: ", ")) was not given it"
+        return ", by shards \(numbers)\(told)"
     }
 
     /// Which assigned items were not reported, or what was reported beyond them.

@@ -81,6 +81,11 @@ package struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
         self.suggestion = help
     }
 
+    /// On one line, where the help would not be read on a line of its own: in a report, as a reason.
+    package var sentence: String {
+        "\(position): \(severity.rawValue): \(problem)" + (suggestion.map { " (\($0))" } ?? "")
+    }
+
     package var description: String {
         "\(position): \(severity.rawValue): \(problem)" + (suggestion.map { "\n  help: \($0)" } ?? "")
     }

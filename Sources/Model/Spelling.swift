@@ -1,5 +1,8 @@
-/// Finds what somebody meant to type.
+/// Finds what somebody meant to type, and counts things in words.
 package enum Spelling {
+    /// `1 cell`, `3 cells`.
+    package static func counted(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
+
     /// The candidate that is fewest edits away, if it is near enough to be meant.
     package static func nearest(to word: String, among candidates: [String]) -> String? {
         let scored = candidates.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }

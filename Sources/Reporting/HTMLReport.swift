@@ -17,13 +17,14 @@ struct HTMLReport {
 
     let report: RunReport
     /// Cells that unfold: all of them where they are few, else those that ask for a look.
-    private let detailed: Set<String>
+    private let detailed: Set<CellPlace>
 
     init(report: RunReport) {
         self.report = report
-        let all = report.jobs.flatMap(\.cells)
-        let notable = all.filter { $0.mark != .pass && $0.mark != .skipped && $0.mark != .queued }
-        detailed = Set((all.count <= Self.detailsMax ? all : Array(notable.prefix(Self.detailsMax))).map(\.id))
+        let all = report.jobs.flatMap { job in job.cells.map { (job: job.id, cell: $0) } }
+        let notable = all.filter { ![.pass, .skipped, .queued].contains($0.cell.mark) }
+        let chosen = all.count <= Self.detailsMax ? all : Array(notable.prefix(Self.detailsMax))
+        detailed = Set(chosen.map { CellPlace(job: $0.job, cell: $0.cell.id) })
     }
 
     func render() -> String {
@@ -130,28 +131,30 @@ struct HTMLReport {
         for row in job.grid.rows {
             content += "<tr>"
             for label in row.labels { content += "<th scope=\"row\">\(text(label))</th>" }
-            for place in row.cells { content += place.map { square(job.cells[$0], range) } ?? "<td></td>" }
+            for place in row.cells { content += place.map { square(job.cells[$0], of: job, range) } ?? "<td></td>" }
             content += "</tr>\n"
         }
         content += "</tbody></table></div>\n" + details(job)
         return section(job.id, content)
     }
 
-    private func square(_ cell: CellReport, _ range: HeatRange) -> String {
+    private func square(_ cell: CellReport, of job: JobReport, _ range: HeatRange) -> String {
         let figure = cell.figure.map { " \(Figure.text($0, digits: 4))" } ?? ""
         let heat = cell.figure.flatMap(range.step).map { " h\($0)" } ?? ""
         let link =
-            hasDetails(cell)
-            ? "<a href=\"#\(anchor(cell))\">\(cell.mark.symbol)\(figure)</a>" : cell.mark.symbol + figure
+            hasDetails(cell, of: job)
+            ? "<a href=\"#\(anchor(cell, of: job))\">\(cell.mark.symbol)\(figure)</a>" : cell.mark.symbol + figure
         return
             "<td class=\"\(cell.mark.rawValue)\(heat)\" title=\"\(text("\(cell.name): \(cell.mark.meaning)"))\">\(link)</td>"
     }
 
-    private func hasDetails(_ cell: CellReport) -> Bool { detailed.contains(cell.id) }
+    private func hasDetails(_ cell: CellReport, of job: JobReport) -> Bool {
+        detailed.contains(CellPlace(job: job.id, cell: cell.id))
+    }
 
-    private func anchor(_ cell: CellReport) -> String {
+    private func anchor(_ cell: CellReport, of job: JobReport) -> String {
         "cell-"
-            + cell.id.utf8.map { byte in
+            + "\(job.id)/\(cell.id)".utf8.map { byte in
                 switch byte {
                 case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: String(UnicodeScalar(byte))
                 default: "-\(byte)-"
@@ -160,7 +163,7 @@ struct HTMLReport {
     }
 
     private func details(_ job: JobReport) -> String {
-        let cells = job.cells.filter(hasDetails)
+        let cells = job.cells.filter { hasDetails($0, of: job) }
         guard !cells.isEmpty else { return "" }
         let notable = cells.filter(\.mark.asksForAttention)
         let rest = cells.filter { !$0.mark.asksForAttention }
@@ -173,7 +176,7 @@ struct HTMLReport {
 
     private func cell(_ cell: CellReport, of job: JobReport, isOpen: Bool) -> String {
         var content =
-            "<details class=\"cell\" id=\"\(anchor(cell))\"\(isOpen ? " open" : "")><summary>\(chip(cell.mark)) "
+            "<details class=\"cell\" id=\"\(anchor(cell, of: job))\"\(isOpen ? " open" : "")><summary>\(chip(cell.mark)) "
             + "\(text(cell.name))\(cell.duration.map { " <span class=\"dim\">\($0.spelled)</span>" } ?? "")</summary>\n"
         content += list(Array(cell.ownReasons.prefix(10)))
         for shard in cell.shards.prefix(50) {
@@ -245,7 +248,7 @@ struct HTMLReport {
     // MARK: pieces
 
     private var notes: String {
-        section("Notes", list(Array((report.facts.warnings.map(\.description) + report.facts.notes).prefix(100))))
+        section("Notes", list(Array((report.facts.warnings.map(\.sentence) + report.facts.notes).prefix(100))))
     }
 
     private var summaries: String {

@@ -23,7 +23,7 @@ extension RunReport {
             .init("flaky", .array(flaky.map(\.reported))), .init("jobs", .array(jobs.map(\.reported))),
             .init("cost", cost.reported), .init("agents", .array(agents.map(\.reported))),
             .init("artifacts", .array(facts.artifacts.map(\.reported))),
-            .init("warnings", .array(facts.warnings.map { .string($0.description) })),
+            .init("warnings", .array(facts.warnings.map { .string($0.sentence) })),
             .init("notes", .array(facts.notes.map(Value.string))),
             .init(
                 "summaries",

@@ -219,7 +219,7 @@ struct MarkdownReport {
     }
 
     private var notes: [String] {
-        let notes = report.facts.warnings.map(\.description) + report.facts.notes
+        let notes = report.facts.warnings.map(\.sentence) + report.facts.notes
         guard !notes.isEmpty else { return [] }
         return ["### Notes", ""] + notes.prefix(30).map { "- \(item($0))" }
             + (notes.count > 30 ? ["- … and \(notes.count - 30) more"] : [])

@@ -109,7 +109,7 @@ extension RunReport {
             let open = jobs.flatMap(\.cells).count { $0.mark == .running || $0.mark == .queued }
             sentence = "the run goes on: \(open) of \(Self.counted(jobs.flatMap(\.cells).count, "cell")) to come"
         } else if judgement.verdict == .pass {
-            sentence = required.count == 1 ? "every job succeeded" : "all \(required.count) required gates pass"
+            sentence = required.count > 1 ? "all \(required.count) required gates pass" : jobsSentence
         } else {
             let names = deciding.prefix(5).map(\.name).joined(separator: ", ")
             let more = deciding.count > 5 ? " and \(deciding.count - 5) more" : ""
@@ -126,6 +126,18 @@ extension RunReport {
             sentence += "; flaky: \(Self.counted(flaky.count, "shard")) failed before passing"
         }
         return sentence
+    }
+
+    /// Of a run that passes, and has no gates but `jobs`.
+    private var jobsSentence: String {
+        let cells = jobs.flatMap(\.cells)
+        if cells.contains(where: { $0.mark == .pass || $0.mark == .waived }) {
+            let skipped = jobs.count { job in job.cells.allSatisfy { $0.mark == .skipped } }
+            return skipped == 0
+                ? "every job succeeded" : "every job that ran succeeded; \(Self.counted(skipped, "job")) skipped"
+        }
+        return cells.contains { $0.mark == .neutral }
+            ? "nothing that had to pass has run" : "nothing ran: every job was skipped"
     }
 
     /// What a group of cells is called: the cell's name where it is one cell.
@@ -187,7 +199,7 @@ extension RunReport {
         return "\(Self.counted(job.cells.count, "cell")): \(counts.joined(separator: ", "))"
     }
 
-    static func counted(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
+    static func counted(_ count: Int, _ word: String) -> String { Spelling.counted(count, word) }
 
     /// `sheaf explain r17/eval/eval_3_11/2`: nothing where the run has no number.
     func lookFurther(_ cell: CellReport, of job: JobReport, shard: Int? = nil) -> [String] {

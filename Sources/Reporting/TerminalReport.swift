@@ -150,7 +150,7 @@ struct TerminalReport {
                     indent: 2)
             }
         }
-        let notes = report.facts.warnings.map(\.description) + report.facts.notes
+        let notes = report.facts.warnings.map(\.sentence) + report.facts.notes
         if !notes.isEmpty {
             title("Notes")
             for note in notes.prefix(20) { wrap(plain(note), indent: 2) }

@@ -93,7 +93,7 @@ extension Farm {
     }
 
     private func asked(_ requirement: Requirement) -> String {
-        var parts = ["\(requirement.cpus) cores"]
+        var parts = [Spelling.counted(requirement.cpus, "core")]
         if let memory = requirement.memory { parts.append("\(memory)") }
         if let gpus = requirement.gpus { parts.append(words(gpus)) }
         return joined(parts)
@@ -175,7 +175,7 @@ extension Farm {
         left = left.filter { agent in requirement.gpus.map { agent.devices(for: $0).count >= $0.count } ?? true }
         if !left.contains(where: { requirement.cpus <= $0.capacity.cpus }) {
             let most = left.map(\.capacity.cpus).max() ?? 0
-            return "no agent has \(requirement.cpus) cores; the most that one has is \(most)"
+            return "no agent has \(Spelling.counted(requirement.cpus, "core")); the most that one has is \(most)"
         }
         left = left.filter { requirement.cpus <= $0.capacity.cpus }
         if let memory = requirement.memory,

@@ -55,7 +55,7 @@ extension Commands {
             }
             let capacity = agent.capacity
             Terminal.print(
-                "agent \(settings.name): \(capacity.cpus) cores, \(capacity.memory), \(capacity.gpus.count) GPUs, Python "
+                "agent \(settings.name): \(Spelling.counted(capacity.cpus, "core")), \(capacity.memory), \(capacity.gpus.count) GPUs, Python "
                     + "\(capacity.interpreters.map(\.version).joined(separator: " "))")
             let running = Task { try await agent.run() }
             let watch = Task {

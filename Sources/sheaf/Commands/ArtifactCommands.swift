@@ -97,7 +97,9 @@ extension Commands {
                     throw CommandFailure("\(places.path(item)): \(error)", exitCode: .failed)
                 }
             }
-            Terminal.print("\(chosen.count) artifacts, \(ByteCount(bytes)): every byte is what its digest says")
+            Terminal.print(
+                "\(Spelling.counted(chosen.count, "artifact")), \(ByteCount(bytes)): every byte is what its digest says"
+            )
             return .passed
         })
 

@@ -82,7 +82,7 @@ struct Doctor: Sendable {
         let discovery = Discovery()
         return Finding(
             subject: "processors", state: .fine,
-            fact: "\(discovery.cores()) cores and \(discovery.memory()) of memory for this process")
+            fact: "\(Spelling.counted(discovery.cores(), "core")) and \(discovery.memory()) of memory for this process")
     }
 
     private func disk() -> Finding {
