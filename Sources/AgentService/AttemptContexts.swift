@@ -161,6 +161,13 @@ enum FileHash {
         return Digest(hashing: digests).hex
     }
 
+    /// The files that patterns match below a folder, through no link, in no order.
+    static func paths(_ patterns: PathPatterns, in folder: String) -> [String] {
+        var found: [String] = []
+        search(folder, [], patterns, &found)
+        return found
+    }
+
     private static func search(
         _ folder: String, _ names: [String], _ patterns: PathPatterns, _ found: inout [String]
     ) {

@@ -229,6 +229,11 @@ extension AttemptDriver {
         }
         try await unpackTree(into: folder, existing: .replace)
         checkedOutMetrics = Files.facts(metricsPath, followingLinks: false)
+        for index in metricPatterns.indices {
+            for path in try metricFiles(of: index) {
+                checkedOutSources[path] = Files.facts(place.folder.workspace + "/" + path, followingLinks: false)
+            }
+        }
         return [
             .init(name: "ref", value: assignment.github("ref")), .init(name: "commit", value: assignment.github("sha")),
         ]

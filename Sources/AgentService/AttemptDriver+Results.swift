@@ -44,6 +44,7 @@ extension AttemptDriver {
             report.metrics = try await give(
                 "metrics.json", in: place.folder.files, bytesMax: Limits.metricsFileBytesMax, called: "$SHEAF_METRICS")
         }
+        try await collectSources()
         report.items = try await give(
             "items.jsonl", in: place.folder.files, bytesMax: Limits.itemsFileBytesMax, called: "$SHEAF_ITEMS_OUT")
         if !stepSummary.isEmpty {
@@ -51,6 +52,56 @@ extension AttemptDriver {
             let transfer = transfer
             _ = try await farm { try await transfer.give(object) }
             report.summary = object.object.message
+        }
+    }
+
+    /// The files that a source's pattern matches, below the workspace, sorted.
+    func metricFiles(of source: Int) throws(AgentError) -> [String] {
+        guard let place else { return [] }
+        let pattern = metricPatterns[source]
+        do throws(ArtifactError) {
+            return FileHash.paths(
+                try PathPatterns(pattern, workspace: place.folder.workspace), in: place.folder.workspace
+            )
+            .sorted()
+        } catch {
+            throw .user("metrics '\(pattern.prefix(200))': \(error)")
+        }
+    }
+
+    /// Sends the files in which tools left metrics.
+    private func collectSources() async throws {
+        guard let place else { return }
+        var bytesLeft = Limits.itemsFileBytesMax
+        for (index, source) in assignment.work.metricSources.enumerated() where metricPatterns.indices.contains(index) {
+            let pattern = metricPatterns[index]
+            let paths = try metricFiles(of: index)
+            let own = paths.filter {
+                checkedOutSources[$0] == nil
+                    || checkedOutSources[$0] != Files.facts(place.folder.workspace + "/" + $0, followingLinks: false)
+            }
+            if own.isEmpty {
+                let why = paths.isEmpty ? "no file matches" : "only files of the code tree match, which do not count:"
+                output.note("warning", "metrics: \(why) '\(pattern)'")
+            }
+            guard report.metricFiles.count + own.count <= MetricSource.filesMax else {
+                throw AgentError.user(
+                    "metrics '\(pattern.prefix(200))': more than \(MetricSource.filesMax) files of an attempt")
+            }
+            for path in own {
+                let most = min(source.bytesMax, bytesLeft)
+                guard
+                    let object = try await give(
+                        path, in: place.folder.workspace, bytesMax: most, called: "metrics '\(path)'")
+                else { continue }
+                bytesLeft -= Int(clamping: object.size)
+                report.metricFiles.append(
+                    .with {
+                        $0.source = UInt32(index)
+                        $0.path = path
+                        $0.object = object
+                    })
+            }
         }
     }
 

@@ -20,6 +20,7 @@ extension AttemptDriver {
             metricsName = try contexts.text(of: metrics, "metrics")
             report.metricsPath = metricsName
         }
+        metricPatterns = try assignment.work.metricSources.map { try contexts.text(of: $0.path, "metrics.path") }
         try await fetchItems()
         try await prepareEnvironment()
         if assignment.id.shard.isListing {

@@ -30,6 +30,10 @@ actor AttemptDriver {
     var metricsName = ""
     /// The metrics file as it came with the code tree, before a step wrote it.
     var checkedOutMetrics: Files.Facts?
+    /// The patterns of the job's metric sources as this cell's texts make them.
+    var metricPatterns: [String] = []
+    /// What of them came with the code tree: it says nothing about this attempt.
+    var checkedOutSources: [String: Files.Facts] = [:]
     /// What steps wrote to GITHUB_STEP_SUMMARY.
     var stepSummary: [UInt8] = []
 

@@ -70,7 +70,7 @@ extension CellTable {
         parts.reserveCapacity(shards.count)
         for shard in shards {
             guard let value = shard.metrics.first(where: { $0.name == metric })?.value else {
-                return .missing(Self.named("missing: not reported", shard, among: shards))
+                return .missing(Self.named(shard.lacking(metric), shard, among: shards))
             }
             parts.append(value)
         }
@@ -170,5 +170,21 @@ extension Item {
             return .refused(RefusedMetric(text: "", reason: "several values", file: "", line: 0))
         }
         return entries[place].number
+    }
+}
+
+extension SettledShard {
+    /// Why there is no metric of that name, as far as what was reported tells.
+    fileprivate func lacking(_ metric: String) -> String {
+        if !absent.isEmpty { return "missing: \(absent.joined(separator: "; "))" }
+        let names = metrics.map(\.name).filter { $0 != MetricsFile.wholeName }
+        let inItems = Set(items.prefix(100).flatMap { $0.entries.map(\.name) }).subtracting(names).sorted()
+        let known = names + inItems
+        guard !known.isEmpty else { return "missing: no metrics were reported" }
+        if let near = Spelling.nearest(to: metric, among: known) {
+            return "missing: not among what was reported; did you mean '\(near.prefix(60))'?"
+        }
+        let shown = known.prefix(5).map { "\($0.prefix(60))" }.joined(separator: ", ")
+        return "missing: not among what was reported: \(shown)\(known.count > 5 ? " and \(known.count - 5) more" : "")"
     }
 }

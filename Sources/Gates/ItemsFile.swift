@@ -14,20 +14,26 @@ package struct ItemsFile {
     package private(set) var problem: RefusedMetric?
 
     private let file: String
+    private let idName: String
     private let itemsMax: Int
     private var line = 0
     private var rest: [UInt8] = []
     private var byteCount = 0
 
-    /// - Parameter file: its path, for messages.
-    package init(file: String, itemsMax: Int = Limits.itemsPerCellMax) {
+    /// - Parameters:
+    ///   - file: its path, for messages.
+    ///   - id: the member that names an item.
+    package init(file: String, id: String = "id", itemsMax: Int = Limits.itemsPerCellMax) {
         self.file = file
+        idName = id
         self.itemsMax = itemsMax
     }
 
     /// The whole file at once.
-    package static func read(_ bytes: [UInt8], file: String) -> (items: [Item], problem: RefusedMetric?) {
-        var reader = ItemsFile(file: file)
+    package static func read(
+        _ bytes: [UInt8], file: String, id: String = "id"
+    ) -> (items: [Item], problem: RefusedMetric?) {
+        var reader = ItemsFile(file: file, id: id)
         reader.take(bytes[...])
         reader.finish()
         return (reader.items, reader.problem)
@@ -69,7 +75,7 @@ package struct ItemsFile {
             return refuse("a line longer than \(ByteCount(Int64(Self.lineBytesMax)))", bytes: bytes)
         }
         guard items.count < itemsMax else { return refuse("more than \(itemsMax) items", text: "") }
-        if var plain = PlainItem(bytes), let item = plain.item() {
+        if var plain = PlainItem(bytes, id: idName), let item = plain.item() {
             items.append(item)
         } else {
             readSlowly(bytes)
@@ -92,9 +98,9 @@ package struct ItemsFile {
         var (id, digest): (String?, String?) = (nil, nil)
         var entries = ItemEntries(file: file, line: line)
         for member in members {
-            if member.key == "digest", digest == nil, let text = Self.digest(member.content) {
+            if member.key == "digest", member.key != idName, digest == nil, let text = Self.digest(member.content) {
                 digest = text
-            } else if member.key == "id" {
+            } else if member.key == idName {
                 guard id == nil else { return refuse("several values: an item with two ids", bytes: bytes) }
                 guard let text = Self.id(member.content) else {
                     return refuse("an id is a text or a whole number", bytes: bytes)
@@ -104,7 +110,7 @@ package struct ItemsFile {
                 entries.add(Item.Entry(member.key, number(member.content)))
             }
         }
-        guard let id else { return refuse("an item without an id", bytes: bytes) }
+        guard let id else { return refuse("an item without an id ('\(idName)')", bytes: bytes) }
         guard !id.isEmpty && id.utf8.count <= Limits.itemIDBytesMax else {
             return refuse("an id has 1 to \(Limits.itemIDBytesMax) bytes", bytes: bytes)
         }
@@ -185,10 +191,12 @@ private struct PlainItem {
     private static let entriesMax = 16
 
     private let bytes: ArraySlice<UInt8>
+    private let idName: String
     private var position: Int
 
-    init?(_ bytes: ArraySlice<UInt8>) {
+    init?(_ bytes: ArraySlice<UInt8>, id: String) {
         self.bytes = bytes
+        idName = id
         position = bytes.startIndex
     }
 
@@ -199,7 +207,7 @@ private struct PlainItem {
         guard take(UInt8(ascii: "{")) else { return nil }
         repeat {
             guard let key = text(), take(UInt8(ascii: ":")) else { return nil }
-            if key == "id" {
+            if key == idName {
                 guard id == nil, let text = text(), !text.isEmpty, text.utf8.count <= Limits.itemIDBytesMax else {
                     return nil
                 }

@@ -292,6 +292,7 @@ extension GateRule {
             words.append(q == 1 ? "max" : q == 0 ? "min" : "p\(Figure.text(q * 100))")
         }
         words.append(limits.map(\.text).joined(separator: ", "))
+        if !thresholds.isEmpty { words.append("(\(thresholds.map(\.source).joined(separator: ", ")))") }
         switch per {
         case .cell: words.append("per cell")
         case .axes(let axes): words.append("per \(axes.joined(separator: ", "))")

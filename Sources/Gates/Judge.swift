@@ -110,6 +110,9 @@ struct Judge {
             guard holds else { return answer(false, []) }
         }
         guard !rule.limits.isEmpty else { return stop(.incomplete, "the gate has no limit") }
+        if let threshold = rule.thresholds.first(where: { !$0.isRead }) {
+            return stop(.incomplete, "missing: \(threshold.source) was not read")
+        }
         if rule.testing.test != .none, let obstacle = Self.obstacle(to: rule) { return stop(.incomplete, obstacle) }
         let job: Int
         switch candidate.job(of: rule) {
@@ -279,7 +282,22 @@ enum Baseline {
         where !rule.mayDiffer.contains(name) && differs(name, candidate, baseline) {
             return "not comparable (\(name) differs)"
         }
+        guard !rule.mayDiffer.contains("evaluator") else { return nil }
+        for path in rule.evaluator {
+            let (ours, theirs) = (evaluator(path, of: candidate), evaluator(path, of: baseline))
+            if ours == nil || theirs == nil {
+                return "not comparable (nobody knows which evaluator '\(path)' was used)"
+            }
+            if ours != theirs { return "not comparable (evaluator '\(path)' differs)" }
+        }
         return nil
+    }
+
+    /// `"evaluators": ["evaluate.py 9f86…"]`: the path, and the digest of its bytes.
+    private static func evaluator(_ path: String, of header: ResultsHeader) -> String? {
+        let files = header.provenance.first { $0.key == "evaluators" }?.value.array ?? []
+        let prefix = path + " "
+        return files.compactMap(\.string).first { $0.hasPrefix(prefix) && $0.count == prefix.count + 64 }
     }
 
     static func differs(_ name: String, _ candidate: ResultsHeader, _ baseline: ResultsHeader) -> Bool {

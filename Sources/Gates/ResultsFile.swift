@@ -119,6 +119,10 @@ package struct ResultsFile: Equatable, Sendable {
                 writer.value(.array(assigned.map(Value.string)))
             }
         }
+        if !shard.absent.isEmpty {
+            writer.key("absent")
+            writer.value(.array(shard.absent.map(Value.string)))
+        }
         writer.endObject()
         writer.newline()
     }

@@ -110,6 +110,12 @@ struct ResultsLine {
             for node in nodes { shard.items.append(try item(node)) }
         }
         shard.assigned = try assigned(node, items: shard.items)
+        if let absent = present(node["absent"]) {
+            guard let texts = absent.value.array?.map(\.string), !texts.contains(nil),
+                texts.count <= MetricSource.countMax + 1
+            else { throw error("'absent' is a list of texts") }
+            shard.absent = texts.compactMap { $0.map(MetricReading.cut) }
+        }
         return shard
     }
 

@@ -99,10 +99,12 @@ package struct SettledShard: Equatable, Sendable {
     package var items: [Item]
     /// The ids of the items that the shard was given, when they were declared.
     package var assigned: [String]?
+    /// What it was to write and did not, in sentences: `the metrics file 'out.json' was not written`.
+    package var absent: [String]
 
     package init(
         job: String, cell: String, values: [Value.Member] = [], shard: Int, shardCount: Int, attempt: Int,
-        cause: Cause, metrics: [NamedMetric] = [], items: [Item] = [], assigned: [String]? = nil
+        cause: Cause, metrics: [NamedMetric] = [], items: [Item] = [], assigned: [String]? = nil, absent: [String] = []
     ) {
         self.job = job
         self.cell = cell
@@ -114,5 +116,6 @@ package struct SettledShard: Equatable, Sendable {
         self.metrics = metrics
         self.items = items
         self.assigned = assigned
+        self.absent = absent
     }
 }

@@ -175,7 +175,8 @@ import Testing
         }
         #expect(reason { $0.per = .axes(["backend"]) } == "no cell of job 'eval' has an axis 'backend'")
         #expect(reason { $0.over = ["fold"] } == "no cell of job 'eval' has an axis 'fold'")
-        #expect(reason { $0.metric = "f1" }.contains("missing: not reported"))
+        #expect(reason { $0.metric = "f1" }.contains("missing: not among what was reported: accuracy"))
+        #expect(reason { $0.metric = "acuracy" }.contains("did you mean 'accuracy'?"))
         #expect(reason { $0.job = "train" } == "the run has no job 'train'")
         #expect(reason { $0.statistic = .quantile(0.5) }.contains("no quantiles"))
         let single = plain(1)

@@ -1,0 +1,257 @@
+import Gates
+import Model
+import Testing
+
+/// Metrics as tools write them. The files have the shapes that pytest 8, pytest-benchmark 5, lm-evaluation-harness 0.4,
+/// MLflow 2 and DVC 3 write.
+@Suite struct `Files of other tools` {
+    private func read(
+        _ text: String, _ format: MetricSource.Format, file: String = "out/file", id: String? = nil,
+        take: MetricSource.Taking = .last
+    ) -> ReadMetrics {
+        MetricFiles.read(
+            Array(text.utf8), file: file, as: MetricSource(path: "out/*", format: format, id: id, taking: take))
+    }
+
+    private func value(_ name: String, of read: ReadMetrics) -> MetricValue? {
+        read.metrics.first { $0.name == name }?.value
+    }
+
+    private func refusal(_ name: String, of read: ReadMetrics) -> RefusedMetric? {
+        guard case .refused(let refused)? = value(name, of: read) else { return nil }
+        return refused
+    }
+
+    // MARK: JSON
+
+    @Test func `names nested members by dots`() {
+        let found = read(
+            """
+            {"train": {"loss": 0.25, "acc": {"top1": 0.9}},
+             "seed": 3, "model": "resnet",
+             "val": {"f1": NaN}}
+            """.replacing("NaN", with: "null"), .json)
+        #expect(value("train.loss", of: found) == .plain(0.25))
+        #expect(value("train.acc.top1", of: found) == .plain(0.9))
+        #expect(value("seed", of: found) == .plain(3))
+        #expect(refusal("model", of: found)?.reason == "a string, not a number")
+        #expect(refusal("val.f1", of: found)?.line == 3)
+    }
+
+    @Test(arguments: [
+        (#"{"a": NaN}"#, 1, "not JSON"), ("[1]", 1, "not a JSON object"), ("", 1, "the file is empty"),
+        ("{\"a\": 1}\n{\"a\": 2}", 2, "not JSON"),
+    ])
+    func `says where a JSON file is none`(text: String, line: Int, reason: String) {
+        let refused = refusal("", of: read(text, .json))
+        #expect(refused?.line == line && refused?.reason.contains(reason) == true && refused?.file == "out/file")
+    }
+
+    @Test func `refuses a name that comes twice by two ways`() {
+        let found = read(#"{"a": {"b": 1}, "a.b": 2}"#, .json)
+        #expect(refusal("a.b", of: found)?.reason == "several values")
+    }
+
+    @Test func `takes the last value of lines, or all of them`() {
+        let text = "{\"step\": 1, \"loss\": 0.5}\n\n{\"step\": 2, \"loss\": 0.25}\n{\"step\": 3}\n"
+        let last = read(text, .jsonl)
+        #expect(value("loss", of: last) == .plain(0.25) && value("step", of: last) == .plain(3))
+        let all = read(text, .jsonl, take: .samples)
+        #expect(value("loss", of: all) == .samples([0.5, 0.25]) && value("step", of: all) == .samples([1, 2, 3]))
+        let broken = read("{\"loss\": 0.5}\n{\"loss\": \"x\"}\n{\"loss\": 0.1}\n", .jsonl, take: .samples)
+        #expect(refusal("loss", of: broken)?.line == 2)
+        #expect(refusal("", of: read("{\"loss\": 0.5}\n{\"loss\":", .jsonl))?.line == 2)
+    }
+
+    @Test func `takes lines as items by the member that names them`() {
+        let found = read(#"{"qid": "a", "hit": 1, "text": "x"}"# + "\n" + #"{"qid": 7, "hit": 0}"#, .jsonl, id: "qid")
+        #expect(found.items.map(\.id) == ["a", "7"])
+        #expect(found.items[0].entries.first == .init("hit", .number(1)))
+        #expect(refusal("", of: read(#"{"hit": 1}"#, .jsonl, id: "qid"))?.reason == "an item without an id ('qid')")
+    }
+
+    // MARK: CSV
+
+    @Test func `reads a table under its header`() {
+        let text = "\u{FEFF}epoch,\"val, loss\", acc\r\n1,0.5,0.8\r\n2,1e-05,0.9\r\n"
+        let last = read(text, .csv)
+        #expect(value("epoch", of: last) == .plain(2) && value("val, loss", of: last) == .plain(1e-5))
+        #expect(value("acc", of: last) == .plain(0.9))
+        #expect(value("acc", of: read(text, .csv, take: .samples)) == .samples([0.8, 0.9]))
+        let items = read("id,hit,digest\nq1,1,aa\n\"q\"\"2\",0,\n", .csv, id: "id").items
+        #expect(items.map(\.id) == ["q1", "q\"2"] && items[0].digest == "aa" && items[1].digest == nil)
+    }
+
+    @Test(arguments: [
+        ("a,b\n1\n", 2, "a row of 1 values"), ("1,2\n3,4\n", 1, "no header"), ("a,a\n1,2\n", 1, "a column twice"),
+        ("a,b\n", 1, "without a row"), ("", 0, "the file is empty"), ("a\n\"1", 2, "a quote that does not end"),
+        ("a\n\"1\"2\n", 2, "text follows a closing quote"),
+    ])
+    func `says where a table is none`(text: String, line: Int, reason: String) {
+        let refused = refusal("", of: read(text, .csv))
+        #expect(refused?.line == line && refused?.reason.contains(reason) == true, "\(String(describing: refused))")
+    }
+
+    @Test func `takes no word for a number`() {
+        for word in ["", "NaN", "nan", "inf", "0,80", "80%", "True", ".5", "1.", "+1", "0x1", "1_000", "None"] {
+            let cell = word == "0,80" ? "\"0,80\"" : word
+            let found = read("a,b\n1,\(cell)\n", .csv)
+            #expect(refusal("b", of: found)?.line == 2 && value("a", of: found) == .plain(1), "\(word)")
+        }
+    }
+
+    // MARK: JUnit
+
+    private static let junit = """
+        <?xml version="1.0" encoding="utf-8"?>
+        <testsuites><testsuite name="pytest" errors="1" failures="1" skipped="1" tests="5" time="0.123">
+        <testcase classname="tests.test_a" name="test_one[x &lt; 1]" time="0.001" />
+        <testcase classname="tests.test_a" name="test_two" time="0.25"><failure message="assert 1 == 2">E  &amp; more
+        <![CDATA[ </testcase> ]]></failure></testcase>
+        <testcase classname="tests.test_a" name="test_three" time="0.002"><skipped type="pytest.skip">why</skipped></testcase>
+        <!-- <testcase name="no"/> -->
+        <testcase classname="tests.test_a" name="test_four" time="0.5"></testcase>
+        <testcase classname="tests.test_a" name="test_four" time="0.0"><error message="teardown"/></testcase>
+        </testsuite></testsuites>
+        """
+
+    @Test func `reads tests as items`() {
+        let found = read(Self.junit, .junit)
+        #expect(
+            found.items.map(\.id) == [
+                "tests.test_a::test_one[x < 1]", "tests.test_a::test_two", "tests.test_a::test_four",
+            ])
+        #expect(found.items.map { $0.entries[0].number } == [.number(1), .number(0), .number(0)])
+        #expect(found.items[1].entries[1] == .init("seconds", .number(0.25)))
+        #expect(value("tests", of: found) == .count(5) && value("failures", of: found) == .count(1))
+        #expect(value("errors", of: found) == .count(1) && value("skipped", of: found) == .count(1))
+        #expect(value("flaky", of: found) == .count(1) && value("total_seconds", of: found) == .sum(0.753))
+    }
+
+    /// A report that is cut off, or is none, is never a report of no failures.
+    @Test(arguments: [
+        ("", "the file is empty"), ("<html></html>", "the root is <html>"),
+        ("<testsuite tests=\"2\"><testcase name=\"a\"/></testsuite>", "it says 2 tests and has 1"),
+        ("<testsuite><testcase name=\"a\"/>", "the file ends within <testsuite>"),
+        ("<testsuite tests=\"0\"></testsuite>", "no test ran"),
+        ("<testsuite><testcase name=\"a\"><skipped/></testcase></testsuite>", "no test ran"),
+        ("<!DOCTYPE a [<!ENTITY b \"c\">]><testsuite/>", "a document type is not read"),
+        ("<testsuite><testcase/></testsuite>", "a test without a name"),
+        ("<testsuite><testcase name=\"&c;\"/></testsuite>", "no such entity"),
+        ("<testsuite></testcase></testsuite>", "ends what was not opened"), ("plain", "not XML"),
+        ("<testsuite/><testsuite/>", "a second root"), ("<testsuite a='1' a='2'/>", "stands twice"),
+    ])
+    func `refuses what is no whole report`(text: String, reason: String) {
+        let refused = refusal("", of: read(text, .junit))
+        #expect(refused?.reason.contains(reason) == true, "\(String(describing: refused))")
+    }
+
+    @Test func `is not blown up by nesting`() {
+        let deep = String(repeating: "<a>", count: 100_000)
+        #expect(refusal("", of: read(deep, .junit))?.reason.contains("the root is <a>") == true)
+        let inner = "<testsuite>" + String(repeating: "<a>", count: 100_000)
+        #expect(refusal("", of: read(inner, .junit))?.reason.contains("nested deeper") == true)
+    }
+
+    // MARK: benchmarks and language models
+
+    @Test func `reads the rounds of benchmarks, or their mean`() {
+        let found = read(
+            """
+            {"machine_info": {"node": "n"}, "commit_info": {"id": "abc"}, "version": "5.1.0", "benchmarks": [
+             {"group": null, "name": "test_a", "fullname": "b.py::test_a", "params": null, "extra_info": {},
+              "stats": {"min": 0.1, "max": 0.3, "mean": 0.2, "stddev": 0.1, "rounds": 3, "median": 0.2, "iqr": 0.1}},
+             {"name": "test_b", "fullname": "b.py::test_b",
+              "stats": {"min": 1, "max": 3, "mean": 2, "stddev": 1, "rounds": 3, "median": 2, "data": [1, 2, 3]}}]}
+            """, .pytestBenchmark)
+        #expect(value("b.py::test_b", of: found) == .samples([1, 2, 3]))
+        guard case .mean(3, 0.2, let m2)? = value("b.py::test_a", of: found) else {
+            Issue.record("no mean")
+            return
+        }
+        #expect((m2 - 0.02).magnitude < 1e-12)
+        #expect(found.items.map(\.id) == ["b.py::test_a", "b.py::test_b"])
+        #expect(found.items[0].entries.map(\.name) == ["seconds", "seconds_median", "seconds_min"])
+        #expect(
+            refusal("", of: read(#"{"benchmarks": []}"#, .pytestBenchmark))?.reason.contains("no benchmark") == true)
+        #expect(refusal("", of: read(#"{"a": 1}"#, .pytestBenchmark))?.reason.contains("no list 'benchmarks'") == true)
+    }
+
+    @Test func `reads results of language models with their n`() {
+        let found = read(
+            """
+            {"results": {"hellaswag": {"alias": "hellaswag", "acc,none": 0.5, "acc_stderr,none": 0.05},
+              "gsm8k": {"alias": "gsm8k", "exact_match,strict-match": 0.84, "exact_match_stderr,strict-match": "N/A"}},
+             "n-samples": {"hellaswag": {"original": 10042, "effective": 100}}, "config": {"model": "hf"}}
+            """, .lmEval, file: "out/results_2024-06-01T10-00-00.1.json")
+        guard case .mean(100, 0.5, let m2)? = value("hellaswag.acc", of: found) else {
+            Issue.record("no mean")
+            return
+        }
+        // The standard error of a share of a half is √(¼/99), and 0.05² · 100 · 99 its sum of squares.
+        #expect((m2 - 24.75).magnitude < 1e-9)
+        #expect(value("gsm8k.exact_match.strict-match", of: found) == .plain(0.84))
+        #expect(found.metrics.count == 2)
+    }
+
+    @Test func `reads samples of language models as items, once for all filters`() {
+        let line = { (doc: Int, filter: String, hit: String) in
+            """
+            {"doc_id": \(doc), "doc": {"question": "…"}, "target": "5", "arguments": [["a", "b"]], "resps": [["x"]], \
+            "filtered_resps": ["x"], "filter": "\(filter)", "metrics": ["exact_match"], "doc_hash": "d\(doc)", \
+            "prompt_hash": "p", "target_hash": "t", "exact_match": \(hit)}
+            """
+        }
+        let text = [line(0, "strict-match", "1.0"), line(1, "strict-match", "0.0"), line(0, "flexible-extract", "0.0")]
+            .joined(separator: "\n")
+        let found = read(text, .lmEval, file: "m/samples_gsm8k_cot_2024-06-01T10-00-00.5.jsonl").items
+        #expect(found.map(\.id) == ["gsm8k_cot/0", "gsm8k_cot/1"] && found[0].digest == "d0+p+t")
+        #expect(
+            found[0].entries == [
+                .init("exact_match.strict-match", .number(1)), .init("exact_match.flexible-extract", .number(0)),
+            ])
+        #expect(refusal("", of: read("{\"a\":1}", .lmEval, file: "s.jsonl"))?.reason.contains("'doc_id'") == true)
+    }
+
+    @Test func `takes the last step of MLflow's files`() {
+        let found = read(
+            "1700000001 0.5 0\n1700000002 0.9 2\n1700000003 0.7 1\n", .mlflow, file: "mlruns/0/abc/metrics/val/acc")
+        #expect(value("val/acc", of: found) == .plain(0.9))
+        #expect(refusal("acc", of: read("1 nan 0\n", .mlflow, file: "m/metrics/acc"))?.reason == "not a number")
+        #expect(refusal("", of: read("what\n", .mlflow, file: "m/metrics/acc"))?.line == 1)
+    }
+
+    // MARK: several files
+
+    @Test func `gives no value to a name that two files have`() {
+        var all = read(#"{"a": 1, "b": 2}"#, .json, file: "one.json")
+        all.add(read(#"{"b": 2, "c": 3}"#, .json, file: "two.json"), file: "two.json")
+        #expect(value("a", of: all) == .plain(1) && value("c", of: all) == .plain(3))
+        #expect(refusal("b", of: all)?.reason == "several values" && refusal("b", of: all)?.file == "two.json")
+    }
+
+    /// Whatever stands in a file, reading comes to an end, and what cannot be read never gives a number.
+    @Test func `comes to an end on broken files`() {
+        let seeds: [(MetricSource.Format, String)] = [
+            (.junit, Self.junit), (.csv, "a,\"b\"\n1,\"2\"\n"), (.json, #"{"a": {"b": [1, {"c": 2}]}}"#),
+            (.jsonl, "{\"a\": 1}\n{\"a\": 2}\n"), (.mlflow, "1 2 3\n"), (.lmEval, #"{"results": {"t": {"a,n": 1}}}"#),
+            (.pytestBenchmark, #"{"benchmarks": [{"name": "a", "stats": {"mean": 1, "stddev": 0, "rounds": 2}}]}"#),
+        ]
+        for seed in UInt64(0)..<600 {
+            var random = SplitMix64(seed: seed)
+            let (format, text) = seeds[Int(seed) % seeds.count]
+            var bytes = Array(text.utf8)
+            for _ in 0..<Int.random(in: 1...6, using: &random) where !bytes.isEmpty {
+                let place = Int.random(in: bytes.indices, using: &random)
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
+                case 1: bytes.remove(at: place)
+                case 2: bytes.removeLast(bytes.count - place)
+                default: bytes.insert(contentsOf: bytes[place...].prefix(9), at: place)
+                }
+            }
+            let found = MetricFiles.read(bytes, file: "m/metrics/a", as: MetricSource(path: "", format: format))
+            #expect(found.metrics.count + found.items.count < 100, "seed \(seed)")
+        }
+    }
+}
