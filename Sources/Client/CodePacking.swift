@@ -53,6 +53,40 @@ package struct CodePacking: Sendable {
         }
     }
 
+    /// Where a branch and the commit that is checked out part, and what came before.
+    package struct History: Equatable, Sendable {
+        package var branch: String
+        /// Their merge base, then its ancestors, newest first.
+        package var commits: [String] = []
+        /// Why there is none.
+        package var problem = ""
+    }
+
+    package static let historyMax = 1000
+
+    /// - Parameter branch: as the remote `origin` has it where it does, else as it is here.
+    package func history(against branch: String) async throws(ClientError) -> History {
+        var history = History(branch: branch)
+        guard !origin.commit.isEmpty else {
+            history.problem = "the code lies in no git repository with a commit"
+            return history
+        }
+        for ref in ["refs/remotes/origin/\(branch)", "refs/heads/\(branch)"]
+        where try await Self.git(["rev-parse", "--verify", "-q", ref], in: folder, mayFail: true) != nil {
+            guard let base = try await Self.git(["merge-base", "HEAD", ref], in: folder, mayFail: true) else {
+                history.problem =
+                    "the branch '\(branch)' and this commit have no ancestor in common here (a shallow clone?)"
+                return history
+            }
+            let list = try await Self.git(
+                ["rev-list", "--max-count=\(Self.historyMax)", Self.line(base)], in: folder)
+            history.commits = String(decoding: list ?? [], as: UTF8.self).split(separator: "\n").map(String.init)
+            return history
+        }
+        history.problem = "there is no branch '\(branch)' here, nor at 'origin'"
+        return history
+    }
+
     /// Gives the other side what it lacks of the code.
     ///
     /// - Returns: the manifest's name, and how much travelled.

@@ -12,7 +12,7 @@ package enum Submitting {
         package var sentBytes: Int
     }
 
-    /// - Parameter request: everything but what is known about the code.
+    /// - Parameter request: everything but what is known about the code; of branches that gates compare with, the names.
     package static func submit(
         _ request: Proto.SubmitRunRequest, code folder: String, to client: FarmClient
     ) async throws(ClientError) -> Answer {
@@ -24,6 +24,11 @@ package enum Submitting {
         request.branch = code.origin.branch
         request.dirty = code.origin.isDirty
         request.repository = code.origin.repository
+        for place in request.branches.indices {
+            let history = try await code.history(against: request.branches[place].name)
+            request.branches[place].commits = history.commits
+            request.branches[place].problem = history.problem
+        }
         let answer = try await client.call(Proto.Farm.SubmitRun.self, request)
         return Answer(
             run: answer.run == 0 ? nil : RunID(answer.run), diagnostics: answer.diagnostics, files: packed.files,

@@ -43,7 +43,7 @@ struct AgentsService: Sendable {
         var names = [
             report.metrics, report.items, report.environmentLock, report.summary, report.listing,
         ].compactMap { $0 }
-        names += report.artifacts.compactMap(\.manifest)
+        names += report.artifacts.compactMap(\.manifest) + report.metricFiles.compactMap(\.object)
         var digests: [Digest] = []
         for name in names {
             guard let object = ObjectRef(name) else { throw LinkStatus(.invalid, "the report names a broken digest") }
@@ -71,6 +71,9 @@ struct AgentsService: Sendable {
         }
         guard Int(report.listingCount) <= Limits.itemsPerCellMax else {
             throw LinkStatus(.exhausted, "a cell has at most \(Limits.itemsPerCellMax) items")
+        }
+        guard report.metricFiles.count <= MetricSource.filesMax else {
+            throw LinkStatus(.exhausted, "an attempt has at most \(MetricSource.filesMax) files of metrics")
         }
         for artifact in report.artifacts where artifact.manifest == nil {
             throw LinkStatus(.invalid, "the artifact '\(artifact.name.prefix(100))' names no manifest")

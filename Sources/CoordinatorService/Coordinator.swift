@@ -26,6 +26,8 @@ package actor Coordinator {
         case forget(AttemptID, AgentID, reason: String)
         case endLog(AttemptID)
         case judge(RunID)
+        /// A job waits for gates, and what they read has ended.
+        case judgeGates(RunID, job: Int)
         case resume(CheckedContinuation<Void, Never>)
     }
 
@@ -53,6 +55,8 @@ package actor Coordinator {
     let clock: FarmClock
     /// Judges a run whose jobs have all ended: reads what was stored, and answers with the ending to store.
     let judge: @Sendable (LiveRun) async -> RunEnding
+    /// Judges the gates of these names, of a run that goes on. What it returns says why a job may not start; `nil`: it may.
+    let hold: @Sendable (LiveRun, _ gates: [String]) async -> String?
 
     var farm: Farm
     var runs: [RunID: LiveRun] = [:]
@@ -74,7 +78,8 @@ package actor Coordinator {
 
     init(
         settings: Settings, keeper: StoreKeeper, logs: LogStore, pulses: Pulses, clock: FarmClock, seed: UInt64,
-        judge: @escaping @Sendable (LiveRun) async -> RunEnding
+        judge: @escaping @Sendable (LiveRun) async -> RunEnding,
+        hold: @escaping @Sendable (LiveRun, [String]) async -> String?
     ) {
         self.settings = settings
         self.keeper = keeper
@@ -82,6 +87,7 @@ package actor Coordinator {
         self.pulses = pulses
         self.clock = clock
         self.judge = judge
+        self.hold = hold
         farm = Farm(settings: settings.farm, seed: seed)
     }
 
@@ -156,7 +162,10 @@ package actor Coordinator {
             runs[cell.run]?.cellEndings[cell] = ending.rawValue
             pending.changes.append(.cellEnded(cell, ending: ending.rawValue))
             pending.touch(cell)
-        case .jobReady(let run, let job): return resolve(job, of: run, at: now)
+        case .jobReady(let run, let job):
+            guard runs[run]?.plan.jobs[job].needsGates.isEmpty == false else { return resolve(job, of: run, at: now) }
+            // Answered once what the gates read is stored and they are judged.
+            pending.deeds.append(.judgeGates(run, job: job))
         case .jobEnded(let run, let job, let ending, let reason):
             runs[run]?.endings[job] = ending
             pending.changes.append(.jobEnded(run: run, job: job, ending: ending.rawValue, reason: reason))
@@ -198,13 +207,29 @@ package actor Coordinator {
         if let count = runs[run]?.notes.count, count > 1000 { runs[run]?.notes.removeFirst(count - 1000) }
     }
 
+    /// Asks the gates that a job waits for, then lets it go on.
+    private func judgeGates(of id: RunID, job: Int) async {
+        guard let run = runs[id] else { return }
+        let reason = await hold(run, run.plan.jobs[job].needsGates)
+        // In between, the run may have been cancelled.
+        guard runs[id]?.phase == .running, runs[id]?.endings[job] == nil,
+            let event = resolve(job, of: id, at: clock.now, heldBack: reason)
+        else { return }
+        handle(event)
+    }
+
     /// What a job comes to, now that what it needs has ended.
-    private func resolve(_ job: Int, of id: RunID, at now: Instant) -> Farm.Event? {
+    ///
+    /// - Parameter heldBack: why gates that it waits for do not let it start.
+    private func resolve(_ job: Int, of id: RunID, at now: Instant, heldBack: String? = nil) -> Farm.Event? {
         guard var run = runs[id] else { return nil }
         var record = JobRecord(run: id, job: job, kind: .cells, at: now)
         let resolution: Farm.Resolution
         do throws(Mistakes) {
             switch try run.workflow.resolve(job: job, ancestors: run.ancestors(of: job), run.planRequest) {
+            case .cells where heldBack != nil:
+                (record.kind, record.reason) = (.notReached, heldBack ?? "")
+                resolution = .notReached(reason: heldBack ?? "")
             case .cells(let cells, let failFast, let maxParallel):
                 run.plan.jobs[job].cells = cells
                 run.plan.jobs[job].failFast = failFast
@@ -219,7 +244,7 @@ package actor Coordinator {
                 resolution = .notReached(reason: reason)
             }
         } catch {
-            let reason = error.diagnostics.map(\.description).joined(separator: "; ")
+            let reason = error.diagnostics.map(\.sentence).joined(separator: "; ")
             (record.kind, record.reason) = (.failed, reason)
             resolution = .failed(reason: reason)
         }
@@ -299,6 +324,9 @@ package actor Coordinator {
         case .judge(let run):
             // Ends with the run's ending stored; a restart judges again.
             Task { await self.judgeRun(run) }
+        case .judgeGates(let run, let job):
+            // Ends with the job's resolution stored; a restart asks again.
+            Task { await self.judgeGates(of: run, job: job) }
         case .resume(let waiter): waiter.resume()
         }
     }

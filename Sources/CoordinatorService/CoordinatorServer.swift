@@ -67,7 +67,8 @@ package final class CoordinatorServer: Sendable {
         let library = RunLibrary(keeper: keeper, store: objects, clock: clock)
         let coordinator = Coordinator(
             settings: settings.coordinator, keeper: keeper, logs: logs, pulses: pulses, clock: clock,
-            seed: UInt64(bitPattern: clock.now.nanoseconds), judge: { await library.judge($0) })
+            seed: UInt64(bitPattern: clock.now.nanoseconds), judge: { await library.judge($0) },
+            hold: { await library.hold($0, $1) })
         let remarks = try await coordinator.recover(trees: objects)
 
         let loops = try (0..<max(1, min(4, Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))))).map { number in

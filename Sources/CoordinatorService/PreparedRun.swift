@@ -20,7 +20,9 @@ struct PreparedRun: Sendable {
     ) throws(Mistakes) {
         self.request = request
         (workflow, warnings) = try Self.read(request)
-        planRequest = try Self.planRequest(request, run, owner, manifests: Self.manifests(of: workflow, in: tree))
+        planRequest = try Self.planRequest(
+            request, run, owner, manifests: Self.manifests(of: workflow, in: tree),
+            files: Self.thresholdFiles(of: workflow, in: tree))
         plan = try workflow.plan(planRequest)
         contexts = try workflow.contexts(for: planRequest)
     }
@@ -35,10 +37,13 @@ struct PreparedRun: Sendable {
         self.plan = plan
         (workflow, warnings) = try Self.read(request)
         var manifests: [String: Digest] = [:]
-        if !workflow.manifests.isEmpty, let digest = Digest(request.tree) {
-            manifests = Self.manifests(of: workflow, in: try SubmittedTree(digest, in: trees))
+        var files: [String: [UInt8]] = [:]
+        if !(workflow.manifests.isEmpty && workflow.thresholdFiles.isEmpty), let digest = Digest(request.tree) {
+            let tree = try SubmittedTree(digest, in: trees)
+            manifests = Self.manifests(of: workflow, in: tree)
+            files = Self.thresholdFiles(of: workflow, in: tree)
         }
-        planRequest = try Self.planRequest(request, run, owner, manifests: manifests)
+        planRequest = try Self.planRequest(request, run, owner, manifests: manifests, files: files)
         contexts = try workflow.contexts(for: planRequest)
     }
 
@@ -70,8 +75,18 @@ struct PreparedRun: Sendable {
         return found
     }
 
+    /// The files in which the workflow's gates have numbers.
+    private static func thresholdFiles(of workflow: Workflow, in tree: SubmittedTree?) -> [String: [UInt8]] {
+        var found: [String: [UInt8]] = [:]
+        for path in workflow.thresholdFiles {
+            found[path] = tree?.bytes(ofFile: path, most: Workflow.thresholdBytesMax)
+        }
+        return found
+    }
+
     private static func planRequest(
-        _ request: Proto.SubmitRunRequest, _ run: RunID, _ owner: Principal, manifests: [String: Digest]
+        _ request: Proto.SubmitRunRequest, _ run: RunID, _ owner: Principal, manifests: [String: Digest],
+        files: [String: [UInt8]]
     ) throws(Mistakes) -> PlanRequest {
         var event = Value.object([])
         if !request.eventJson.isEmpty {
@@ -87,6 +102,7 @@ struct PreparedRun: Sendable {
             inputs: request.inputs.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) },
             variables: request.vars.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) },
             sha: request.commit, ref: request.branch.isEmpty ? "" : "refs/heads/\(request.branch)",
-            repository: request.repository, actor: owner.name, run: run, manifest: { manifests[$0] })
+            repository: request.repository, actor: owner.name, run: run,
+            manifest: { manifests[$0] }, file: { files[$0] })
     }
 }

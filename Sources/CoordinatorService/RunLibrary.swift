@@ -30,18 +30,54 @@ struct RunLibrary: Sendable {
             judgement: judgement.record)
     }
 
+    /// Why gates hold a job back, in a sentence; `nil` where all of them pass.
+    func hold(_ run: LiveRun, _ names: [String]) async -> String? {
+        await DiskThreads.shared.run { [self] in
+            do {
+                let asked = try question(of: run)
+                let gates = judgeGates(
+                    asked.rules, named: Set(names), results: asked.results, baselines: asked.baselines,
+                    conditions: asked.conditions, terms: asked.terms)
+                let refusing = gates.filter { $0.isApplicable && $0.verdict > .waived }
+                guard !refusing.isEmpty else { return nil }
+                return refusing.map { gate in
+                    let why = gate.groups.first { $0.verdict == gate.verdict }?.reason ?? ""
+                    let word = gate.verdict == .fail ? "fails" : "is \(gate.verdict.rawValue)"
+                    return "the gate '\(gate.name)' \(word)\(why.isEmpty ? "" : ": \(why)")"
+                }.joined(separator: "; ")
+            } catch {
+                return "the gates cannot be judged: \(error)"
+            }
+        }
+    }
+
+    /// What gates of a run are asked with.
+    private struct Question {
+        var rules: [GateRule]
+        var results: Results
+        var baselines: [ResolvedBaseline]
+        var conditions: [String: Bool]
+        var terms: JudgingTerms
+    }
+
     /// Blocks on the disk.
     private func judged(_ run: LiveRun) throws -> Judgement {
+        let asked = try question(of: run)
+        return Gates.judge(
+            asked.rules, results: asked.results, baselines: asked.baselines, conditions: asked.conditions,
+            terms: asked.terms)
+    }
+
+    private func question(of run: LiveRun) throws -> Question {
         let reader = RunReader(storage: keeper.storage)
         guard let snapshot = try reader.snapshot(of: run.id) else {
             throw CoordinatorError.notFound("the record of \(run.id) is gone")
         }
-        let results = try snapshot.results(object: object)
-        let baselines = try reader.baselines(of: snapshot.plan, for: snapshot.record.owner, object: object)
         let ancestors = run.plan.jobs.indices.compactMap(run.needed)
-        let conditions = try run.workflow.gateConditions(run.planRequest, ancestors: ancestors)
-        return Gates.judge(
-            snapshot.plan.gates, results: results, baselines: baselines, conditions: conditions,
+        return Question(
+            rules: snapshot.plan.gates, results: try snapshot.results(object: object),
+            baselines: try reader.baselines(of: snapshot, object: object),
+            conditions: try run.workflow.gateConditions(run.planRequest, ancestors: ancestors),
             terms: JudgingTerms(snapshot.plan))
     }
 

@@ -20,32 +20,48 @@ struct SubmittedTree: Sendable {
 
     /// The digest of a file's bytes; `nil` when the tree has no such file, or it cannot be read. Blocks on the disk.
     func digest(ofFile path: String) -> Digest? {
+        var hash = SHA256()
+        guard let range = place(of: path), read(range, { hash.update($0.span) }) else { return nil }
+        return hash.finish()
+    }
+
+    /// A file's bytes; `nil` when the tree has no such file, it has more bytes than `most`, or cannot be read. Blocks on
+    /// the disk.
+    func bytes(ofFile path: String, most: Int) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        guard let range = place(of: path), range.count <= most, read(range, { bytes += $0 }) else { return nil }
+        return bytes
+    }
+
+    /// Where a file's bytes stand among those of all files.
+    private func place(of path: String) -> Range<Int>? {
         let wanted = path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
         var start = 0
         for file in manifest.files {
             if "\(file.path)" == wanted {
                 guard case .bytes = file.content else { return nil }
-                return digest(from: start, count: file.sizeBytes)
+                return start..<start + file.sizeBytes
             }
             start += file.sizeBytes
         }
         return nil
     }
 
-    /// The digest of a range of the contents, which lie joined in the chunks.
-    private func digest(from start: Int, count: Int) -> Digest? {
-        var hash = SHA256()
+    /// Goes over a range of the contents, which lie joined in the chunks.
+    ///
+    /// - Returns: whether all of it could be read. A chunk that cannot makes the file one that is not there; the error
+    ///   names the file.
+    private func read(_ range: Range<Int>, _ body: (ArraySlice<UInt8>) -> Void) -> Bool {
         var position = 0
-        for chunk in manifest.chunks where count > 0 {
+        for chunk in manifest.chunks where !range.isEmpty {
             let end = position + chunk.sizeBytes
             defer { position = end }
-            guard end > start, position < start + count else { continue }
-            // A chunk that cannot be read makes the file one that is not there; the error names the file.
-            guard let object = try? store.read(chunk.digest) else { return nil }
-            let lower = max(start, position) - position
-            let upper = min(start + count, end) - position
-            hash.update(object.bytes[lower..<upper].span)
+            guard end > range.lowerBound, position < range.upperBound else { continue }
+            guard let object = try? store.read(chunk.digest) else { return false }
+            let lower = max(range.lowerBound, position) - position
+            let upper = min(range.upperBound, end) - position
+            body(object.bytes[lower..<upper])
         }
-        return hash.finish()
+        return true
     }
 }

@@ -87,6 +87,31 @@ package struct GateRule: Equatable, Sendable {
         }
     }
 
+    /// A number of the gate that stands in a file of the code tree.
+    package struct Threshold: Equatable, Sendable {
+        /// The key that it stands for: `at-least`.
+        package var key: String
+        /// Which of the key's numbers; 1 for the upper bound of `between`.
+        package var place: Int
+        /// Of the code tree: `params.yaml`.
+        package var file: String
+        /// The members that lead to it: `gates.accuracy`.
+        package var path: String
+        /// Until then the gate cannot be judged.
+        package var isRead: Bool
+
+        package init(key: String, place: Int = 0, file: String, path: String, isRead: Bool = false) {
+            self.key = key
+            self.place = place
+            self.file = file
+            self.path = path
+            self.isRead = isRead
+        }
+
+        /// As workflows write it: `params.yaml:gates.accuracy`.
+        package var source: String { "\(file):\(path)" }
+    }
+
     package var name: String
     /// The job whose cells are read; `nil` when only one job has metrics.
     package var job: String?
@@ -111,6 +136,10 @@ package struct GateRule: Equatable, Sendable {
     /// `new-cells: floor-only`.
     package var newCellsFloorOnly: Bool
     package var required: Bool
+    /// Which of its numbers stand in files.
+    package var thresholds: [Threshold]
+    /// Files of the code tree that make the measurement: with others, two runs are not comparable.
+    package var evaluator: [String]
     /// The text of `when`, an expression; the service evaluates it before judging.
     package var when: String?
     package var position: SourcePosition
@@ -120,7 +149,7 @@ package struct GateRule: Equatable, Sendable {
         over: [String] = [], aggregate: Aggregate = .mean, weightedByCount: Bool = false, better: Better? = nil,
         limits: [Limit], testing: Testing = Testing(), baseline: BaselineReference? = nil, mayDiffer: [String] = [],
         isStrict: Bool = false, passesFirstOnFloor: Bool = false, newCellsFloorOnly: Bool = false,
-        required: Bool = true, when: String? = nil,
+        required: Bool = true, thresholds: [Threshold] = [], evaluator: [String] = [], when: String? = nil,
         position: SourcePosition = SourcePosition(file: "", line: 0, column: 0)
     ) {
         self.name = name
@@ -140,6 +169,8 @@ package struct GateRule: Equatable, Sendable {
         self.passesFirstOnFloor = passesFirstOnFloor
         self.newCellsFloorOnly = newCellsFloorOnly
         self.required = required
+        self.thresholds = thresholds
+        self.evaluator = evaluator
         self.when = when
         self.position = position
     }

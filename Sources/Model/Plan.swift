@@ -9,10 +9,12 @@ package struct Plan: Equatable, Sendable {
     package var falseBlockRate: Double
     /// Waivers of gates and quarantined cells.
     package var waivers: [Waiver]
+    /// The files that gates name in `evaluator`, with what the code tree holds there; each once.
+    package var evaluators: [EvaluatorFile]
 
     package init(
         name: String, file: String, jobs: [PlannedJob], gates: [GateRule] = [], falseBlockRate: Double = 0.05,
-        waivers: [Waiver] = []
+        waivers: [Waiver] = [], evaluators: [EvaluatorFile] = []
     ) {
         self.name = name
         self.file = file
@@ -20,6 +22,7 @@ package struct Plan: Equatable, Sendable {
         self.gates = gates
         self.falseBlockRate = falseBlockRate
         self.waivers = waivers
+        self.evaluators = evaluators
     }
 
     /// The cell at a position; `nil` where the plan has none, or none yet.
@@ -28,6 +31,18 @@ package struct Plan: Equatable, Sendable {
             return nil
         }
         return cells[id.cell]
+    }
+}
+
+/// A file that makes a measurement.
+package struct EvaluatorFile: Hashable, Sendable {
+    package var path: String
+    /// Of its bytes.
+    package var digest: Digest
+
+    package init(path: String, digest: Digest) {
+        self.path = path
+        self.digest = digest
     }
 }
 
@@ -191,11 +206,13 @@ package struct JobWork: Equatable, Sendable {
     package var steps: [Step]
     /// The path of the metrics file, below the workspace; `nil` when the job names none.
     package var metrics: String?
+    /// Files in which metrics stand as tools write them.
+    package var metricSources: [MetricSource]
     package var outputs: [Template]
 
     package init(
         environment: [Template] = [], shell: String? = nil, workingDirectory: String? = nil, setup: [Step] = [],
-        steps: [Step] = [], metrics: String? = nil, outputs: [Template] = []
+        steps: [Step] = [], metrics: String? = nil, metricSources: [MetricSource] = [], outputs: [Template] = []
     ) {
         self.environment = environment
         self.shell = shell
@@ -203,6 +220,7 @@ package struct JobWork: Equatable, Sendable {
         self.setup = setup
         self.steps = steps
         self.metrics = metrics
+        self.metricSources = metricSources
         self.outputs = outputs
     }
 }

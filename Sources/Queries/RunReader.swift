@@ -2,6 +2,7 @@ package import Artifacts
 package import Gates
 package import Model
 package import Storage
+import Wire
 
 /// Reads what the store holds of runs. Calls block: they belong on a `StoreThread`.
 package struct RunReader: Sendable {
@@ -31,29 +32,75 @@ package struct RunReader: Sendable {
         }
     }
 
-    /// Answers the baseline references of a run's gates, each once.
+    /// Answers the baseline references of a run's gates, each once. Nobody's verdict rests on runs that its owner may not
+    /// read.
     ///
-    /// - Parameter owner: whose run it is: nobody's verdict rests on what that person may not read.
     /// - Parameter object: as for `RunSnapshot.results`.
     package func baselines(
-        of plan: Plan, for owner: Principal, object: (ObjectRef) throws -> [UInt8]?
+        of run: RunSnapshot, object: (ObjectRef) throws -> [UInt8]?
     ) throws -> [ResolvedBaseline] {
         var seen: [GateRule.BaselineReference] = []
-        for reference in plan.gates.compactMap(\.baseline) where !seen.contains(reference) { seen.append(reference) }
-        return try seen.map { ResolvedBaseline($0, try source(of: $0, for: owner, object: object)) }
+        for reference in run.plan.gates.compactMap(\.baseline) where !seen.contains(reference) {
+            seen.append(reference)
+        }
+        return try seen.map { ResolvedBaseline($0, try source(of: $0, for: run, object: object)) }
     }
 
     private func source(
-        of reference: GateRule.BaselineReference, for owner: Principal, object: (ObjectRef) throws -> [UInt8]?
+        of reference: GateRule.BaselineReference, for run: RunSnapshot, object: (ObjectRef) throws -> [UInt8]?
     ) throws -> ResolvedBaseline.Source {
+        let owner = run.record.owner
         switch reference {
         case .run(let run): return try source(run, called: run.description, for: owner, object: object)
         case .alias(let alias):
             guard let known = try named(alias) else { return .absent("nothing is called '\(alias)' yet") }
             return try source(known.run, called: "\(alias) = \(known.run)", for: owner, object: object)
-        case .branch(let branch):
-            return .unavailable("baselines by branch ('\(branch)') are not supported; name a run or an alias")
+        case .branch(let branch): return try source(branch: branch, for: run, object: object)
         }
+    }
+
+    /// The newest passing run of the same workflow with a different tree: at the commit where the branch and the run's own
+    /// commit part, else at that commit's newest ancestor that has one.
+    private func source(
+        branch: String, for run: RunSnapshot, object: (ObjectRef) throws -> [UInt8]?
+    ) throws -> ResolvedBaseline.Source {
+        guard let history = run.request.branches.first(where: { $0.name == branch }) else {
+            return .unavailable("the submission does not say where it parts from branch '\(branch)'")
+        }
+        guard let base = history.commits.first else {
+            return .unavailable(history.problem.isEmpty ? "there is no branch '\(branch)'" : history.problem)
+        }
+        let passed: [PassedRun]
+        do throws(StorageError) {
+            passed = try storage.passedRuns(
+                of: run.record.name, commits: Array(history.commits.prefix(Self.ancestorsMax)), before: run.id)
+        } catch {
+            throw QueryError.storage(error)
+        }
+        let byCommit = Dictionary(grouping: passed, by: \.commit)
+        for (distance, commit) in history.commits.prefix(Self.ancestorsMax).enumerated() {
+            for candidate in byCommit[commit] ?? [] where candidate.tree != run.record.tree {
+                guard let snapshot = try snapshot(of: candidate.id), isBaseline(snapshot, of: run) else { continue }
+                let place =
+                    distance == 0
+                    ? "the merge base" : "\(Spelling.counted(distance, "commit")) before the merge base"
+                return .found(
+                    try snapshot.results(object: object),
+                    name: "\(branch) = \(candidate.id), commit \(commit.prefix(12)), \(place)")
+            }
+        }
+        return .absent(
+            "no passing run of '\(run.record.name)' at \(base.prefix(12)), where it parts from '\(branch)', nor at "
+                + "\(Spelling.counted(history.commits.count - 1, "ancestor")) of it")
+    }
+
+    /// How far back a branch is searched.
+    package static let ancestorsMax = 1000
+
+    /// Whether a run says what a commit measures: with nothing uncommitted, of the same repository and the same workflow.
+    private func isBaseline(_ candidate: RunSnapshot, of run: RunSnapshot) -> Bool {
+        !candidate.request.dirty && candidate.request.repository == run.request.repository
+            && run.record.owner.mayRead(runsOf: candidate.record.owner)
     }
 
     private func named(_ alias: String) throws(QueryError) -> BaselineRecord? {

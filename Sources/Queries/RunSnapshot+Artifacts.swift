@@ -31,6 +31,7 @@ extension RunSnapshot {
         for attempt in attempts {
             guard let report = try report(of: attempt) else { continue }
             let results = [report.metrics, report.items, report.environmentLock, report.summary, report.listing]
+            evidence.formUnion(report.metricFiles.compactMap { $0.object.flatMap { Digest($0.digest) } })
             evidence.formUnion(results.compactMap { $0.flatMap { Digest($0.digest) } })
             bulk.formUnion(report.artifacts.compactMap { $0.manifest.flatMap { Digest($0.digest) } })
         }

@@ -88,6 +88,7 @@ extension RunSnapshot {
         list(
             "inputs",
             Set(plan.jobs.flatMap { $0.cells ?? [] }.flatMap(\.inputs).map { "\($0.path) \($0.manifest.hex)" }))
+        list("evaluators", Set(plan.evaluators.map { "\($0.path) \($0.digest.hex)" }))
         list("device_model", Set(decidingAttempts.flatMap(\.lease.devices).map(model)))
         list("environment_locks", Set(decidingAttempts.compactMap { environmentLock(of: $0)?.hex }))
         return members
@@ -152,17 +153,48 @@ extension RunSnapshot {
             case .refused(let refused): shard.metrics = [NamedMetric(MetricsFile.wholeName, .refused(refused))]
             case .lost(let evidence): shard.lose(evidence)
             }
+        } else if plan.jobs[attempt.shard.cell.job].work.metrics != nil, shard.cause.kind == .passed {
+            shard.absent.append("the metrics file '\(path.prefix(100))' was not written")
         }
+        try readSources(attempt, report, into: &shard, object)
         if let file = report.items {
             switch try contents(of: file, Self.itemsPath, Limits.itemsFileBytesMax, attempt: attempt.number, object) {
             case .bytes(let bytes):
                 let (items, problem) = ItemsFile.read(bytes, file: Self.itemsPath)
-                shard.items = items
+                shard.items += items
                 if let problem { shard.metrics.append(NamedMetric(MetricsFile.wholeName, .refused(problem))) }
             case .refused(let refused):
                 shard.metrics.append(NamedMetric(MetricsFile.wholeName, .refused(refused)))
             case .lost(let evidence): shard.lose(evidence)
             }
+        }
+    }
+
+    /// What stands in files as tools write them.
+    private func readSources(
+        _ attempt: AttemptID, _ report: Proto.AttemptReport, into shard: inout SettledShard,
+        _ object: (ObjectRef) throws -> [UInt8]?
+    ) throws {
+        let sources = plan.jobs[attempt.shard.cell.job].work.metricSources
+        guard !sources.isEmpty else { return }
+        var read = ReadMetrics(metrics: shard.metrics, items: shard.items)
+        var found: Set<Int> = []
+        for file in report.metricFiles.prefix(MetricSource.filesMax) {
+            let index = Int(file.source)
+            guard let named = file.object, sources.indices.contains(index) else { continue }
+            found.insert(index)
+            switch try contents(of: named, file.path, sources[index].bytesMax, attempt: attempt.number, object) {
+            case .bytes(let bytes):
+                read.add(MetricFiles.read(bytes, file: file.path, as: sources[index]), file: file.path)
+            case .refused(let refused): read.metrics.append(NamedMetric(MetricsFile.wholeName, .refused(refused)))
+            case .lost(let evidence): shard.lose(evidence)
+            }
+        }
+        shard.metrics = read.metrics
+        shard.items = read.items
+        guard shard.cause.kind == .passed else { return }
+        for (index, source) in sources.enumerated() where !found.contains(index) {
+            shard.absent.append("no step wrote '\(source.path.prefix(100))'")
         }
     }
 

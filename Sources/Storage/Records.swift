@@ -36,6 +36,19 @@ package enum Change: Equatable, Sendable {
     case audited(AuditRecord)
 }
 
+/// A run that passed, by what it measured.
+package struct PassedRun: Equatable, Sendable {
+    package var id: RunID
+    package var commit: String
+    package var tree: Digest?
+
+    package init(id: RunID, commit: String, tree: Digest?) {
+        self.id = id
+        self.commit = commit
+        self.tree = tree
+    }
+}
+
 /// A run as it was submitted. `request` and `plan` are encoded messages of proto/sheaf.proto.
 package struct RunRecord: Equatable, Sendable {
     package var id: RunID

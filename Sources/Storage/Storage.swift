@@ -13,6 +13,8 @@ package protocol Storage: AnyObject, Sendable {
     func run(key: String) throws(StorageError) -> RunID?
     /// Newest first, below `before`, at most `most`.
     func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun]
+    /// Runs of a workflow that passed (or were waived) at one of these commits, below `before`, newest first.
+    func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun]
     /// Runs without an ending, oldest first.
     func openRuns() throws(StorageError) -> [RunID]
     /// Runs that ended before an instant and whose bulk is still kept, oldest first, at most `most`.

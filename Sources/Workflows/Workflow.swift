@@ -18,8 +18,10 @@ package struct Workflow: Sendable {
     /// Waivers of gates, and quarantined cells.
     package var waivers: [Waiver] = []
 
-    /// The manifests that the jobs' `inputs` name: files of the code tree.
-    package var manifests: Set<String> { Set(jobs.flatMap { $0.inputs.map(\.manifest) }) }
+    /// The files of the code tree whose digests the plan holds: manifests of the jobs' `inputs`, evaluators of gates.
+    package var manifests: Set<String> {
+        Set(jobs.flatMap { $0.inputs.map(\.manifest) } + gates.flatMap(\.evaluator))
+    }
 
     var environment: [Template] = []
     var defaults = Defaults()
@@ -167,6 +169,8 @@ struct JobSource: Sendable {
     var position: SourcePosition
     var name: YAMLNode?
     var needs: [String] = []
+    /// Gates that must pass before it starts.
+    var needsGates: [String] = []
     var condition: String?
     var conditionPosition: SourcePosition
     var runsOn: YAMLNode?

@@ -28,7 +28,8 @@ import Wire
             let keeper = StoreKeeper(storage, failed: { preconditionFailure("\($0)") })
             let coordinator = Coordinator(
                 settings: Coordinator.Settings(), keeper: keeper, logs: logs, pulses: Pulses(), clock: FarmClock(),
-                seed: 1, judge: { _ in preconditionFailure("nothing is judged here") })
+                seed: 1, judge: { _ in preconditionFailure("nothing is judged here") },
+                hold: { _, _ in preconditionFailure("nothing waits for gates here") })
             var settings = Retention.Settings()
             settings.bulk = .seconds(30 * 86_400)
             settings.grace = .seconds(86_400)

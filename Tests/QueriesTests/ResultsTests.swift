@@ -254,7 +254,7 @@ import Wire
     @Test(arguments: [
         (GateRule.BaselineReference.run(RunID(9)), "there is no run r9"),
         (.run(RunID(2)), "r2 has not ended"), (.alias("other"), "nothing is called 'other' yet"),
-        (.branch("main"), "not supported"),
+        (.branch("main"), "does not say where it parts from branch 'main'"),
     ])
     func `that cannot be had make the gate inconclusive`(
         reference: GateRule.BaselineReference, reason: String

@@ -29,6 +29,7 @@ final class StoredSample {
     private(set) var objects: [Digest: [UInt8]] = [:]
     var run = RunID(1)
     var clock = StoredSample.start
+    var owner = StoredSample.alice
 
     init() throws {
         folder = try Scratch()
@@ -62,18 +63,22 @@ final class StoredSample {
         return Model.Plan(name: "nightly", file: "eval.yml", jobs: [job] + beside, gates: gates)
     }
 
-    func submit(_ plan: Model.Plan, tree: UInt8 = 1) throws {
+    func submit(
+        _ plan: Model.Plan, tree: UInt8 = 1, commit: String? = nil,
+        _ change: (inout Proto.SubmitRunRequest) -> Void = { _ in }
+    ) throws {
         var request = Proto.SubmitRunRequest()
         request.workflow = "jobs: {}"
         request.eventName = "push"
         request.branch = "topic"
         request.dirty = true
+        change(&request)
         try store.commit([
             .runSubmitted(
                 RunRecord(
-                    id: run, key: "key-\(run)-0123456789", owner: Self.alice, name: "nightly", file: "eval.yml",
+                    id: run, key: "key-\(run)-0123456789", owner: owner, name: "nightly", file: "eval.yml",
                     submittedAt: clock, tree: Digest([UInt8](repeating: tree, count: 32)),
-                    commit: "c0ffee\(run.number)",
+                    commit: commit ?? "c0ffee\(run.number)",
                     request: request.encoded(), plan: Proto.Plan(plan).encoded()))
         ])
     }
@@ -144,7 +149,7 @@ final class StoredSample {
         guard let snapshot = try snapshot() else { preconditionFailure("the run was submitted") }
         let judgement = judge(
             snapshot.plan.gates, results: try snapshot.results(object: object),
-            baselines: try reader.baselines(of: snapshot.plan, for: snapshot.record.owner, object: object))
+            baselines: try reader.baselines(of: snapshot, object: object))
         try store.commit([
             .runEnded(
                 RunEnding(

@@ -42,7 +42,14 @@ struct RandomPlan {
             work: JobWork(
                 environment: templates(), shell: maybe { $0.text() }, workingDirectory: maybe { $0.text() },
                 setup: several { $0.step() }, steps: several { $0.step() }, metrics: maybe { $0.text() },
+                metricSources: several { $0.metricSource() },
                 outputs: templates()))
+    }
+
+    mutating func metricSource() -> MetricSource {
+        MetricSource(
+            path: text(), format: MetricSource.Format.allCases[number(0...7)],
+            id: maybe { $0.text() }.flatMap { $0.isEmpty ? nil : $0 }, taking: chance() ? .last : .samples)
     }
 
     mutating func cell() -> PlannedCell {
@@ -63,7 +70,10 @@ struct RandomPlan {
             better: [nil, .higher, .lower][number(0...2)], limits: several { $0.limit() }, testing: testing(),
             baseline: [nil, .run(RunID(UInt64(number(1...99)))), .branch(text()), .alias(text())][number(0...3)],
             mayDiffer: several { $0.text() }, isStrict: chance(), passesFirstOnFloor: chance(),
-            newCellsFloorOnly: chance(), required: chance(), when: maybe { $0.text() },
+            newCellsFloorOnly: chance(), required: chance(),
+            thresholds: several {
+                .init(key: $0.text(), place: $0.number(0...1), file: $0.text(), path: $0.text(), isRead: true)
+            }, evaluator: several { $0.text() }, when: maybe { $0.text() },
             position: SourcePosition(
                 file: chance() ? "eval.yml" : "gates.yml", line: number(0...9999), column: number(0...200)))
     }

@@ -24,6 +24,28 @@ extension SQLiteStore {
             "\(Self.selectRun) WHERE id < ? ORDER BY id DESC LIMIT ?", [.integer(bound), .int(most)], Self.storedRun)
     }
 
+    package func passedRuns(
+        of workflow: String, commits: [String], before: RunID
+    ) throws(StorageError) -> [PassedRun] {
+        // Commits are hexadecimal digits: what is not cannot be one, and needs no quoting.
+        let words = commits.filter { $0.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) } }
+        return try rows(
+            """
+            SELECT id, commit_id, tree FROM runs
+            WHERE id < ? AND name = ? AND verdict IN ('pass', 'waived')
+                AND commit_id IN (SELECT value FROM json_each(?))
+            ORDER BY id DESC
+            """,
+            [
+                .integer(Int64(bitPattern: before.number)), .text(workflow),
+                .text("[" + words.map { "\"\($0)\"" }.joined(separator: ",") + "]"),
+            ]
+        ) {
+            PassedRun(
+                id: RunID(UInt64(bitPattern: $0.int64(0))), commit: $0.text(1), tree: $0.optionalDigest(2))
+        }
+    }
+
     package func openRuns() throws(StorageError) -> [RunID] {
         try rows("SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id", []) {
             RunID(UInt64(bitPattern: $0.int64(0)))

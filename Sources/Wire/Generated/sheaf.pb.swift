@@ -522,6 +522,8 @@ extension Proto {
         package var key: String = ""
         /// `owner/name` of the repository, where known.
         package var repository: String = ""
+        /// The branches that gates compare with, as the repository knows them.
+        package var branches: [Proto.BranchHistory] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -543,6 +545,7 @@ extension Proto {
                 case 96: dirty = try reader.value(ProtoBool.self)
                 case 106: key = try reader.value(ProtoString.self)
                 case 114: repository = try reader.value(ProtoString.self)
+                case 122: try reader.append(ProtoNested<Proto.BranchHistory>.self, to: &branches)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -563,6 +566,41 @@ extension Proto {
             writer.field(ProtoBool.self, 12, dirty)
             writer.field(ProtoString.self, 13, key)
             writer.field(ProtoString.self, 14, repository)
+            writer.repeated(ProtoNested<Proto.BranchHistory>.self, 15, branches)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// Where a branch and the submitted commit part.
+    package struct BranchHistory: ProtoMessage {
+        package static let protoName = "sheaf.v1.BranchHistory"
+
+        package var name: String = ""
+        /// Their merge base, then its ancestors, newest first; at most 1000. Empty where there is none.
+        package var commits: [String] = []
+        /// Why there is none.
+        package var problem: String = ""
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: name = try reader.value(ProtoString.self)
+                case 18: try reader.append(ProtoString.self, to: &commits)
+                case 26: problem = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, name)
+            writer.repeated(ProtoString.self, 2, commits)
+            writer.field(ProtoString.self, 3, problem)
             writer.unknown(unknown)
         }
     }
@@ -1076,6 +1114,8 @@ extension Proto {
         package var format: String = ""
         package var color: Bool = false
         package var columns: UInt32 = 0
+        /// For `compare`: the run that `run` is compared with.
+        package var against: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1087,6 +1127,7 @@ extension Proto {
                 case 18: format = try reader.value(ProtoString.self)
                 case 24: color = try reader.value(ProtoBool.self)
                 case 32: columns = try reader.value(ProtoUInt32.self)
+                case 40: against = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1097,6 +1138,7 @@ extension Proto {
             writer.field(ProtoString.self, 2, format)
             writer.field(ProtoBool.self, 3, color)
             writer.field(ProtoUInt32.self, 4, columns)
+            writer.field(ProtoUInt64.self, 5, against)
             writer.unknown(unknown)
         }
     }
@@ -2200,6 +2242,8 @@ extension Proto {
         package var annotations: [Proto.Annotation] = []
         /// Whole length of the attempt's log in bytes, as the agent kept it.
         package var logBytes: UInt64 = 0
+        /// The files of the job's metric sources, by source and path; none for a source that nothing matched.
+        package var metricFiles: [Proto.MetricsFile] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -2226,6 +2270,7 @@ extension Proto {
                 case 138: try reader.merge(into: &usage)
                 case 146: try reader.append(ProtoNested<Proto.Annotation>.self, to: &annotations)
                 case 152: logBytes = try reader.value(ProtoUInt64.self)
+                case 162: try reader.append(ProtoNested<Proto.MetricsFile>.self, to: &metricFiles)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2251,6 +2296,41 @@ extension Proto {
             writer.field(ProtoNested<Proto.Usage>.self, 17, usage)
             writer.repeated(ProtoNested<Proto.Annotation>.self, 18, annotations)
             writer.field(ProtoUInt64.self, 19, logBytes)
+            writer.repeated(ProtoNested<Proto.MetricsFile>.self, 20, metricFiles)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// A file in which metrics stand as some tool writes them.
+    package struct MetricsFile: ProtoMessage {
+        package static let protoName = "sheaf.v1.MetricsFile"
+
+        /// Place in `JobWork.metric_sources`.
+        package var source: UInt32 = 0
+        /// Below the workspace.
+        package var path: String = ""
+        package var object: Proto.ObjectRef?
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 8: source = try reader.value(ProtoUInt32.self)
+                case 18: path = try reader.value(ProtoString.self)
+                case 26: try reader.merge(into: &object)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoUInt32.self, 1, source)
+            writer.field(ProtoString.self, 2, path)
+            writer.field(ProtoNested<Proto.ObjectRef>.self, 3, object)
             writer.unknown(unknown)
         }
     }
@@ -2826,6 +2906,7 @@ extension Proto {
         package var gates: [Proto.GateRule] = []
         package var falseBlockRate: Double = 0
         package var waivers: [Proto.Waiver] = []
+        package var evaluators: [Proto.EvaluatorFile] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -2839,6 +2920,7 @@ extension Proto {
                 case 34: try reader.append(ProtoNested<Proto.GateRule>.self, to: &gates)
                 case 41: falseBlockRate = try reader.value(ProtoDouble.self)
                 case 50: try reader.append(ProtoNested<Proto.Waiver>.self, to: &waivers)
+                case 58: try reader.append(ProtoNested<Proto.EvaluatorFile>.self, to: &evaluators)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2851,6 +2933,36 @@ extension Proto {
             writer.repeated(ProtoNested<Proto.GateRule>.self, 4, gates)
             writer.field(ProtoDouble.self, 5, falseBlockRate)
             writer.repeated(ProtoNested<Proto.Waiver>.self, 6, waivers)
+            writer.repeated(ProtoNested<Proto.EvaluatorFile>.self, 7, evaluators)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// A file that makes a measurement, and the digest of its bytes.
+    package struct EvaluatorFile: ProtoMessage {
+        package static let protoName = "sheaf.v1.EvaluatorFile"
+
+        package var path: String = ""
+        package var digest: [UInt8] = []
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: path = try reader.value(ProtoString.self)
+                case 18: digest = try reader.value(ProtoBytes.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, path)
+            writer.field(ProtoBytes.self, 2, digest)
             writer.unknown(unknown)
         }
     }
@@ -3117,6 +3229,8 @@ extension Proto {
         package var steps: [Proto.Step] = []
         package var metrics: String?
         package var outputs: [Proto.Template] = []
+        /// Beside `metrics`: files as tools write them.
+        package var metricSources: [Proto.MetricSource] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3131,6 +3245,7 @@ extension Proto {
                 case 42: try reader.append(ProtoNested<Proto.Step>.self, to: &steps)
                 case 50: metrics = try reader.value(ProtoString.self)
                 case 58: try reader.append(ProtoNested<Proto.Template>.self, to: &outputs)
+                case 66: try reader.append(ProtoNested<Proto.MetricSource>.self, to: &metricSources)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3144,6 +3259,45 @@ extension Proto {
             writer.repeated(ProtoNested<Proto.Step>.self, 5, steps)
             writer.field(ProtoString.self, 6, metrics)
             writer.repeated(ProtoNested<Proto.Template>.self, 7, outputs)
+            writer.repeated(ProtoNested<Proto.MetricSource>.self, 8, metricSources)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct MetricSource: ProtoMessage {
+        package static let protoName = "sheaf.v1.MetricSource"
+
+        /// A template: a path or a pattern below the workspace.
+        package var path: String = ""
+        /// `json`, `jsonl`, `csv`, `junit`, `pytest-benchmark`, `lm-eval`, `mlflow`, `sheaf`.
+        package var format: String = ""
+        /// The member or column that names items; empty: lines are no items.
+        package var id: String = ""
+        /// `last` or `samples`: which of many lines count.
+        package var take: String = ""
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: path = try reader.value(ProtoString.self)
+                case 18: format = try reader.value(ProtoString.self)
+                case 26: id = try reader.value(ProtoString.self)
+                case 34: take = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, path)
+            writer.field(ProtoString.self, 2, format)
+            writer.field(ProtoString.self, 3, id)
+            writer.field(ProtoString.self, 4, take)
             writer.unknown(unknown)
         }
     }
@@ -3307,6 +3461,10 @@ extension Proto {
         package var falsePassRate: Double = 0
         package var mayDiffer: [String] = []
         package var strict: Bool = false
+        /// Numbers that were read from files of the code tree.
+        package var thresholds: [Proto.GateThreshold] = []
+        /// Paths of files that make the measurement.
+        package var evaluator: [String] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3342,6 +3500,8 @@ extension Proto {
                 case 209: falsePassRate = try reader.value(ProtoDouble.self)
                 case 218: try reader.append(ProtoString.self, to: &mayDiffer)
                 case 224: strict = try reader.value(ProtoBool.self)
+                case 234: try reader.append(ProtoNested<Proto.GateThreshold>.self, to: &thresholds)
+                case 242: try reader.append(ProtoString.self, to: &evaluator)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3376,6 +3536,42 @@ extension Proto {
             writer.field(ProtoDouble.self, 26, falsePassRate)
             writer.repeated(ProtoString.self, 27, mayDiffer)
             writer.field(ProtoBool.self, 28, strict)
+            writer.repeated(ProtoNested<Proto.GateThreshold>.self, 29, thresholds)
+            writer.repeated(ProtoString.self, 30, evaluator)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct GateThreshold: ProtoMessage {
+        package static let protoName = "sheaf.v1.GateThreshold"
+
+        package var key: String = ""
+        package var place: UInt32 = 0
+        package var file: String = ""
+        package var path: String = ""
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: key = try reader.value(ProtoString.self)
+                case 16: place = try reader.value(ProtoUInt32.self)
+                case 26: file = try reader.value(ProtoString.self)
+                case 34: path = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, key)
+            writer.field(ProtoUInt32.self, 2, place)
+            writer.field(ProtoString.self, 3, file)
+            writer.field(ProtoString.self, 4, path)
             writer.unknown(unknown)
         }
     }

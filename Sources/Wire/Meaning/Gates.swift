@@ -38,6 +38,15 @@ extension Proto.GateRule {
         file = rule.position.file
         mayDiffer = rule.mayDiffer
         strict = rule.isStrict
+        thresholds = rule.thresholds.map { threshold in
+            .with {
+                $0.key = threshold.key
+                $0.place = UInt32(held: threshold.place)
+                $0.file = threshold.file
+                $0.path = threshold.path
+            }
+        }
+        evaluator = rule.evaluator
         guard rule.testing != Model.GateRule.Testing() else { return }
         test = rule.testing.test.rawValue
         method = rule.testing.method?.rawValue ?? ""
@@ -65,7 +74,10 @@ extension Proto.GateRule {
             },
             mayDiffer: mayDiffer, isStrict: strict, passesFirstOnFloor: passesFirstOnFloor,
             newCellsFloorOnly: newCellsFloorOnly, required: required,
-            when: when,
+            // A plan is stored once they are read.
+            thresholds: thresholds.map {
+                .init(key: $0.key, place: Int($0.place), file: $0.file, path: $0.path, isRead: true)
+            }, evaluator: evaluator, when: when,
             position: SourcePosition(file: file, line: Int(line), column: Int(column)))
     }
 

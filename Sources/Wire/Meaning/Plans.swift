@@ -14,6 +14,12 @@ extension Proto.Plan {
         gates = plan.gates.map { Proto.GateRule($0) }
         falseBlockRate = plan.falseBlockRate
         waivers = plan.waivers.map { Proto.Waiver($0) }
+        evaluators = plan.evaluators.map { file in
+            .with {
+                $0.path = file.path
+                $0.digest = file.digest.bytes
+            }
+        }
     }
 
     package func meaning() throws(MeaningError) -> Model.Plan {
@@ -23,7 +29,11 @@ extension Proto.Plan {
             jobs: try list("jobs", jobs) { job throws(MeaningError) in try job.meaning(among: count) },
             gates: try list("gates", gates) { gate throws(MeaningError) in try gate.meaning() },
             falseBlockRate: falseBlockRate,
-            waivers: try list("waivers", waivers) { waiver throws(MeaningError) in try waiver.meaning() })
+            waivers: try list("waivers", waivers) { waiver throws(MeaningError) in try waiver.meaning() },
+            evaluators: try list("evaluators", evaluators) { file throws(MeaningError) in
+                guard let digest = Digest(file.digest) else { throw MeaningError("digest", "has 32 bytes") }
+                return EvaluatorFile(path: file.path, digest: digest)
+            })
     }
 }
 

@@ -11,6 +11,7 @@ extension Proto.JobWork {
         setup = work.setup.map { Proto.Step($0) }
         steps = work.steps.map { Proto.Step($0) }
         metrics = work.metrics
+        metricSources = work.metricSources.map { Proto.MetricSource($0) }
         outputs = work.outputs.map { Proto.Template($0) }
     }
 
@@ -19,7 +20,30 @@ extension Proto.JobWork {
             environment: environment.map(\.meaning), shell: shell, workingDirectory: workingDirectory,
             setup: try list("setup", setup) { step throws(MeaningError) in try step.meaning() },
             steps: try list("steps", steps) { step throws(MeaningError) in try step.meaning() },
-            metrics: metrics, outputs: outputs.map(\.meaning))
+            metrics: metrics,
+            metricSources: try list("metric_sources", metricSources) { source throws(MeaningError) in
+                try source.meaning()
+            }, outputs: outputs.map(\.meaning))
+    }
+}
+
+extension Proto.MetricSource {
+    package init(_ source: Model.MetricSource) {
+        self.init()
+        path = source.path
+        format = source.format.rawValue
+        id = source.id ?? ""
+        take = source.taking.rawValue
+    }
+
+    package func meaning() throws(MeaningError) -> Model.MetricSource {
+        guard let format = Model.MetricSource.Format(rawValue: format) else {
+            throw MeaningError("format", "is '\(self.format.prefix(40))', which this build does not read")
+        }
+        guard let taking = Model.MetricSource.Taking(rawValue: take.isEmpty ? "last" : take) else {
+            throw MeaningError("take", "is '\(take.prefix(40))', which is neither last nor samples")
+        }
+        return Model.MetricSource(path: path, format: format, id: id.isEmpty ? nil : id, taking: taking)
     }
 }
 

@@ -17,6 +17,8 @@ package struct PlanRequest: Sendable {
     package var run: RunID?
     /// The digest of a manifest file of the code tree; `nil` where there is none.
     package var manifest: @Sendable (_ path: String) -> Digest?
+    /// A file of the code tree that holds numbers of gates; `nil` where there is none.
+    package var file: @Sendable (_ path: String) -> [UInt8]?
     /// Contexts that replace the computed ones of the same name (`--context`).
     package var contexts: [Value.Member]
     /// The paths that the event has changed; `nil`: as the payload says.
@@ -29,7 +31,8 @@ package struct PlanRequest: Sendable {
         eventName: String? = nil, event: Value = .object([]), inputs: [(name: String, value: String)] = [],
         variables: [Value.Member] = [], sha: String = "", ref: String = "", repository: String = "", actor: String = "",
         run: RunID? = nil, contexts: [Value.Member] = [],
-        manifest: @escaping @Sendable (String) -> Digest? = { _ in nil }
+        manifest: @escaping @Sendable (String) -> Digest? = { _ in nil },
+        file: @escaping @Sendable (String) -> [UInt8]? = { _ in nil }
     ) {
         self.eventName = eventName
         self.event = event
@@ -42,6 +45,7 @@ package struct PlanRequest: Sendable {
         self.run = run
         self.contexts = contexts
         self.manifest = manifest
+        self.file = file
     }
 }
 

@@ -97,9 +97,11 @@ extension Workflow {
         var planned: [PlannedJob] = []
         var covers: [String: CoverCertificate] = [:]
         for job in jobs {
+            let needs = job.needs.compactMap { need in jobs.firstIndex { $0.id == need } }
+            let behind = jobsBehindGates(of: job, &mistakes).filter { !needs.contains($0) }
             var result = PlannedJob(
-                id: job.id, needs: job.needs.compactMap { need in jobs.firstIndex { $0.id == need } },
-                condition: job.condition, cells: nil, shards: job.shards, retry: job.retry, work: job.work)
+                id: job.id, needs: needs + Set(behind).sorted(), needsGates: job.needsGates, condition: job.condition,
+                cells: nil, shards: job.shards, retry: job.retry, work: job.work)
             if !dependsOnNeeds(job) {
                 do throws(Mistakes) {
                     let made = try cells(of: job, contexts + [.init("needs", .object([]))], request, status: nil)
@@ -117,6 +119,8 @@ extension Workflow {
             }
             planned.append(result)
         }
+        let gates = readGates(request, &mistakes)
+        let evaluators = readEvaluators(request, &mistakes)
         guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
         let shards = planned.reduce(0) { $0 + ($1.cells?.count ?? 1) * $1.shards.count }
         guard shards <= Limits.shardsPerRunMax else {
@@ -126,7 +130,8 @@ extension Workflow {
             ])
         }
         let plan = Plan(
-            name: name, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate, waivers: waivers)
+            name: name, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate, waivers: waivers,
+            evaluators: evaluators)
         return Planned(plan: plan, warnings: mistakes, covers: covers)
     }
 

@@ -292,8 +292,8 @@ extension WorkflowReader {
 
 extension JobSource {
     /// Whether the job names a metrics file, or a step of it one of the files where metrics go.
-    fileprivate var writesMetrics: Bool {
-        if work.metrics != nil || shards.items != nil { return true }
+    var writesMetrics: Bool {
+        if work.metrics != nil || !work.metricSources.isEmpty || shards.items != nil { return true }
         return (work.setup + work.steps).contains { step in
             guard case .run(let script) = step.action else { return false }
             let texts = [script] + step.environment.map(\.text)

@@ -7,7 +7,7 @@ extension WorkflowReader {
         Key("better"), Key("at-least"), Key("at-most"), Key("between"), Key("drop-at-most"), Key("rise-at-most"),
         Key("ratio-at-most"), Key("baseline"), Key("first"), Key("new-cells"), Key("required"), Key("when"),
         Key("test"), Key("method"), Key("detect"), Key("n-at-least"), Key("false-pass-rate"),
-        Key("stop", .unsupported), Key("evaluator", .unsupported), Key("may-differ"), Key("strict"),
+        Key("stop", .unsupported), Key("evaluator"), Key("may-differ"), Key("strict"),
     ]
 
     mutating func gates(_ node: YAMLNode, jobs: [JobSource]) -> [GateRule] {
@@ -32,7 +32,7 @@ extension WorkflowReader {
             return nil
         }
         var rule = GateRule(name: entry.key, metric: metric, limits: [], position: entry.keyPosition)
-        rule.limits = limits(parts)
+        rule.limits = limits(parts, &rule.thresholds)
         if rule.limits.isEmpty {
             error(
                 place, "the gate '\(entry.key)' has no limit",
@@ -92,6 +92,14 @@ extension WorkflowReader {
                 error(node, "'may-differ' is a list of \(known.joined(separator: ", "))")
             }
         }
+        if let node = parts["evaluator"] {
+            rule.evaluator = (node.items ?? [node]).compactMap { text($0, "a path of 'evaluator'") }
+            if rule.evaluator.isEmpty { error(node, "'evaluator' names no file", help: "evaluator: [evaluate.py]") }
+            for path in rule.evaluator where !Self.isPathOfTree(path) {
+                error(node, "'\(path)' is no path of the code tree", help: "write it from the top of the repository")
+            }
+            if !wants { error(node, "'evaluator' without a limit against a baseline", help: "remove it") }
+        }
         if let node = parts["strict"] {
             if node.value.boolean == nil { error(node, "'strict' must be true or false") }
             rule.isStrict = node.value.boolean ?? false
@@ -107,10 +115,9 @@ extension WorkflowReader {
     }
 
     private mutating func reference(_ node: YAMLNode) -> GateRule.BaselineReference? {
-        guard let parts = mapping(node, "'baseline'", [Key("run"), Key("branch", .unsupported), Key("alias")]) else {
+        guard let parts = mapping(node, "'baseline'", [Key("run"), Key("branch"), Key("alias")]) else {
             return nil
         }
-        if node["branch"] != nil { return node["branch"]?.scalar.map { .branch($0.text) } }
         guard parts.count == 1 else {
             error(node, "'baseline' needs exactly one of run, branch and alias")
             return nil
@@ -122,43 +129,104 @@ extension WorkflowReader {
             }
             return .run(id)
         }
+        if let branch = parts["branch"] {
+            guard let name = text(branch, "'branch'"), Self.isBranch(name) else {
+                error(branch, "that is no name of a branch", help: "branch: main")
+                return nil
+            }
+            return .branch(name)
+        }
         return parts["alias"].flatMap { text($0, "'alias'") }.map { .alias($0) }
     }
 
-    private mutating func limits(_ parts: [String: YAMLNode]) -> [GateRule.Limit] {
+    /// What git takes for one, and no option of a command.
+    private static func isBranch(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count <= 255 && !name.hasPrefix("-") && !name.contains("..")
+            && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && !"~^:?*[\\".utf8.contains($0) }
+    }
+
+    static func isPathOfTree(_ path: String) -> Bool {
+        !path.isEmpty && !path.hasPrefix("/") && !path.split(separator: "/").contains("..")
+            && path.utf8.count <= Limits.pathBytesMax
+    }
+
+    private mutating func limits(
+        _ parts: [String: YAMLNode], _ thresholds: inout [GateRule.Threshold]
+    ) -> [GateRule.Limit] {
         var limits: [GateRule.Limit] = []
-        if let node = parts["at-least"], let number = bound(node, "'at-least'") { limits.append(.atLeast(number)) }
-        if let node = parts["at-most"], let number = bound(node, "'at-most'") { limits.append(.atMost(number)) }
+        if let number = bound("at-least", parts["at-least"], &thresholds) { limits.append(.atLeast(number)) }
+        if let number = bound("at-most", parts["at-most"], &thresholds) { limits.append(.atMost(number)) }
         if let node = parts["between"] {
-            let bounds = (node.items ?? []).compactMap { bound($0, "a bound of 'between'") }
-            if bounds.count == 2, bounds[0] <= bounds[1] {
+            let items = node.items ?? []
+            let before = thresholds.count
+            let bounds = items.enumerated().compactMap { place, item in
+                bound("between", item, place: place, &thresholds)
+            }
+            // Which is the lower one is known once both are.
+            if bounds.count == 2, bounds[0] <= bounds[1] || thresholds.count > before {
                 limits.append(.between(bounds[0], bounds[1]))
             } else {
                 error(node, "'between' needs two numbers, the lower first", help: "between: [0.8, 0.95]")
             }
         }
-        if let node = parts["drop-at-most"], let amount = amount(node, "'drop-at-most'") {
+        if let amount = amount("drop-at-most", parts["drop-at-most"], &thresholds) {
             limits.append(.dropAtMost(amount))
         }
-        if let node = parts["rise-at-most"], let amount = amount(node, "'rise-at-most'") {
+        if let amount = amount("rise-at-most", parts["rise-at-most"], &thresholds) {
             limits.append(.riseAtMost(amount))
         }
-        if let node = parts["ratio-at-most"], let number = bound(node, "'ratio-at-most'") {
-            if number <= 0 { error(node, "'ratio-at-most' must be above 0") }
+        if let node = parts["ratio-at-most"], let number = bound("ratio-at-most", node, &thresholds) {
+            if number <= 0, !thresholds.contains(where: { $0.key == "ratio-at-most" }) {
+                error(node, "'ratio-at-most' must be above 0")
+            }
             limits.append(.ratioAtMost(number))
         }
         return limits
     }
 
+    /// `params.yaml:gates.accuracy`: a number that stands in a file of the code tree.
+    private mutating func threshold(_ key: String, _ node: YAMLNode, place: Int = 0) -> GateRule.Threshold? {
+        guard let text = node.scalar?.text, let mark = text.firstIndex(of: ":") else { return nil }
+        let (file, path) = (String(text[..<mark]), String(text[text.index(after: mark)...]))
+        guard [".yaml", ".yml", ".json"].contains(where: file.hasSuffix), !path.isEmpty, Self.isPathOfTree(file),
+            !path.contains(" ")
+        else { return nil }
+        return GateRule.Threshold(key: key, place: place, file: file, path: path)
+    }
+
+    private mutating func bound(
+        _ key: String, _ node: YAMLNode?, place: Int = 0, _ thresholds: inout [GateRule.Threshold]
+    ) -> Double? {
+        guard let node else { return nil }
+        if let threshold = threshold(key, node, place: place) {
+            thresholds.append(threshold)
+            return 0
+        }
+        return bound(node, "'\(key)'")
+    }
+
+    mutating func amount(
+        _ key: String, _ node: YAMLNode?, _ thresholds: inout [GateRule.Threshold]
+    ) -> GateRule.Amount? {
+        guard let node else { return nil }
+        if let threshold = threshold(key, node) {
+            thresholds.append(threshold)
+            return .absolute(0)
+        }
+        return amount(node, "'\(key)'")
+    }
+
     private mutating func bound(_ node: YAMLNode, _ what: String) -> Double? {
         guard let number = node.value.number, number.isFinite else {
-            error(node, "\(what) must be a finite number, not '\(node.scalar?.text ?? node.kindName)'")
+            error(
+                node, "\(what) must be a finite number, not '\(node.scalar?.text ?? node.kindName)'",
+                help: node.scalar?.text.contains(":") == true ? "a number in a file: params.yaml:gates.accuracy" : nil)
             return nil
         }
         return number
     }
 
-    mutating func amount(_ node: YAMLNode, _ what: String) -> GateRule.Amount? {
+    private mutating func amount(_ node: YAMLNode, _ what: String) -> GateRule.Amount? {
         if let text = node.scalar?.text, text.hasSuffix("%") {
             if let percent = CoreSchema.number(String(text.dropLast())), percent.isFinite { return .percent(percent) }
             error(node, "\(what): '\(text)' is no percentage", help: "write 3%")

@@ -19,7 +19,7 @@ extension WorkflowReader {
             Key("snapshot", .unsupported), Key("shards", .sheaf), Key("resources", .sheaf), Key("inputs", .sheaf),
             Key("idle-timeout-minutes", .sheaf), Key("queue-timeout-minutes", .sheaf), Key("retry", .sheaf),
             Key("setup", .sheaf), Key("metrics", .sheaf), Key("required", .sheaf),
-            Key("tier", .sheaf), Key("needs-gates", .unsupported),
+            Key("tier", .sheaf), Key("needs-gates", .sheaf),
         ]
 
     private static let callKeys: [Key] =
@@ -92,6 +92,9 @@ extension WorkflowReader {
         readsCells = false
         types.matrix = PlaceTypes.matrix(node["strategy"]?["matrix"])
         if let node = parts["needs"] { job.needs = needs(node) }
+        if let node = parts["needs-gates"] {
+            job.needsGates = (node.items ?? [node]).compactMap { notEmpty($0, "an entry of 'needs-gates'") }
+        }
         types.needs = .object(
             job.needs.compactMap { need in types.jobs.member(need).map { .init(need, $0) } }, others: nil)
         if let name = parts["name"] {
@@ -199,7 +202,7 @@ extension WorkflowReader {
             warning(.step, entry.keyPosition, "the job '\(job.id)' has no 'steps': it does nothing")
         }
         job.python = walk.python
-        if let node = parts["metrics"] { work.metrics = template(node, "'metrics'", in: Scopes.jobCell) }
+        if let node = parts["metrics"] { readMetrics(node, into: &work) }
         if let node = parts["outputs"] {
             if let entries = node.entries {
                 work.outputs = entries.compactMap { entry in

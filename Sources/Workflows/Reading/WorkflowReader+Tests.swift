@@ -18,8 +18,10 @@ extension WorkflowReader {
             if rule.testing.method == nil { error(node, "'method' must be mann-whitney; without it the data decide") }
         }
         if let node = parts["detect"] {
-            rule.testing.detect = amount(node, "'detect'")
+            let before = rule.thresholds.count
+            rule.testing.detect = amount("detect", node, &rule.thresholds)
             switch rule.testing.detect {
+            case _ where rule.thresholds.count > before: break
             case .absolute(let amount) where amount <= 0, .percent(let amount) where amount <= 0:
                 error(node, "'detect' must be above 0", help: "detect: 0.02")
             default: break

@@ -47,9 +47,13 @@ enum Files {
 
     /// The digest of a file below a folder; `nil` where there is none that can be read.
     static func digest(of path: String, in folder: String) -> Digest? {
+        bytes(of: path, in: folder, most: 256 << 20).map { Digest(hashing: $0) }
+    }
+
+    /// A file below a folder; `nil` where there is none that can be read, or it has more bytes than `most`.
+    static func bytes(of path: String, in folder: String, most: Int = 1 << 20) -> [UInt8]? {
         guard !path.hasPrefix("/"), !path.split(separator: "/").contains("..") else { return nil }
-        guard let bytes = try? read(folder + "/" + path) else { return nil }
-        return Digest(hashing: bytes)
+        return try? read(folder + "/" + path, bytesMax: most)
     }
 
     /// The folder whose files travel with a run: the top of the repository around the folder, or the folder itself.

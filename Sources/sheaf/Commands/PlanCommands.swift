@@ -74,8 +74,8 @@ extension Commands {
             default:
                 let count = { (severity: Diagnostic.Severity) in all.count { $0.severity == severity } }
                 Terminal.print(
-                    "\(arguments.operands.count) checked: \(count(.error)) errors, \(count(.unsupported)) unsupported, "
-                        + "\(count(.warning)) warnings")
+                    "\(arguments.operands.count) checked: \(Spelling.counted(count(.error), "error")), "
+                        + "\(count(.unsupported)) unsupported, \(Spelling.counted(count(.warning), "warning"))")
             }
             let refused = all.contains {
                 $0.severity == .error || arguments.has("strict") && $0.severity == .warning
@@ -159,6 +159,7 @@ struct LoadedWorkflow {
         let contexts = try arguments.value("context").map(Commands.readContexts)?.members ?? []
         return PlanRequest(
             eventName: arguments.value("event"), event: event, inputs: inputs, contexts: contexts,
-            manifest: { Files.digest(of: $0, in: tree) })
+            manifest: { Files.digest(of: $0, in: tree) },
+            file: { Files.bytes(of: $0, in: tree) })
     }
 }

@@ -98,6 +98,10 @@ extension Commands {
             }
             request.vars[String(pair[..<mark])] = String(pair[pair.index(after: mark)...])
         }
+        for case .branch(let branch)? in plan.gates.map(\.baseline)
+        where !request.branches.contains(where: { $0.name == branch }) {
+            request.branches.append(.with { $0.name = branch })
+        }
         request.key = arguments.value("key") ?? Submitting.newKey()
         guard (16...64).contains(request.key.utf8.count) else {
             throw UsageError("--key has 16 to 64 characters")

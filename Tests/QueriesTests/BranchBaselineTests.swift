@@ -1,0 +1,89 @@
+import Gates
+import Model
+import Queries
+import Storage
+import Testing
+import Wire
+
+@Suite struct `A baseline by branch` {
+    private static let gates = [
+        GateRule(
+            name: "g", metric: "accuracy", limits: [.dropAtMost(.absolute(0.01))], baseline: .branch("main"))
+    ]
+
+    /// A run of one cell with one shard at a commit.
+    private func add(
+        _ sample: StoredSample, _ number: UInt64, commit: String, tree: UInt8, accuracy: Double = 0.9,
+        dirty: Bool = false, gates: [GateRule] = [], history: [String]? = nil, ends: Bool = true
+    ) throws {
+        sample.run = RunID(number)
+        let plan = StoredSample.plan(cells: 1, shards: ShardPlan(), gates: gates)
+        try sample.submit(plan, tree: tree, commit: commit) { request in
+            request.dirty = dirty
+            guard let history else { return }
+            request.branches = [
+                .with {
+                    $0.name = "main"
+                    $0.commits = history
+                }
+            ]
+        }
+        try sample.resolve()
+        try sample.pass(0, 0, metrics: "{\"accuracy\": \(accuracy)}")
+        if ends { try sample.end() }
+    }
+
+    private func group(_ sample: StoredSample) throws -> GroupJudgement? {
+        guard let snapshot = try sample.snapshot() else { return nil }
+        return judge(
+            snapshot.plan.gates, results: try snapshot.results(object: sample.object),
+            baselines: try sample.reader.baselines(of: snapshot, object: sample.object)
+        ).gates[1].groups.first
+    }
+
+    private let old = "aaaa"
+    private let base = "bbbb"
+    private let tip = "cccc"
+
+    @Test func `is the newest passing run at the merge base`() throws {
+        let sample = try StoredSample()
+        try add(sample, 1, commit: base, tree: 1, accuracy: 0.5)
+        try add(sample, 2, commit: base, tree: 1, accuracy: 0.95)
+        try add(sample, 3, commit: base, tree: 9, accuracy: 0.1, dirty: true)
+        try add(sample, 4, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
+        let found = try group(sample)
+        #expect(found?.verdict == .fail && found?.baseline == 0.95)
+        #expect(found?.baselineSource == "main = r2, commit bbbb, the merge base")
+    }
+
+    @Test func `is looked for among ancestors, with another tree`() throws {
+        let sample = try StoredSample()
+        try add(sample, 1, commit: old, tree: 1)
+        // The candidate is the branch's own tip, run again: its tree is no baseline for it.
+        try add(sample, 2, commit: tip, tree: 2)
+        try add(sample, 3, commit: tip, tree: 2, gates: Self.gates, history: [tip, base, old], ends: false)
+        #expect(try group(sample)?.baselineSource == "main = r1, commit aaaa, 2 commits before the merge base")
+        #expect(try group(sample)?.verdict == .pass)
+    }
+
+    @Test func `says where it was looked for`() throws {
+        let sample = try StoredSample()
+        try add(sample, 1, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
+        let none = try group(sample)
+        #expect(none?.verdict == .inconclusive)
+        #expect(
+            none?.reason
+                == "accuracy: no baseline: no passing run of 'nightly' at bbbb, where it parts from 'main', nor at 1 ancestor of it"
+        )
+        try add(sample, 2, commit: tip, tree: 2, gates: Self.gates, ends: false)
+        #expect(try group(sample)?.reason.contains("does not say where it parts from branch 'main'") == true)
+    }
+
+    @Test func `is never a run that somebody else's team owns`() throws {
+        let sample = try StoredSample()
+        try add(sample, 1, commit: base, tree: 1)
+        sample.owner = Principal(role: .user, name: "eve", team: "other")
+        try add(sample, 2, commit: tip, tree: 2, gates: Self.gates, history: [base], ends: false)
+        #expect(try group(sample)?.verdict == .inconclusive)
+    }
+}
