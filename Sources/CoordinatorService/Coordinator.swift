@@ -230,6 +230,10 @@ package actor Coordinator {
             case .cells where heldBack != nil:
                 (record.kind, record.reason) = (.notReached, heldBack ?? "")
                 resolution = .notReached(reason: heldBack ?? "")
+            case .cells(let cells, _, _) where cells.isEmpty:
+                // Nothing would be measured: that must not look like success.
+                (record.kind, record.reason) = (.failed, "the matrix has no cells")
+                resolution = .failed(reason: record.reason)
             case .cells(let cells, let failFast, let maxParallel):
                 run.plan.jobs[job].cells = cells
                 run.plan.jobs[job].failFast = failFast

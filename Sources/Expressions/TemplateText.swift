@@ -38,6 +38,26 @@ package struct TemplateText: Equatable, Sendable {
         try checkLimits()
     }
 
+    /// What is wrong with the expressions of a text, each of them once; empty for one that `init` takes.
+    package static func mistakes(_ source: String, in scope: ExpressionScope) -> [ExpressionError] {
+        var cutter = Cutter(source)
+        var found: [ExpressionError] = []
+        do throws(ExpressionError) {
+            while let piece = try cutter.next(), found.count < ExpressionScope.argumentsMax {
+                guard case .expression(let text, let offset) = piece else { continue }
+                do throws(ExpressionError) { _ = try Expression(text, in: scope) } catch {
+                    var error = error
+                    error.offset += offset
+                    found.append(error)
+                }
+            }
+            if found.isEmpty { _ = try TemplateText(source, in: scope) }
+        } catch {
+            found.append(error)
+        }
+        return found
+    }
+
     /// Whether a text has an expression in it, or begins one.
     package static func hasExpression(_ text: String) -> Bool { Cutter(text).hasOpening }
 

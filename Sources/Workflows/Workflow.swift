@@ -171,6 +171,8 @@ struct JobSource: Sendable {
     var needs: [String] = []
     /// Gates that must pass before it starts.
     var needsGates: [String] = []
+    /// Where each of them stands.
+    var needPositions: [String: SourcePosition] = [:]
     var condition: String?
     var conditionPosition: SourcePosition
     var runsOn: YAMLNode?

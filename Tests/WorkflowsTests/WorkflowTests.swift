@@ -150,7 +150,18 @@ import Testing
         ("jobs: {}", "1:1", "no 'on'"), ("on: push\njobs: {}", "2:7", "one job at least"),
         ("on: pusch\njobs: {a: {runs-on: x, steps: [{run: y}]}}", "1:5", "did you mean 'push'"),
         ("on: push\njobs: {a: {runs_on: x, steps: [{run: y}]}}", "2:12", "did you mean 'runs-on'"),
-        ("on: push\njobs: {a: {runs-on: x, steps: [{run: y}], needs: b}}", "2:8", "does not exist"),
+        ("on: push\njobs: {a: {runs-on: x, steps: [{run: y}], needs: b}}", "2:50", "does not exist"),
+        ("on: push\njobs: {a: {runs-on: x, steps: [{run: y}], needs: [a, bb]}}", "2:54", "needs 'bb'"),
+        ("on: push\njobs: {a: {runs-on: x, steps: []}}", "2:31", "and is empty"),
+        ("on: push\njobs: {a: {runs-on: x, steps: [{run: y, shell: fish}]}}", "2:48", "write 'fish {0}'"),
+        (
+            "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: echo ${{ 1 + }} ${{ foo }}", "6:34",
+            "Unrecognized named-value: 'foo'"
+        ),
+        (
+            "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/setup-python@v5\n        with: {python-version: 3.1x}",
+            "7:32", "names no version of Python"
+        ),
         (
             "on: push\njobs:\n  a: {needs: b, runs-on: x, steps: [{run: y}]}\n  b: {needs: a, runs-on: x, steps: [{run: y}]}",
             "3:3", "a → b → a"
@@ -199,6 +210,32 @@ import Testing
         let diagnostics = Self.read(text).diagnostics.filter { $0.severity == .error }
         let found = diagnostics.contains { "\($0)".contains(words) && "\($0.position)" == "w.yml:\(place)" }
         #expect(found, "\(diagnostics)")
+    }
+
+    @Test(arguments: [("sheaf: 1\n", Diagnostic.Severity.error), ("", .warning)])
+    func `says when nothing is left of a matrix`(top: String, severity: Diagnostic.Severity) {
+        let text =
+            top
+            + "on: push\njobs: {a: {runs-on: x, timeout-minutes: 5, strategy: {matrix: {v: [1], exclude: [{v: 1}]}}, steps: [{run: y}]}}"
+        let found = Workflow.check(Array(text.utf8), file: "w.yml", files: .none, request: PlanRequest()).diagnostics
+        #expect(found.map(\.severity) == [severity] && "\(found)".contains("'exclude' leaves nothing"), "\(found)")
+    }
+
+    @Test func `gives a dispatched run its inputs in the event, too`() throws {
+        let text = """
+            on: {workflow_dispatch: {inputs: {trees: {type: number, default: 5}}}}
+            jobs:
+              a:
+                runs-on: "${{ github.event.inputs.trees == '7' && inputs.trees == 7 && 'x' || 'y' }}"
+                timeout-minutes: 5
+                steps: [{run: y}]
+            """
+        var request = PlanRequest()
+        request.eventName = "workflow_dispatch"
+        request.inputs = [("trees", "7")]
+        let checked = Workflow.check(Array(text.utf8), file: "w.yml", files: .none, request: request)
+        let plan = try #require(checked.workflow, "\(checked.diagnostics)").plan(request)
+        #expect(plan.jobs.first?.cells?.first?.labels == ["x"])
     }
 
     @Test func `names what is not supported, and never ignores it`() {

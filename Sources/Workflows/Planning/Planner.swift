@@ -220,6 +220,15 @@ extension Workflow {
         let outer = EvaluationContext(values: contexts)
         var mistakes: [Diagnostic] = []
         let (combinations, cover) = try combinations(of: job, outer, isKnown: request.isKnown, &mistakes)
+        if combinations.isEmpty, status == nil, let matrix = job.matrix, matrix.entries != nil,
+            request.isKnown || !NodeExpressions.readsTheRun(matrix)
+        {
+            mistakes.append(
+                Diagnostic(
+                    isSheaf ? .error : .warning, at: matrix.position,
+                    "the matrix has no cells: 'exclude' leaves nothing",
+                    help: "the job would fail without having run", rule: .matrix))
+        }
         let failFast = NodeExpressions.value(job.failFast, in: outer, Scopes.strategy, &mistakes)?.boolean ?? true
         let most = NodeExpressions.value(job.maxParallel, in: outer, Scopes.strategy, &mistakes)?.number
         let maxParallel = most.flatMap { Int(exactly: $0) }.map { max(1, $0) }

@@ -28,7 +28,9 @@ extension WorkflowReader {
                 if template.parts.count > 1 || taking == .text { adviseOnText(type, expression, at: node) }
             }
         } catch {
-            report(error, in: node, scope)
+            for mistake in TemplateText.mistakes(scalar.text, in: scope).prefix(Self.advicePerTextMax) {
+                report(mistake, in: node, scope)
+            }
         }
         return scalar.text
     }

@@ -91,9 +91,14 @@ extension WorkflowReader {
         var job = JobSource(id: entry.key, position: entry.keyPosition)
         readsCells = false
         types.matrix = PlaceTypes.matrix(node["strategy"]?["matrix"])
-        if let node = parts["needs"] { job.needs = needs(node) }
         if let node = parts["needs-gates"] {
             job.needsGates = (node.items ?? [node]).compactMap { notEmpty($0, "an entry of 'needs-gates'") }
+        }
+        if let node = parts["needs"] {
+            job.needs = needs(node)
+            for named in (node.items ?? [node]).map({ $0["job"] ?? $0 }) {
+                if let id = named.scalar?.text { job.needPositions[id] = named.position }
+            }
         }
         types.needs = .object(
             job.needs.compactMap { need in types.jobs.member(need).map { .init(need, $0) } }, others: nil)
@@ -259,6 +264,7 @@ extension WorkflowReader {
         for job in jobs {
             let place = YAMLNode(kind: .sequence([]), position: job.position)
             for need in job.needs where !known.contains(need) {
+                let place = YAMLNode(kind: .sequence([]), position: job.needPositions[need] ?? job.position)
                 error(
                     place, "the job '\(job.id)' needs '\(need)', which does not exist",
                     help: Spelling.nearest(to: need, among: known).map { "did you mean '\($0)'?" })

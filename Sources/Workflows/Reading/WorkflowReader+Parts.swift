@@ -31,7 +31,10 @@ extension WorkflowReader {
         guard let entries = mapping(node, "'defaults'", [Key("run")]), let run = entries["run"],
             let parts = mapping(run, "'defaults.run'", [Key("shell"), Key("working-directory")])
         else { return defaults }
-        if let shell = parts["shell"] { defaults.shell = template(shell, "'shell'", in: scope) }
+        if let shell = parts["shell"] {
+            defaults.shell = template(shell, "'shell'", in: scope)
+            checkShell(shell)
+        }
         if let folder = parts["working-directory"] {
             defaults.workingDirectory = template(folder, "'working-directory'", in: scope)
         }

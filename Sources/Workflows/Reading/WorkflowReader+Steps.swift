@@ -19,7 +19,11 @@ extension WorkflowReader {
 
     mutating func steps(_ node: YAMLNode, _ what: String, _ walk: inout StepWalk) -> [Step] {
         guard let items = node.items, !items.isEmpty else {
-            error(node, "\(what) must be a list with one step at least, not \(node.kindName)")
+            let isEmpty = node.items != nil
+            error(
+                node,
+                "\(what) must be a list with one step at least, \(isEmpty ? "and is empty" : "not \(node.kindName)")",
+                help: isEmpty ? "a job that only stands for others: steps: [{run: \"true\"}]" : nil)
             return []
         }
         guard items.count <= Limits.stepsPerJobMax else {
@@ -51,7 +55,10 @@ extension WorkflowReader {
             let kept = literal(node, "'continue-on-error'", "true or false", in: Scopes.stepText) { $0.boolean != nil }
             step.continueOnError = kept?.scalar?.text
         }
-        if let node = parts["shell"] { step.shell = template(node, "'shell'", in: Scopes.stepText) }
+        if let node = parts["shell"] {
+            step.shell = template(node, "'shell'", in: Scopes.stepText)
+            checkShell(node)
+        }
         if let node = parts["working-directory"] {
             step.workingDirectory = template(node, "'working-directory'", in: Scopes.stepText)
         }
@@ -166,6 +173,20 @@ extension WorkflowReader {
             error(node, "upload-artifact needs a 'path'")
         }
         return .uses(action: name, reference: words[1], with: given ?? [])
+    }
+
+    /// A shell that is written out: GitHub's own names, or a command with the script's place in it.
+    mutating func checkShell(_ node: YAMLNode) {
+        guard let text = node.scalar?.text, !text.contains("${{"), !["bash", "sh", "python"].contains(text) else {
+            return
+        }
+        if ["pwsh", "powershell", "cmd"].contains(text) {
+            unsupported(node, "the shell '\(text)'", help: "agents have bash, sh, python, or a command with {0}")
+        } else if !text.contains("{0}") {
+            error(
+                node, "the shell '\(text)' does not say where the script stands",
+                help: "write '\(text) {0}', or one of bash, sh, python")
+        }
     }
 
     static let pythonHelp = "write 3.11, 3.x, 3.11.7, or a range: \">=3.9 <3.12\""
