@@ -257,6 +257,9 @@ extension AttemptDriver {
             throw AgentError.user(
                 "'\(name.prefix(100))' is no name of an artifact: no \" : < > | * ? \\ / and no line breaks")
         }
+        guard output.masked(name) == name else {
+            throw AgentError.user("the artifact's name holds a masked value; names are shown to everybody")
+        }
         guard !report.artifacts.contains(where: { $0.name == name }) || with["overwrite"] == "true" else {
             throw AgentError.user(
                 "this attempt has uploaded an artifact '\(name)' already; overwrite: true replaces it")

@@ -65,10 +65,19 @@ struct People: Sendable {
         else { throw LinkStatus(.invalid, "a workflow has at most \(Limits.workflowBytesMax) bytes") }
         let key = "\(who.role.rawValue):\(who.name)/\(request.key)"
         do throws(CoordinatorError) {
-            let known = try await keeper.read { storage throws(StorageError) in try storage.run(key: key) }
-            if let known { return .with { $0.run = known.number } }
+            let known = try await keeper.read { storage throws(StorageError) in
+                try storage.run(key: key).flatMap { id throws(StorageError) in try storage.run(id) }
+            }
+            if let known {
+                guard let other = request.difference(from: known.run.request) else {
+                    return .with { $0.run = known.run.id.number }
+                }
+                throw CoordinatorError.conflict(
+                    "the key was used already, for \(known.run.id), whose \(other) was another; a new submission needs a new key"
+                )
+            }
         } catch {
-            throw LinkStatus(.unavailable, "\(error)")
+            throw error.status
         }
         let tree = try await checkedTree(request.tree, who)
         let id = try await coordinator.reserveRun()
@@ -273,6 +282,18 @@ struct People: Sendable {
         if role == .agent { await coordinator.remove(AgentID(request.name)) }
         await disconnect(role, request.name, LinkStatus(.denied, "the certificate was revoked: \(reason)"))
         return .with { $0.certificates = UInt32(clamping: count) }
+    }
+}
+
+extension Proto.SubmitRunRequest {
+    /// What of a submission with the same key differs from this one, in a word; `nil` when it asks for the same.
+    fileprivate func difference(from stored: [UInt8]) -> String? {
+        guard let before = try? Proto.SubmitRunRequest(decoding: stored, limits: .large) else { return nil }
+        if before.workflow != workflow { return "workflow" }
+        if before.tree != tree { return "code" }
+        if before.gates != gates { return "file of gates" }
+        if before.eventName != eventName || before.eventJson != eventJson { return "event" }
+        return before.inputs != inputs || before.vars != vars ? "inputs or vars" : nil
     }
 }
 

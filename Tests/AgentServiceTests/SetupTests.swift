@@ -1,3 +1,4 @@
+import Artifacts
 import Foundation
 import Glibc
 import Model
@@ -12,7 +13,7 @@ import Wire
         #!/bin/sh
         case "$*" in
         *"-m venv"*) mkdir -p "$3/bin" "$3/lib/python3.99/site-packages"; cp "$0" "$3/bin/python" ;;
-        *freeze*) echo numpy==2.0 ;;
+        *freeze*) echo "numpy==${PIP_EXTRA-2.0}" ;;
         esac
 
         """
@@ -38,6 +39,17 @@ import Wire
         #expect(ended.report.evidence == words)
         #expect(ended.report.usage?.peakMemoryBytes ?? 0 > 30 << 20)
         #expect(!ended.out.contains("never"))
+    }
+
+    /// Who comes next finds the environment built: it must not be made of one attempt's variables.
+    @Test func `an environment that others share is made without an attempt's own variables`() async throws {
+        let ended = try await workshop().attempt([run("echo $PIP_EXTRA")]) {
+            $0.work.environment = [Template("PIP_EXTRA", "mine")]
+            $0.work.setup = [run("true")]
+        }
+        #expect(ended.report.cause == "passed" && ended.out.last == "mine", "\(ended.report.evidence)")
+        let lock = VerifiedObject(naming: Array("python 3.99.0 (system)\nnumpy==2.0\n".utf8)).object
+        #expect(ended.report.environmentLock == lock.message)
     }
 
     @Test func `a setup step has its own limit, and may fail where it says so`() async throws {

@@ -29,6 +29,9 @@ import Testing
             #expect(submitted.status == 0 && submitted.output == "r1\n", "\(submitted.error)")
             let again = try await farm.sheaf("submit", workflow, "--key", "0123456789abcdef")
             #expect(again.output == "r1\n", "\(again.error)")
+            let other = try farm.write("code/other.yml", Self.waiting.replacingOccurrences(of: "[1, 2]", with: "[3]"))
+            let mistaken = try await farm.sheaf("submit", other, "--key", "0123456789abcdef")
+            #expect(mistaken.status == 2 && mistaken.error.contains("for r1, whose workflow"), "\(mistaken.error)")
 
             let status = try Self.json(try await farm.sheaf("status", "r1", "--format", "json"))
             #expect(Self.member(status, "state") == .string("running"))

@@ -70,7 +70,7 @@ struct Following: Sendable {
                 case .pressed where isCancelled: return .left
                 case .pressed(let signal) where isAsked || signal == SIGTERM && comeBack == nil:
                     isCancelled = true
-                    await cancel(progress)
+                    await cancel(progress, because: signal == SIGTERM ? "SIGTERM" : "Ctrl-C")
                     if comeBack != nil { return .left }
                 case .pressed(let signal):
                     if let comeBack, signal == SIGTERM {
@@ -103,14 +103,14 @@ struct Following: Sendable {
         }
     }
 
-    private func cancel(_ progress: SharedProgress) async {
+    private func cancel(_ progress: SharedProgress, because reason: String) async {
         do throws(ClientError) {
             let client = try await connect()
             _ = try await client.call(
                 Proto.Farm.Cancel.self,
                 .with {
                     $0.run = run.number
-                    $0.reason = "Ctrl-C"
+                    $0.reason = reason
                 })
             progress.say("\(run) is cancelled" + (comeBack.map { "; its report: \($0)" } ?? ""))
         } catch {
