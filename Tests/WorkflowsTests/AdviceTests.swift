@@ -189,6 +189,10 @@ import Testing
         let silent = text.replacing("job: quiet, ", with: "").replacing(", metrics: m.json", with: "").replacing(
             "job: loud, ", with: "")
         #expect(diagnostics(silent).filter { $0.rule == .metric }.count == 2)
+        let open = text.replacing("job: quiet, ", with: "").replacing(
+            "quiet: {runs-on: x,", with: "quiet: {metrics: m.json, runs-on: x,")
+        let told = "\(diagnostics(open).filter { $0.rule == .metric })"
+        #expect(told.contains("names no job, and 'quiet', 'loud' write"), "\(told)")
     }
 
     @Test func `is an excerpt with a caret, JSON, and SARIF`() throws {

@@ -224,7 +224,7 @@ extension WorkflowReader {
     private mutating func adviseOnLatest(_ line: ShellScript.Line, _ node: YAMLNode) {
         let words = ["promot", "regist", "deploy", "champion", "production", "release", "rollout", "set image"]
         let text = line.text.lowercased()
-        guard words.contains(where: { text.contains($0) }),
+        guard text.contains("latest"), words.contains(where: { text.contains($0) }),
             let word = line.words.first(where: {
                 let word = $0.lowercased()
                 return word == "latest" || word.hasSuffix("=latest") || word.hasSuffix(":latest")
@@ -238,6 +238,7 @@ extension WorkflowReader {
     }
 
     private mutating func adviseOnCommands(_ line: ShellScript.Line, _ node: YAMLNode) {
+        guard line.text.contains("::") else { return }
         let old = [
             "::set-output": "$GITHUB_OUTPUT", "::save-state": "$GITHUB_STATE", "::set-env": "$GITHUB_ENV",
             "::add-path": "$GITHUB_PATH",
@@ -285,6 +286,11 @@ extension WorkflowReader {
                 warning(
                     .metric, gate.position, "the gate '\(gate.name)' reads '\(gate.metric)', but no job writes metrics",
                     help: "add metrics: metrics.json to the job that measures it")
+            } else if gate.job == nil, writing.count > 1 {
+                warning(
+                    .metric, gate.position,
+                    "the gate '\(gate.name)' names no job, and \(writing.map { "'\($0.id)'" }.joined(separator: ", ")) write metrics",
+                    help: "name one: job: \(writing[0].id)")
             }
         }
     }
