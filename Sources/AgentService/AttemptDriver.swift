@@ -284,6 +284,14 @@ actor AttemptDriver {
     // MARK: Words
 
     static func cause(of error: any Error) -> Cause {
+        var cause = plainCause(of: error)
+        // Errors bring their help on a line of its own; evidence is one line.
+        cause.evidence = cause.evidence.split(whereSeparator: \.isNewline)
+            .map { $0.drop { $0 == " " } }.joined(separator: "; ")
+        return cause
+    }
+
+    private static func plainCause(of error: any Error) -> Cause {
         switch error {
         case let error as AgentError:
             switch error {

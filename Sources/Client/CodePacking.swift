@@ -1,6 +1,7 @@
 package import Artifacts
 import Glibc
 import Model
+import Transport
 
 /// Packs the code that a run works on: what git tracks, and what it neither tracks nor ignores.
 package struct CodePacking: Sendable {
@@ -100,8 +101,12 @@ package struct CodePacking: Sendable {
             return try await Transfer(channel).upload(plan)
         } catch let error as ClientError {
             throw error
+        } catch LinkError.status(let status) {
+            throw ClientError("the farm does not take the code: \(status.text)", isRefusal: !status.mayPass)
+        } catch let error as ArtifactError {
+            throw ClientError("the code in \(folder) cannot be packed: \(error)", isRefusal: error.blame == .user)
         } catch {
-            throw ClientError("the code in \(folder) cannot be packed: \(error)")
+            throw ClientError("the code in \(folder) cannot be sent: \(error)")
         }
     }
 

@@ -65,7 +65,9 @@ extension Coordinator {
                 handle(.attemptStarted(attempt, by: session.agent))
             case .declined(let declined):
                 guard let attempt = try declined.attempt?.meaning() else { return }
-                handle(.offerDeclined(attempt, by: session.agent, reason: String(declined.reason.prefix(1000))))
+                let reason = String(declined.reason.prefix(1000))
+                noteOnce("agent \(session.agent) took nothing of it: \(reason)", in: attempt.run)
+                handle(.offerDeclined(attempt, by: session.agent, reason: reason))
             case .joined: throw MeaningError("joined", "was said before")
             // What a later agent says and this coordinator does not know changes nothing.
             case nil: return
@@ -90,7 +92,8 @@ extension Coordinator {
             throw LinkStatus(.invalid, "the report cannot be read: \(error)")
         }
         guard farm.lease(of: attempt)?.agent == agent else { return try await stored(attempt, agent) }
-        let cause = try Self.cause(of: report)
+        var cause = try Self.cause(of: report)
+        if cause.kind == .passed, let mistake = runs[attempt.run]?.disagreement(of: report, attempt) { cause = mistake }
         reportInHand = (attempt, report)
         handle(
             .attemptFinished(

@@ -218,6 +218,13 @@ package actor Coordinator {
         handle(event)
     }
 
+    /// The same, unless it was said lately.
+    func noteOnce(_ text: String, in run: RunID) {
+        guard runs[run]?.notes.suffix(20).contains(text) == false else { return }
+        note(text, in: run)
+        pulses.changed(run)
+    }
+
     /// What a job comes to, now that what it needs has ended.
     ///
     /// - Parameter heldBack: why gates that it waits for do not let it start.

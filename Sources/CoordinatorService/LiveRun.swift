@@ -26,6 +26,8 @@ struct LiveRun: Sendable {
     var outputs: [Int: [Value.Member]] = [:]
     /// The same by cell, for those who ask for single cells.
     private var cellOutputs: [CellID: [Value.Member]] = [:]
+    /// Which shard of a cell set an output.
+    private var outputSetters: [CellID: [String: Int]] = [:]
     var cellEndings: [CellID: String] = [:]
     var endings: [Int: Farm.JobEnding] = [:]
     /// What the last attempts at shards have left behind.
@@ -101,10 +103,13 @@ struct LiveRun: Sendable {
             members.removeAll { $0.key == name }
             members.append(.init(name, .string(text)))
             outputs[cell.job] = members
+            // The first shard's word is what the others are held against.
+            if let setter = outputSetters[cell]?[name], setter != attempt.shard.shard { continue }
             var own = cellOutputs[cell] ?? []
             own.removeAll { $0.key == name }
             own.append(.init(name, .string(text)))
             cellOutputs[cell] = own
+            outputSetters[cell, default: [:]][name] = attempt.shard.shard
         }
         guard let planned = plan.cell(cell) else { return }
         for artifact in report.artifacts {
@@ -120,6 +125,23 @@ struct LiveRun: Sendable {
                     }
                 ))
         }
+    }
+
+    /// The mistake that a report makes whose outputs are others than those of another shard of its cell: equal ones merge,
+    /// different ones are an error. `nil` when they agree.
+    func disagreement(of report: Proto.AttemptReport, _ attempt: AttemptID) -> Cause? {
+        let cell = attempt.shard.cell
+        for (name, text) in report.outputs.sorted(by: { $0.key < $1.key }) where !text.isEmpty {
+            guard let setter = outputSetters[cell]?[name], setter != attempt.shard.shard,
+                let other = cellOutputs[cell]?.first(where: { $0.key == name })?.value.string, other != text
+            else { continue }
+            return Cause(
+                .userError,
+                evidence:
+                    "the output '\(name)' is '\(text.prefix(100))' here and '\(other.prefix(100))' in shard \(setter): "
+                    + "the shards of a cell must agree on it; write what differs to metrics or artifacts")
+        }
+        return nil
     }
 
     /// `eval (3.11, torch)/2`, for people.

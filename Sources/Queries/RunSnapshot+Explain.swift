@@ -1,3 +1,4 @@
+import Gates
 import Model
 import Storage
 import Wire
@@ -27,12 +28,14 @@ extension RunSnapshot {
     /// - Throws: `QueryError.absent` when the run has no such part.
     package func explain(_ part: RunPart = RunPart()) throws(QueryError) -> [String] {
         try check(part)
-        var lines = part == RunPart() ? runLines : []
+        let gates = try judgement()?.gates.filter { $0.verdict > .waived && $0.name != "jobs" } ?? []
+        var lines = part == RunPart() ? runLines + gates.flatMap(Self.lines) : []
         for job in plan.jobs.indices where part.job == nil || plan.jobs[job].id == part.job {
             if part.cell == nil { lines += jobLines(job) }
             for (place, cell) in eachCell(of: job)
             where part.cell == nil || cell.id == part.cell || cell.name == part.cell {
                 lines += self.lines(about: place, cell, shard: part.shard)
+                if part.shard == nil { lines += self.lines(of: gates, about: cell, in: plan.jobs[job].id) }
                 // One more than what is shown, so that the cut is noticed.
                 guard lines.count <= Self.explanationLinesMax else { return cut(lines) }
             }
@@ -94,6 +97,31 @@ extension RunSnapshot {
             )
         }
         return lines
+    }
+
+    private static let groupsShown = 5
+
+    /// What a gate that did not pass says of the run as a whole.
+    private static func lines(_ gate: GateJudgement) -> [String] {
+        let groups = gate.groups.filter { $0.verdict > .waived }
+        let required = gate.isRequired ? "" : ", which is not required"
+        let whole = gate.groups.filter { $0.place.isEmpty }.map(\.reason).filter { !$0.isEmpty }
+        return ["gate \(gate.name)\(required): \(gate.word), \(groups.count) of \(gate.groups.count) groups"]
+            + whole.prefix(groupsShown).map { "  \($0)" }
+    }
+
+    /// What gates that did not pass say of the groups that a cell is in.
+    private func lines(of gates: [GateJudgement], about cell: Model.PlannedCell, in job: String) -> [String] {
+        gates.flatMap { gate -> [String] in
+            let reads = plan.gates.first { $0.name == gate.name }?.job
+            guard reads == nil || reads == job else { return [] }
+            return gate.groups.filter { group in
+                group.verdict > .waived && !group.place.isEmpty
+                    && group.place.allSatisfy { member in
+                        cell.values.contains { $0.key == member.key && $0.value == member.value }
+                    }
+            }.map { "    gate \(gate.name): \($0.verdict.rawValue): \($0.reason)" }
+        }
     }
 
     private func jobLines(_ place: Int) -> [String] {

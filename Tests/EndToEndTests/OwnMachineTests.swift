@@ -78,6 +78,56 @@ import Testing
     }
 }
 
+/// What the shards of a cell hand on, and what is said of gates.
+@Suite struct `A run that does not pass` {
+    private static let workflow = """
+        sheaf: 1
+        name: clash
+        on: workflow_dispatch
+        jobs:
+          split:
+            runs-on: self-hosted
+            shards: 3
+            outputs: {same: "${{ steps.a.outputs.same }}", part: "${{ steps.a.outputs.part }}"}
+            steps:
+              - id: a
+                run: |
+                  echo same=1 >> "$GITHUB_OUTPUT"
+                  echo "part=$SHEAF_SHARD" >> "$GITHUB_OUTPUT"
+          weak:
+            runs-on: self-hosted
+            strategy: {matrix: {seed: [1, 2]}}
+            metrics: m.json
+            steps:
+              - run: python3 -c 'import json; json.dump({"accuracy": ${{ matrix.seed }} / 10}, open("m.json", "w"))'
+        gates:
+          floor: {job: weak, metric: accuracy, at-least: 0.15}
+        """
+
+    @Test func `says which shards disagree, and which gate a cell fails`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-own-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder + "/code", withIntermediateDirectories: true)
+        let file = folder + "/code/clash.yml"
+        try Data(Self.workflow.utf8).write(to: URL(filePath: file))
+        func sheaf(_ arguments: String...) async throws -> Finished {
+            try await Finished.run(
+                RealFarm.sheaf, arguments + ["--state", folder + "/state"],
+                environment: ["SHEAF_HOME": folder + "/nobody"])
+        }
+
+        let run = try await sheaf("run", file)
+        #expect(run.status == 1, "\(run.output)\(run.error)")
+        let split = try await sheaf("explain", "r1/split")
+        #expect(split.output.components(separatedBy: "the shards of a cell must agree on it").count == 3)
+        #expect(split.output.contains("the output 'part' is '") && !split.output.contains("'same'"), "\(split.output)")
+        let weak = try await sheaf("explain", "r1/weak")
+        #expect(weak.output.components(separatedBy: "gate floor: fail: accuracy 0.1 is below 0.15").count == 2)
+        let whole = try await sheaf("explain", "r1")
+        #expect(whole.output.contains("gate floor: fail, 1 of 2 groups"), "\(whole.output)")
+    }
+}
+
 /// What people may do with each other's things, and what they are told while they wait.
 @Suite struct `People of one farm` {
     private static let workflow = """

@@ -226,7 +226,7 @@ extension Workflow {
             mistakes.append(
                 Diagnostic(
                     isSheaf ? .error : .warning, at: matrix.position,
-                    "the matrix has no cells: 'exclude' leaves nothing",
+                    "the matrix has no cells" + (matrix["exclude"] == nil ? "" : ": 'exclude' leaves nothing"),
                     help: "the job would fail without having run", rule: .matrix))
         }
         let failFast = NodeExpressions.value(job.failFast, in: outer, Scopes.strategy, &mistakes)?.boolean ?? true

@@ -5,6 +5,7 @@ import Locks
 import Model
 import Storage
 import Transport
+import Wire
 
 /// What `sheaf run` keeps in a folder: a farm's state, and the identity of the person whose farm it is.
 enum LocalState {
@@ -54,7 +55,19 @@ enum LocalState {
             throw ClientError("the farm in \(folder) cannot be read: \(error)")
         }
         own.withLock { $0 = served.server }
-        return try await FarmClient.connect(to: served.server.addresses[0], as: served.person, on: loop)
+        let client = try await FarmClient.connect(to: served.server.addresses[0], as: served.person, on: loop)
+        for run in try await openRuns(client) {
+            Terminal.complain(
+                "no sheaf run works on r\(run.run) now: the next one in this folder goes on with it, "
+                    + "sheaf cancel r\(run.run) ends it")
+        }
+        return client
+    }
+
+    /// Runs that have not ended, oldest first.
+    static func openRuns(_ client: FarmClient) async throws(ClientError) -> [Proto.RunSummary] {
+        try await client.call(Proto.Farm.ListRuns.self, .with { $0.most = 1000 }).runs
+            .filter { $0.state != "ended" }.reversed()
     }
 
     /// Ends what this process served.

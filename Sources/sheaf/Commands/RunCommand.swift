@@ -5,6 +5,7 @@ import Glibc
 import Model
 import Reporting
 import Scheduling
+import Storage
 import Transport
 import Wire
 import Workflows
@@ -24,6 +25,11 @@ extension Commands {
             .value("cpus", "N", "use at most so many cores"), .value("memory", "SIZE", "use at most so much: 64GiB"),
             .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
             .value("pass-env", "NAME", repeats: true, "a variable of this process that every step gets: PIP_INDEX_URL"),
+            .value("step-user", "USER", "run all attempts as this user (as root; a user per attempt by default)"),
+            .flag("same-user", "run steps as you, also as root"),
+            .value(
+                "show", "FOLDER", repeats: true,
+                "a folder below /tmp or a closed one that steps see all the same, where users are changed"),
             .value("baseline", "ALIAS", "when the run passes, gates compare with it under this name from now on"),
             .value("key", "KEY", "16 to 64 characters; the same key is the same run"),
         ] + submissionOptions,
@@ -67,10 +73,8 @@ extension Commands {
 
     /// A `sheaf run` that was killed leaves its run open; it is worked on again, which should surprise nobody.
     private static func tellOpenRuns(_ client: FarmClient, _ state: String) async throws {
-        let runs = try await Farming.failing { () async throws(ClientError) in
-            try await client.call(Proto.Farm.ListRuns.self, .with { $0.most = 1000 })
-        }.runs
-        for run in runs.reversed() where run.state != "ended" {
+        let runs = try await Farming.failing { () async throws(ClientError) in try await LocalState.openRuns(client) }
+        for run in runs {
             Terminal.complain(
                 "r\(run.run) (\(PlainText.line(run.name))) of \(Instant(nanoseconds: run.submittedAt).utc) was not finished "
                     + "and goes on beside this one; to end it: sheaf cancel r\(run.run) --state \(state)")
@@ -92,6 +96,11 @@ struct LocalFarm: Sendable {
         let person: Identity
         do {
             (server, person) = try await LocalState.serve(state)
+        } catch let error as StorageError {
+            // Another sheaf run there, or a folder that is none: the caller's to mend.
+            throw CommandFailure("the farm in \(state) cannot start: \(error)", exitCode: .usage)
+        } catch let error as CertificateError {
+            throw CommandFailure("the farm in \(state) cannot start: \(error)", exitCode: .usage)
         } catch {
             throw CommandFailure("the farm in \(state) cannot start: \(error)")
         }
@@ -99,12 +108,22 @@ struct LocalFarm: Sendable {
             let identity = try await server.makeIdentity(for: Principal(role: .agent, name: "local"))
             var settings = try Commands.agentSettings(
                 arguments, identity, server.addresses[0], home: state + "/agent", work: state + "/agent/work")
-            // A laptop's owner runs own code: no users are changed, and nothing needs root.
-            settings.accounts = .own
+            if let closed = settings.accounts.closedFolder(above: settings.workFolder) {
+                Terminal.complain(
+                    "note: steps run as root, for users of their own could not pass \(closed) on the way to their folders"
+                )
+                settings.accounts = .own
+            }
             let agent = try await Agent.make(settings, tell: { _ in })
             return LocalFarm(
                 server: server, agentTask: Task { try await agent.run() }, address: server.addresses[0],
                 person: person, loop: try Farming.loop(), capacity: agent.capacity)
+        } catch let error as UsageError {
+            await server.stop()
+            throw error
+        } catch let error as CommandFailure {
+            await server.stop()
+            throw error
         } catch {
             await server.stop()
             throw CommandFailure("the agent cannot start: \(error)")

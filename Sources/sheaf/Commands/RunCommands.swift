@@ -67,7 +67,8 @@ extension Commands {
                     + "say the same again with --key \(request.key): if the farm has the run already, it is that one",
                 exitCode: .farm)
         }
-        for diagnostic in answer.diagnostics {
+        // Warnings were shown when the file was checked here.
+        for diagnostic in answer.diagnostics where answer.run == nil {
             let place = "\(diagnostic.file):\(diagnostic.line):\(diagnostic.column)"
             Terminal.complain("\(place): \(diagnostic.severity): \(diagnostic.problem)")
             if !diagnostic.suggestion.isEmpty { Terminal.complain("  help: \(diagnostic.suggestion)") }
