@@ -99,7 +99,8 @@ import Testing
             strategy: {matrix: {seed: [1, 2]}}
             metrics: m.json
             steps:
-              - run: python3 -c 'import json; json.dump({"accuracy": ${{ matrix.seed }} / 10}, open("m.json", "w"))'
+              - run: |
+                  python3 -c 'import json; json.dump({"accuracy": ${{ matrix.seed }} / 10}, open("m.json", "w"))'
         gates:
           floor: {job: weak, metric: accuracy, at-least: 0.15}
         """
