@@ -22,14 +22,16 @@ package struct CodePacking: Sendable {
     /// Looks at a folder.
     ///
     /// - Throws: `ClientError` when git fails in a repository: packing less than all would be a lie.
-    package init(_ folder: String) async throws(ClientError) {
+    ///
+    /// - Parameter alone: the folder's own files travel, and not the repository around it.
+    package init(_ folder: String, alone: Bool = false) async throws(ClientError) {
         guard let top = try await Self.git(["rev-parse", "--show-toplevel"], in: folder, mayFail: true) else {
             self.folder = folder
             origin = Origin()
             selection = CodeTree.everything
             return
         }
-        self.folder = Self.line(top)
+        self.folder = alone ? folder : Self.line(top)
         var origin = Origin()
         let at = self.folder
         if let head = try await Self.git(["rev-parse", "HEAD"], in: at, mayFail: true) {

@@ -12,11 +12,13 @@ package enum Submitting {
         package var sentBytes: Int
     }
 
-    /// - Parameter request: everything but what is known about the code; of branches that gates compare with, the names.
+    /// - Parameters:
+    ///   - request: everything but what is known about the code; of branches that gates compare with, the names.
+    ///   - alone: the folder's own files travel, and not the repository around it.
     package static func submit(
-        _ request: Proto.SubmitRunRequest, code folder: String, to client: FarmClient
+        _ request: Proto.SubmitRunRequest, code folder: String, alone: Bool, to client: FarmClient
     ) async throws(ClientError) -> Answer {
-        let code = try await CodePacking(folder)
+        let code = try await CodePacking(folder, alone: alone)
         let packed = try await code.upload(over: LinkObjects.submission(client.link))
         var request = request
         request.tree = packed.manifest.digest.bytes

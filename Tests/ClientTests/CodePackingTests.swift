@@ -23,9 +23,10 @@ import Wire
     }
 
     /// Packs, unpacks elsewhere, and lists what came.
-    private static func travel(_ folder: String, _ scratch: String) async throws -> (code: CodePacking, files: [String])
-    {
-        let code = try await CodePacking(folder)
+    private static func travel(
+        _ folder: String, _ scratch: String, alone: Bool = false
+    ) async throws -> (code: CodePacking, files: [String]) {
+        let code = try await CodePacking(folder, alone: alone)
         let channel = LocalChannel(try ObjectStore(at: scratch + "/objects", durable: false))
         let uploaded = try await code.upload(over: channel)
         let place = scratch + "/unpacked"
@@ -57,6 +58,12 @@ import Wire
             #expect(files == [".gitignore", "sub folder/new\n-\"name\" ☃.py", "tracked.py"])
             #expect(code.origin.isDirty && code.origin.commit == clean.origin.commit)
             #expect(try String(contentsOfFile: scratch + "/unpacked/tracked.py", encoding: .utf8) == "changed")
+
+            // A folder named on its own travels without what lies around it, and is of the same commit.
+            try FileManager.default.createDirectory(
+                atPath: scratch + "/alone", withIntermediateDirectories: false)
+            let (alone, own) = try await Self.travel(folder + "/sub folder", scratch + "/alone", alone: true)
+            #expect(own == ["new\n-\"name\" ☃.py"] && alone.origin.commit == clean.origin.commit)
         }
     }
 
@@ -95,8 +102,8 @@ import Wire
             let client = try await farm.connect()
             var request = Proto.SubmitRunRequest()
             request.key = Submitting.newKey()
-            let first = try await Submitting.submit(request, code: scratch + "/code", to: client)
-            let second = try await Submitting.submit(request, code: scratch + "/code", to: client)
+            let first = try await Submitting.submit(request, code: scratch + "/code", alone: false, to: client)
+            let second = try await Submitting.submit(request, code: scratch + "/code", alone: false, to: client)
             #expect(first.run == RunID(3) && first.files == 2 && first.sentBytes > 0)
             #expect(second.sentBytes == 0)
             let tree = try #require(Digest(requests.all.first?.tree ?? []))

@@ -101,7 +101,7 @@ struct LoadedWorkflow {
     init(_ arguments: Arguments, file named: String? = nil, isKnown: Bool = true) throws {
         file = named ?? arguments.operands[0]
         source = try Files.read(file, bytesMax: Limits.workflowBytesMax)
-        let tree = Files.top(around: arguments.value("tree") ?? Files.folder(of: file))
+        let tree = arguments.value("tree") ?? Files.top(around: Files.folder(of: file))
         // A file that lies where workflows lie has its whole repository around it.
         let isAtHome = file.hasPrefix(".github/workflows/") || file.contains("/.github/workflows/")
         let files = WorkflowFiles(isWhole: isAtHome) { reference in

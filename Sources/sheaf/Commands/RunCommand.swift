@@ -17,7 +17,7 @@ extension Commands {
             Coordinator, agent and store live in this process and talk over mutual TLS on loopback. The same file gives the
             same verdict as on a farm. State is kept: sheaf run later finds its baselines and its environments.
 
-              sheaf run docs/examples/iris/eval.yml --input trees=10
+              sheaf run docs/examples/iris/eval.yml --tree docs/examples/iris --input trees=10
             """,
         operands: [.init(name: "FILE", help: "the workflow")],
         options: [

@@ -12,7 +12,7 @@ extension Commands {
     static let submissionOptions: [Command.Option] =
         eventOptions.filter { $0.name != "context" && $0.name != "format" } + [
             .value("var", "NAME=VALUE", repeats: true, "a value of the context vars"),
-            .value("tree", "FOLDER", "the code to send; by default what the workflow lies in"),
+            .value("tree", "FOLDER", "the code to send; by default the repository that the workflow lies in"),
         ]
 
     static let submit = Command(
@@ -58,7 +58,8 @@ extension Commands {
         let folder = arguments.value("tree") ?? Files.folder(of: arguments.operands[0])
         let answer: Submitting.Answer
         do throws(ClientError) {
-            answer = try await Submitting.submit(request, code: folder, to: client)
+            answer = try await Submitting.submit(
+                request, code: folder, alone: arguments.value("tree") != nil, to: client)
         } catch {
             guard !error.isRefusal else { throw Farming.failure(error) }
             throw CommandFailure(
