@@ -47,52 +47,90 @@ extension Coordinator {
 
     private func restore(_ stored: StoredDecisions, _ trees: ObjectStore) async throws(RecoveryError) {
         let record = stored.run.run
-        let id = record.id
-        let request: Proto.SubmitRunRequest
-        var plan: Plan
-        do {
-            request = try Proto.SubmitRunRequest(decoding: record.request)
-            plan = try Proto.Plan(decoding: record.plan, limits: .large).meaning()
-        } catch {
-            throw RecoveryError("its record cannot be read: \(error)")
-        }
+        let (request, plan) = try Self.submission(of: stored)
         let prepared: PreparedRun
         do {
-            prepared = try await DiskThreads.shared.run { [plan] in
-                try PreparedRun(stored: request, plan: plan, run: id, by: record.owner, trees: trees)
+            prepared = try await DiskThreads.shared.run {
+                try PreparedRun(stored: request, plan: plan, run: record.id, by: record.owner, trees: trees)
             }
         } catch let mistakes as Mistakes {
             throw RecoveryError(mistakes.diagnostics.first.map(\.description) ?? "its workflow cannot be read")
         } catch {
             throw RecoveryError("its code tree cannot be read: \(error)")
         }
-        var run = LiveRun(id: id, owner: record.owner, submittedAt: record.submittedAt, prepared: prepared)
-        farm.restore(.runSubmitted(id, owner: record.owner, plan: plan, at: record.submittedAt))
-        if let cancellation = stored.run.cancellation {
-            run.isCancelled = true
-            farm.restore(.runCancelled(id, by: cancellation.by, reason: cancellation.reason))
+        var run = LiveRun(id: record.id, owner: record.owner, submittedAt: record.submittedAt, prepared: prepared)
+        for decision in try stored.decisions(into: &run) { farm.restore(decision) }
+        runs[record.id] = run
+    }
+
+    /// What a run was submitted with, as it was stored.
+    static func submission(of stored: StoredDecisions) throws(RecoveryError) -> (Proto.SubmitRunRequest, Plan) {
+        do {
+            return (
+                try Proto.SubmitRunRequest(decoding: stored.run.run.request),
+                try Proto.Plan(decoding: stored.run.run.plan, limits: .large).meaning()
+            )
+        } catch {
+            throw RecoveryError("its record cannot be read: \(error)")
         }
-        for job in stored.jobs where plan.jobs.indices.contains(job.job) {
-            if let resolution = try resolution(of: job, &plan) {
-                farm.restore(.jobResolved(id, job: job.job, resolution, at: job.at))
+    }
+}
+
+/// Why a stored run cannot go on in this build.
+struct RecoveryError: Error {
+    var problem: String
+    init(_ problem: String) { self.problem = problem }
+}
+
+/// Everything that was decided about one run, as the store has it.
+struct StoredDecisions: Sendable {
+    var run: StoredRun
+    var jobs: [JobRecord]
+    var cells: [CellRecord]
+    var attempts: [StoredAttempt]
+    var settlements: [SettlementRecord]
+
+    init(_ id: RunID, in storage: any Storage) throws(StorageError) {
+        guard let run = try storage.run(id) else { throw .conflict("\(id) is open and has no record") }
+        self.run = run
+        jobs = try storage.jobs(of: id)
+        cells = try storage.cells(of: id)
+        attempts = try storage.attempts(of: id)
+        settlements = try storage.settlements(of: id)
+    }
+
+    /// In the order in which the farm takes them.
+    ///
+    /// - Parameter run: takes over what it has to know of them.
+    func decisions(into run: inout LiveRun) throws(RecoveryError) -> [Farm.Decision] {
+        let id = run.id
+        var decisions: [Farm.Decision] = [
+            .runSubmitted(id, owner: run.owner, plan: run.plan, at: run.submittedAt)
+        ]
+        if let cancellation = self.run.cancellation {
+            run.isCancelled = true
+            decisions.append(.runCancelled(id, by: cancellation.by, reason: cancellation.reason))
+        }
+        for job in jobs where run.plan.jobs.indices.contains(job.job) {
+            if let resolution = try resolution(of: job, &run.plan) {
+                decisions.append(.jobResolved(id, job: job.job, resolution, at: job.at))
             }
         }
-        run.plan = plan
-        for cell in stored.cells {
+        for cell in cells {
             guard let shards = cell.shards else { continue }
             run.itemCount[cell.cell] = cell.items
-            farm.restore(.cellSharded(cell.cell, shards: shards, items: cell.items))
+            decisions.append(.cellSharded(cell.cell, shards: shards, items: cell.items))
         }
-        for attempt in stored.attempts {
+        for attempt in attempts {
             let lease = attempt.lease
-            farm.restore(
+            decisions.append(
                 .leased(
                     Farm.Lease(
                         attempt: lease.attempt, agent: lease.agent, devices: lease.devices, cpus: lease.cpus,
                         memory: lease.memory.bytes == 0 ? nil : lease.memory, at: lease.at, until: lease.until),
                     startedAt: attempt.startedAt))
             guard let ending = attempt.ending else { continue }
-            farm.restore(.attemptEnded(lease.attempt, ending.cause, retryAt: ending.retryAt))
+            decisions.append(.attemptEnded(lease.attempt, ending.cause, retryAt: ending.retryAt))
             if ending.cause.kind == .passed || ending.retryAt == nil, !ending.report.isEmpty {
                 do throws(ProtoError) {
                     run.take(try Proto.AttemptReport(decoding: ending.report, limits: .large), of: lease.attempt)
@@ -101,21 +139,21 @@ extension Coordinator {
                 }
             }
         }
-        for settled in stored.settlements {
-            farm.restore(
+        for settled in settlements {
+            decisions.append(
                 .settled(settled.cell, shards: settled.first...settled.last, attempt: settled.attempt, settled.cause))
         }
-        for cell in stored.cells {
+        for cell in cells {
             guard let ending = cell.ending.flatMap(Farm.CellEnding.init) else { continue }
             run.cellEndings[cell.cell] = ending.rawValue
-            farm.restore(.cellEnded(cell.cell, ending))
+            decisions.append(.cellEnded(cell.cell, ending))
         }
-        for job in stored.jobs {
+        for job in jobs {
             guard let ending = job.ending.flatMap(Farm.JobEnding.init) else { continue }
             run.endings[job.job] = ending
-            farm.restore(.jobEnded(id, job: job.job, ending))
+            decisions.append(.jobEnded(id, job: job.job, ending))
         }
-        runs[id] = run
+        return decisions
     }
 
     private func resolution(of job: JobRecord, _ plan: inout Plan) throws(RecoveryError) -> Farm.Resolution? {
@@ -134,29 +172,5 @@ extension Coordinator {
             }
         case .unresolved: return nil
         }
-    }
-}
-
-/// Why a stored run cannot go on in this build.
-struct RecoveryError: Error {
-    var problem: String
-    init(_ problem: String) { self.problem = problem }
-}
-
-/// Everything that was decided about one run, as the store has it.
-private struct StoredDecisions: Sendable {
-    var run: StoredRun
-    var jobs: [JobRecord]
-    var cells: [CellRecord]
-    var attempts: [StoredAttempt]
-    var settlements: [SettlementRecord]
-
-    init(_ id: RunID, in storage: any Storage) throws(StorageError) {
-        guard let run = try storage.run(id) else { throw .conflict("\(id) is open and has no record") }
-        self.run = run
-        jobs = try storage.jobs(of: id)
-        cells = try storage.cells(of: id)
-        attempts = try storage.attempts(of: id)
-        settlements = try storage.settlements(of: id)
     }
 }

@@ -23,14 +23,14 @@ extension Coordinator {
     /// Takes a run in. Back once it is committed.
     ///
     /// - Parameter key: the submitter's own, with whose it is: the same key is the same run.
-    func submit(_ prepared: PreparedRun, as id: RunID, key: String, by owner: Principal) async -> RunID {
-        if let known = keys[key] {
+    /// - Parameter who: who reruns an earlier one, which stays its owner's; `nil`: its owner submits it.
+    func submit(
+        _ prepared: PreparedRun, as id: RunID, key: String, by owner: Principal, askedBy who: Principal? = nil
+    ) async -> RunID {
+        if let known = take(key, as: id) {
             await committed()
             return known
         }
-        keys[key] = id
-        recentKeys.append(key)
-        if recentKeys.count > Self.recentKeysMax { keys[recentKeys.removeFirst()] = nil }
         let now = clock.now
         let run = LiveRun(id: id, owner: owner, submittedAt: now, prepared: prepared)
         runs[id] = run
@@ -41,11 +41,25 @@ extension Coordinator {
                         id: id, key: key, owner: owner, name: run.plan.name, file: run.plan.file, submittedAt: now,
                         tree: run.tree, commit: run.request.commit, request: run.request.encoded(),
                         plan: Proto.Plan(run.plan).encoded())),
-                .audited(AuditRecord(at: now, who: owner.title, action: "submit", subject: "run \(id)")),
+                .audited(
+                    AuditRecord(
+                        at: now, who: (who ?? owner).title, action: who == nil ? "submit" : "rerun",
+                        subject: who == nil ? "run \(id)" : "run \(RunID(run.request.rerunOf)) as run \(id)")),
             ], touching: id)
         handle(.runSubmitted(id, owner: owner, plan: run.plan))
         await committed()
         return id
+    }
+
+    /// Notes the key of a submission.
+    ///
+    /// - Returns: the run that has it already.
+    func take(_ key: String, as id: RunID) -> RunID? {
+        if let known = keys[key] { return known }
+        keys[key] = id
+        recentKeys.append(key)
+        if recentKeys.count > Self.recentKeysMax { keys[recentKeys.removeFirst()] = nil }
+        return nil
     }
 
     /// - Returns: false when the run is not open.

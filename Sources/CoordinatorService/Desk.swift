@@ -50,6 +50,10 @@ struct Desk: Sendable {
             await stream.answer(Proto.Farm.SubmitRun.self) { request throws(LinkStatus) in
                 try await people.submit(request, who)
             }
+        case Proto.Farm.Rerun.name:
+            await stream.answer(Proto.Farm.Rerun.self) { request throws(LinkStatus) in
+                try await people.rerun(request, who)
+            }
         case Proto.Farm.Watch.name: try await people.watch(stream, who)
         case Proto.Farm.ListRuns.name:
             await stream.answer(Proto.Farm.ListRuns.self) { request throws(LinkStatus) in

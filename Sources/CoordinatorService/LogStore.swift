@@ -54,6 +54,14 @@ package actor LogStore {
         close(descriptor)
     }
 
+    /// Lets attempts of a run that keeps what another had done show its logs, which are the same files.
+    ///
+    /// A log that is not there, or cannot be linked, is none of the new run's: it costs lines, not verdicts.
+    package func link(_ logs: [(from: AttemptID, to: AttemptID)]) {
+        for run in Set(logs.map(\.to.run)) { mkdir("\(folder)/\(run)", 0o700) }
+        for (from, to) in logs { _ = Glibc.link(path(from), path(to)) }
+    }
+
     /// Removes the logs of a run. What cannot be removed stays, and costs its room.
     package func remove(_ run: RunID) {
         let path = "\(folder)/\(run)"

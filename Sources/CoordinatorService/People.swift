@@ -57,32 +57,18 @@ struct People: Sendable {
     func submit(
         _ request: Proto.SubmitRunRequest, _ who: Principal
     ) async throws(LinkStatus) -> Proto.SubmitRunResponse {
-        guard (16...64).contains(request.key.utf8.count) else {
-            throw LinkStatus(.invalid, "a submission's key has 16 to 64 characters")
-        }
+        let key = try Self.ownKey(request.key, who)
         guard request.workflow.utf8.count <= Limits.workflowBytesMax,
             request.gates.utf8.count <= Limits.workflowBytesMax
         else { throw LinkStatus(.invalid, "a workflow has at most \(Limits.workflowBytesMax) bytes") }
-        let key = "\(who.role.rawValue):\(who.name)/\(request.key)"
-        do throws(CoordinatorError) {
-            let known = try await keeper.read { storage throws(StorageError) in
-                try storage.run(key: key).flatMap { id throws(StorageError) in try storage.run(id) }
-            }
-            if let known {
-                guard let other = request.difference(from: known.run.request) else {
-                    return .with { $0.run = known.run.id.number }
-                }
-                throw CoordinatorError.conflict(
-                    "the key was used already, for \(known.run.id), whose \(other) was another; a new submission needs a new key"
-                )
-            }
-        } catch {
-            throw error.status
-        }
+        // Whatever the client says: what it submits reruns nothing.
+        var request = request
+        (request.rerunOf, request.rerunFailed) = (0, false)
+        if let known = try await known(key, request) { return .with { $0.run = known.number } }
         let tree = try await checkedTree(request.tree, who)
         let id = try await coordinator.reserveRun()
         do throws(Mistakes) {
-            let prepared = try await DiskThreads.shared.run { () throws(Mistakes) in
+            let prepared = try await DiskThreads.shared.run { [request] () throws(Mistakes) in
                 try PreparedRun(request, run: id, by: who, tree: tree)
             }
             let run = await coordinator.submit(prepared, as: id, key: key, by: who)
@@ -93,6 +79,30 @@ struct People: Sendable {
         } catch {
             let mistakes = error.diagnostics
             return .with { $0.diagnostics = mistakes.map { Proto.Diagnostic($0) } }
+        }
+    }
+
+    /// The key of a submission together with whose it is.
+    static func ownKey(_ key: String, _ who: Principal) throws(LinkStatus) -> String {
+        guard (16...64).contains(key.utf8.count) else {
+            throw LinkStatus(.invalid, "a submission's key has 16 to 64 characters")
+        }
+        return "\(who.role.rawValue):\(who.name)/\(key)"
+    }
+
+    /// The run that was submitted with this key; refused where that was for something else.
+    func known(_ key: String, _ request: Proto.SubmitRunRequest) async throws(LinkStatus) -> RunID? {
+        do throws(CoordinatorError) {
+            let known = try await keeper.read { storage throws(StorageError) in
+                try storage.run(key: key).flatMap { id throws(StorageError) in try storage.run(id) }
+            }
+            guard let known else { return nil }
+            guard let other = request.difference(from: known.run.request) else { return known.run.id }
+            throw CoordinatorError.conflict(
+                "the key was used already, for \(known.run.id), whose \(other) was another; a new submission needs a new key"
+            )
+        } catch {
+            throw error.status
         }
     }
 
@@ -289,6 +299,9 @@ extension Proto.SubmitRunRequest {
     /// What of a submission with the same key differs from this one, in a word; `nil` when it asks for the same.
     fileprivate func difference(from stored: [UInt8]) -> String? {
         guard let before = try? Proto.SubmitRunRequest(decoding: stored, limits: .large) else { return nil }
+        if before.rerunOf != rerunOf || before.rerunFailed != rerunFailed {
+            return "earlier run, or what of it is kept,"
+        }
         if before.workflow != workflow { return "workflow" }
         if before.tree != tree { return "code" }
         if before.gates != gates { return "file of gates" }

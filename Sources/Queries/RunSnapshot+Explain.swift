@@ -85,6 +85,7 @@ extension RunSnapshot {
             "\(id) \(plan.name) (\(record.file)): submitted \(record.submittedAt.utc) by \(record.owner.spelled)"
                 + (request.eventName.isEmpty ? "" : ", event \(request.eventName)")
         ]
+        if let rerun { lines.append(rerun) }
         if let cancellation {
             lines.append(
                 "cancelled at \(time(cancellation.at)) by \(cancellation.by)"
@@ -122,6 +123,13 @@ extension RunSnapshot {
                     }
             }.map { "    gate \(gate.name): \($0.verdict.rawValue): \($0.reason)" }
         }
+    }
+
+    /// Which run this one runs again.
+    var rerun: String? {
+        guard request.rerunOf != 0 else { return nil }
+        let earlier = RunID(request.rerunOf)
+        return request.rerunFailed ? "reruns what had not settled well in \(earlier)" : "reruns all of \(earlier)"
     }
 
     private func jobLines(_ place: Int) -> [String] {

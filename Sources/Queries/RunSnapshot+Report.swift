@@ -47,6 +47,7 @@ extension RunSnapshot {
                 "cancelled by \(cancellation.by) at \(cancellation.at.utc)"
                     + (cancellation.reason.isEmpty ? "" : ": \(cancellation.reason)"), at: 0)
         }
+        if let rerun { facts.notes.insert("this run " + rerun, at: 0) }
         for attempt in attempts { facts.attempts.append(try fact(attempt, logTail)) }
         facts.notes += try annotations()
         for place in try artifactPlaces() {

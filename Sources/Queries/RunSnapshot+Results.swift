@@ -79,6 +79,7 @@ extension RunSnapshot {
         say("event", request.eventName)
         say("actor", record.owner.name)
         say("team", record.owner.team ?? "")
+        if request.rerunOf != 0 { say("rerun_of", RunID(request.rerunOf).description) }
         say("submitted_at", record.submittedAt.utc)
         say("workflow", Digest(hashing: Array(request.workflow.utf8)).hex)
         if !request.gates.isEmpty { say("gates", Digest(hashing: Array(request.gates.utf8)).hex) }

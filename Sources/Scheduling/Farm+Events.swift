@@ -16,6 +16,8 @@ extension Farm {
     /// What happened.
     package enum Event: Equatable, Sendable {
         case runSubmitted(RunID, owner: Principal, plan: Plan)
+        /// A run that keeps decisions of one that has ended: see `Rerun`. They name the new run.
+        case runRerun(RunID, owner: Principal, plan: Plan, keeping: [Decision])
         /// The answer to the effect `jobReady`.
         case jobResolved(RunID, job: Int, Resolution)
         /// - holds: attempts that the agent still works on or whose reports it still keeps.

@@ -22,6 +22,10 @@ extension Farm {
     /// shards wait on from where they were, and what the decisions imply goes on.
     package mutating func restore(_ decision: Decision) {
         isRestoring = true
+        load(decision)
+    }
+
+    mutating func load(_ decision: Decision) {
         switch decision {
         case .runSubmitted(let run, let owner, let plan, _):
             precondition(runSlots[run] == nil, "a run is restored once")
@@ -150,10 +154,7 @@ extension Farm {
     mutating func finishRestoring() {
         isRestoring = false
         let slots = runSlots.sorted { $0.key < $1.key }.map(\.value)
-        for run in slots {
-            for job in runs[run].jobs.indices { finishRestoring(run, job) }
-            if runs[run].isEnded && effects.last != .runEnded(runs[run].id) { effects.append(.runEnded(runs[run].id)) }
-        }
+        for run in slots { finishRestoring(run: run) }
         for shard in leases.keys.sorted() {
             guard let lease = leases[shard] else { continue }
             let until = now.advanced(by: settings.lease)
@@ -161,6 +162,11 @@ extension Farm {
             leases[shard]?.nextCheck = until
             timers.add(.lease(AttemptID(shard: shard, number: lease.number)), at: until)
         }
+    }
+
+    mutating func finishRestoring(run: Int) {
+        for job in runs[run].jobs.indices { finishRestoring(run, job) }
+        if runs[run].isEnded && effects.last != .runEnded(runs[run].id) { effects.append(.runEnded(runs[run].id)) }
     }
 
     private mutating func finishRestoring(_ run: Int, _ job: Int) {

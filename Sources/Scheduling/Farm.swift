@@ -125,6 +125,8 @@ package struct Farm: Sendable {
     private mutating func perform(_ event: Event) {
         switch event {
         case .runSubmitted(let run, let owner, let plan): submit(run, owner: owner, plan: plan)
+        case .runRerun(let run, let owner, let plan, let decisions):
+            submit(run, owner: owner, plan: plan, keeping: decisions)
         case .jobResolved(let run, let job, let resolution): resolve(run, job: job, resolution)
         case .agentJoined(let agent, let team, let capacity, let holds):
             join(agent, team: team, capacity: capacity, holds: holds)

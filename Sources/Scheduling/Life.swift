@@ -86,7 +86,7 @@ package enum Lives {
     }
 
     package enum JobStep: String, LifeWord {
-        case jobReady, jobResolved
+        case jobReady, jobResolved, kept
         case jobResolvedWithoutCells = "jobResolved, no cells"
         case jobEnded
     }
@@ -98,6 +98,7 @@ package enum Lives {
             (.ready, .jobReady, .ready, "a coordinator that was started anew asks again"),
             (.ready, .jobResolved, .running, "with cells"),
             (.ready, .jobResolvedWithoutCells, .decided, "not applicable, not reached, or failed"),
+            (.waiting, .kept, .running, "its run reruns another, and keeps what passed of it"),
             (.waiting, .jobEnded, .ended, "its run was cancelled before it was ready"),
             (.ready, .jobEnded, .ended, "its run was cancelled before it was resolved"),
             (.decided, .jobEnded, .ended, "skipped, or failure when it could not be evaluated"),
@@ -148,6 +149,7 @@ package enum Lives {
         case attemptEnded = "attemptEnded, the last"
         case settled
         case settledWithoutAttempt = "settled without an attempt"
+        case kept
         case cellSharded
     }
 
@@ -163,6 +165,7 @@ package enum Lives {
             (.concluded, .cellSharded, .settled, "a listing that passed: its items are known"),
             (.waiting, .settledWithoutAttempt, .settled, "cancelled, or no agent within the queue timeout"),
             (.backingOff, .settledWithoutAttempt, .settled, "the same, while it waited for another attempt"),
+            (.waiting, .kept, .settled, "it passed in the run that this one reruns"),
         ])
 
     package enum AttemptState: String, LifeWord {

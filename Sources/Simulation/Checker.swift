@@ -82,16 +82,21 @@ package struct Checker: Sendable {
     /// Whether the event is the first of its kind, so that it belongs into the journal.
     mutating func see(_ event: Farm.Event, at time: Instant) throws(Violation) -> Bool {
         now = max(now, time)
-        let isNew = take(event)
+        let isNew = try take(event)
         try lines.follow(event, isNew: isNew, at: now)
         return isNew
     }
 
-    private mutating func take(_ event: Farm.Event) -> Bool {
+    private mutating func take(_ event: Farm.Event) throws(Violation) -> Bool {
         switch event {
         case .runSubmitted(let id, let owner, let plan):
             guard runs[id] == nil else { return false }
             runs[id] = Run(owner: owner, jobs: plan.jobs.map { Job(planned: $0) })
+            return true
+        case .runRerun(let id, let owner, let plan, let kept):
+            guard runs[id] == nil else { return false }
+            runs[id] = Run(owner: owner, jobs: plan.jobs.map { Job(planned: $0) })
+            for decision in kept { try keep(decision) }
             return true
         case .runCancelled(let id, _, _):
             guard let run = runs[id], !run.isCancelled, !run.isEnded else { return false }
@@ -99,13 +104,7 @@ package struct Checker: Sendable {
             return true
         case .jobResolved(let id, let job, let resolution):
             guard let run = runs[id], !run.jobs[job].isResolved, run.jobs[job].ending == nil else { return false }
-            runs[id]?.jobs[job].isResolved = true
-            runs[id]?.jobs[job].resolvedAt = now
-            if case .cells(let cells, let failFast, let maxParallel) = resolution {
-                runs[id]?.jobs[job].cells = cells.map { Cell(planned: $0) }
-                runs[id]?.jobs[job].planned.failFast = failFast
-                runs[id]?.jobs[job].planned.maxParallel = maxParallel
-            }
+            resolve(id, job, resolution)
             return true
         case .agentJoined(let id, let team, let capacity, _):
             var agent = agents[id] ?? Agent()
@@ -124,6 +123,31 @@ package struct Checker: Sendable {
         case .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .timeReached, .resume: break
         }
         return false
+    }
+
+    private mutating func resolve(_ id: RunID, _ job: Int, _ resolution: Farm.Resolution) {
+        runs[id]?.jobs[job].isResolved = true
+        runs[id]?.jobs[job].resolvedAt = now
+        guard case .cells(let cells, let failFast, let maxParallel) = resolution else { return }
+        runs[id]?.jobs[job].cells = cells.map { Cell(planned: $0) }
+        runs[id]?.jobs[job].planned.failFast = failFast
+        runs[id]?.jobs[job].planned.maxParallel = maxParallel
+    }
+
+    /// What a run that reruns another begins with.
+    private mutating func keep(_ decision: Farm.Decision) throws(Violation) {
+        switch decision {
+        case .jobResolved(let run, let job, let resolution, _): resolve(run, job, resolution)
+        case .cellSharded(let cell, let count, _): try checkSharded(cell, count)
+        case .settled(let cell, let range, _, let cause):
+            try require(cause.kind == .passed, "only what passed is kept", "\(cell)/\(range): \(cause.label)")
+            for shard in range { shards[ShardID(cell: cell, shard: shard), default: Shard()].settled = cause }
+            change(cell) { $0.settled += range.count }
+        case .cellEnded(let cell, let ending): try checkEnded(cell, ending)
+        case .jobEnded(let run, let job, let ending): try checkEnded(run, job, ending)
+        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .agentDraining:
+            throw Violation(rule: "only what passed is kept", detail: "\(decision)", at: now)
+        }
     }
 
     /// The coordinator was restarted: nobody is connected, and every lease has a new term.

@@ -11,6 +11,9 @@ struct Journal: Sendable {
         switch event {
         case .runSubmitted(let run, let owner, let plan):
             rows.append(.runSubmitted(run, owner: owner, plan: plan, at: time))
+        case .runRerun(let run, let owner, let plan, let kept):
+            rows.append(.runSubmitted(run, owner: owner, plan: plan, at: time))
+            rows += kept
         case .runCancelled(let run, let by, let reason): rows.append(.runCancelled(run, by: by, reason: reason))
         case .jobResolved(let run, let job, let resolution):
             rows.append(.jobResolved(run, job: job, resolution, at: time))
@@ -40,6 +43,23 @@ struct Journal: Sendable {
         case .cellEnded(let cell, let ending): rows.append(.cellEnded(cell, ending))
         case .jobEnded(let run, let job, let ending, _): rows.append(.jobEnded(run, job: job, ending))
         case .renewed, .cancelAttempt, .forgetAttempt, .jobReady, .runEnded, .wake, .continueLater: break
+        }
+    }
+
+    /// What was decided about one run.
+    func decisions(of run: RunID) -> [Farm.Decision] {
+        rows.compactMap(\.self).filter { Self.run(of: $0) == run }
+    }
+
+    private static func run(of decision: Farm.Decision) -> RunID? {
+        switch decision {
+        case .runSubmitted(let run, _, _, _), .runCancelled(let run, _, _), .jobResolved(let run, _, _, _),
+            .jobEnded(let run, _, _):
+            run
+        case .cellSharded(let cell, _, _), .settled(let cell, _, _, _), .cellEnded(let cell, _): cell.run
+        case .leased(let lease, _): lease.attempt.run
+        case .attemptEnded(let attempt, _, _): attempt.run
+        case .agentDraining: nil
         }
     }
 

@@ -67,6 +67,10 @@ package struct Lifelines: Sendable {
         switch event {
         case .runSubmitted(let run, _, _):
             if isNew { try runs.take(.runSubmitted, run, at: now) }
+        case .runRerun(let run, _, _, let kept):
+            guard isNew else { return }
+            try runs.take(.runSubmitted, run, at: now)
+            for decision in kept { try follow(kept: decision, of: run, at: now) }
         case .runCancelled(let run, _, _):
             if isNew { try runs.take(.runCancelled, run, at: now) }
         case .jobResolved(let run, let job, let resolution):
@@ -79,6 +83,19 @@ package struct Lifelines: Sendable {
             try agents.take(isDraining ? .drain : .undrain, agent, at: now)
         case .agentRemoved(let agent): try agents.take(.agentRemoved, agent, at: now)
         case .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .timeReached, .resume: break
+        }
+    }
+
+    private mutating func follow(kept decision: Farm.Decision, of run: RunID, at now: Instant) throws(Violation) {
+        switch decision {
+        case .jobResolved(_, let job, _, _): try jobs.take(.kept, JobName(run: run, job: job), at: now)
+        case .cellSharded(let cell, _, _): try cells.take(.cellSharded, cell, at: now)
+        case .settled(let cell, let range, _, _):
+            for shard in range { try shards.take(.kept, ShardID(cell: cell, shard: shard), at: now) }
+        case .cellEnded(let cell, _): try cells.take(.cellEnded, cell, at: now)
+        case .jobEnded(_, let job, _): try jobs.take(.jobEnded, JobName(run: run, job: job), at: now)
+        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .agentDraining:
+            throw Violation(rule: Self.rule, detail: "\(run) keeps what nobody may keep: \(decision)", at: now)
         }
     }
 

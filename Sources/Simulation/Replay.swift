@@ -41,6 +41,7 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
         var left = Set(scenario.submissions.indices)
         for cut in cuts { scenario.apply(cut, &left) }
         scenario.submissions = left.sorted().map { scenario.submissions[$0] }
+        scenario.adjustReruns()
         return scenario
     }
 
@@ -84,8 +85,12 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
         if runs.count > 1 { found += runs.map { .run($0) } }
         if now.agents.count > 1 { found.append(.agents(keep: now.agents.count - 1)) }
         found += Cut.Kind.allCases.map { .trouble($0) }.filter { !cuts.contains($0) }
-        for (position, run) in runs.enumerated() {
-            let jobs = now.submissions[position].plan.jobs
+        for run in runs {
+            // A rerun of a run that was cut away is gone with it.
+            guard let submission = now.submissions.first(where: { $0.run == full.submissions[run].run }) else {
+                continue
+            }
+            let jobs = submission.plan.jobs
             if jobs.count > 1 { found.append(.jobs(run: run, keep: jobs.count - 1)) }
             for (index, job) in jobs.enumerated() {
                 if let count = job.cells?.count, count > 1 {

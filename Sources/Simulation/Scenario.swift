@@ -10,6 +10,8 @@ package struct Scenario: Sendable {
         package var at: Duration
         /// When its owner cancels it.
         package var cancelAfter: Duration?
+        /// The run whose passed shards it keeps; it waits for its end.
+        package var reruns: RunID?
     }
 
     package struct AgentKind: Sendable {
@@ -40,6 +42,29 @@ package struct Scenario: Sendable {
                     ? .seconds(.random(in: 1...60, using: &random)) : nil)
         }
         settings.workPerCallMax = Int.random(in: 1...12, using: &random)
+        addReruns()
+    }
+
+    /// Some runs are run again, where they failed. Drawn apart, so that the rest of a seed's world stays as it was.
+    private mutating func addReruns() {
+        var random = SplitMix64(seed: seed ^ 0xF41)
+        for earlier in submissions where chance(0.25, &random) {
+            var rerun = earlier
+            rerun.run = RunID(earlier.run.number + 100)
+            rerun.at = .seconds(.random(in: 10...100, using: &random))
+            rerun.cancelAfter = nil
+            rerun.reruns = earlier.run
+            submissions.append(rerun)
+        }
+    }
+
+    /// After something was cut away: a rerun is of a run that there is, and has its plan.
+    mutating func adjustReruns() {
+        let plans = Dictionary(uniqueKeysWithValues: submissions.map { ($0.run, $0.plan) })
+        submissions.removeAll { $0.reruns.map { plans[$0] == nil } ?? false }
+        for index in submissions.indices {
+            if let plan = submissions[index].reruns.flatMap({ plans[$0] }) { submissions[index].plan = plan }
+        }
     }
 
     /// The first agent can take everything, so that every run can end.

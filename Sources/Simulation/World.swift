@@ -127,9 +127,22 @@ package struct World<Decider: Deciding>: Sendable {
     private mutating func submit(_ index: Int) {
         let submission = scenario.submissions[index]
         guard checker.runs[submission.run] == nil else { return }
-        if isUp { decide(.runSubmitted(submission.run, owner: submission.owner, plan: submission.plan)) }
+        if isUp, let event = event(submission) { decide(event) }
         // Asks again until it is known to be stored.
         happenings.add(.submit(index), at: now.advanced(by: .seconds(3)))
+    }
+
+    /// - Returns: `nil` while the run that it reruns goes on.
+    private func event(_ submission: Scenario.Submission) -> Farm.Event? {
+        guard let earlier = submission.reruns else {
+            return .runSubmitted(submission.run, owner: submission.owner, plan: submission.plan)
+        }
+        guard checker.runs[earlier]?.isEnded == true else { return nil }
+        let decisions = journal.decisions(of: earlier)
+        let rerun = Rerun(of: decisions, needs: submission.plan.jobs.map(\.needs))
+        return .runRerun(
+            submission.run, owner: submission.owner, plan: submission.plan,
+            keeping: rerun.decisions(from: decisions, as: submission.run, at: now))
     }
 
     private mutating func cancel(_ index: Int) {

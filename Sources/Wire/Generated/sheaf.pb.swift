@@ -524,6 +524,9 @@ extension Proto {
         package var repository: String = ""
         /// The branches that gates compare with, as the repository knows them.
         package var branches: [Proto.BranchHistory] = []
+        /// Filled by the coordinator alone: the run that this one reruns, and whether it keeps what had settled well of it.
+        package var rerunOf: UInt64 = 0
+        package var rerunFailed: Bool = false
         package var unknown = UnknownFields()
 
         package init() {}
@@ -546,6 +549,8 @@ extension Proto {
                 case 106: key = try reader.value(ProtoString.self)
                 case 114: repository = try reader.value(ProtoString.self)
                 case 122: try reader.append(ProtoNested<Proto.BranchHistory>.self, to: &branches)
+                case 128: rerunOf = try reader.value(ProtoUInt64.self)
+                case 136: rerunFailed = try reader.value(ProtoBool.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -567,6 +572,42 @@ extension Proto {
             writer.field(ProtoString.self, 13, key)
             writer.field(ProtoString.self, 14, repository)
             writer.repeated(ProtoNested<Proto.BranchHistory>.self, 15, branches)
+            writer.field(ProtoUInt64.self, 16, rerunOf)
+            writer.field(ProtoBool.self, 17, rerunFailed)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// Runs again what an ended run was submitted with, code and all. Only its owner and admins may.
+    package struct RerunRequest: ProtoMessage {
+        package static let protoName = "sheaf.v1.RerunRequest"
+
+        package var run: UInt64 = 0
+        /// Only what had not settled well: the shards that passed are kept, with their reports and artifacts.
+        package var failed: Bool = false
+        /// As in SubmitRunRequest.
+        package var key: String = ""
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 8: run = try reader.value(ProtoUInt64.self)
+                case 16: failed = try reader.value(ProtoBool.self)
+                case 26: key = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoUInt64.self, 1, run)
+            writer.field(ProtoBool.self, 2, failed)
+            writer.field(ProtoString.self, 3, key)
             writer.unknown(unknown)
         }
     }
@@ -3837,6 +3878,13 @@ extension Proto {
             package typealias Request = Proto.SubmitRunRequest
             package typealias Response = Proto.SubmitRunResponse
             package static let name = "Farm.SubmitRun"
+            package static let streamsRequest = false
+            package static let streamsResponse = false
+        }
+        package enum Rerun: ProtoMethod {
+            package typealias Request = Proto.RerunRequest
+            package typealias Response = Proto.SubmitRunResponse
+            package static let name = "Farm.Rerun"
             package static let streamsRequest = false
             package static let streamsResponse = false
         }

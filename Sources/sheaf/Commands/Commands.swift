@@ -2,7 +2,7 @@
 enum Commands {
     static let groups: [CommandGroup] = [
         CommandGroup(title: "Write a workflow", commands: [plan, lint, expr]),
-        CommandGroup(title: "Run it", commands: [run, submit, watch, status, logs, cancel, explain]),
+        CommandGroup(title: "Run it", commands: [run, submit, watch, status, logs, cancel, rerun, explain]),
         CommandGroup(
             title: "Read the answer",
             commands: [

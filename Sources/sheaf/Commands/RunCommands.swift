@@ -69,12 +69,17 @@ extension Commands {
                 exitCode: .farm)
         }
         // Warnings were shown when the file was checked here.
-        for diagnostic in answer.diagnostics where answer.run == nil {
+        if answer.run == nil { show(answer.diagnostics) }
+        return answer.run
+    }
+
+    /// What the farm found in a workflow.
+    private static func show(_ diagnostics: [Proto.Diagnostic]) {
+        for diagnostic in diagnostics {
             let place = "\(diagnostic.file):\(diagnostic.line):\(diagnostic.column)"
             Terminal.complain("\(place): \(diagnostic.severity): \(diagnostic.problem)")
             if !diagnostic.suggestion.isEmpty { Terminal.complain("  help: \(diagnostic.suggestion)") }
         }
-        return answer.run
     }
 
     /// The request without what is known about the code, and what it comes to here; `nil` when the workflow has mistakes,
@@ -230,6 +235,46 @@ extension Commands {
                 })
             Terminal.print(answer.summary.map(Progress.line) ?? "\(run) is cancelled")
             return .passed
+        })
+
+    static let rerun = Command(
+        name: "rerun", summary: "run an ended run again: all of it, or what had failed",
+        discussion: """
+            With --failed, the shards that passed are kept, with their metrics, artifacts and logs, unless they rest on a
+            job that is run again; everything else is run. The new run has the same owner, workflow and code.
+
+              sheaf rerun r17 --failed --wait
+            """,
+        operands: [.init(name: "RUN", help: "r17; only its owner and admins may")],
+        options: [
+            .flag("failed", "only what had not settled well"), .flag("wait", "follow the run to its end"),
+            .value("key", "KEY", "16 to 64 characters; the same key is the same run, so repeating is harmless"),
+        ] + Farming.options,
+        run: { arguments in
+            let earlier = try PartName(arguments.operands[0]).run
+            let key = arguments.value("key") ?? Submitting.newKey()
+            guard (16...64).contains(key.utf8.count) else { throw UsageError("--key has 16 to 64 characters") }
+            let connect = try Farming.door(arguments)
+            let client = try await Farming.failing { () async throws(ClientError) in try await connect() }
+            let signals = arguments.has("wait") ? Signals.stream([SIGINT, SIGTERM]) : nil
+            let answer = try await Farming.failing { () async throws(ClientError) in
+                try await client.call(
+                    Proto.Farm.Rerun.self,
+                    .with {
+                        $0.run = earlier.number
+                        $0.failed = arguments.has("failed")
+                        $0.key = key
+                    })
+            }
+            show(answer.diagnostics)
+            guard answer.run != 0 else { return .usage }
+            let run = RunID(answer.run)
+            guard let signals else {
+                Terminal.print("\(run)")
+                return .passed
+            }
+            Terminal.complain("\(run) is on its way")
+            return try await following(run, connect, arguments).follow(signals)
         })
 
     static let explain = Command(
