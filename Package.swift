@@ -94,7 +94,7 @@ let package = Package(
             dependencies: [
                 "CoordinatorService", "AgentService", "Client", "Queries", "Workflows", "Expressions", "Gates",
                 "Reporting", "CLinux", "JSON", "Artifacts", "Wire", "Transport", "Storage", "Scheduling", "Model",
-                "Locks",
+                "Locks", "Simulation",
             ],
             swiftSettings: strict),
         // The generator of Sources/Wire/Generated; `make proto` runs it.

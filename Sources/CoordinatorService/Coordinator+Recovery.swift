@@ -1,4 +1,5 @@
 import Artifacts
+import Glibc
 import Model
 import Scheduling
 import Storage
@@ -12,13 +13,16 @@ extension Coordinator {
     /// - Parameter trees: holds the code trees that runs were submitted with.
     func recover(trees: ObjectStore) async throws(CoordinatorError) -> [String] {
         var remarks: [String] = []
-        let (next, open, agents) = try await keeper.read { storage throws(StorageError) in
-            (try storage.nextRun(), try storage.openRuns(), try storage.agents())
+        let (next, open, agents, certificates) = try await keeper.read { storage throws(StorageError) in
+            (try storage.nextRun(), try storage.openRuns(), try storage.agents(), try storage.certificates())
         }
         nextRun = next
+        try await recoverUse()
         for record in agents {
             let id = AgentID(record.name)
             capacities[id] = record
+            let own = certificates.filter { $0.principal.role == .agent && $0.principal.name == record.name }
+            if let last = own.last, own.allSatisfy({ $0.revokedAt != nil }) { revoked[id] = last.revocationReason }
             if record.draining { farm.restore(.agentDraining(id)) }
         }
         for id in open {
@@ -43,6 +47,23 @@ extension Coordinator {
         }
         await committed()
         return remarks
+    }
+
+    /// For how many half-lives use is remembered across a restart.
+    private static let halfLivesKept = 4.0
+
+    /// Who used how much lately: fair shares go on from there.
+    private func recoverUse() async throws(CoordinatorError) {
+        let now = clock.now
+        let halfLife = settings.farm.halfLife
+        let since = now.advanced(by: .zero - halfLife * Self.halfLivesKept)
+        let used = try await keeper.read { storage throws(StorageError) in try storage.use(since: since) }
+        for use in used {
+            let age = max(0, use.at.duration(to: now).inSeconds)
+            let left = exp2(-age / halfLife.inSeconds)
+            farm.restore(
+                .used(use.principal, cpuSeconds: use.cpuSeconds * left, gpuSeconds: use.gpuSeconds * left))
+        }
     }
 
     private func restore(_ stored: StoredDecisions, _ trees: ObjectStore) async throws(RecoveryError) {
@@ -105,7 +126,8 @@ struct StoredDecisions: Sendable {
     func decisions(into run: inout LiveRun) throws(RecoveryError) -> [Farm.Decision] {
         let id = run.id
         var decisions: [Farm.Decision] = [
-            .runSubmitted(id, owner: run.owner, plan: run.plan, at: run.submittedAt)
+            .runSubmitted(
+                id, owner: run.owner, plan: run.plan, priority: Int(run.request.priority), at: run.submittedAt)
         ]
         if let cancellation = self.run.cancellation {
             run.isCancelled = true

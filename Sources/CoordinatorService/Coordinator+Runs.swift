@@ -46,7 +46,7 @@ extension Coordinator {
                         at: now, who: (who ?? owner).title, action: who == nil ? "submit" : "rerun",
                         subject: who == nil ? "run \(id)" : "run \(RunID(run.request.rerunOf)) as run \(id)")),
             ], touching: id)
-        handle(.runSubmitted(id, owner: owner, plan: run.plan))
+        handle(.runSubmitted(id, owner: owner, plan: run.plan, priority: Int(run.request.priority)))
         await committed()
         return id
     }

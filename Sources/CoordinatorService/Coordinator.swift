@@ -66,6 +66,8 @@ package actor Coordinator {
     var nextRun = RunID(1)
     var sessions: [AgentID: AgentSession] = [:]
     var capacities: [AgentID: AgentRecord] = [:]
+    /// Agents without a valid certificate, and why.
+    var revoked: [AgentID: String] = [:]
     /// What watchers see: the state as of the last commit.
     var published: [RunID: [[Farm.CellProgress]]] = [:]
     /// The report that is being handled, whose bytes are stored with the attempt's end.

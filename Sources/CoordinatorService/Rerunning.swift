@@ -224,7 +224,10 @@ extension Coordinator {
                         at: kept.live.submittedAt, who: who.title, action: "rerun",
                         subject: "what failed of run \(kept.earlier) as run \(id)"))
             ], touching: id)
-        handle(.runRerun(id, owner: kept.live.owner, plan: kept.live.plan, keeping: kept.decisions))
+        handle(
+            .runRerun(
+                id, owner: kept.live.owner, plan: kept.live.plan, priority: Int(kept.live.request.priority),
+                keeping: kept.decisions))
         await committed()
         return id
     }

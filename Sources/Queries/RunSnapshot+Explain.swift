@@ -234,7 +234,9 @@ extension RunSnapshot {
         text += evidence(ending.cause)
         if let again = ending.retryAt {
             text += "; \(ending.why.isEmpty ? "tried again" : ending.why), from \(time(again))"
-        } else if !ending.why.isEmpty && (ending.cause.kind != .passed || lease.attempt.shard.isListing) {
+        } else if !ending.why.isEmpty
+            && (ending.cause.kind != .passed || lease.attempt.shard.isListing || lease.at < record.submittedAt)
+        {
             text += "; \(ending.why)"
         }
         return text

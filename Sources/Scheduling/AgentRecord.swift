@@ -34,6 +34,8 @@ struct AgentRecord: Sendable {
     var indexKey: UInt64?
     /// Whether it waits among the agents that got something free.
     var isFreed = false
+    /// The class that it keeps room for.
+    var reservation: Int?
 
     init(_ id: AgentID) { self.id = id }
 

@@ -5,6 +5,7 @@ extension Farm {
     mutating func join(_ id: AgentID, team: String?, capacity: Capacity, holds: [AttemptID]) {
         let agent = slot(of: id)
         if agents[agent].isOnline { countOnline(agent, -1) }
+        endReservation(onAgent: agent)
         agents[agent].team = team
         agents[agent].equip(capacity)
         agents[agent].isOnline = true
@@ -49,6 +50,7 @@ extension Farm {
     mutating func disconnect(_ id: AgentID) {
         guard let agent = agentSlots[id], agents[agent].isOnline else { return }
         agents[agent].isOnline = false
+        endReservation(onAgent: agent)
         countOnline(agent, -1)
         reindex(agent)
         departed.append(agent)
@@ -57,6 +59,7 @@ extension Farm {
     mutating func drain(_ id: AgentID, _ isDraining: Bool) {
         let agent = slot(of: id)
         agents[agent].isDraining = isDraining
+        if isDraining { endReservation(onAgent: agent) }
         reindex(agent)
         if isDraining { adjustRaised() } else { free(agent) }
         departed.append(agent)

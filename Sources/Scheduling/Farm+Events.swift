@@ -15,9 +15,10 @@ extension Farm {
 
     /// What happened.
     package enum Event: Equatable, Sendable {
-        case runSubmitted(RunID, owner: Principal, plan: Plan)
+        /// - priority: within -24...24: before later runs of the same owner; see `Settings.priorityStep`.
+        case runSubmitted(RunID, owner: Principal, plan: Plan, priority: Int = 0)
         /// A run that keeps decisions of one that has ended: see `Rerun`. They name the new run.
-        case runRerun(RunID, owner: Principal, plan: Plan, keeping: [Decision])
+        case runRerun(RunID, owner: Principal, plan: Plan, priority: Int = 0, keeping: [Decision])
         /// The answer to the effect `jobReady`.
         case jobResolved(RunID, job: Int, Resolution)
         /// - holds: attempts that the agent still works on or whose reports it still keeps.

@@ -2,9 +2,9 @@ package import Model
 
 /// Runs and their jobs: from submission over needs to the end.
 extension Farm {
-    mutating func submit(_ id: RunID, owner: Principal, plan: Plan) {
+    mutating func submit(_ id: RunID, owner: Principal, plan: Plan, priority: Int) {
         guard runSlots[id] == nil else { return }
-        let run = addRun(id, owner: owner, plan: plan)
+        let run = addRun(id, owner: owner, plan: plan, priority: priority, at: now)
         for job in runs[run].jobs.indices where runs[run].jobs[job].phase == .waiting(needs: 0) {
             makeReady(run, job)
         }
@@ -12,7 +12,9 @@ extension Farm {
     }
 
     /// - Returns: the slot of the run.
-    mutating func addRun(_ id: RunID, owner: Principal, plan: Plan) -> Int {
+    mutating func addRun(
+        _ id: RunID, owner: Principal, plan: Plan, priority: Int, at time: Instant
+    ) -> Int {
         var jobs = plan.jobs.map { planned in
             var planned = planned
             planned.work = JobWork()
@@ -27,7 +29,10 @@ extension Farm {
         precondition(Self.isAcyclic(jobs), "needs lead in no circle")
         let ownerSlot = slot(of: owner)
         owners[ownerSlot].runs += 1
-        let run = RunRecord(id: id, owner: ownerSlot, team: owner.team, jobs: jobs)
+        let priority = min(max(priority, -Self.priorityMax), Self.priorityMax)
+        let (forward, _) = settings.priorityStep.wholeNanoseconds.multipliedReportingOverflow(by: Int64(priority))
+        let rank = time.nanoseconds.subtractingReportingOverflow(forward).partialValue
+        let run = RunRecord(id: id, owner: ownerSlot, team: owner.team, rank: rank, jobs: jobs)
         let slot = runSlotsFree.popLast() ?? runs.count
         if slot == runs.count { runs.append(run) } else { runs[slot] = run }
         runSlots[id] = slot
@@ -46,17 +51,6 @@ extension Farm {
             }
         }
         return seen == jobs.count
-    }
-
-    private mutating func slot(of owner: Principal) -> Int {
-        if let slot = owners.firstIndex(where: { $0.principal == owner }) { return slot }
-        // Somebody without runs has no leases either: their slot is free.
-        if let slot = owners.firstIndex(where: { $0.runs == 0 }) {
-            owners[slot] = OwnerRecord(principal: owner)
-            return slot
-        }
-        owners.append(OwnerRecord(principal: owner))
-        return owners.count - 1
     }
 
     mutating func makeReady(_ run: Int, _ job: Int) {

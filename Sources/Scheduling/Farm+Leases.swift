@@ -102,7 +102,12 @@ extension Farm {
         guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
         let cause = believable(cause, from: agent, isCancelled: lease.cancelledAt != nil)
         switch cause.kind {
-        case .passed: agents[lease.agent].strikes = 0
+        case .passed:
+            agents[lease.agent].strikes = 0
+            if let place = place(of: attempt.shard.cell) {
+                let taken = (lease.startedAt ?? lease.at).duration(to: now)
+                self[job: place].longest = max(self[job: place].longest ?? .zero, taken)
+            }
         case .agentFault, .gpuFault, .diskFull: strike(lease.agent)
         case .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .cancelled, .notNeeded, .lostAgent,
             .dataUnavailable, .preempted, .queueTimeout:
@@ -219,6 +224,7 @@ extension Farm {
         let pause = Duration.seconds(Int64(1) << Int64(min(agents[agent].strikes, 5)))
         agents[agent].strikes += 1
         agents[agent].pausedUntil = now.advanced(by: pause)
+        endReservation(onAgent: agent)
         reindex(agent)
         timers.add(.pause(agent: agent), at: now.advanced(by: pause))
     }

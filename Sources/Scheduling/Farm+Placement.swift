@@ -5,13 +5,15 @@ extension Farm {
     /// The first shard that an owner has waiting in a class.
     private struct Candidate {
         /// The owner's part of what the farm has.
-        var share: Double
+        var share: Share
         var lane: LaneKey
         var cell: Int
         var shard: Int
         var classIndex: Int
 
-        /// Least leased share first, then oldest, then the order of the plan.
+        var place: Place { Place(run: lane.slot, job: lane.job, cell: cell) }
+
+        /// Least share first, then the run's rank, then the order of the plan.
         func precedes(_ other: Self) -> Bool {
             if share != other.share { return share < other.share }
             if lane != other.lane { return lane < other.lane }
@@ -28,26 +30,38 @@ extension Farm {
             for classIndex in active.elements { woken.insert(classIndex) }
             forgetFreed()
         }
+        /// The first in order for which no agent had room.
+        var blocked: Candidate?
         while !woken.isEmpty {
             guard workLeft > 0 else { return }
-            guard let candidate = firstCandidate(in: woken.elements, for: nil) else { return woken.removeAll() }
-            if let agent = bestAgent(for: candidate.classIndex) {
-                grant(candidate, to: agent)
-            } else {
+            guard let candidate = firstCandidate(in: woken.elements) else { return woken.removeAll() }
+            guard let agent = bestAgent(for: candidate) else {
+                if blocked == nil && mayReserve(candidate.classIndex) { blocked = candidate }
                 woken.remove(candidate.classIndex)
+                continue
             }
+            if let first = blocked, mayReserve(first.classIndex), meets(agent, first.classIndex),
+                agents[agent].reservation == nil
+            {
+                // It is about to be overtaken.
+                blocked = nil
+                reserve(first.classIndex, near: agent)
+                continue
+            }
+            grant(candidate, to: agent)
         }
     }
 
     /// Leases to one agent that got something free; nothing else has changed.
     private mutating func fill(_ agent: Int) {
-        while let candidate = agents[agent].indexKey == nil ? nil : firstCandidate(in: active.elements, for: agent) {
+        while let candidate = agents[agent].indexKey == nil ? nil : firstCandidate(for: agent) {
             guard workLeft > 0 else { return }
             grant(candidate, to: agent)
             // A lease makes nothing leasable that was not: what it woke is known to fit nowhere else.
         }
         woken.removeAll()
-        forgetFreed()
+        agents[agent].isFreed = false
+        freed.removeAll { $0 == agent }
     }
 
     private mutating func forgetFreed() {
@@ -55,26 +69,57 @@ extension Farm {
         freed.removeAll(keepingCapacity: true)
     }
 
-    /// - Parameter agent: only what this agent can take now.
-    private mutating func firstCandidate(in classIndices: ArraySlice<Int>, for agent: Int?) -> Candidate? {
+    private func firstCandidate(in classIndices: ArraySlice<Int>) -> Candidate? {
         var best: Candidate?
-        for classIndex in classIndices {
-            if let agent {
-                guard classes[classIndex].requirement.cpus <= agents[agent].freeCPUs, meets(agent, classIndex),
-                    agents[agent].hasRoom(for: classes[classIndex].requirement)
-                else { continue }
-            }
-            for queue in classes[classIndex].owners.indices {
-                let owner = classes[classIndex].owners[queue].owner
-                guard let lane = classes[classIndex].owners[queue].lanes.first else { continue }
-                let share = self.share(of: owner)
-                if let best, share > best.share || (share == best.share && best.lane < lane) { continue }
-                guard let (cell, shard) = firstShard(lane, classIndex) else { continue }
-                let candidate = Candidate(share: share, lane: lane, cell: cell, shard: shard, classIndex: classIndex)
-                if best.map(candidate.precedes) ?? true { best = candidate }
-            }
-        }
+        for classIndex in classIndices { improve(&best, by: classIndex) }
         return best
+    }
+
+    /// The first that this agent can take now, without delaying what it keeps room for.
+    private mutating func firstCandidate(for agent: Int) -> Candidate? {
+        if let kept = agents[agent].reservation, agents[agent].hasRoom(for: classes[kept].requirement) {
+            var candidate: Candidate?
+            improve(&candidate, by: kept)
+            if candidate != nil { return candidate }
+        }
+        var best: Candidate?
+        var isAnyBlocked = false
+        for classIndex in active.elements where meets(agent, classIndex) {
+            guard classes[classIndex].requirement.cpus <= agents[agent].freeCPUs,
+                agents[agent].hasRoom(for: classes[classIndex].requirement)
+            else {
+                isAnyBlocked = true
+                continue
+            }
+            improve(&best, by: classIndex, on: agent)
+        }
+        guard isAnyBlocked, let fitting = best, agents[agent].reservation == nil else { return best }
+        // Somebody who comes before may need more than is free here: room is kept, and the smaller one fills the gap if
+        // it can.
+        var first = best
+        for classIndex in active.elements
+        where mayReserve(classIndex) && meets(agent, classIndex)
+            && !agents[agent].hasRoom(for: classes[classIndex].requirement)
+        {
+            improve(&first, by: classIndex)
+        }
+        guard let first, first.classIndex != fitting.classIndex else { return fitting }
+        reserve(first.classIndex, near: agent)
+        return agents[agent].reservation == nil ? fitting : firstCandidate(for: agent)
+    }
+
+    /// - Parameter agent: only what delays nothing that is kept there.
+    private func improve(_ best: inout Candidate?, by classIndex: Int, on agent: Int? = nil) {
+        for queue in classes[classIndex].owners.indices {
+            let owner = classes[classIndex].owners[queue].owner
+            guard let lane = classes[classIndex].owners[queue].lanes.first else { continue }
+            let share = self.share(of: owner)
+            if let best, share > best.share || (share == best.share && best.lane < lane) { continue }
+            guard let (cell, shard) = firstShard(lane, classIndex) else { continue }
+            let candidate = Candidate(share: share, lane: lane, cell: cell, shard: shard, classIndex: classIndex)
+            if let agent, delays(classIndex, candidate.place, on: agent) { continue }
+            if best.map(candidate.precedes) ?? true { best = candidate }
+        }
     }
 
     private func firstShard(_ key: LaneKey, _ classIndex: Int) -> (cell: Int, shard: Int)? {
@@ -96,13 +141,6 @@ extension Farm {
         return (cell, min(returned, fresh))
     }
 
-    /// Dominant resource fairness (Ghodsi et al., NSDI 2011): the larger of the owner's parts of cores and of GPUs.
-    private func share(of owner: Int) -> Double {
-        let cpus = Double(owners[owner].cpus) / Double(max(1, cpusOnline))
-        guard owners[owner].gpus > 0 else { return cpus }
-        return max(cpus, Double(owners[owner].gpus) / Double(max(1, gpusOnline)))
-    }
-
     /// Whether the agent could ever take shards of the class.
     mutating func meets(_ agent: Int, _ classIndex: Int) -> Bool {
         while classes[classIndex].matches.count < agents.count { classes[classIndex].matches.append(.unknown) }
@@ -117,14 +155,15 @@ extension Farm {
     }
 
     /// The agent that is left with the least when it takes a shard of the class; GPU agents last if it needs no GPU.
-    private mutating func bestAgent(for classIndex: Int) -> Int? {
+    private mutating func bestAgent(for candidate: Candidate) -> Int? {
+        let classIndex = candidate.classIndex
         let requirement = classes[classIndex].requirement
         let from = Self.indexKey(
             gpus: requirement.gpus?.count ?? 0, cpus: requirement.gpus == nil ? requirement.cpus : 0, slot: 0)
         for key in openAgents.elements(from: from) {
             let agent = Int(key & 0xFFFF_FFFF)
             guard agents[agent].freeCPUs >= requirement.cpus, meets(agent, classIndex),
-                agents[agent].hasRoom(for: requirement)
+                agents[agent].hasRoom(for: requirement), !delays(classIndex, candidate.place, on: agent)
             else { continue }
             return agent
         }
@@ -159,7 +198,8 @@ extension Farm {
 
     private mutating func grant(_ candidate: Candidate, to agent: Int) {
         workLeft -= 1
-        let place = Place(run: candidate.lane.slot, job: candidate.lane.job, cell: candidate.cell)
+        let place = candidate.place
+        endReservation(ofClass: candidate.classIndex)
         let shard = ShardID(cell: id(of: place), shard: candidate.shard)
         let requirement = classes[candidate.classIndex].requirement
         let devices = requirement.gpus.map { agents[agent].freeDevices(for: $0) ?? [] } ?? []
@@ -186,8 +226,7 @@ extension Farm {
         precondition(leases[shard] == nil, "a shard has one lease at a time")
         leases[shard] = lease
         agents[lease.agent].leases.insert(shard)
-        owners[lease.owner].cpus += lease.cpus
-        owners[lease.owner].gpus += lease.devices.count
+        meter(lease.owner, cpus: lease.cpus, gpus: lease.devices.count)
         self[cell: place].leased.insert(shard.shard)
         if let startedAt = lease.startedAt {
             self[job: place].lastWorked = max(self[job: place].lastWorked, startedAt)
@@ -198,8 +237,7 @@ extension Farm {
     mutating func letGo(_ shard: ShardID, at place: Place) -> LeaseRecord? {
         guard let lease = leases.removeValue(forKey: shard) else { return nil }
         agents[lease.agent].leases.remove(shard)
-        owners[lease.owner].cpus -= lease.cpus
-        owners[lease.owner].gpus -= lease.devices.count
+        meter(lease.owner, cpus: -lease.cpus, gpus: -lease.devices.count)
         self[cell: place].leased.remove(shard.shard)
         if lease.isAcknowledged {
             self[job: place].worked -= 1

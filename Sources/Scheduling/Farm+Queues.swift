@@ -143,7 +143,8 @@ extension Farm {
             && (!state.started.isEmpty || (!state.unstarted.isEmpty && !runs[run].jobs[job].isAtLimit))
         guard isShown != state.isListed else { return }
         runs[run].jobs[job].lanes[index].isListed = isShown
-        list(LaneKey(run: runs[run].id.number, slot: run, job: job), in: state.classIndex, isShown)
+        list(
+            LaneKey(rank: runs[run].rank, run: runs[run].id.number, slot: run, job: job), in: state.classIndex, isShown)
     }
 
     private mutating func list(_ lane: LaneKey, in classIndex: Int, _ isShown: Bool) {
@@ -161,6 +162,7 @@ extension Farm {
             if classes[classIndex].owners.isEmpty {
                 active.remove(classIndex)
                 woken.remove(classIndex)
+                endReservation(ofClass: classIndex)
             }
         }
     }

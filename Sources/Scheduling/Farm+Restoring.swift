@@ -5,7 +5,7 @@ extension Farm {
     /// A decision as it was stored. Loaded in the order in which they were made, they give the farm back; a run's jobs
     /// before their cells, and these before their shards, is order enough.
     package enum Decision: Equatable, Sendable {
-        case runSubmitted(RunID, owner: Principal, plan: Plan, at: Instant)
+        case runSubmitted(RunID, owner: Principal, plan: Plan, priority: Int = 0, at: Instant)
         case runCancelled(RunID, by: String, reason: String)
         case jobResolved(RunID, job: Int, Resolution, at: Instant)
         case cellSharded(CellID, shards: Int, items: Int?)
@@ -14,6 +14,8 @@ extension Farm {
         case settled(CellID, shards: ClosedRange<Int>, attempt: Int, Cause)
         case cellEnded(CellID, CellEnding)
         case jobEnded(RunID, job: Int, JobEnding)
+        /// What somebody used before, in core- and GPU-seconds, aged to now: see `Settings.halfLife`.
+        case used(Principal, cpuSeconds: Double, gpuSeconds: Double)
         /// The agent takes no new attempts, also when it joins again.
         case agentDraining(AgentID)
     }
@@ -27,9 +29,11 @@ extension Farm {
 
     mutating func load(_ decision: Decision) {
         switch decision {
-        case .runSubmitted(let run, let owner, let plan, _):
+        case .runSubmitted(let run, let owner, let plan, let priority, let at):
             precondition(runSlots[run] == nil, "a run is restored once")
-            _ = addRun(run, owner: owner, plan: plan)
+            _ = addRun(run, owner: owner, plan: plan, priority: priority, at: at)
+        case .used(let principal, let cpuSeconds, let gpuSeconds):
+            restoreUse(of: principal, cpuSeconds: cpuSeconds, gpuSeconds: gpuSeconds)
         case .runCancelled(let run, let by, let reason):
             runs[slot(of: run)].cancellation = .runCancelled(by: by, reason: reason)
         case .jobResolved(let run, let job, let resolution, let at):

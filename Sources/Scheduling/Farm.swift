@@ -21,15 +21,23 @@ package struct Farm: Sendable {
         package var startMax: Duration
         /// For how long an agent that declined an offer is not offered that attempt again.
         package var declinePause: Duration
+        /// A run comes before its owner's runs that were submitted later, by so much for each point of its priority.
+        package var priorityStep: Duration
+        /// What was used so long ago counts half for fair shares.
+        package var halfLife: Duration
         /// For how long another agent is waited for, after the farm's own failure on one.
         package var otherAgentWait: Duration
 
         package init(
             lease: Duration = .seconds(30), workPerCallMax: Int = 1000, defaultMemory: ByteCount? = nil,
             grace: Duration = .seconds(10), startMax: Duration = .minutes(60), declinePause: Duration = .seconds(10),
-            otherAgentWait: Duration = .seconds(60)
+            otherAgentWait: Duration = .seconds(60), priorityStep: Duration = .minutes(60),
+            halfLife: Duration = .minutes(24 * 60)
         ) {
             precondition(lease > .zero && workPerCallMax > 0, "a lease holds for some time, a call does some work")
+            precondition(halfLife > .zero, "what was used counts for some time")
+            self.priorityStep = priorityStep
+            self.halfLife = halfLife
             self.lease = lease
             self.workPerCallMax = workPerCallMax
             self.defaultMemory = defaultMemory
@@ -58,6 +66,9 @@ package struct Farm: Sendable {
         case cell(CellID)
     }
 
+    /// The highest priority of a run, and the lowest below zero.
+    package static let priorityMax = 24
+
     let settings: Settings
     var random: SplitMix64
 
@@ -65,6 +76,8 @@ package struct Farm: Sendable {
     var runSlots: [RunID: Int] = [:]
     var runSlotsFree: [Int] = []
     var owners: [OwnerRecord] = []
+    var accounts: [AccountRecord] = []
+    var ageing: Ageing
     var agents: [AgentRecord] = []
     var agentSlots: [AgentID: Int] = [:]
     var agentSlotsFree: [Int] = []
@@ -105,6 +118,7 @@ package struct Farm: Sendable {
     package init(settings: Settings = Settings(), seed: UInt64) {
         self.settings = settings
         random = SplitMix64(seed: seed)
+        ageing = Ageing(halfLife: settings.halfLife)
     }
 
     /// Advances the farm. Late, repeated and unknown events are normal on a network: they change nothing.
@@ -112,6 +126,7 @@ package struct Farm: Sendable {
     /// - Parameter now: not before that of the call before; a clock that went back is taken to stand still.
     package mutating func handle(_ event: Event, at now: Instant, into effects: inout [Effect]) {
         self.now = max(self.now, now)
+        grow(older: self.now)
         workLeft = settings.workPerCallMax
         swap(&self.effects, &effects)
         if isRestoring { finishRestoring() }
@@ -124,9 +139,10 @@ package struct Farm: Sendable {
 
     private mutating func perform(_ event: Event) {
         switch event {
-        case .runSubmitted(let run, let owner, let plan): submit(run, owner: owner, plan: plan)
-        case .runRerun(let run, let owner, let plan, let decisions):
-            submit(run, owner: owner, plan: plan, keeping: decisions)
+        case .runSubmitted(let run, let owner, let plan, let priority):
+            submit(run, owner: owner, plan: plan, priority: priority)
+        case .runRerun(let run, let owner, let plan, let priority, let decisions):
+            submit(run, owner: owner, plan: plan, priority: priority, keeping: decisions)
         case .jobResolved(let run, let job, let resolution): resolve(run, job: job, resolution)
         case .agentJoined(let agent, let team, let capacity, let holds):
             join(agent, team: team, capacity: capacity, holds: holds)

@@ -6,6 +6,9 @@ struct RunRecord: Sendable {
     /// Slot in `Farm.owners`.
     let owner: Int
     let team: String?
+    /// Its place among the runs of its owner: when it was submitted, brought forward by its priority. So a run of low
+    /// priority comes before later ones in the end: priorities age without anybody counting.
+    let rank: Int64
     var jobs: [JobRecord]
     var jobsEnded = 0
     var cancellation: Stop?
@@ -68,6 +71,8 @@ struct JobRecord: Sendable {
     var worked = 0
     /// When it last had one.
     var lastWorked = Instant.epoch
+    /// What its longest attempt that passed has taken.
+    var longest: Duration?
     /// Runs while `max-parallel` lets a further cell start.
     var open = Stopwatch()
 
@@ -174,12 +179,4 @@ struct ReturnedShard: Sendable {
     var after: String
     /// When it is looked at next while it is queued; timers that come before are stale.
     var nextCheck = Instant.epoch
-}
-
-/// Somebody who submits runs.
-struct OwnerRecord: Sendable {
-    let principal: Principal
-    var runs = 0
-    var cpus = 0
-    var gpus = 0
 }

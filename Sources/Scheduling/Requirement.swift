@@ -63,17 +63,20 @@ struct RequirementClass: Sendable {
     var uses = 0
     /// Those with something that can be leased now.
     var owners: [OwnerLanes] = []
+    /// The agent that keeps room for it.
+    var reservation: Int?
     /// What `Requirement.isMet` answered, by the agent's slot.
     var matches: [Match] = []
 }
 
-/// Names the lane of a job in a class, older runs first.
+/// Names the lane of a job in a class, runs in the order of their rank.
 struct LaneKey: Comparable, Sendable {
+    var rank: Int64
     var run: UInt64
     var slot: Int
     var job: Int
 
-    static func < (a: Self, b: Self) -> Bool { (a.run, a.job) < (b.run, b.job) }
+    static func < (a: Self, b: Self) -> Bool { (a.rank, a.run, a.job) < (b.rank, b.run, b.job) }
     static func == (a: Self, b: Self) -> Bool { (a.run, a.job) == (b.run, b.job) }
 }
 

@@ -101,7 +101,7 @@ package struct Rerun: Sendable {
                 .cellEnded(moved(cell), ending)
             case .jobEnded(_, let job, let ending) where keepsEnd(ofJob: job): .jobEnded(run, job: job, ending)
             case .runSubmitted, .runCancelled, .jobResolved, .cellSharded, .leased, .attemptEnded, .settled,
-                .cellEnded, .jobEnded, .agentDraining:
+                .cellEnded, .jobEnded, .used, .agentDraining:
                 nil
             }
         }
@@ -110,9 +110,11 @@ package struct Rerun: Sendable {
 
 extension Farm {
     /// Takes in a run that keeps decisions of one before it: as if it had been restored with them, and it alone.
-    mutating func submit(_ id: RunID, owner: Principal, plan: Plan, keeping decisions: [Decision]) {
+    mutating func submit(
+        _ id: RunID, owner: Principal, plan: Plan, priority: Int, keeping decisions: [Decision]
+    ) {
         guard runSlots[id] == nil else { return }
-        let run = addRun(id, owner: owner, plan: plan)
+        let run = addRun(id, owner: owner, plan: plan, priority: priority, at: now)
         for decision in decisions { load(decision) }
         finishRestoring(run: run)
     }

@@ -89,11 +89,11 @@ package struct Checker: Sendable {
 
     private mutating func take(_ event: Farm.Event) throws(Violation) -> Bool {
         switch event {
-        case .runSubmitted(let id, let owner, let plan):
+        case .runSubmitted(let id, let owner, let plan, _):
             guard runs[id] == nil else { return false }
             runs[id] = Run(owner: owner, jobs: plan.jobs.map { Job(planned: $0) })
             return true
-        case .runRerun(let id, let owner, let plan, let kept):
+        case .runRerun(let id, let owner, let plan, _, let kept):
             guard runs[id] == nil else { return false }
             runs[id] = Run(owner: owner, jobs: plan.jobs.map { Job(planned: $0) })
             for decision in kept { try keep(decision) }
@@ -145,7 +145,7 @@ package struct Checker: Sendable {
             change(cell) { $0.settled += range.count }
         case .cellEnded(let cell, let ending): try checkEnded(cell, ending)
         case .jobEnded(let run, let job, let ending): try checkEnded(run, job, ending)
-        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .agentDraining:
+        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .used, .agentDraining:
             throw Violation(rule: "only what passed is kept", detail: "\(decision)", at: now)
         }
     }

@@ -9,10 +9,10 @@ struct Journal: Sendable {
     mutating func commit(_ event: Farm.Event, at time: Instant, isNew: Bool) {
         guard isNew else { return }
         switch event {
-        case .runSubmitted(let run, let owner, let plan):
-            rows.append(.runSubmitted(run, owner: owner, plan: plan, at: time))
-        case .runRerun(let run, let owner, let plan, let kept):
-            rows.append(.runSubmitted(run, owner: owner, plan: plan, at: time))
+        case .runSubmitted(let run, let owner, let plan, let priority):
+            rows.append(.runSubmitted(run, owner: owner, plan: plan, priority: priority, at: time))
+        case .runRerun(let run, let owner, let plan, let priority, let kept):
+            rows.append(.runSubmitted(run, owner: owner, plan: plan, priority: priority, at: time))
             rows += kept
         case .runCancelled(let run, let by, let reason): rows.append(.runCancelled(run, by: by, reason: reason))
         case .jobResolved(let run, let job, let resolution):
@@ -53,13 +53,13 @@ struct Journal: Sendable {
 
     private static func run(of decision: Farm.Decision) -> RunID? {
         switch decision {
-        case .runSubmitted(let run, _, _, _), .runCancelled(let run, _, _), .jobResolved(let run, _, _, _),
+        case .runSubmitted(let run, _, _, _, _), .runCancelled(let run, _, _), .jobResolved(let run, _, _, _),
             .jobEnded(let run, _, _):
             run
         case .cellSharded(let cell, _, _), .settled(let cell, _, _, _), .cellEnded(let cell, _): cell.run
         case .leased(let lease, _): lease.attempt.run
         case .attemptEnded(let attempt, _, _): attempt.run
-        case .agentDraining: nil
+        case .used, .agentDraining: nil
         }
     }
 
@@ -73,7 +73,7 @@ struct Journal: Sendable {
 
     private static func table(of decision: Farm.Decision) -> Int {
         switch decision {
-        case .runSubmitted, .runCancelled, .agentDraining: 0
+        case .runSubmitted, .runCancelled, .used, .agentDraining: 0
         case .jobResolved: 1
         case .cellSharded: 2
         case .leased, .attemptEnded: 3

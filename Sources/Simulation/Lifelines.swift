@@ -65,9 +65,9 @@ package struct Lifelines: Sendable {
     /// - Parameter isNew: false for what was said before and changes nothing.
     mutating func follow(_ event: Farm.Event, isNew: Bool, at now: Instant) throws(Violation) {
         switch event {
-        case .runSubmitted(let run, _, _):
+        case .runSubmitted(let run, _, _, _):
             if isNew { try runs.take(.runSubmitted, run, at: now) }
-        case .runRerun(let run, _, _, let kept):
+        case .runRerun(let run, _, _, _, let kept):
             guard isNew else { return }
             try runs.take(.runSubmitted, run, at: now)
             for decision in kept { try follow(kept: decision, of: run, at: now) }
@@ -94,7 +94,7 @@ package struct Lifelines: Sendable {
             for shard in range { try shards.take(.kept, ShardID(cell: cell, shard: shard), at: now) }
         case .cellEnded(let cell, _): try cells.take(.cellEnded, cell, at: now)
         case .jobEnded(_, let job, _): try jobs.take(.jobEnded, JobName(run: run, job: job), at: now)
-        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .agentDraining:
+        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .used, .agentDraining:
             throw Violation(rule: Self.rule, detail: "\(run) keeps what nobody may keep: \(decision)", at: now)
         }
     }

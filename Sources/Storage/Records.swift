@@ -257,6 +257,22 @@ package struct SettlementRecord: Equatable, Sendable {
     }
 }
 
+/// What one owner's attempts used that ended within one hour: from their leases to their ends.
+package struct UseRecord: Equatable, Sendable {
+    package var principal: Principal
+    /// The end of the hour.
+    package var at: Instant
+    package var cpuSeconds: Double
+    package var gpuSeconds: Double
+
+    package init(principal: Principal, at: Instant, cpuSeconds: Double, gpuSeconds: Double) {
+        self.principal = principal
+        self.at = at
+        self.cpuSeconds = cpuSeconds
+        self.gpuSeconds = gpuSeconds
+    }
+}
+
 package struct AgentRecord: Equatable, Sendable {
     package var name: String
     package var team: String?

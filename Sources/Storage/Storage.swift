@@ -28,6 +28,8 @@ package protocol Storage: AnyObject, Sendable {
     /// In the order of job, cell, shard.
     func settlements(of run: RunID) throws(StorageError) -> [SettlementRecord]
 
+    /// What attempts that ended after an instant had used, by owner and hour.
+    func use(since: Instant) throws(StorageError) -> [UseRecord]
     func agents() throws(StorageError) -> [AgentRecord]
     func certificates() throws(StorageError) -> [CertificateRecord]
     func token(hash: Digest) throws(StorageError) -> TokenRecord?

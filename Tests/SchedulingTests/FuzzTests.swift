@@ -49,8 +49,16 @@ import Testing
         }
         for (slot, owner) in farm.owners.enumerated() {
             let leases = farm.leases.values.filter { $0.owner == slot }
-            if owner.cpus != leases.reduce(0, { $0 + $1.cpus }) { faults.append("\(owner.principal): cores") }
-            if owner.gpus != leases.reduce(0, { $0 + $1.devices.count }) { faults.append("\(owner.principal): GPUs") }
+            if owner.meter.cpus != leases.reduce(0, { $0 + $1.cpus }) { faults.append("\(owner.principal): cores") }
+            if owner.meter.gpus != leases.reduce(0, { $0 + $1.devices.count }) {
+                faults.append("\(owner.principal): GPUs")
+            }
+        }
+        for (slot, agent) in farm.agents.enumerated() {
+            guard let kept = agent.reservation else { continue }
+            if farm.classes[kept].reservation != slot || !farm.active.contains(kept) || !agent.isOnline {
+                faults.append("\(agent.id) keeps room for nobody")
+            }
         }
         if farm.cpusOnline != farm.agents.filter(\.isOnline).reduce(0, { $0 + $1.capacity.cpus }) {
             faults.append("cores online")
@@ -89,7 +97,7 @@ import Testing
             let requirement = farm.classes[queue.classIndex].requirement
             let idle = farm.agents.first {
                 $0.isOnline && !$0.isDraining && $0.pausedUntil == nil && requirement.isMet(by: $0)
-                    && $0.hasRoom(for: requirement)
+                    && $0.hasRoom(for: requirement) && ($0.reservation == nil || $0.reservation == queue.classIndex)
             }
             if let idle { faults.append("\(idle.id) is idle, \(farm.id(of: place)) waits") }
         }

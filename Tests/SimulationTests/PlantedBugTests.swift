@@ -203,7 +203,7 @@ private struct NeverRetries: Planted {
     init(settings: Farm.Settings, seed: UInt64) { farm = Farm(settings: settings, seed: seed) }
 
     mutating func falsify(_ event: inout Farm.Event) -> Bool {
-        if case .runSubmitted(let run, let owner, var plan) = event {
+        if case .runSubmitted(let run, let owner, var plan, _) = event {
             for job in plan.jobs.indices { plan.jobs[job].retry.attemptsMax = 1 }
             event = .runSubmitted(run, owner: owner, plan: plan)
         }

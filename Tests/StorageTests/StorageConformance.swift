@@ -149,6 +149,33 @@ import Testing
         #expect(try store.audit(most: 5).count == 1)
     }
 
+    @Test func `knows who used how much, by the hour, and counts what a rerun keeps once`() throws {
+        let folder = try Scratch()
+        let store = try SQLiteStore(folder: folder.path)
+        for run in 1...2 as ClosedRange<UInt64> {
+            var record = Self.record(run)
+            // The second keeps an attempt of the first, which it was submitted after.
+            record.submittedAt = Self.now.advanced(by: run == 1 ? .zero : .seconds(3600))
+            try store.commit([.runSubmitted(record)])
+            for (shard, devices) in [[], ["GPU-1", "GPU-2"], ["GPU-3"]].enumerated() {
+                let id = AttemptID(shard: ShardID(run: RunID(run), job: 0, cell: 0, shard: shard), number: 1)
+                let at = Self.now.advanced(by: .seconds(10))
+                let lease = LeaseRecord(
+                    attempt: id, agent: AgentID("a"), devices: devices, cpus: 4, memory: .zero, at: at, until: at)
+                try store.commit([.attemptLeased(lease)])
+                guard shard < 2 else { continue }
+                let ending = AttemptEnding(
+                    attempt: id, at: at.advanced(by: .seconds(100)), cause: Cause(.passed), retryAt: nil, why: "")
+                try store.commit([.attemptEnded(ending)])
+            }
+        }
+        let used = try store.use(since: Self.now)
+        #expect(used.map(\.cpuSeconds) == [800] && used.map(\.gpuSeconds) == [200])
+        #expect(used.map(\.principal) == [Self.record(1).owner])
+        #expect(used.allSatisfy { $0.at >= Self.now && $0.at <= Self.now.advanced(by: .seconds(2 * 3600)) })
+        #expect(try store.use(since: Self.now.advanced(by: .seconds(200))).isEmpty)
+    }
+
     @Test func `names ended runs whose bulk is kept, oldest first`() throws {
         let folder = try Scratch()
         let store = try SQLiteStore(folder: folder.path)

@@ -75,6 +75,7 @@ final class Ledger: Storage, @unchecked Sendable {
     func runsWithBulk(endedBefore: Instant, most: Int) -> [RunID] { [] }
     func run(key: String) -> RunID? { nil }
     func runs(before: RunID?, most: Int) -> [StoredRun] { [] }
+    func use(since: Instant) -> [UseRecord] { [] }
     func agents() -> [AgentRecord] { [] }
     func certificates() -> [CertificateRecord] { [] }
     func token(hash: Digest) -> TokenRecord? { nil }

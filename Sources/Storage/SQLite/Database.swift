@@ -131,6 +131,7 @@ extension StorageError {
     }
 
     borrowing func isNull(_ column: CInt) -> Bool { unsafe sqlite3_column_type(handle, column) == SQLITE_NULL }
+    borrowing func double(_ column: CInt) -> Double { unsafe sqlite3_column_double(handle, column) }
     borrowing func int64(_ column: CInt) -> Int64 { unsafe sqlite3_column_int64(handle, column) }
     borrowing func int(_ column: CInt) -> Int { Int(int64(column)) }
     borrowing func optionalInt(_ column: CInt) -> Int? { isNull(column) ? nil : int(column) }

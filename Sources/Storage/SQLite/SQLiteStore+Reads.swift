@@ -115,6 +115,27 @@ extension SQLiteStore {
         }
     }
 
+    package func use(since: Instant) throws(StorageError) -> [UseRecord] {
+        // What a rerun keeps of an earlier run was leased before it was submitted, and is that run's use.
+        try rows(
+            """
+            SELECT owner_role, owner, team, attempts.ended_at / 3600000000000 AS hour,
+                sum(cpus * (attempts.ended_at - leased_at) / 1000000000.0),
+                sum(CASE WHEN devices = '' THEN 0 ELSE length(devices) - length(replace(devices, ',', '')) + 1 END
+                    * (attempts.ended_at - leased_at) / 1000000000.0)
+            FROM runs CROSS JOIN attempts ON attempts.run = runs.id
+            WHERE (runs.ended_at IS NULL OR runs.ended_at > ?1) AND attempts.ended_at > ?1
+                AND leased_at >= submitted_at
+            GROUP BY owner_role, owner, team, hour
+            ORDER BY hour, owner_role, owner, team
+            """, [.instant(since)]
+        ) {
+            UseRecord(
+                principal: Self.principal($0, from: 0), at: .seconds(($0.int64(3) + 1) * 3600),
+                cpuSeconds: $0.double(4), gpuSeconds: $0.double(5))
+        }
+    }
+
     package func agents() throws(StorageError) -> [AgentRecord] {
         try rows(
             "SELECT name, team, capacity, software, last_seen_at, draining, drain_reason FROM agents ORDER BY name",

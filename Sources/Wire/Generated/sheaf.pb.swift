@@ -527,6 +527,8 @@ extension Proto {
         /// Filled by the coordinator alone: the run that this one reruns, and whether it keeps what had settled well of it.
         package var rerunOf: UInt64 = 0
         package var rerunFailed: Bool = false
+        /// -24 to 24: among the submitter's own runs, as if it had been submitted so many hours earlier.
+        package var priority: Int32 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -551,6 +553,7 @@ extension Proto {
                 case 122: try reader.append(ProtoNested<Proto.BranchHistory>.self, to: &branches)
                 case 128: rerunOf = try reader.value(ProtoUInt64.self)
                 case 136: rerunFailed = try reader.value(ProtoBool.self)
+                case 144: priority = try reader.value(ProtoSInt32.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -574,6 +577,7 @@ extension Proto {
             writer.repeated(ProtoNested<Proto.BranchHistory>.self, 15, branches)
             writer.field(ProtoUInt64.self, 16, rerunOf)
             writer.field(ProtoBool.self, 17, rerunFailed)
+            writer.field(ProtoSInt32.self, 18, priority)
             writer.unknown(unknown)
         }
     }
@@ -1467,12 +1471,14 @@ extension Proto {
 
         package var name: String = ""
         package var team: String = ""
-        /// `online`, `draining`, `lost`, `revoked`.
+        /// `online`, `draining`, `drained` (it left after that), `lost`, `revoked`.
         package var state: String = ""
         package var capacity: Proto.Capacity?
         package var running: UInt32 = 0
         package var lastHeardAt: Int64 = 0
         package var software: String = ""
+        /// Why it is drained, revoked or kept from work.
+        package var remark: String = ""
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1487,6 +1493,7 @@ extension Proto {
                 case 40: running = try reader.value(ProtoUInt32.self)
                 case 48: lastHeardAt = try reader.value(ProtoInt64.self)
                 case 58: software = try reader.value(ProtoString.self)
+                case 66: remark = try reader.value(ProtoString.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1500,6 +1507,7 @@ extension Proto {
             writer.field(ProtoUInt32.self, 5, running)
             writer.field(ProtoInt64.self, 6, lastHeardAt)
             writer.field(ProtoString.self, 7, software)
+            writer.field(ProtoString.self, 8, remark)
             writer.unknown(unknown)
         }
     }

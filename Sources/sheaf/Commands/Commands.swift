@@ -12,7 +12,7 @@ enum Commands {
             title: "Look after the farm",
             commands: [
                 enrol, agents, agentsDrain, agentsUndrain, tokenCreate, revoke, doctor, bench, backup, restore,
-                coordinator,
+                coordinator, simulate,
                 agent,
             ]),
     ]

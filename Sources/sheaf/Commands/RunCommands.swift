@@ -28,9 +28,11 @@ extension Commands {
         options: [
             .flag("wait", "follow the run to its end"),
             .value("key", "KEY", "16 to 64 characters; the same key is the same run, so repeating is harmless"),
+            .value("priority", "N", "-24 to 24: as if you had submitted it so many hours before your other runs"),
         ] + submissionOptions + Farming.homeOptions,
         run: { arguments in
-            guard let (request, _) = try submission(arguments) else { return .usage }
+            guard var (request, _) = try submission(arguments) else { return .usage }
+            request.priority = Int32(try arguments.number("priority", in: -24...24) ?? 0)
             let connect = try Farming.door(arguments)
             let client = try await Farming.failing { () async throws(ClientError) in try await connect() }
             let signals = arguments.has("wait") ? Signals.stream([SIGINT, SIGTERM]) : nil
