@@ -44,7 +44,8 @@ package enum StepAccounts: Sendable, Equatable {
     package var warning: String? {
         switch self {
         case .own:
-            "steps run as the agent's own user: jobs could read its key and impersonate it; start the agent as root to keep them apart"
+            "steps run as the agent's own user: jobs could read its key and impersonate it; "
+                + (geteuid() == 0 ? "leave --same-user out" : "start the agent as root") + " to keep them apart"
         case .user(let account):
             "all attempts share the user '\(account.name)': they cannot read the agent's key, but could reach each other's files; leave --step-user out to give each its own"
         case .pool: nil

@@ -29,6 +29,8 @@ extension Coordinator {
             draining: capacities[session.agent]?.draining ?? false,
             drainReason: capacities[session.agent]?.drainReason ?? "")
         capacities[session.agent] = record
+        // It has come with a new certificate.
+        revoked[session.agent] = nil
         session.send(
             .welcome(
                 .with {
@@ -157,7 +159,8 @@ extension Coordinator {
             return .with {
                 $0.name = record.name
                 $0.team = record.team ?? ""
-                $0.state = sessions[id] == nil ? "lost" : record.draining ? "draining" : "online"
+                $0.state = state(of: id, record)
+                $0.remark = revoked[id] ?? (record.draining ? record.drainReason : "")
                 // What was stored was encoded here: bytes that cannot be read show as an agent without anything.
                 $0.capacity = try? Proto.Capacity(decoding: record.capacity)
                 $0.running = UInt32(clamping: farm.runningAttempts(on: id).count)
@@ -165,6 +168,12 @@ extension Coordinator {
                 $0.software = record.software
             }
         }
+    }
+
+    private func state(of id: AgentID, _ record: AgentRecord) -> String {
+        if revoked[id] != nil { return "revoked" }
+        guard sessions[id] != nil else { return record.draining ? "drained" : "lost" }
+        return record.draining ? "draining" : "online"
     }
 
     /// - Returns: `nil` when no agent of that name has ever joined.
@@ -191,9 +200,14 @@ extension Coordinator {
     }
 
     /// Its certificates were revoked: what it works on is lost.
-    func remove(_ agent: AgentID) {
+    func remove(_ agent: AgentID, reason: String) {
         sessions.removeValue(forKey: agent)?.end(LinkStatus(.denied, "the agent's certificate was revoked"))
-        capacities[agent] = nil
+        revoked[agent] = reason
+        if capacities[agent]?.draining == true {
+            capacities[agent]?.draining = false
+            capacities[agent]?.drainReason = ""
+            store([.agentDraining(name: agent.name, draining: false, reason: "")])
+        }
         handle(.agentRemoved(agent))
     }
 }

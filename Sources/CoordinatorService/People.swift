@@ -61,6 +61,9 @@ struct People: Sendable {
         guard request.workflow.utf8.count <= Limits.workflowBytesMax,
             request.gates.utf8.count <= Limits.workflowBytesMax
         else { throw LinkStatus(.invalid, "a workflow has at most \(Limits.workflowBytesMax) bytes") }
+        guard abs(Int(request.priority)) <= Farm.priorityMax else {
+            throw LinkStatus(.invalid, "a priority is within -\(Farm.priorityMax) and \(Farm.priorityMax)")
+        }
         // Whatever the client says: what it submits reruns nothing.
         var request = request
         (request.rerunOf, request.rerunFailed) = (0, false)
@@ -289,7 +292,7 @@ struct People: Sendable {
             throw LinkStatus(
                 .notFound, "there is no valid certificate of \(role.rawValue) '\(request.name.prefix(64))'")
         }
-        if role == .agent { await coordinator.remove(AgentID(request.name)) }
+        if role == .agent { await coordinator.remove(AgentID(request.name), reason: reason) }
         await disconnect(role, request.name, LinkStatus(.denied, "the certificate was revoked: \(reason)"))
         return .with { $0.certificates = UInt32(clamping: count) }
     }

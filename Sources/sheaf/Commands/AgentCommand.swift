@@ -14,7 +14,8 @@ extension Commands {
               sheaf agent --token-file gpu-3.token --home /var/lib/sheaf-agent/identity --work /var/lib/sheaf-agent/work
             """,
         options: [
-            .value("token-file", "FILE", "for the first start, and for one after the certificate has ended"),
+            .value(
+                "token-file", "FILE", "for the first start, and for one after the certificate has ended or was revoked"),
             .value("home", "FOLDER", "the agent's identity; .sheaf/agent by default"),
             .value("work", "FOLDER", "attempts and environments; HOME-work by default"),
             .value("cpus", "N", "offer at most so many cores"),
@@ -33,45 +34,83 @@ extension Commands {
         ],
         run: { arguments in
             let profile = Profile(folder: arguments.value("home") ?? ".sheaf/agent")
-            let (identity, address) = try await identity(profile, arguments.value("token-file"))
-            guard identity.principal.role == .agent else {
-                throw UsageError(
-                    "the identity in \(profile.folder) is of a \(identity.principal.role.rawValue), not of an agent")
-            }
+            let tokenFile = arguments.value("token-file")
+            var (identity, address) = try await identity(profile, tokenFile)
             let signals = Signals.stream([SIGINT, SIGTERM])
-            let work = absolute(arguments.value("work") ?? profile.folder + "-work")
-            var settings = try agentSettings(arguments, identity, address, home: profile.folder, work: work)
-            settings.keepIdentity = { try profile.save($0, address: address) }
-            if let closed = settings.accounts.closedFolder(above: work) {
-                throw UsageError(
-                    "attempts run as users of their own, who cannot pass \(closed) on the way to \(work)",
-                    help: "chmod o+x \(closed), or name another place: --work FOLDER")
-            }
-            let agent: Agent
-            do {
-                agent = try await Agent.make(settings, tell: { Terminal.print("\($0)") })
-            } catch {
-                throw CommandFailure("the agent cannot start: \(error)")
-            }
-            let capacity = agent.capacity
-            Terminal.print(
-                "agent \(settings.name): \(Spelling.counted(capacity.cpus, "core")), \(capacity.memory), \(capacity.gpus.count) GPUs, Python "
-                    + "\(capacity.interpreters.map(\.version).joined(separator: " "))")
-            let running = Task { try await agent.run() }
-            let watch = Task {
+            let work = Work()
+            // Ends with the process.
+            Task {
                 for await signal in signals {
-                    Terminal.print("stopping: signal \(signal)")
-                    running.cancel()
+                    Terminal.print("stopping: \(signal == SIGTERM ? "SIGTERM" : "Ctrl-C")")
+                    await work.stop()
                 }
             }
-            defer { watch.cancel() }
-            do {
-                try await running.value
-            } catch {
-                throw CommandFailure("the agent ends: \(error)")
+            var mayEnrolAgain = tokenFile != nil
+            while true {
+                do {
+                    try await work.run(try await makeAgent(arguments, profile, identity, address))
+                    return .passed
+                } catch AgentError.farm(let refusal) where mayEnrolAgain {
+                    // A token that comes with an identity which the farm takes no more is meant for a new one.
+                    mayEnrolAgain = false
+                    do {
+                        (identity, address) = try await enrol(profile, tokenFile ?? "", replacing: true)
+                    } catch let failure as CommandFailure {
+                        throw CommandFailure(
+                            "the agent ends: \(refusal); enrolling anew failed: \(failure.problem)", help: failure.help)
+                    }
+                    Terminal.print("enrolled anew, for \(refusal)")
+                } catch let error as AgentError {
+                    throw CommandFailure("the agent ends: \(error)")
+                }
             }
-            return .passed
         })
+
+    /// The agent's work, which a signal may stop at any time.
+    private actor Work {
+        private var running: Task<Void, any Error>?
+        private var isStopped = false
+
+        func run(_ agent: Agent) async throws {
+            guard !isStopped else { return }
+            let task = Task { try await agent.run() }
+            running = task
+            try await task.value
+        }
+
+        func stop() {
+            isStopped = true
+            running?.cancel()
+        }
+    }
+
+    private static func makeAgent(
+        _ arguments: Arguments, _ profile: Profile, _ identity: Identity, _ address: Address
+    ) async throws -> Agent {
+        guard identity.principal.role == .agent else {
+            throw UsageError(
+                "the identity in \(profile.folder) is of a \(identity.principal.role.rawValue), not of an agent")
+        }
+        let work = absolute(arguments.value("work") ?? profile.folder + "-work")
+        var settings = try agentSettings(arguments, identity, address, home: profile.folder, work: work)
+        settings.keepIdentity = { try profile.save($0, address: address) }
+        if let closed = settings.accounts.closedFolder(above: work) {
+            throw UsageError(
+                "attempts run as users of their own, who cannot pass \(closed) on the way to \(work)",
+                help: "chmod o+x \(closed), or name another place: --work FOLDER")
+        }
+        let agent: Agent
+        do {
+            agent = try await Agent.make(settings, tell: { Terminal.print("\($0)") })
+        } catch {
+            throw CommandFailure("the agent cannot start: \(error)")
+        }
+        let capacity = agent.capacity
+        Terminal.print(
+            "agent \(settings.name): \(Spelling.counted(capacity.cpus, "core")), \(capacity.memory), \(capacity.gpus.count) GPUs, Python "
+                + "\(capacity.interpreters.map(\.version).joined(separator: " "))")
+        return agent
+    }
 
     private static func identity(
         _ profile: Profile, _ tokenFile: String?
@@ -80,20 +119,23 @@ extension Commands {
             let known = try await Farming.failing { () async throws(ClientError) in try profile.load() }
             // A token file that comes with an identity that has ended is meant for a new one.
             guard known.identity.certificate.notAfter <= .wallClock(), let tokenFile else { return known }
-            let text = try Files.read(tokenFile, bytesMax: EnrolmentToken.fileBytesMax)
-            return try await Farming.failing { () async throws(ClientError) in
-                try await Enrolling.enrol(
-                    tokenFile: String(decoding: text, as: UTF8.self), into: profile, replacing: true)
-            }
+            return try await enrol(profile, tokenFile, replacing: true)
         }
         guard let tokenFile else {
             throw UsageError(
                 "there is no identity in \(profile.folder)",
                 help: "give the token file that an admin made: sheaf token create --role agent --name NAME")
         }
+        return try await enrol(profile, tokenFile, replacing: false)
+    }
+
+    private static func enrol(
+        _ profile: Profile, _ tokenFile: String, replacing: Bool
+    ) async throws -> (identity: Identity, address: Address) {
         let text = try Files.read(tokenFile, bytesMax: EnrolmentToken.fileBytesMax)
         return try await Farming.failing { () async throws(ClientError) in
-            try await Enrolling.enrol(tokenFile: String(decoding: text, as: UTF8.self), into: profile)
+            try await Enrolling.enrol(
+                tokenFile: String(decoding: text, as: UTF8.self), into: profile, replacing: replacing)
         }
     }
 

@@ -20,7 +20,11 @@ enum AgentText {
                 pythons.isEmpty ? "-" : pythons.joined(separator: " "), capacity.labels.joined(separator: " "),
             ]
         }
+        let remarks = agents.filter { !$0.remark.isEmpty }.map { agent in
+            "\n\(PlainText.line(agent.name)) is \(agent.state): \(PlainText.line(agent.remark))"
+        }
         return Table.text(["AGENT", "STATE", "RUNNING", "CPUS", "MEMORY", "GPUS", "PYTHON", "LABELS"], rows)
+            + remarks.joined()
     }
 
     static func json(_ agents: [Proto.AgentSummary]) -> [UInt8] {
@@ -35,7 +39,7 @@ enum AgentText {
                 "gpus": .array(capacity.gpus.map { ["uuid": .string($0.uuid), "model": .string($0.model)] }),
                 "python": .array(capacity.interpreters.map { .string($0.version) }),
                 "labels": .array(capacity.labels.map { .string($0) }),
-                "last_heard_at": .string(Instant(nanoseconds: agent.lastHeardAt).utc),
+                "remark": .string(agent.remark), "last_heard_at": .string(Instant(nanoseconds: agent.lastHeardAt).utc),
             ])
         }
         writer.endArray()

@@ -58,7 +58,7 @@ extension Commands {
             Terminal.print("enrolment at \(enrolment), authority \(server.fingerprint.hex)")
             Terminal.print("listening at \(places)")
             for await signal in signals {
-                Terminal.print("stopping: signal \(signal)")
+                Terminal.print("stopping: \(signal == SIGTERM ? "SIGTERM" : "Ctrl-C")")
                 break
             }
             await server.stop()
