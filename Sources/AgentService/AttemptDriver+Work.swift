@@ -195,6 +195,11 @@ extension AttemptDriver {
             }
             for entry in try files.entries(.env) {
                 if let refusal = CommandFile.refusal(ofVariable: entry.name) { return refusal }
+                if CommandFile.isRunners(entry.name) {
+                    output.note(
+                        "warning", "\(entry.name) belongs to the runner: what was written to GITHUB_ENV is ignored")
+                    continue
+                }
                 contexts.set(entry.name, entry.value)
             }
             for path in try files.paths() {

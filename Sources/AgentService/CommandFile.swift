@@ -71,6 +71,12 @@ enum CommandFile {
         }
     }
 
+    /// GitHub takes an assignment to these and gives every step its own values all the same.
+    static func isRunners(_ name: String) -> Bool {
+        let upper = name.uppercased()
+        return upper.hasPrefix("GITHUB_") || upper.hasPrefix("RUNNER_")
+    }
+
     /// Whether a step may set this variable for later ones. GitHub's rules, and ours for our own names.
     ///
     /// - Returns: why not, or `nil`.
@@ -78,9 +84,6 @@ enum CommandFile {
         if name.isEmpty || name.contains("=") || name.contains("\0") { return "'\(name)' is no name of a variable" }
         let upper = name.uppercased()
         if upper == "NODE_OPTIONS" { return "NODE_OPTIONS cannot be set through GITHUB_ENV" }
-        if upper.hasPrefix("GITHUB_") || upper.hasPrefix("RUNNER_") {
-            return "\(name) belongs to the runner: names that start with GITHUB_ or RUNNER_ cannot be set"
-        }
         if upper.hasPrefix("SHEAF_") { return "\(name) belongs to Sheaf: names that start with SHEAF_ cannot be set" }
         return nil
     }

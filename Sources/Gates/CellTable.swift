@@ -189,8 +189,14 @@ struct CellTable {
             let reported = Set(shard.items.lazy.map(\.id))
             if let absent = assigned.first(where: { !reported.contains($0) }) {
                 let count = assigned.count { !reported.contains($0) }
+                let own = Set(assigned)
+                let extra = shard.items.lazy.filter { !own.contains($0.id) }
+                let others = extra.first.map {
+                    "; it reports \(extra.count) that it was not given, first '\($0.id.prefix(60))'"
+                }
                 return
                     "missing: \(count) of \(assigned.count) items of shard \(shard.shard), first '\(absent.prefix(60))'"
+                    + (others ?? "")
             }
             let wanted = Set(assigned)
             if let extra = shard.items.first(where: { !wanted.contains($0.id) }) {
