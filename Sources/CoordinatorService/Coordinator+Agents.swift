@@ -160,7 +160,9 @@ extension Coordinator {
                 $0.name = record.name
                 $0.team = record.team ?? ""
                 $0.state = state(of: id, record)
-                $0.remark = revoked[id] ?? (record.draining ? record.drainReason : "")
+                let kept = farm.quarantines(of: id)
+                $0.remark =
+                    revoked[id] ?? ((record.draining ? [record.drainReason] : []) + kept).joined(separator: "; ")
                 // What was stored was encoded here: bytes that cannot be read show as an agent without anything.
                 $0.capacity = try? Proto.Capacity(decoding: record.capacity)
                 $0.running = UInt32(clamping: farm.runningAttempts(on: id).count)
@@ -173,7 +175,8 @@ extension Coordinator {
     private func state(of id: AgentID, _ record: AgentRecord) -> String {
         if revoked[id] != nil { return "revoked" }
         guard sessions[id] != nil else { return record.draining ? "drained" : "lost" }
-        return record.draining ? "draining" : "online"
+        if record.draining { return "draining" }
+        return farm.isQuarantined(id) ? "quarantined" : "online"
     }
 
     /// - Returns: `nil` when no agent of that name has ever joined.
@@ -195,6 +198,7 @@ extension Coordinator {
                     at: clock.now, who: who.title, action: draining ? "drain" : "undrain", subject: "agent \(name)")),
         ])
         handle(.agentDraining(id, draining))
+        if !draining { handle(.agentReleased(id)) }
         await committed()
         return agentSummaries().first { $0.name == name }
     }

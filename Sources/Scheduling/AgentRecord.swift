@@ -10,6 +10,11 @@ struct AgentRecord: Sendable {
         var gpu: GPU
         var model: String
         var isLeased = false
+        var tally = FaultTally()
+        var quarantine: Quarantine?
+        /// How often it was in quarantine.
+        var timesOut = 0
+        var isFree: Bool { !isLeased && quarantine == nil }
     }
 
     let id: AgentID
@@ -30,6 +35,8 @@ struct AgentRecord: Sendable {
     var freeMemory = ByteCount.zero
     var freeGPUs = 0
     var leases: Set<ShardID> = []
+    var tally = FaultTally()
+    var quarantine: Quarantine?
     /// Its key in the index of agents that can be offered something.
     var indexKey: UInt64?
     /// Whether it waits among the agents that got something free.
@@ -49,10 +56,15 @@ struct AgentRecord: Sendable {
         var seen: Set<String> = []
         capacity.gpus = stated.gpus.prefix(Self.gpusMax).filter { seen.insert($0.uuid).inserted }
         labels = Set(stated.labels.map { $0.lowercased() })
-        devices = capacity.gpus.map { Device(gpu: $0, model: $0.model.lowercased()) }
+        let known = Dictionary(devices.map { ($0.gpu.uuid, $0) }, uniquingKeysWith: { first, _ in first })
+        devices = capacity.gpus.map { gpu in
+            var device = known[gpu.uuid] ?? Device(gpu: gpu, model: gpu.model.lowercased())
+            (device.gpu, device.model, device.isLeased) = (gpu, gpu.model.lowercased(), false)
+            return device
+        }
         freeCPUs = capacity.cpus
         freeMemory = capacity.memory
-        freeGPUs = devices.count
+        freeGPUs = devices.count(where: \.isFree)
     }
 
     mutating func take(_ lease: LeaseRecord) {
@@ -73,14 +85,21 @@ struct AgentRecord: Sendable {
                 continue
             }
             devices[index].isLeased = leased
-            freeGPUs += leased ? -1 : 1
+            if devices[index].quarantine == nil { freeGPUs += leased ? -1 : 1 }
         }
     }
 
-    /// The devices that are of the kind asked for, leased or not.
+    /// Whether attempts may be offered to it.
+    var isOpen: Bool {
+        guard isOnline, !isDraining, pausedUntil == nil, freeCPUs > 0 else { return false }
+        return quarantine.map { $0.isProbing && leases.isEmpty } ?? true
+    }
+
+    /// The devices that are of the kind asked for and in order, leased or not.
     func devices(for request: GPURequest) -> [Device] {
         devices.filter { device in
-            request.memory.map { $0 <= device.gpu.memory } ?? true && request.model.map(device.model.contains) ?? true
+            device.quarantine == nil && request.memory.map { $0 <= device.gpu.memory } ?? true
+                && request.model.map(device.model.contains) ?? true
         }
     }
 
@@ -132,4 +151,6 @@ struct Avoidance: Sendable {
     var until: Instant
     /// Whether the agent is good enough when no other could ever take the attempt.
     var isPreference: Bool
+    /// In a sentence.
+    var why: String
 }

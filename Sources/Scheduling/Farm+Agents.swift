@@ -91,7 +91,9 @@ extension Farm {
     mutating func dropDeparted() {
         for agent in departed {
             let state = agents[agent]
-            guard agentSlots[state.id] == agent, !state.isOnline, !state.isDraining, state.leases.isEmpty else {
+            guard agentSlots[state.id] == agent, !state.isOnline, !state.isDraining, state.leases.isEmpty,
+                state.quarantine == nil
+            else {
                 continue
             }
             agentSlots[state.id] = nil

@@ -19,6 +19,7 @@ extension Farm {
         effects.append(.cellSharded(id(of: place), shards: shards, items: items))
         self[cell: place].phase = .open
         self[cell: place].shards = shards
+        runs[place.run].shards += shards
         self[cell: place].fresh = RangeList(0..<shards)
     }
 

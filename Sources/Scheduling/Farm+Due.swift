@@ -13,6 +13,7 @@ extension Farm {
             case .queued(let attempt): checkQueued(attempt)
             case .fresh(let cell): checkFresh(cell)
             case .pause(let agent): endPause(agent)
+            case .quarantine(let agent): endQuarantine(agent)
             }
         }
     }

@@ -27,6 +27,8 @@ extension Farm {
         case agentDisconnected(AgentID)
         /// Whether the agent takes no new attempts from now on.
         case agentDraining(AgentID, Bool)
+        /// Somebody has looked after it: it, and its GPUs, are out of quarantine.
+        case agentReleased(AgentID)
         /// Its certificate was revoked: its leases end at once.
         case agentRemoved(AgentID)
         /// A heartbeat that names the attempts which the agent works on. Never stored.

@@ -61,7 +61,7 @@ extension Farm {
                 return ["\(name) waits \(wait) before attempt \(returned.number), after \(returned.after)"]
             case .queued(let classIndex, _):
                 let requirement = classes[classIndex].requirement
-                let avoided = returned.avoiding.map { "\(name) is kept from agent \($0.agent) for now" }
+                let avoided = returned.avoiding.map { "\(name) is kept from agent \($0.agent) for now: \($0.why)" }
                 return avoided + explainQueued(name, place, requirement)
             }
         }
@@ -78,18 +78,57 @@ extension Farm {
             return ["\(name) waits: max-parallel \(most) is reached"]
         }
         if let unmet = unmet(requirement) { return ["\(name) waits: \(unmet)"] }
-        let able = agents.filter { $0.isOnline && !$0.isDraining && requirement.isMet(by: $0) }
-        let lines = able.sorted { $0.id < $1.id }.prefix(5).map { agent in
-            if agent.pausedUntil != nil { return "agent \(agent.id) is paused after a fault or a declined offer" }
-            var free = ["\(max(0, agent.freeCPUs)) of \(agent.capacity.cpus) cores"]
-            if requirement.memory != nil && agent.namesMemory {
-                free.append("\(max(.zero, agent.freeMemory)) of \(agent.capacity.memory)")
-            }
-            if requirement.gpus != nil { free.append("\(agent.freeGPUs) of \(agent.devices.count) GPUs") }
-            return "agent \(agent.id) has \(joined(free)) free"
+        return ["\(name) waits for a free agent; it asks for \(asked(requirement))"] + busy(requirement)
+    }
+
+    /// What keeps each agent that could take it.
+    private func busy(_ requirement: Requirement) -> [String] {
+        let able = agents.indices.filter { agents[$0].isOnline && requirement.isMet(by: agents[$0]) }
+            .sorted { agents[$0].id < agents[$1].id }
+        var lines: [String] = []
+        let full = able.filter { agents[$0].isOpen || agents[$0].freeCPUs <= 0 }
+            .filter { !agents[$0].hasRoom(for: requirement) && !agents[$0].isDraining }
+        if !full.isEmpty {
+            let until = full.prefix(100).compactMap { roomExpected(for: requirement, on: $0) }.min()
+            let when = until.map { " until about \($0.utcClock.prefix(5)) UTC" } ?? ""
+            let which =
+                able.count == 1
+                ? "the only agent that could take it is"
+                : "\(full.count) of \(able.count) agents that could take it are"
+            lines.append(which + " full" + when)
         }
-        let more = able.count > 5 ? ["and \(able.count - 5) more agents"] : []
-        return ["\(name) waits for a free agent; it asks for \(asked(requirement))"] + lines + more
+        for slot in able.prefix(5) {
+            let agent = agents[slot]
+            if agent.isDraining {
+                lines.append("agent \(agent.id) is draining and takes nothing new")
+            } else if let quarantine = agent.quarantine {
+                lines.append("agent \(agent.id) is quarantined: \(quarantine.reason)")
+            } else if let until = agent.pausedUntil {
+                lines.append(
+                    "agent \(agent.id) is paused after a fault or a declined offer, until \(until.utcClock) UTC")
+            } else {
+                lines.append("agent \(agent.id) has \(free(agent, requirement)) free")
+            }
+            if let kept = agent.reservation, classes[kept].requirement != requirement {
+                let at = roomExpected(for: classes[kept].requirement, on: slot)
+                lines.append(
+                    "agent \(agent.id) keeps room for a shard that asks for \(asked(classes[kept].requirement))"
+                        + (at.map { ", from about \($0.utcClock.prefix(5)) UTC on" } ?? ""))
+            } else if agent.reservation != nil {
+                lines.append("agent \(agent.id) keeps room for it")
+            }
+        }
+        if able.count > 5 { lines.append("and \(able.count - 5) more agents") }
+        return lines
+    }
+
+    private func free(_ agent: AgentRecord, _ requirement: Requirement) -> String {
+        var free = ["\(max(0, agent.freeCPUs)) of \(agent.capacity.cpus) cores"]
+        if requirement.memory != nil && agent.namesMemory {
+            free.append("\(max(.zero, agent.freeMemory)) of \(agent.capacity.memory)")
+        }
+        if requirement.gpus != nil { free.append("\(agent.freeGPUs) of \(agent.devices.count) GPUs") }
+        return joined(free)
     }
 
     private func asked(_ requirement: Requirement) -> String {

@@ -79,7 +79,9 @@ extension Farm {
         strike(lease.agent)
         effects.append(.offerWithdrawn(attempt))
         let until = now.advanced(by: settings.declinePause)
-        giveBack(attempt, lease, at: place, avoiding: Avoidance(agent: agent, until: until, isPreference: false))
+        let avoidance = Avoidance(
+            agent: agent, until: until, isPreference: false, why: "it declined the offer: \(reason)")
+        giveBack(attempt, lease, at: place, avoiding: avoidance)
     }
 
     /// Takes back a lease as if it never was; the shard waits on under the same number.
@@ -113,6 +115,7 @@ extension Farm {
             .dataUnavailable, .preempted, .queueTimeout:
             break
         }
+        tally(lease, cause)
         guard attempt.shard.isListing && cause.kind == .passed else { return conclude(attempt, cause) }
         switch listed {
         case .none:
@@ -166,12 +169,15 @@ extension Farm {
             refusal = "not tried again: \(cause.label) is not retried (retried: \(on))"
         } else if attempt.number >= policy.attemptsMax {
             refusal = "not tried again: it was attempt \(attempt.number) of \(policy.attemptsMax)"
+        } else if runs[place.run].retries >= retryBudget(place.run) {
+            refusal = "not tried again: the run has spent its budget of \(retryBudget(place.run)) retries"
         }
         if let refusal {
             effects.append(.attemptEnded(attempt, cause, retryAt: nil, why: refusal))
             settle(place, shard...shard, attempt: attempt.number, cause)
             return
         }
+        runs[place.run].retries += 1
         let wait = backoff(after: attempt.number, policy)
         let retryAt = now.advanced(by: wait)
         let next = AttemptID(shard: attempt.shard, number: attempt.number + 1)
@@ -181,6 +187,9 @@ extension Farm {
             next.number, after: cause, on: agent, memory: lease.memory, policy, retryAt: retryAt)
         timers.add(.backoff(next), at: retryAt)
     }
+
+    /// How many attempts of a run may be tried again, with as many shards as are known.
+    private func retryBudget(_ run: Int) -> Int { max(settings.retriesMin, runs[run].shards / 5) }
 
     func returned(
         _ number: Int, after cause: Cause, on agent: AgentID?, memory: ByteCount?, _ policy: RetryPolicy,
@@ -194,7 +203,8 @@ extension Farm {
         var avoiding: [Avoidance] = []
         if let agent, cause.kind.isInfrastructure {
             let until = retryAt.advanced(by: settings.otherAgentWait)
-            avoiding.append(Avoidance(agent: agent, until: until, isPreference: true))
+            let why = "the attempt before ended \(cause.label) there"
+            avoiding.append(Avoidance(agent: agent, until: until, isPreference: true, why: why))
         }
         return ReturnedShard(
             number: number, phase: .backoff(until: retryAt), memory: memory, avoiding: avoiding, after: cause.label)

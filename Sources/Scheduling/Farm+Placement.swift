@@ -180,8 +180,7 @@ extension Farm {
         let state = agents[agent]
         // An agent with GPUs comes after all without, even when all of them are leased.
         let gpus = state.devices.isEmpty ? 0 : max(0, state.freeGPUs) + 1
-        let isOpen = state.isOnline && !state.isDraining && state.pausedUntil == nil && state.freeCPUs > 0
-        let key = isOpen ? Self.indexKey(gpus: gpus, cpus: state.freeCPUs, slot: agent) : nil
+        let key = state.isOpen ? Self.indexKey(gpus: gpus, cpus: state.freeCPUs, slot: agent) : nil
         guard key != state.indexKey else { return }
         if let old = state.indexKey { openAgents.remove(old) }
         if let key { openAgents.insert(key) }

@@ -80,6 +80,7 @@ extension Farm {
     }
 
     private mutating func restoreShards(at place: Place, _ shards: Int) {
+        runs[place.run].shards += shards
         guard !self[cell: place].isEnded else { return }
         self[cell: place].phase = .open
         self[cell: place].shards = shards
@@ -123,6 +124,7 @@ extension Farm {
     private mutating func restoreEnd(of attempt: AttemptID, _ cause: Cause, retryAt: Instant?) {
         let place = known(attempt.shard.cell)
         let shard = attempt.shard.shard
+        if retryAt != nil { runs[place.run].retries += 1 }
         if attempt.shard.isListing && self[cell: place].phase == .unopened { self[cell: place].phase = .listing }
         let lease = leases[attempt.shard]
         if let lease {

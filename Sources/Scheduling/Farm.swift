@@ -25,6 +25,8 @@ package struct Farm: Sendable {
         package var priorityStep: Duration
         /// What was used so long ago counts half for fair shares.
         package var halfLife: Duration
+        /// How many attempts of one run may be tried again: so many, or a fifth of its shards where that is more.
+        package var retriesMin: Int
         /// For how long another agent is waited for, after the farm's own failure on one.
         package var otherAgentWait: Duration
 
@@ -32,8 +34,10 @@ package struct Farm: Sendable {
             lease: Duration = .seconds(30), workPerCallMax: Int = 1000, defaultMemory: ByteCount? = nil,
             grace: Duration = .seconds(10), startMax: Duration = .minutes(60), declinePause: Duration = .seconds(10),
             otherAgentWait: Duration = .seconds(60), priorityStep: Duration = .minutes(60),
-            halfLife: Duration = .minutes(24 * 60)
+            halfLife: Duration = .minutes(24 * 60), retriesMin: Int = 100
         ) {
+            precondition(retriesMin >= 0, "a number of retries")
+            self.retriesMin = retriesMin
             precondition(lease > .zero && workPerCallMax > 0, "a lease holds for some time, a call does some work")
             precondition(halfLife > .zero, "what was used counts for some time")
             self.priorityStep = priorityStep
@@ -148,6 +152,7 @@ package struct Farm: Sendable {
             join(agent, team: team, capacity: capacity, holds: holds)
         case .agentDisconnected(let agent): disconnect(agent)
         case .agentDraining(let agent, let isDraining): drain(agent, isDraining)
+        case .agentReleased(let agent): releaseByHand(agent)
         case .agentRemoved(let agent): remove(agent)
         case .leasesRenewed(let agent, let attempts): renew(attempts, by: agent)
         case .attemptStarted(let attempt, let agent): start(attempt, by: agent)

@@ -12,6 +12,9 @@ struct RunRecord: Sendable {
     var jobs: [JobRecord]
     var jobsEnded = 0
     var cancellation: Stop?
+    /// Attempts that were tried again, and shards as far as cells are cut.
+    var retries = 0
+    var shards = 0
 
     var isEnded: Bool { jobsEnded == jobs.count }
 }

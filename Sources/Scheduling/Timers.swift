@@ -16,6 +16,8 @@ struct Timers: Sendable {
         case fresh(CellID)
         /// The agent may be offered something again.
         case pause(agent: Int)
+        /// The agent, or some device of it, may be let out of quarantine.
+        case quarantine(agent: Int)
     }
 
     private var queue = TimeQueue<Instant, Matter>()

@@ -15,6 +15,13 @@ extension Checker {
         shards[attempt.shard]?.ended = attempt.number
         shards[attempt.shard]?.last = cause
         shards[attempt.shard]?.retryAt = retryAt
+        if retryAt != nil { runs[attempt.run]?.retries += 1 }
+        if let run = runs[attempt.run] {
+            let shards = run.jobs.flatMap(\.cells).reduce(0) { $0 + ($1.shards ?? 0) }
+            try require(
+                run.retries <= max(retriesMin, shards / 5), "a run has a budget of retries",
+                "\(attempt): \(run.retries) of \(shards) shards")
+        }
         guard retryAt != nil, let policy = runs[attempt.run]?.jobs[attempt.shard.cell.job].planned.retry else { return }
         try require(
             policy.covers(cause) && attempt.number < policy.attemptsMax, "only what the policy covers is retried",

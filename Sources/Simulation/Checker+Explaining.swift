@@ -61,6 +61,9 @@ extension Checker {
             case _ where line.contains("no agent takes runs of"):
                 let admitting = agents.values.contains { $0.isOnline && ($0.team == nil || $0.team == run.owner.team) }
                 guard !admitting else { throw wrong("one does") }
+            case _ where line.contains(" is draining and takes nothing new"):
+                let name = line.split(separator: " ").dropFirst().first.map { AgentID(String($0)) }
+                guard let name, agents[name]?.isDraining == true else { throw wrong("it is not draining") }
             case _ where line.contains("every agent is draining"):
                 guard able.isEmpty else { throw wrong("one is not") }
             case _ where line.contains("no agent has label "):
@@ -88,7 +91,9 @@ extension Checker {
                     throw wrong("one could take it")
                 }
             case _ where line.contains(" waits for a free agent"), _ where line.contains(" free"),
-                _ where line.contains(" is paused after a fault"), _ where line.contains(" more agents"):
+                _ where line.contains(" is paused after a fault"), _ where line.contains(" more agents"),
+                _ where line.contains(" full"), _ where line.contains(" keeps room for "),
+                _ where line.contains(" is quarantined: "):
                 guard able.contains(where: { fits(cell, $0) }) else { throw wrong("no agent could take it") }
             default: throw wrong("nobody knows this sentence")
             }

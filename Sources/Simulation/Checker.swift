@@ -38,6 +38,7 @@ package struct Checker: Sendable {
         var jobs: [Job]
         var isEnded = false
         var isCancelled = false
+        var retries = 0
     }
 
     struct Agent: Sendable {
@@ -54,10 +55,14 @@ package struct Checker: Sendable {
     var shards: [ShardID: Shard] = [:]
     var agents: [AgentID: Agent] = [:]
     private let lease: Duration
+    let retriesMin: Int
     var now = Instant.epoch
     package internal(set) var lines = Lifelines()
 
-    init(lease: Duration) { self.lease = lease }
+    init(lease: Duration, retriesMin: Int) {
+        self.lease = lease
+        self.retriesMin = retriesMin
+    }
 
     var areAllEnded: Bool { runs.values.allSatisfy(\.isEnded) }
 
@@ -120,7 +125,8 @@ package struct Checker: Sendable {
             agents[id]?.changedAt = now
         // One that never came may be told to drain: it comes draining.
         case .agentDraining(let id, let isDraining): agents[id, default: Agent()].isDraining = isDraining
-        case .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .timeReached, .resume: break
+        case .agentReleased, .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .timeReached, .resume:
+            break
         }
         return false
     }

@@ -17,7 +17,8 @@ struct Journal: Sendable {
         case .runCancelled(let run, let by, let reason): rows.append(.runCancelled(run, by: by, reason: reason))
         case .jobResolved(let run, let job, let resolution):
             rows.append(.jobResolved(run, job: job, resolution, at: time))
-        case .agentJoined, .agentDisconnected, .agentDraining, .agentRemoved, .leasesRenewed, .attemptStarted,
+        case .agentJoined, .agentDisconnected, .agentDraining, .agentReleased, .agentRemoved, .leasesRenewed,
+            .attemptStarted,
             .offerDeclined, .attemptFinished, .timeReached, .resume:
             break
         }

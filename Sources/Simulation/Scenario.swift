@@ -42,6 +42,7 @@ package struct Scenario: Sendable {
                     ? .seconds(.random(in: 1...60, using: &random)) : nil)
         }
         settings.workPerCallMax = Int.random(in: 1...12, using: &random)
+        settings.retriesMin = isComparable ? 1_000_000 : Int(seed % 40)
         addReruns()
     }
 

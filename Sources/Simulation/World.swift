@@ -51,7 +51,7 @@ package struct World<Decider: Deciding>: Sendable {
         self.scenario = scenario
         random = SplitMix64(seed: scenario.seed ^ 0x5EED)
         decider = Decider(settings: scenario.settings, seed: scenario.seed)
-        checker = Checker(lease: scenario.settings.lease)
+        checker = Checker(lease: scenario.settings.lease, retriesMin: scenario.settings.retriesMin)
         for kind in scenario.agents { addAgent(kind) }
         for index in scenario.submissions.indices {
             happenings.add(.submit(index), at: start.advanced(by: scenario.submissions[index].at))

@@ -50,7 +50,9 @@ import Testing
         #expect(
             explain(stage) == [
                 "shard 0: attempt 1 is on agent a since 12 s", "2 shards were not leased yet; the first of them:",
-                "shard 1 waits for a free agent; it asks for 3 cores", "agent a has 1 of 4 cores free",
+                "shard 1 waits for a free agent; it asks for 3 cores",
+                // By the shard's timeout of an hour: nobody knows better yet.
+                "the only agent that could take it is full until about 01:16 UTC", "agent a has 1 of 4 cores free",
             ])
         stage(.agentDisconnected("a"))
         #expect(
@@ -59,6 +61,29 @@ import Testing
             ])
         #expect(explain(stage, shard: 2) == ["shard 2 waits: no agent is connected"])
         #expect(explain(stage, shard: 3) == ["there is no such shard"])
+    }
+
+    @Test func `counts who is full, and names who is kept from work`() {
+        var stage = Stage()
+        for name in ["a", "b", "c"] { stage.join(name, cpus: 2) }
+        stage(.agentDraining("c", true))
+        stage.submit(1, .one(shards: ShardPlan(count: 9)))
+        #expect(
+            Array(explain(stage, shard: 8).prefix(2)) == [
+                "shard 8 waits for a free agent; it asks for 1 core",
+                "2 of 3 agents that could take it are full until about 01:16 UTC",
+            ])
+        #expect(explain(stage, shard: 8).last == "agent c is draining and takes nothing new")
+        // What has taken 10 minutes so far will do so again.
+        stage.work(.minutes(10))
+        stage.finish(shard(0))
+        #expect(explain(stage, shard: 8)[1] == "2 of 3 agents that could take it are full until about 00:26 UTC")
+        let lease = stage.leases.values.sorted { $0.attempt < $1.attempt }.last
+        if let lease { stage(.offerDeclined(lease.attempt, by: lease.agent, reason: "its disk is full")) }
+        let declined = lease.map { explain(stage, shard: $0.attempt.shard.shard) } ?? []
+        #expect(
+            declined.first.map { $0.hasSuffix("for now: it declined the offer: its disk is full") } ?? false,
+            "\(declined)")
     }
 
     @Test func `tells of needs, backoffs and endings`() {

@@ -43,7 +43,7 @@ import Testing
             let memory = agent.capacity.memory.bytes - leases.reduce(0) { $0 + ($1.memory?.bytes ?? 0) }
             if agent.freeCPUs != cpus { faults.append("\(agent.id): \(agent.freeCPUs) cores free, not \(cpus)") }
             if agent.freeMemory.bytes != memory { faults.append("\(agent.id): memory") }
-            if agent.freeGPUs != agent.devices.count(where: { !$0.isLeased }) { faults.append("\(agent.id): devices") }
+            if agent.freeGPUs != agent.devices.count(where: \.isFree) { faults.append("\(agent.id): devices") }
             let leased = Set(leases.flatMap(\.devices)).intersection(agent.devices.map(\.gpu.uuid))
             if Set(agent.devices.filter(\.isLeased).map(\.gpu.uuid)) != leased { faults.append("\(agent.id): uuids") }
         }
@@ -96,7 +96,7 @@ import Testing
         where !queue.returned.isEmpty || (index == 0 && !cell.fresh.isEmpty) {
             let requirement = farm.classes[queue.classIndex].requirement
             let idle = farm.agents.first {
-                $0.isOnline && !$0.isDraining && $0.pausedUntil == nil && requirement.isMet(by: $0)
+                $0.isOpen && requirement.isMet(by: $0)
                     && $0.hasRoom(for: requirement) && ($0.reservation == nil || $0.reservation == queue.classIndex)
             }
             if let idle { faults.append("\(idle.id) is idle, \(farm.id(of: place)) waits") }

@@ -1,0 +1,122 @@
+import Model
+import Scheduling
+import Testing
+
+@Suite struct `A quarantine` {
+    /// Values of SciPy 1.17: `fisher_exact([[faults, attempts - faults], [peersFaults, peers - peersFaults]],
+    /// alternative="greater")`.
+    @Test(arguments: [
+        (3, 3, 0, 10, 0.003_496_503_496_503_496_5), (3, 6, 3, 400, 3.552_568_597_426_151e-05),
+        (5, 6, 3, 412, 3.216_840_500_993_691e-09), (0, 5, 0, 10, 1), (1, 5, 1, 5, 0.777_777_777_777_777_8),
+        (10, 400, 10, 400, 0.589_220_130_556_049_6),
+    ])
+    func `asks chance as Fisher does`(faults: Int, attempts: Int, peersFaults: Int, peers: Int, expected: Double) {
+        let chance = faultsByChance(faults: faults, of: attempts, peersFaults: peersFaults, of: peers)
+        #expect(abs(chance - expected) <= 1e-10 * expected, "\(chance), not \(expected)")
+    }
+
+    private func stage(_ agents: [String], gpus: Int = 0) -> Stage {
+        var stage = Stage()
+        for name in agents {
+            let devices = (0..<gpus).map { GPU(uuid: "\(name)-\($0)", model: "H200", memory: .gibibytes(80)) }
+            stage.join(name, cpus: 2, gpus: devices)
+        }
+        let retry = RetryPolicy(attemptsMax: 50, backoffMin: .seconds(1), backoffMax: .seconds(1))
+        var asking = ResourceRequest()
+        if gpus > 0 { asking.gpus = GPURequest(count: 1) }
+        stage.submit(
+            1,
+            .one(
+                cells: PlannedCell.named("x", asking: asking), shards: ShardPlan(count: 1000), failFast: false,
+                retry: retry))
+        return stage
+    }
+
+    /// Lets every attempt end, again and again; those of whom it is said, with a fault.
+    private func work(
+        _ stage: inout Stage, _ times: Int, step: Duration = .seconds(5), cause: Cause = Cause(.agentFault),
+        failing: (Farm.Lease) -> Bool
+    ) -> [Farm.Lease] {
+        var seen: [Farm.Lease] = []
+        for _ in 0..<times {
+            for lease in stage.leases.values.sorted(by: { $0.attempt < $1.attempt }) {
+                seen.append(lease)
+                stage(
+                    .attemptFinished(
+                        lease.attempt, by: lease.agent, failing(lease) ? cause : Cause(.passed), listed: nil))
+            }
+            stage.pass(step)
+        }
+        return seen
+    }
+
+    @Test func `keeps an agent from work whose faults chance does not explain, until a probe ends well`() {
+        var stage = stage(["a", "b", "c", "bad"])
+        _ = work(&stage, 12) { $0.agent == "bad" }
+        let said = stage.farm.quarantines(of: "bad")
+        #expect(said.count == 1 && said[0].contains("ended with faults of the infrastructure, of the others' 0 of"))
+        for name in ["a", "b", "c"] { #expect(stage.farm.quarantines(of: AgentID(name)).isEmpty) }
+        // What it still had has ended; from then on it gets nothing.
+        _ = work(&stage, 1) { $0.agent == "bad" }
+        #expect(!work(&stage, 20, step: .seconds(20)) { _ in false }.contains { $0.agent == "bad" })
+        // Ten minutes later it gets one at a time; that one fails, and it waits for twice as long.
+        _ = work(&stage, 10, step: .seconds(20)) { $0.agent == "bad" }
+        #expect(stage.farm.quarantines(of: "bad").first?.contains("its probe ended agent_fault too") == true)
+        var probes = 0
+        for _ in 0..<75 {
+            let leases = work(&stage, 1, step: .seconds(20)) { _ in false }.filter { $0.agent == "bad" }
+            probes = max(probes, leases.count)
+        }
+        #expect(probes == 2 && stage.farm.quarantines(of: "bad").isEmpty)
+    }
+
+    @Test func `is ended by hand`() {
+        var stage = stage(["a", "b", "c", "bad"])
+        _ = work(&stage, 13) { $0.agent == "bad" }
+        #expect(!stage.farm.quarantines(of: "bad").isEmpty)
+        #expect(
+            stage.farm.explain(shard(0).cell, shard: 999, at: stage.now).contains {
+                $0.hasPrefix("agent bad is quarantined: ")
+            })
+        stage(.agentReleased("bad"))
+        #expect(stage.farm.quarantines(of: "bad").isEmpty)
+        stage.pass(.seconds(60))
+        #expect(work(&stage, 2) { _ in false }.contains { $0.agent == "bad" })
+    }
+
+    @Test func `does not come of what all agents have alike, nor of what steps do`() {
+        var stage = stage(["a", "b", "c", "d"])
+        var count = 0
+        _ = work(&stage, 30) { _ in
+            count += 1
+            return count % 3 == 0
+        }
+        _ = work(&stage, 10, cause: Cause(.userExit, code: 1)) { $0.agent == "a" }
+        for name in ["a", "b", "c", "d"] { #expect(stage.farm.quarantines(of: AgentID(name)) == []) }
+    }
+
+    @Test func `is of one GPU where that is what fails`() {
+        var stage = stage(["a", "b", "c"], gpus: 2)
+        var failing = true
+        _ = work(&stage, 40, cause: Cause(.gpuFault)) { failing && $0.devices == ["b-1"] }
+        let said = stage.farm.quarantines(of: "b")
+        #expect(said.count == 1 && said[0].hasPrefix("b-1 quarantined until "), "\(said)")
+        failing = false
+        let devices = Set(work(&stage, 5) { _ in false }.flatMap(\.devices))
+        #expect(devices == ["a-0", "a-1", "b-0", "c-0", "c-1"])
+        // Coming back makes nothing good; somebody who looked after it does.
+        stage(.agentReleased("b"))
+        #expect(Set(work(&stage, 5) { _ in false }.flatMap(\.devices)).contains("b-1"))
+    }
+
+    @Test func `of attempts is their run's budget of retries`() {
+        var stage = Stage(settings: Farm.Settings(retriesMin: 4))
+        stage.join("a", cpus: 2)
+        let retry = RetryPolicy(attemptsMax: 50, on: ["timeout"], backoffMin: .seconds(1), backoffMax: .seconds(1))
+        stage.submit(1, .one(shards: ShardPlan(count: 2), failFast: false, retry: retry))
+        let leases = work(&stage, 10, cause: Cause(.timeout)) { _ in true }
+        #expect(leases.count == 6)
+        let last = stage.history.compactMap(\.end).last
+        #expect(last?.why == "not tried again: the run has spent its budget of 4 retries")
+    }
+}
