@@ -293,7 +293,9 @@ private struct NeverRetries: Planted {
             let replay = Replay(seed: seed, .much, isComparable: false)
             guard let violation = replay.violation(of: LeasesTwice.self) else { continue }
             let small = replay.shrunk(LeasesTwice.self, breaking: violation.rule)
-            #expect(small.scenario.submissions.count == 1 && small.scenario.submissions[0].plan.jobs.count <= 2)
+            let jobs = { (scenario: Scenario) in scenario.submissions.reduce(0) { $0 + $1.plan.jobs.count } }
+            #expect(small.scenario.submissions.count == 1 && jobs(small.scenario) <= 3)
+            #expect(jobs(small.scenario) < jobs(replay.scenario))
             #expect(small.cuts.contains(.trouble(.loss)) && small.cuts.contains(.trouble(.disturbances)))
             // Its line makes the same world again.
             let again = try #require(Replay("\(small)"))
