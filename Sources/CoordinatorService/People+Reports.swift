@@ -18,6 +18,7 @@ extension People {
         guard let request = try await stream.receive(Proto.RenderRequest.self) else { return }
         let run = RunID(request.run)
         _ = try await owner(of: run, who)
+        if request.format.hasPrefix("compare") { _ = try await owner(of: RunID(request.against), who) }
         let tails = try await logTails(of: run)
         let bytes = try await reading { [library] in try library.rendered(run, request, logTails: tails) }
         var rest = bytes[...]

@@ -141,11 +141,29 @@ struct RunLibrary: Sendable {
         case "junit": return Array(report.junit.utf8)
         case "html": return Array(report.html.utf8)
         case "json": return report.json
+        case "sarif": return report.sarif
+        case "svg": return Array(report.svg.utf8)
         default:
             throw LinkStatus(
                 .invalid,
-                "there is no format '\(request.format.prefix(40))': ask for text, markdown, junit, html, json or export"
+                "there is no format '\(request.format.prefix(40))': ask for text, markdown, junit, html, json, sarif, svg or export"
             )
+        }
+    }
+
+    /// The run beside another one, which whoever asks may read. Blocks on the disk.
+    private func compared(_ run: RunSnapshot, _ results: Results, _ request: Proto.RenderRequest) throws -> [UInt8] {
+        let other = try snapshot(of: RunID(request.against))
+        let theirs = try other.results(object: object)
+        let comparison = Comparison(
+            candidate: try run.report(results: results), results, baseline: try other.report(results: theirs), theirs,
+            environments: try run.environmentChanges(since: other, object: object))
+        switch request.format {
+        case "compare-markdown": return Array(comparison.markdown.utf8)
+        case "compare-json": return comparison.json
+        default:
+            return Array(
+                comparison.text(columns: (40...1000).contains(request.columns) ? Int(request.columns) : 100).utf8)
         }
     }
 

@@ -210,6 +210,12 @@ struct CellTable {
     }
 }
 
+/// What names a cell across runs.
+package enum CellValues {
+    /// The same for the same axis values, whatever their order.
+    package static func key(_ values: [Value.Member]) -> String { CellTable.key(values) }
+}
+
 extension ExpectedJob {
     /// What had to report, as far as results themselves tell: each job and cell that occurs, with the number of shards
     /// that its first line states.

@@ -31,18 +31,32 @@ package struct MetricSource: Hashable, Sendable {
     /// The member or column that names an item: each line or row is one then. For `jsonl` and `csv`.
     package var id: String?
     package var taking: Taking
+    /// Whether the records that the format has (tests, benchmarks, documents, lines with an id) are items. A cell's items
+    /// are one set: of several sources, one can have them.
+    package var withItems: Bool
 
-    package init(path: String, format: Format, id: String? = nil, taking: Taking = .last) {
+    package init(path: String, format: Format, id: String? = nil, taking: Taking = .last, withItems: Bool = true) {
         self.path = path
         self.format = format
         self.id = id
         self.taking = taking
+        self.withItems = withItems
     }
 
     /// How many sources a job may name.
     package static let countMax = 32
     /// How many files the sources of one attempt may come to.
     package static let filesMax = 1000
+
+    /// Whether the cell's items come from it.
+    package var givesItems: Bool {
+        guard withItems else { return false }
+        return switch format {
+        case .sheaf, .json, .mlflow: false
+        case .jsonl, .csv: id != nil
+        case .junit, .pytestBenchmark, .lmEval: true
+        }
+    }
 
     /// How large one file may be: more where it may hold a record for each item.
     package var bytesMax: Int {

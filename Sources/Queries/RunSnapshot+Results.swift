@@ -193,6 +193,9 @@ extension RunSnapshot {
         }
         shard.metrics = read.metrics
         shard.items = read.items
+        if let assigned = shard.assigned, sources.contains(where: { $0.format == .junit }) {
+            MetricFiles.rename(&shard.items, as: assigned)
+        }
         guard shard.cause.kind == .passed else { return }
         for (index, source) in sources.enumerated() where !found.contains(index) {
             shard.absent.append("no step wrote '\(source.path.prefix(100))'")

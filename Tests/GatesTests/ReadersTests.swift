@@ -221,6 +221,25 @@ import Testing
         #expect(refusal("", of: read("what\n", .mlflow, file: "m/metrics/acc"))?.line == 1)
     }
 
+    @Test func `names tests as they were assigned`() {
+        var items = read(Self.junit, .junit).items
+        MetricFiles.rename(
+            &items, as: ["tests/test_a.py::test_one[x < 1]", "tests/test_a.py::test_two", "other.py::A::b"])
+        #expect(
+            items.map(\.id) == [
+                "tests/test_a.py::test_one[x < 1]", "tests/test_a.py::test_two", "tests.test_a::test_four",
+            ])
+        var nested = [Item(id: "t.test_b.A.B::test_c[a::b]", entries: [])]
+        MetricFiles.rename(&nested, as: ["t/test_b.py::A::B::test_c[a::b]"])
+        #expect(nested[0].id == "t/test_b.py::A::B::test_c[a::b]")
+    }
+
+    @Test func `leave items out where they are told to`() {
+        let source = MetricSource(path: "a", format: .junit, withItems: false)
+        let found = MetricFiles.read(Array(Self.junit.utf8), file: "a", as: source)
+        #expect(found.items.isEmpty && value("failures", of: found) == .count(1))
+    }
+
     // MARK: several files
 
     @Test func `gives no value to a name that two files have`() {

@@ -49,7 +49,8 @@ struct RandomPlan {
     mutating func metricSource() -> MetricSource {
         MetricSource(
             path: text(), format: MetricSource.Format.allCases[number(0...7)],
-            id: maybe { $0.text() }.flatMap { $0.isEmpty ? nil : $0 }, taking: chance() ? .last : .samples)
+            id: maybe { $0.text() }.flatMap { $0.isEmpty ? nil : $0 }, taking: chance() ? .last : .samples,
+            withItems: chance())
     }
 
     mutating func cell() -> PlannedCell {

@@ -168,6 +168,7 @@ import Workflows
         ("{path: a, format: junitt}", "did you mean 'junit'?"), ("{format: junit}", "needs the path"),
         ("{path: a, format: junit, id: x}", "'id' names items in jsonl and csv alone"),
         ("{path: a, format: csv, take: first}", "'take' must be last or samples"), ("[]", "lists 1 to 32 files"),
+        ("[{path: a, format: junit}, {path: b, format: csv, id: q}]", "a cell's items are one set"),
     ])
     func `are refused where they mean nothing`(metrics: String, words: String) {
         let problems = read(metrics).1

@@ -15,6 +15,18 @@ enum JUnitFile {
         var isFlaky = false
     }
 
+    /// What pytest calls a test in JUnit's XML: class and name, of `tests/test_a.py::TestB::test_c[x]`.
+    static func name(ofTest id: String) -> String {
+        // What stands in brackets are parameters: they may hold anything.
+        let mark = id.firstIndex(of: "[") ?? id.endIndex
+        var parts = id[..<mark].components(separatedBy: "::")
+        guard parts.count > 1 else { return id }
+        let name = parts.removeLast() + id[mark...]
+        if parts[0].hasSuffix(".py") { parts[0] = String(parts[0].dropLast(3)) }
+        parts[0] = String(parts[0].map { $0 == "/" ? "." : $0 })
+        return parts.joined(separator: ".") + "::" + name
+    }
+
     static func read(_ bytes: [UInt8], file: String) -> ReadMetrics {
         do throws(XMLReader.Mistake) {
             let (tests, declared, line) = try tests(bytes, file: file)
@@ -137,5 +149,18 @@ enum JUnitFile {
         collector.add("flaky", .count(flaky.count), line: 0)
         collector.add("total_seconds", .sum(seconds.value), line: 0)
         return collector.finish(items: items)
+    }
+}
+
+extension Substring {
+    /// The parts between a separator of more than one character.
+    fileprivate func components(separatedBy separator: String) -> [String] {
+        var parts: [String] = []
+        var rest = self
+        while let mark = rest.firstRange(of: separator) {
+            parts.append(String(rest[..<mark.lowerBound]))
+            rest = rest[mark.upperBound...]
+        }
+        return parts + [String(rest)]
     }
 }

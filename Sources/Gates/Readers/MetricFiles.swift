@@ -35,6 +35,23 @@ package struct ReadMetrics: Equatable, Sendable {
 package enum MetricFiles {
     /// Reads one file. Nothing is thrown: what cannot be taken is `refused`, with its text, reason, file and line.
     package static func read(_ bytes: [UInt8], file: String, as source: MetricSource) -> ReadMetrics {
+        var read = whole(bytes, file: file, as: source)
+        if !source.withItems { read.items = [] }
+        return read
+    }
+
+    /// Names tests as they were assigned: pytest's ids (`tests/test_a.py::TestB::test_c`) are written otherwise in JUnit's
+    /// files (`tests.test_a.TestB::test_c`).
+    package static func rename(_ items: inout [Item], as assigned: [String]) {
+        let known = Set(assigned)
+        var names: [String: String] = [:]
+        for id in assigned { names[JUnitFile.name(ofTest: id)] = id }
+        for place in items.indices where !known.contains(items[place].id) {
+            if let name = names[items[place].id] { items[place].id = name }
+        }
+    }
+
+    private static func whole(_ bytes: [UInt8], file: String, as source: MetricSource) -> ReadMetrics {
         guard bytes.count <= source.bytesMax else {
             return .refused("larger than \(ByteCount(Int64(source.bytesMax)))", file: file)
         }

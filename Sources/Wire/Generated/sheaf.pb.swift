@@ -3326,6 +3326,8 @@ extension Proto {
         package var id: String = ""
         /// `last` or `samples`: which of many lines count.
         package var take: String = ""
+        /// The format's records are no items.
+        package var withoutItems: Bool = false
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3337,6 +3339,7 @@ extension Proto {
                 case 18: format = try reader.value(ProtoString.self)
                 case 26: id = try reader.value(ProtoString.self)
                 case 34: take = try reader.value(ProtoString.self)
+                case 40: withoutItems = try reader.value(ProtoBool.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3347,6 +3350,7 @@ extension Proto {
             writer.field(ProtoString.self, 2, format)
             writer.field(ProtoString.self, 3, id)
             writer.field(ProtoString.self, 4, take)
+            writer.field(ProtoBool.self, 5, withoutItems)
             writer.unknown(unknown)
         }
     }

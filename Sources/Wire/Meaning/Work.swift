@@ -34,6 +34,7 @@ extension Proto.MetricSource {
         format = source.format.rawValue
         id = source.id ?? ""
         take = source.taking.rawValue
+        withoutItems = !source.withItems
     }
 
     package func meaning() throws(MeaningError) -> Model.MetricSource {
@@ -43,7 +44,7 @@ extension Proto.MetricSource {
         guard let taking = Model.MetricSource.Taking(rawValue: take.isEmpty ? "last" : take) else {
             throw MeaningError("take", "is '\(take.prefix(40))', which is neither last nor samples")
         }
-        return Model.MetricSource(path: path, format: format, id: id.isEmpty ? nil : id, taking: taking)
+        return Model.MetricSource(path: path, format: format, id: id.isEmpty ? nil : id, taking: taking, withItems: !withoutItems)
     }
 }
 

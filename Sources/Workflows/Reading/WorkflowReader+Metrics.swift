@@ -8,6 +8,11 @@ extension WorkflowReader {
                 return error(node, "'metrics' lists 1 to \(MetricSource.countMax) files")
             }
             work.metricSources = items.compactMap { metricSource($0) }
+            if work.metricSources.count(where: \.givesItems) > 1 {
+                error(
+                    node, "several files of 'metrics' give items, and a cell's items are one set",
+                    help: "say items: false for all but one, or measure in jobs of their own")
+            }
         } else if node.entries != nil {
             work.metricSources = metricSource(node).map { [$0] } ?? []
         } else {
@@ -21,7 +26,7 @@ extension WorkflowReader {
                 MetricSource(path: $0, format: .sheaf)
             }
         }
-        let keys = [Key("path"), Key("format"), Key("id"), Key("take")]
+        let keys = [Key("path"), Key("format"), Key("id"), Key("take"), Key("items")]
         guard let parts = mapping(node, "'metrics'", keys) else { return nil }
         guard let path = parts["path"].flatMap({ template($0, "'path'", in: Scopes.jobCell) }), !path.isEmpty else {
             error(parts["path"] ?? node, "'metrics' needs the path of a file", help: "path: results.xml")
@@ -51,6 +56,10 @@ extension WorkflowReader {
                 error(node, "'take' must be last or samples")
             }
             if !hasLines || source.id != nil { error(node, "'take' is for lines of jsonl and csv that are no items") }
+        }
+        if let node = parts["items"] {
+            if node.value.boolean == nil { error(node, "'items' must be true or false") }
+            source.withItems = node.value.boolean ?? true
         }
         return source
     }

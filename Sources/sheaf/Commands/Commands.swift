@@ -6,7 +6,9 @@ enum Commands {
         CommandGroup(
             title: "Read the answer",
             commands: [
-                report, export, judge, artifactsList, artifactsGet, artifactsVerify, baselineSet, baselineShow,
+                report, compare, deliver, export, judge, waive, artifactsList, artifactsGet, artifactsVerify,
+                baselineSet,
+                baselineShow, baselineRun,
             ]),
         CommandGroup(
             title: "Look after the farm",

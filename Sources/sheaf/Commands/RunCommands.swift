@@ -27,6 +27,7 @@ extension Commands {
         operands: [.init(name: "FILE", help: "the workflow")],
         options: [
             .flag("wait", "follow the run to its end"),
+            .flag("with-baseline", "first run the commits that gates with baseline: {branch: …} compare with"),
             .value("key", "KEY", "16 to 64 characters; the same key is the same run, so repeating is harmless"),
             .value("priority", "N", "-24 to 24: as if you had submitted it so many hours before your other runs"),
         ] + submissionOptions + Farming.homeOptions,
@@ -36,6 +37,15 @@ extension Commands {
             let connect = try Farming.door(arguments)
             let client = try await Farming.failing { () async throws(ClientError) in try await connect() }
             let signals = arguments.has("wait") ? Signals.stream([SIGINT, SIGTERM]) : nil
+            if arguments.has("with-baseline") {
+                for branch in request.branches.map(\.name) {
+                    guard let base = try await runBaseline(request, branch: branch, arguments, client) else {
+                        return .usage
+                    }
+                    let code = try await following(base, connect, arguments).follow(AsyncStream { $0.finish() })
+                    if code != .passed { Terminal.complain("warning: \(base) did not pass: it is no baseline") }
+                }
+            }
             guard let run = try await submit(request, arguments, to: client) else { return .usage }
             guard let signals else {
                 Terminal.print("\(run)")
@@ -45,7 +55,7 @@ extension Commands {
             return try await following(run, connect, arguments).follow(signals)
         })
 
-    private static func following(
+    static func following(
         _ run: RunID, _ connect: @escaping @Sendable () async throws(ClientError) -> FarmClient, _ arguments: Arguments
     ) -> Following {
         let home =
@@ -308,12 +318,13 @@ extension Commands {
             """,
         operands: [.init(name: "RUN", help: "r17")],
         options: [
-            .value("format", "FORMAT", "text, markdown, junit, html or json"),
+            .value("format", "FORMAT", "text, markdown, junit, html, json, sarif, svg or png"),
             .value("output", short: "o", "FILE", "instead of standard output"),
         ] + Farming.options,
         run: { arguments in
-            let format = try arguments.choice("format", of: ["text", "markdown", "junit", "html", "json"])
-            try await render(arguments, format)
+            let format = try arguments.choice(
+                "format", of: ["text", "markdown", "junit", "html", "json", "sarif", "svg", "png"])
+            if format == "png" { try await renderPNG(arguments) } else { try await render(arguments, format) }
             return .passed
         })
 
@@ -331,26 +342,34 @@ extension Commands {
         })
 
     private static func render(_ arguments: Arguments, _ format: String) async throws {
+        let path = arguments.value("output")
+        var bytes: [UInt8] = []
+        try await rendered(arguments, format) { part in
+            if path == nil { Terminal.write(part) } else { bytes += part }
+        }
+        if let path { try Files.write(bytes, to: path) }
+    }
+
+    /// What the farm renders of a run, in parts.
+    static func rendered(
+        _ arguments: Arguments, _ format: String, against: RunID? = nil, _ take: ([UInt8]) -> Void
+    ) async throws {
         let run = try PartName(arguments.operands[0]).run
         let client = try await Farming.connect(arguments)
-        var bytes: [UInt8] = []
-        let path = arguments.value("output")
         do {
             try await client.stream(
                 Proto.Farm.Render.self,
                 .with {
                     $0.run = run.number
                     $0.format = format
-                    $0.color = path == nil && Terminal.usesColor
+                    $0.color = arguments.value("output") == nil && Terminal.usesColor
                     $0.columns = UInt32(Terminal.columns)
+                    $0.against = against?.number ?? 0
                 }
-            ) { part in
-                if path == nil { Terminal.write(part.bytes) } else { bytes += part.bytes }
-            }
+            ) { part in take(part.bytes) }
         } catch let error as ClientError {
             throw Farming.failure(error)
         }
-        if let path { try Files.write(bytes, to: path) }
     }
 }
 
