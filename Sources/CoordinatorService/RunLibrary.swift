@@ -132,6 +132,7 @@ struct RunLibrary: Sendable {
         let snapshot = try snapshot(of: run)
         let results = try snapshot.results(object: object)
         if request.format == "export" { return ResultsFile.write(results) }
+        if request.format.hasPrefix("compare") { return try compared(snapshot, results, request) }
         let report = try snapshot.report(results: results, logTail: { logTails[$0] ?? [] }, object: { try? object($0) })
         switch request.format {
         case "text", "":

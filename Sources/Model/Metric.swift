@@ -68,7 +68,8 @@ package struct QuantileSketch: Hashable, Sendable {
 package struct Item: Equatable, Sendable {
     package enum Number: Equatable, Sendable {
         case number(Double)
-        case refused(RefusedMetric)
+        /// Boxed: there are millions of numbers, and few that are none.
+        indirect case refused(RefusedMetric)
     }
 
     package struct Entry: Equatable, Sendable {
