@@ -20,7 +20,8 @@ struct CellGroup {
             }
         // Two cells may have the same values; each is a group of its own.
         let id = rule.per == .cell && rule.over.isEmpty ? cell.expected.id : ""
-        return (CellTable.key(place) + id, place)
+        // The cell's own key is there already, and most groups are cells.
+        return ((id.isEmpty ? CellTable.key(place) : cell.key) + id, place)
     }
 }
 

@@ -160,17 +160,12 @@ extension Judge {
     /// What changed among items of 0/1; `nil` for others.
     static func flips(_ items: PairedItems, isDrop: Bool) -> Flips? {
         guard items.hasFlipsOnly else { return nil }
-        var flips = Flips()
+        var (lost, gained): ([String], [String]) = ([], [])
         for (place, id) in items.ids.enumerated() where items.candidate[place] != items.baseline[place] {
-            if (items.candidate[place] < items.baseline[place]) == isDrop {
-                flips.lost += 1
-                if flips.lostIDs.count < Flips.shownMax { flips.lostIDs.append(id) }
-            } else {
-                flips.gained += 1
-                if flips.gainedIDs.count < Flips.shownMax { flips.gainedIDs.append(id) }
-            }
+            if (items.candidate[place] < items.baseline[place]) == isDrop { lost.append(id) } else { gained.append(id) }
         }
-        return flips
+        let first = { (ids: [String]) in Array(ids.sorted().prefix(Flips.shownMax)) }
+        return Flips(lost: lost.count, lostIDs: first(lost), gained: gained.count, gainedIDs: first(gained))
     }
 
     // MARK: nothing to pair

@@ -33,6 +33,10 @@ struct PairedItems {
 
     var count: Int { ids.count }
 
+    /// Up to so many stand in the order of ids. Of more, the order follows the baseline's: every figure that is made of so
+    /// many is summed exactly, or sorts for itself, and the same in any order.
+    static let sortedMax = 10_000
+
     /// Whether each pair is of two single 0/1 values.
     var hasFlipsOnly: Bool {
         isRightOrWrong && candidate.allSatisfy { $0 == 0 || $0 == 1 } && baseline.allSatisfy { $0 == 0 || $0 == 1 }
@@ -57,13 +61,12 @@ struct PairedItems {
         items.hasRange = sets.allSatisfy { $0.allSatisfy { $0.baseline.allSatisfy(\.isRightOrWrong) } }
         items.isRightOrWrong =
             items.hasRange && sets.allSatisfy { $0.allSatisfy { $0.candidate.allSatisfy(\.isRightOrWrong) } }
+        if sets.count == 1, sets[0].count == 1 { return pair(sets[0][0], worst: worst, into: items) }
         var collector = Collector()
         var (common, firstLacking) = (0, "")
         for cells in sets {
             for cell in cells {
-                var places: [String: Int] = [:]
-                places.reserveCapacity(cell.candidate.count)
-                for (place, item) in cell.candidate.enumerated() { places[item.id] = place }
+                let places = table(cell.candidate)
                 var used = 0
                 for theirs in cell.baseline {
                     if let place = places[theirs.id], cell.candidate[place].isSame(as: theirs) {
@@ -80,6 +83,50 @@ struct PairedItems {
             }
             collector.closeSet()
         }
+        items.ids = collector.ids
+        items.candidate = collector.candidate.map(\.average)
+        items.baseline = collector.baseline.map(\.average)
+        return finish(items, common: common, firstLacking: firstLacking)
+    }
+
+    /// One cell: nothing is averaged. Most often both sides have their items in one order, and no table is needed.
+    private static func pair(_ cell: CellPair, worst: Double, into empty: PairedItems) -> Pairing {
+        var items = empty
+        var (common, firstLacking) = (0, "")
+        var places: [String: Int]?
+        items.ids.reserveCapacity(cell.baseline.count)
+        items.candidate.reserveCapacity(cell.baseline.count)
+        items.baseline.reserveCapacity(cell.baseline.count)
+        for (index, theirs) in cell.baseline.enumerated() {
+            var place: Int? = index
+            if places != nil || index >= cell.candidate.count || cell.candidate[index].id != theirs.id {
+                if places == nil { places = table(cell.candidate) }
+                place = places?[theirs.id]
+            }
+            items.ids.append(theirs.id)
+            items.baseline.append(theirs.value)
+            if let place, cell.candidate[place].isSame(as: theirs) {
+                common += 1
+                items.candidate.append(cell.candidate[place].value)
+            } else {
+                if items.lacking == 0 { firstLacking = theirs.id }
+                items.lacking += 1
+                items.candidate.append(worst)
+            }
+        }
+        items.new = cell.candidate.count - common
+        return finish(items, common: common, firstLacking: firstLacking)
+    }
+
+    private static func table(_ values: [ItemValue]) -> [String: Int] {
+        var places: [String: Int] = [:]
+        places.reserveCapacity(values.count)
+        for (place, item) in values.enumerated() { places[item.id] = place }
+        return places
+    }
+
+    private static func finish(_ paired: PairedItems, common: Int, firstLacking: String) -> Pairing {
+        var items = paired
         let all = common + items.lacking
         guard all > 0 else { return .inconclusive("the baseline has no items") }
         if items.lacking > 0 && !items.hasRange {
@@ -91,10 +138,11 @@ struct PairedItems {
                 "different items: \(common) of the baseline's \(all) are there, first lacking '\(firstLacking.prefix(60))'"
             )
         }
-        let order = collector.ids.indices.sorted { collector.ids[$0] < collector.ids[$1] }
-        items.ids = order.map { collector.ids[$0] }
-        items.candidate = order.map { collector.candidate[$0].average }
-        items.baseline = order.map { collector.baseline[$0].average }
+        guard items.ids.count <= sortedMax else { return .paired(items) }
+        let order = items.ids.indices.sorted { items.ids[$0] < items.ids[$1] }
+        items.ids = order.map { paired.ids[$0] }
+        items.candidate = order.map { paired.candidate[$0] }
+        items.baseline = order.map { paired.baseline[$0] }
         return .paired(items)
     }
 
