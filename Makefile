@@ -9,7 +9,7 @@ SHELL := /bin/bash
 
 # Debian packages: what the build links, then what the tests and the demo call.
 PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev libboost-dev pkg-config \
-            protobuf-compiler python3-protobuf python3-venv python3-cryptography python3-yaml git openssl bc procps \
+            libcurl4 protobuf-compiler python3-protobuf python3-venv python3-cryptography python3-yaml git openssl bc procps \
             iproute2
 FILTER ?=
 SWIFT_SOURCES := Package.swift Sources Tests

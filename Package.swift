@@ -140,7 +140,7 @@ let package = Package(
             "Wire", "JSON", "Model"),
         .testTarget(
             name: "EndToEndTests", dependencies: ["sheaf", "Artifacts", "JSON", "Model"], path: "Tests/EndToEndTests",
-            exclude: ["python_agent"], swiftSettings: strict),
+            exclude: ["python_agent", "code_host.py"], swiftSettings: strict),
         tests("TidyTests"),
         .testTarget(
             name: "FuzzTests",
