@@ -133,7 +133,10 @@ struct RunLibrary: Sendable {
         let results = try snapshot.results(object: object)
         if request.format == "export" { return ResultsFile.write(results) }
         if request.format.hasPrefix("compare") { return try compared(snapshot, results, request) }
-        let report = try snapshot.report(results: results, logTail: { logTails[$0] ?? [] }, object: { try? object($0) })
+        var report = try snapshot.report(results: results, logTail: { logTails[$0] ?? [] }, object: { try? object($0) })
+        if request.format == "html" {
+            report.facts.history = try RunReader(storage: keeper.storage).history(of: snapshot)
+        }
         switch request.format {
         case "text", "":
             let columns = (40...1000).contains(request.columns) ? Int(request.columns) : 100

@@ -6,7 +6,7 @@ import Wire
 
 /// Reads what the store holds of runs. Calls block: they belong on a `StoreThread`.
 package struct RunReader: Sendable {
-    private let storage: any Storage
+    let storage: any Storage
 
     package init(storage: any Storage) { self.storage = storage }
 

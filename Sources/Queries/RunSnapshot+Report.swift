@@ -143,6 +143,8 @@ extension RunSnapshot {
         if let usage = report?.usage {
             fact.cpu = usage.cpuNs > 0 ? .nanoseconds(Int64(clamping: usage.cpuNs)) : nil
             fact.setup = .nanoseconds(Int64(clamping: usage.setupNs))
+            fact.running = .nanoseconds(Int64(clamping: usage.runNs))
+            fact.uploading = .nanoseconds(Int64(clamping: usage.uploadNs))
             fact.peakMemory = usage.peakMemoryBytes > 0 ? ByteCount(Int64(clamping: usage.peakMemoryBytes)) : nil
         }
         fact.environmentLock = report?.environmentLock.flatMap { Digest($0.digest) }

@@ -32,7 +32,7 @@ extension HTMLReport {
         svg rect.running{fill:var(--warn)}svg.drawn{width:16rem;height:1.5rem}
         .axis{stroke:var(--line)}.bound{stroke:var(--ink);stroke-width:2;stroke-dasharray:3 2}
         .interval{stroke:var(--link);stroke-width:5;opacity:.55}svg .baseline{fill:var(--ground);stroke:var(--dim);stroke-width:2}
-        svg circle.pass,svg circle.waived{fill:var(--pass)}svg circle.fail{fill:var(--fail)}
+        svg .trend{stroke:var(--link);stroke-width:1.5}svg .now{fill:var(--link)}svg circle.pass,svg circle.waived{fill:var(--pass)}svg circle.fail{fill:var(--fail)}
         svg circle.incomplete,svg circle.inconclusive{fill:var(--warn)}
         @media print{body{max-width:none;font-size:11px}details>*{display:block}a{color:inherit}pre{white-space:pre-wrap}}
 

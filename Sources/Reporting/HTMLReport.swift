@@ -53,6 +53,7 @@ struct HTMLReport {
         page += gates
         for job in report.jobs { page += grid(job) }
         page += legend
+        page += trend
         page += timeline
         page += facts("Where this comes from", report.origin)
         page += facts("What it took", report.spent)
@@ -267,7 +268,7 @@ struct HTMLReport {
         return section(title, "<table>\(content)</table>\n")
     }
 
-    private func section(_ title: String, _ content: String) -> String {
+    func section(_ title: String, _ content: String) -> String {
         content.isEmpty ? "" : "<section>\n<h2>\(text(title))</h2>\n\(content)</section>\n"
     }
 
@@ -275,14 +276,14 @@ struct HTMLReport {
         lines.isEmpty ? "" : "<ul>\n" + lines.map { "<li>\(text($0))</li>\n" }.joined() + "</ul>\n"
     }
 
-    private func chip(_ mark: CellReport.Mark) -> String {
+    func chip(_ mark: CellReport.Mark) -> String {
         "<span class=\"mark \(mark.rawValue)\" role=\"img\" aria-label=\"\(mark.rawValue)\">\(mark.symbol)</span>"
     }
 
-    private func text(_ text: some StringProtocol, most: Int = RunReport.wordsMax) -> String {
+    func text(_ text: some StringProtocol, most: Int = RunReport.wordsMax) -> String {
         HTMLText.escaped(text, most: most)
     }
-    private func place(_ number: Double) -> String { HTMLText.place(number) }
+    func place(_ number: Double) -> String { HTMLText.place(number) }
 }
 
 enum HTMLText {

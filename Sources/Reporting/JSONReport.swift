@@ -138,10 +138,21 @@ extension CellReport {
         [
             "id": .string(id), "name": .string(name), "values": .object(values), "mark": .string(mark.rawValue),
             "reasons": .array(reasons.map(Value.string)), "figure": orNull(figure), "duration_s": orNull(duration),
+            "cpu_s": orNull(spent(\.cpu)), "gpu_s": orNull(gpuTime),
             "environment_locks": .array(environmentLocks.map { .string($0.hex) }),
             "shards": .array(shards.map(\.reported)),
         ]
     }
+}
+
+extension CellReport {
+    /// Of all attempts that measured it; `nil` where none did.
+    fileprivate func spent(_ part: (AttemptFact) -> Duration?) -> Duration? {
+        let parts = shards.flatMap(\.attempts).compactMap(part)
+        return parts.isEmpty ? nil : parts.reduce(.zero, +)
+    }
+
+    fileprivate var gpuTime: Duration? { spent { attempt in attempt.duration.map { $0 * attempt.gpus } } }
 }
 
 extension ShardReport {
@@ -159,7 +170,8 @@ extension AttemptFact {
             "attempt": .number(Double(number)), "agent": .string(agent), "cause": orNull(cause?.kind.rawValue),
             "code": orNull(cause?.code), "evidence": orNull(cause?.evidence), "started_at": orNull(startedAt?.utc),
             "ended_at": orNull(endedAt?.utc), "duration_s": orNull(duration), "cpu_s": orNull(cpu),
-            "setup_s": orNull(setup), "peak_memory_bytes": peakMemory.map { .number(Double($0.bytes)) } ?? .null,
+            "setup_s": orNull(setup), "run_s": orNull(running), "upload_s": orNull(uploading),
+            "peak_memory_bytes": peakMemory.map { .number(Double($0.bytes)) } ?? .null,
             "gpus": .number(Double(gpus)), "environment_lock": orNull(environmentLock?.hex), "note": orNull(note),
             "log_tail": .array(logTail.map(Value.string)),
         ]
@@ -176,7 +188,8 @@ extension Cost {
     fileprivate var reported: Value {
         [
             "attempts": orNull(attempts), "wall_s": orNull(wall), "cpu_s": orNull(cpu), "gpu_s": orNull(gpu),
-            "setup_s": orNull(setup), "not_passed_wall_s": orNull(wastedWall), "not_passed_cpu_s": orNull(wastedCPU),
+            "setup_s": orNull(setup), "run_s": orNull(running), "upload_s": orNull(uploading),
+            "not_passed_wall_s": orNull(wastedWall), "not_passed_cpu_s": orNull(wastedCPU),
             "peak_memory_bytes": peakMemory.map { .number(Double($0.bytes)) } ?? .null,
         ]
     }

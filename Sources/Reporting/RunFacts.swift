@@ -16,6 +16,8 @@ package struct RunFacts: Equatable, Sendable {
     package var warnings: [Diagnostic]
     /// What a reader should know and no verdict depends on: a report that could not be delivered, a cache never reused.
     package var notes: [String]
+    /// Earlier runs of the same workflow, oldest first.
+    package var history: [PastRun] = []
     package var summaries: [SummaryFact]
 
     package init(
@@ -55,6 +57,9 @@ package struct AttemptFact: Equatable, Sendable {
     package var cpu: Duration?
     /// How long the environment took to build; `nil` or zero when it was there already.
     package var setup: Duration?
+    /// How long its steps took, and how long sending what they left.
+    package var running: Duration?
+    package var uploading: Duration?
     package var peakMemory: ByteCount?
     package var gpus: Int
     package var environmentLock: Digest?

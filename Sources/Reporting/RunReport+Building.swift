@@ -80,6 +80,8 @@ extension RunReport {
             cost.wall += wall
             cost.gpu += wall * attempt.gpus
             cost.setup += attempt.setup ?? .zero
+            cost.running += attempt.running ?? .zero
+            cost.uploading += attempt.uploading ?? .zero
             if let cause = attempt.cause, cause.kind != .passed {
                 cost.wastedCPU += cpu
                 cost.wastedWall += wall

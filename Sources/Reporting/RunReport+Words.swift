@@ -282,6 +282,13 @@ extension RunReport {
         if cost.cpu > .zero { rows.append(("CPU time", cost.cpu.spelled)) }
         if cost.gpu > .zero { rows.append(("GPU time", cost.gpu.spelled)) }
         if cost.setup > .zero { rows.append(("environments", "\(cost.setup.spelled) of building")) }
+        if cost.running > .zero || cost.uploading > .zero {
+            rows.append(
+                (
+                    "of these",
+                    "setup \(cost.setup.spelled), steps \(cost.running.spelled), sending results \(cost.uploading.spelled)"
+                ))
+        }
         if cost.wastedWall > .zero {
             let share = Figure.text(100 * cost.wastedWall.inSeconds / max(cost.wall.inSeconds, 1e-9), digits: 2)
             rows.append(("not passed", "\(cost.wastedWall.spelled) (\(share) %)"))

@@ -91,6 +91,8 @@ package struct Cost: Equatable, Sendable {
     package var wall = Duration.zero
     package var gpu = Duration.zero
     package var setup = Duration.zero
+    package var running = Duration.zero
+    package var uploading = Duration.zero
     /// Of `cpu` and `wall`: spent by attempts that did not pass.
     package var wastedCPU = Duration.zero
     package var wastedWall = Duration.zero

@@ -49,6 +49,24 @@ package struct PassedRun: Equatable, Sendable {
     }
 }
 
+/// A run by what it came to.
+package struct JudgedRun: Equatable, Sendable {
+    package var id: RunID
+    package var owner: Principal
+    package var submittedAt: Instant
+    package var verdict: Verdict
+    /// As `RunEnding` has it.
+    package var judgement: [UInt8]
+
+    package init(id: RunID, owner: Principal, submittedAt: Instant, verdict: Verdict, judgement: [UInt8]) {
+        self.id = id
+        self.owner = owner
+        self.submittedAt = submittedAt
+        self.verdict = verdict
+        self.judgement = judgement
+    }
+}
+
 /// A run as it was submitted. `request` and `plan` are encoded messages of proto/sheaf.proto.
 package struct RunRecord: Equatable, Sendable {
     package var id: RunID

@@ -15,6 +15,8 @@ package protocol Storage: AnyObject, Sendable {
     func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun]
     /// Runs of a workflow that passed (or were waived) at one of these commits, below `before`, newest first.
     func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun]
+    /// Runs of a workflow that have ended, below `before`, newest first, at most `most`.
+    func judgedRuns(of workflow: String, before: RunID, most: Int) throws(StorageError) -> [JudgedRun]
     /// Runs without an ending, oldest first.
     func openRuns() throws(StorageError) -> [RunID]
     /// Runs that ended before an instant and whose bulk is still kept, oldest first, at most `most`.

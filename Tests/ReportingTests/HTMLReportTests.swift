@@ -102,4 +102,19 @@ import Testing
         try `A report's findings`.blamed.report.html.write(
             to: folder.appending(path: "blamed.html"), atomically: true, encoding: .utf8)
     }
+
+    @Test func `draws each gate's values over earlier runs`() {
+        var report = Sample.green.report
+        #expect(!report.html.contains("<h2>Trend</h2>"))
+        var earlier = Sample.green
+        earlier.accuracy = { .mean(n: 100, mean: 0.8 + 0.05 * Double($0), m2: 1) }
+        report.facts.history = [
+            PastRun(run: RunID(3), submittedAt: Sample.start, verdict: .fail, earlier.judgement),
+            PastRun(run: RunID(9), submittedAt: Sample.start, verdict: .pass, Sample.green.judgement),
+        ]
+        let page = report.html
+        #expect(page.contains("<h2>Trend</h2>") && page.contains("2 runs of this workflow before this one, from r3 on"))
+        #expect(page.contains("r3 0.8, r9 0.9, r17 0.9") && page.contains("<title>r3: 0.85</title>"))
+        #expect(!page.contains("<script"))
+    }
 }

@@ -70,6 +70,7 @@ final class Ledger: Storage, @unchecked Sendable {
     }
 
     func attempt(_ id: AttemptID) -> StoredAttempt? { attempts(of: id.run).first { $0.lease.attempt == id } }
+    func judgedRuns(of workflow: String, before: RunID, most: Int) throws(StorageError) -> [JudgedRun] { [] }
     func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun] { [] }
     func openRuns() -> [RunID] { [] }
     func runsWithBulk(endedBefore: Instant, most: Int) -> [RunID] { [] }
