@@ -44,7 +44,8 @@ extension Proto.MetricSource {
         guard let taking = Model.MetricSource.Taking(rawValue: take.isEmpty ? "last" : take) else {
             throw MeaningError("take", "is '\(take.prefix(40))', which is neither last nor samples")
         }
-        return Model.MetricSource(path: path, format: format, id: id.isEmpty ? nil : id, taking: taking, withItems: !withoutItems)
+        return Model.MetricSource(
+            path: path, format: format, id: id.isEmpty ? nil : id, taking: taking, withItems: !withoutItems)
     }
 }
 
