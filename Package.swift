@@ -125,15 +125,18 @@ let package = Package(
             exclude: ["Golden/golden.proto", "Golden/golden.txt", "Golden/make_golden.py"], swiftSettings: strict),
         tests("TransportTests", "Transport", "Wire", "Model", "Locks"),
         tests("ArtifactsTests", "Artifacts", "Wire", "Model", "Locks"),
+        // A disk for SQLite that counts, fails and loses its power.
+        .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),
         .testTarget(
-            name: "StorageTests", dependencies: ["Storage", "Model"], path: "Tests/StorageTests",
+            name: "StorageTests", dependencies: ["Storage", "Model", "FaultyDisk"], path: "Tests/StorageTests",
             exclude: ["Stores"], swiftSettings: strict),
         tests(
             "QueriesTests", "Queries", "Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"),
         tests("SimulationTests", "Simulation", "Scheduling", "Model"),
         tests("ClientTests", "Client", "Transport", "Artifacts", "Wire", "Model", "Locks"),
         tests(
-            "CoordinatorServiceTests", "CoordinatorService", "Artifacts", "Storage", "Transport", "Wire", "Model"),
+            "CoordinatorServiceTests", "CoordinatorService", "Scheduling", "Artifacts", "Storage", "Transport", "Wire",
+            "Locks", "Model"),
         tests("AgentServiceTests", "AgentService", "Artifacts", "Transport", "Wire", "Model", "Locks", "CLinux"),
         tests(
             "WalkthroughTests", "Workflows", "Scheduling", "Storage", "Artifacts", "Queries", "Gates", "Reporting",

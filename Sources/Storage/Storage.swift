@@ -24,11 +24,13 @@ package protocol Storage: AnyObject, Sendable {
 
     func jobs(of run: RunID) throws(StorageError) -> [JobRecord]
     func cells(of run: RunID) throws(StorageError) -> [CellRecord]
-    /// In the order of job, cell, shard, attempt.
-    func attempts(of run: RunID) throws(StorageError) -> [StoredAttempt]
+    /// In the order of job, cell, shard, attempt; those after one of them, at most `most`.
+    func attempts(of run: RunID, after: AttemptID?, most: Int) throws(StorageError) -> [StoredAttempt]
     func attempt(_ id: AttemptID) throws(StorageError) -> StoredAttempt?
-    /// In the order of job, cell, shard.
-    func settlements(of run: RunID) throws(StorageError) -> [SettlementRecord]
+    /// In the order of job, cell, shard; those after one of them, at most `most`.
+    func settlements(
+        of run: RunID, after: SettlementRecord?, most: Int
+    ) throws(StorageError) -> [SettlementRecord]
 
     /// What attempts that ended after an instant had used, by owner and hour.
     func use(since: Instant) throws(StorageError) -> [UseRecord]
@@ -40,4 +42,33 @@ package protocol Storage: AnyObject, Sendable {
     func granted(_ digests: [Digest], to scope: String) throws(StorageError) -> Set<Digest>
     /// Newest first.
     func audit(most: Int) throws(StorageError) -> [AuditRecord]
+
+    func delivery(key: String) throws(StorageError) -> DeliveryRecord?
+    /// Those that have not ended, by key; after one of them, at most `most`.
+    func openDeliveries(after key: String?, most: Int) throws(StorageError) -> [DeliveryRecord]
+    /// All of a run, by key.
+    func deliveries(of run: RunID) throws(StorageError) -> [DeliveryRecord]
+}
+
+extension Storage {
+    private static var pageMost: Int { 10_000 }
+
+    /// All of a run, read page by page: others get at the store in between.
+    package func attempts(of run: RunID) throws(StorageError) -> [StoredAttempt] {
+        var all: [StoredAttempt] = []
+        while true {
+            let page = try attempts(of: run, after: all.last?.lease.attempt, most: Self.pageMost)
+            all += page
+            if page.count < Self.pageMost { return all }
+        }
+    }
+
+    package func settlements(of run: RunID) throws(StorageError) -> [SettlementRecord] {
+        var all: [SettlementRecord] = []
+        while true {
+            let page = try settlements(of: run, after: all.last, most: Self.pageMost)
+            all += page
+            if page.count < Self.pageMost { return all }
+        }
+    }
 }

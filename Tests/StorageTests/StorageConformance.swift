@@ -3,7 +3,7 @@ import Model
 import Storage
 import Testing
 
-/// What every `Storage` must do, whichever database is behind it.
+/// What every `Storage` must do, whichever database is behind it. A new one is held against it by a case of `StoreKind`.
 @Suite struct `A store` {
     static let now = Instant.seconds(1_700_000_000)
     static let alice = Principal(role: .user, name: "alice", team: "vision")
@@ -21,9 +21,8 @@ import Testing
             memory: .gibibytes(1), at: now, until: now.advanced(by: .seconds(30)))
     }
 
-    @Test func `gives back what was committed`() throws {
-        let folder = try Scratch()
-        let store = try SQLiteStore(folder: folder.path)
+    @Test(arguments: StoreKind.allCases) func `gives back what was committed`(kind: StoreKind) throws {
+        let store = try kind.make()
         #expect(try store.nextRun() == RunID(1))
         let run = Self.record(1)
         let cell = CellID(run: run.id, job: 0, cell: 3)
@@ -69,9 +68,8 @@ import Testing
         #expect(try store.openRuns().isEmpty)
     }
 
-    @Test func `keeps all of a batch or nothing of it`() throws {
-        let folder = try Scratch()
-        let store = try SQLiteStore(folder: folder.path)
+    @Test(arguments: StoreKind.allCases) func `keeps all of a batch or nothing of it`(kind: StoreKind) throws {
+        let store = try kind.make()
         try store.commit([.runSubmitted(Self.record(1))])
         #expect(throws: StorageError.self) {
             try store.commit([.runSubmitted(Self.record(2)), .runSubmitted(Self.record(3, key: "key-1"))])
@@ -83,9 +81,8 @@ import Testing
         #expect(try store.openRuns() == [RunID(1), RunID(2)])
     }
 
-    @Test func `settles a shard once`() throws {
-        let folder = try Scratch()
-        let store = try SQLiteStore(folder: folder.path)
+    @Test(arguments: StoreKind.allCases) func `settles a shard once`(kind: StoreKind) throws {
+        let store = try kind.make()
         let cell = CellID(run: RunID(1), job: 0, cell: 0)
         let once = SettlementRecord(
             cell: cell, first: 0, last: 0, attempt: 1, cause: Cause(.passed), at: Self.now)
@@ -94,9 +91,8 @@ import Testing
         #expect(try store.settlements(of: RunID(1)).count == 1)
     }
 
-    @Test func `keeps the first ending of an attempt`() throws {
-        let folder = try Scratch()
-        let store = try SQLiteStore(folder: folder.path)
+    @Test(arguments: StoreKind.allCases) func `keeps the first ending of an attempt`(kind: StoreKind) throws {
+        let store = try kind.make()
         let attempt = AttemptID(shard: ShardID(run: RunID(1), job: 0, cell: 0, shard: 0), number: 1)
         let first = AttemptEnding(attempt: attempt, at: Self.now, cause: Cause(.passed), retryAt: nil, why: "")
         let second = AttemptEnding(attempt: attempt, at: Self.now, cause: Cause(.lostAgent), retryAt: nil, why: "")
@@ -104,9 +100,8 @@ import Testing
         #expect(try store.attempt(attempt)?.ending == first)
     }
 
-    @Test func `pages runs from the newest`() throws {
-        let folder = try Scratch()
-        let store = try SQLiteStore(folder: folder.path)
+    @Test(arguments: StoreKind.allCases) func `pages runs from the newest`(kind: StoreKind) throws {
+        let store = try kind.make()
         try store.commit((1...25).map { .runSubmitted(Self.record($0)) })
         var seen: [UInt64] = []
         var cursor: RunID?
@@ -119,9 +114,10 @@ import Testing
         #expect(seen == Array((1...25).reversed()))
     }
 
-    @Test func `remembers people, tokens, baselines and what was granted`() throws {
-        let folder = try Scratch()
-        let store = try SQLiteStore(folder: folder.path)
+    @Test(arguments: StoreKind.allCases) func `remembers people, tokens, baselines and what was granted`(
+        kind: StoreKind
+    ) throws {
+        let store = try kind.make()
         let hash = try #require(Digest([UInt8](repeating: 1, count: 32)))
         let other = try #require(Digest([UInt8](repeating: 2, count: 32)))
         let token = TokenRecord(hash: hash, principal: Self.alice, createdBy: "root", expiresAt: Self.now)
@@ -149,9 +145,11 @@ import Testing
         #expect(try store.audit(most: 5).count == 1)
     }
 
-    @Test func `knows who used how much, by the hour, and counts what a rerun keeps once`() throws {
-        let folder = try Scratch()
-        let store = try SQLiteStore(folder: folder.path)
+    @Test(arguments: StoreKind.allCases)
+    func `knows who used how much, by the hour, and counts what a rerun keeps once`(
+        kind: StoreKind
+    ) throws {
+        let store = try kind.make()
         for run in 1...2 as ClosedRange<UInt64> {
             var record = Self.record(run)
             // The second keeps an attempt of the first, which it was submitted after.
@@ -176,9 +174,10 @@ import Testing
         #expect(try store.use(since: Self.now.advanced(by: .seconds(200))).isEmpty)
     }
 
-    @Test func `names ended runs whose bulk is kept, oldest first`() throws {
-        let folder = try Scratch()
-        let store = try SQLiteStore(folder: folder.path)
+    @Test(arguments: StoreKind.allCases) func `names ended runs whose bulk is kept, oldest first`(
+        kind: StoreKind
+    ) throws {
+        let store = try kind.make()
         for number in 1...5 as ClosedRange<UInt64> {
             try store.commit([.runSubmitted(Self.record(number))])
             let at = Self.now.advanced(by: .seconds(Int64(60 - 10 * number)))
@@ -197,9 +196,8 @@ import Testing
         #expect(try store.run(RunID(3))?.bulkDroppedAt == nil)
     }
 
-    @Test func `forgets who was granted an object that is gone`() throws {
-        let folder = try Scratch()
-        let store = try SQLiteStore(folder: folder.path)
+    @Test(arguments: StoreKind.allCases) func `forgets who was granted an object that is gone`(kind: StoreKind) throws {
+        let store = try kind.make()
         let digests = try (1...3).map { try #require(Digest([UInt8](repeating: $0, count: 32))) }
         try store.commit([
             .objectsGranted(scope: "user:alice", digests: digests), .objectsGranted(scope: "agent:a", digests: digests),
@@ -210,23 +208,98 @@ import Testing
         }
     }
 
-    @Test func `gives no run a number that was left out`() throws {
-        let folder = try Scratch()
-        let store = try SQLiteStore(folder: folder.path)
+    @Test(arguments: StoreKind.allCases) func `gives no run a number that was left out`(kind: StoreKind) throws {
+        let store = try kind.make()
         try store.commit([.runSubmitted(Self.record(7)), .runNumbersLeftOut(below: RunID(100))])
         #expect(try store.nextRun() == RunID(100))
         try store.commit([.runSubmitted(Self.record(100))])
         #expect(try store.nextRun() == RunID(101))
     }
 
+    @Test(arguments: StoreKind.allCases) func `gives the attempts and the settlements of a run in pages`(
+        kind: StoreKind
+    ) throws {
+        let store = try kind.make()
+        var attempts: [AttemptID] = []
+        var settlements: [SettlementRecord] = []
+        for (job, cell, shard) in [(0, 0, -1), (0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 10, 2), (1, 0, 0), (2, 3, 4)] {
+            let id = ShardID(run: RunID(1), job: job, cell: cell, shard: shard)
+            attempts += (1...3).map { AttemptID(shard: id, number: $0) }
+            settlements.append(
+                SettlementRecord(
+                    cell: id.cell, first: shard, last: shard, attempt: 3, cause: Cause(.passed), at: Self.now))
+        }
+        // Stored in another order, beside those of other runs.
+        try store.commit(attempts.reversed().map { .attemptLeased(Self.lease($0)) })
+        try store.commit(settlements.reversed().map { .shardsSettled($0) })
+        for run in [RunID(2), RunID(3)] {
+            let other = AttemptID(shard: ShardID(run: run, job: 0, cell: 0, shard: 0), number: 1)
+            try store.commit([.attemptLeased(Self.lease(other))])
+        }
+        for most in [1, 2, 5, 21, 100] {
+            var found: [AttemptID] = []
+            while true {
+                let page = try store.attempts(of: RunID(1), after: found.last, most: most).map(\.lease.attempt)
+                found += page
+                if page.count < most { break }
+            }
+            #expect(found == attempts, "\(most) at a time")
+            var settled: [SettlementRecord] = []
+            while true {
+                let page = try store.settlements(of: RunID(1), after: settled.last, most: most)
+                settled += page
+                if page.count < most { break }
+            }
+            #expect(settled == settlements, "\(most) at a time")
+        }
+        #expect(try store.attempts(of: RunID(1)).map(\.lease.attempt) == attempts)
+        #expect(try store.settlements(of: RunID(1)) == settlements)
+    }
+
+    @Test(arguments: StoreKind.allCases) func `keeps what is to happen outside, until it has`(kind: StoreKind) throws {
+        let store = try kind.make()
+        let keys = ["a", "b", "c"]
+        let intents = keys.map {
+            DeliveryRecord(key: $0, kind: "check", run: RunID(7), body: [1, 2], intendedAt: Self.now)
+        }
+        try store.commit(intents.map { .deliveryIntended($0) })
+        #expect(throws: StorageError.self) { try store.commit([.deliveryIntended(intents[0])]) }
+        #expect(try store.openDeliveries(after: nil, most: 2).map(\.key) == ["a", "b"])
+        #expect(try store.openDeliveries(after: "b", most: 2).map(\.key) == ["c"])
+        let later = Self.now.advanced(by: .seconds(9))
+        try store.commit([
+            .deliveryTried(key: "a"), .deliveryPostponed(key: "a", until: later, reason: "no answer"),
+            .deliveryTried(key: "b"), .deliveryEnded(key: "b", .init(at: later, receipt: "comment 17")),
+            .deliveryEnded(key: "c", .init(at: later, receipt: nil, reason: "no such repository")),
+        ])
+        var first = intents[0]
+        (first.tries, first.dueAt, first.reason) = (1, later, "no answer")
+        #expect(try store.delivery(key: "a") == first)
+        #expect(try store.openDeliveries(after: nil, most: 9) == [first])
+        #expect(try store.delivery(key: "b")?.ending == .init(at: later, receipt: "comment 17"))
+        #expect(try store.delivery(key: "c")?.ending?.reason == "no such repository")
+        #expect(try store.delivery(key: "d") == nil)
+        #expect(try store.deliveries(of: RunID(7)).map(\.key) == keys)
+        // The first ending counts, and nothing is tried after it.
+        try store.commit([
+            .deliveryEnded(key: "b", .init(at: later, receipt: "comment 18")), .deliveryTried(key: "b"),
+            .deliveryPostponed(key: "b", until: later, reason: "late"),
+        ])
+        #expect(try store.delivery(key: "b")?.ending?.receipt == "comment 17")
+        #expect(try store.delivery(key: "b")?.tries == 1)
+    }
+}
+
+/// What only a store in a folder can show.
+@Suite struct `A store in a folder` {
     @Test func `survives being opened again`() throws {
         let folder = try Scratch()
         do {
             let store = try SQLiteStore(folder: folder.path)
-            try store.commit([.runSubmitted(Self.record(1))])
+            try store.commit([.runSubmitted(`A store`.record(1))])
         }
         let again = try SQLiteStore(folder: folder.path)
-        #expect(try again.run(RunID(1))?.run == Self.record(1))
+        #expect(try again.run(RunID(1))?.run == `A store`.record(1))
     }
 
     @Test func `refuses a store of a later schema and leaves it untouched`() throws {
@@ -253,13 +326,33 @@ import Testing
     }
 }
 
+/// The stores that are held against the suite.
+enum StoreKind: CaseIterable, Sendable {
+    case sqlite
+    /// Opened anew before each commit and each question, as if the process had been killed in between.
+    case sqliteReopened
+    case memory
+
+    func make() throws -> any Storage {
+        switch self {
+        case .sqlite: StoreInScratch(try Scratch(inMemory: true), isReopened: false)
+        case .sqliteReopened: StoreInScratch(try Scratch(inMemory: true), isReopened: true)
+        case .memory: MemoryStore()
+        }
+    }
+}
+
 /// A folder of a test's own, removed when the test lets go of it.
 final class Scratch {
     let url: URL
     var path: String { url.path }
 
-    init() throws {
-        url = FileManager.default.temporaryDirectory.appending(path: "sheaf-\(UUID().uuidString)")
+    /// - Parameter inMemory: not on a disk, where there is such a place: for thousands of files that nobody needs to keep.
+    init(inMemory: Bool = false) throws {
+        let memory = URL(filePath: "/dev/shm")
+        let isThere = inMemory && FileManager.default.isWritableFile(atPath: memory.path)
+        let place = isThere ? memory : FileManager.default.temporaryDirectory
+        url = place.appending(path: "sheaf-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     }
 

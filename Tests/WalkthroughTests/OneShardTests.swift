@@ -60,7 +60,7 @@ import Workflows
 
         // 9. Every shard has settled, once. The last one ended its cell, its job, and the run.
         #expect(story.isOver)
-        #expect(story.ledger.settlements(of: story.run).map(\.cause.kind) == Array(repeating: .passed, count: 4))
+        #expect(try story.ledger.settlements(of: story.run).map(\.cause.kind) == Array(repeating: .passed, count: 4))
 
         // 10. Results are read from what was stored; gates answer.
         let judgement = try story.judge()

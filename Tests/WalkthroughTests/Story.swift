@@ -16,7 +16,7 @@ struct Story {
     let run = RunID(1)
 
     var farm = Farm(settings: Farm.Settings(lease: .seconds(30)), seed: 1)
-    let ledger = Ledger()
+    let ledger = MemoryStore()
     /// What was uploaded, by name.
     private(set) var objects: [Digest: [UInt8]] = [:]
     private(set) var now = Instant.seconds(1_795_428_000)  // 2026-11-23T10:00:00Z
@@ -37,7 +37,7 @@ struct Story {
 
     /// The run is stored, then handed to the farm.
     mutating func submit(by owner: Principal, tree: Digest?) {
-        ledger.commit([
+        store([
             .runSubmitted(
                 RunRecord(
                     id: run, key: "0123456789abcdef", owner: owner, name: plan.name, file: plan.file, submittedAt: now,
@@ -89,8 +89,12 @@ struct Story {
     private mutating func handle(_ event: Farm.Event, report: [UInt8] = []) {
         var effects: [Farm.Effect] = []
         farm.handle(event, at: now, into: &effects)
-        ledger.commit(effects.compactMap { change($0, report: report) })
+        store(effects.compactMap { change($0, report: report) })
         for effect in effects { perform(effect) }
+    }
+
+    private func store(_ changes: [Change]) {
+        do throws(StorageError) { try ledger.commit(changes) } catch { preconditionFailure("\(error)") }
     }
 
     private func change(_ effect: Farm.Effect, report: [UInt8]) -> Change? {
@@ -154,7 +158,7 @@ struct Story {
             record.kind = .failed
             resolution = .failed(reason: "")
         }
-        ledger.commit([.jobResolved(record)])
+        store([.jobResolved(record)])
         handle(.jobResolved(run, job: job, resolution))
     }
 
@@ -166,7 +170,7 @@ struct Story {
     func judge() throws -> Judgement {
         guard let snapshot = try snapshot() else { preconditionFailure("the run was submitted") }
         let judgement = Gates.judge(snapshot.plan.gates, results: try results(of: snapshot))
-        ledger.commit([
+        store([
             .runEnded(
                 RunEnding(
                     run: run, at: now, verdict: judgement.verdict, exitCode: Int(judgement.exitCode),

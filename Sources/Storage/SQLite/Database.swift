@@ -6,14 +6,21 @@ import Model
 @safe struct Database: ~Copyable {
     fileprivate let handle: OpaquePointer
     let path: String
+    private let prepared: (@Sendable (String) -> Void)?
 
     /// Opens or creates the file.
-    init(path: String, readOnly: Bool = false, lockWaitMax: Duration = .seconds(5)) throws(StorageError) {
+    ///
+    /// - Parameter disk: the VFS by its name; `nil`: the machine's own.
+    /// - Parameter prepared: sees every statement that is prepared.
+    init(
+        path: String, readOnly: Bool = false, lockWaitMax: Duration = .seconds(5), disk: String? = nil,
+        prepared: (@Sendable (String) -> Void)? = nil
+    ) throws(StorageError) {
         var opened: OpaquePointer?
         let flags =
             (readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_NOMUTEX
             | SQLITE_OPEN_EXRESCODE
-        let code = unsafe sqlite3_open_v2(path, &opened, flags, nil)
+        let code = unsafe sqlite3_open_v2(path, &opened, flags, disk)
         guard code == SQLITE_OK, let handle = unsafe opened else {
             let reason = unsafe opened.map { unsafe String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
             unsafe sqlite3_close_v2(opened)
@@ -21,6 +28,7 @@ import Model
         }
         unsafe self.handle = handle
         self.path = path
+        self.prepared = prepared
         unsafe sqlite3_busy_timeout(handle, CInt(clamping: lockWaitMax.components.seconds * 1000))
     }
 
@@ -44,6 +52,7 @@ import Model
     }
 
     borrowing func prepare(_ sql: String) throws(StorageError) -> Statement {
+        prepared?(sql)
         var prepared: OpaquePointer?
         let code = unsafe sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil)
         guard code == SQLITE_OK, let statement = unsafe prepared else { throw error(code, during: sql) }

@@ -29,12 +29,11 @@ extension SQLiteStore {
     ) throws(StorageError) -> [PassedRun] {
         // Commits are hexadecimal digits: what is not cannot be one, and needs no quoting.
         let words = commits.filter { $0.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) } }
-        return try rows(
+        let found = try rows(
             """
             SELECT id, commit_id, tree FROM runs
             WHERE id < ? AND name = ? AND verdict IN ('pass', 'waived')
                 AND commit_id IN (SELECT value FROM json_each(?))
-            ORDER BY id DESC
             """,
             [
                 .integer(Int64(bitPattern: before.number)), .text(workflow),
@@ -44,6 +43,7 @@ extension SQLiteStore {
             PassedRun(
                 id: RunID(UInt64(bitPattern: $0.int64(0))), commit: $0.text(1), tree: $0.optionalDigest(2))
         }
+        return found.sorted { $0.id > $1.id }
     }
 
     package func judgedRuns(
@@ -101,9 +101,19 @@ extension SQLiteStore {
         }
     }
 
-    package func attempts(of run: RunID) throws(StorageError) -> [StoredAttempt] {
-        try rows(
-            "\(Self.selectAttempt) WHERE run = ? ORDER BY job, cell, shard, attempt", [.run(run)], Self.storedAttempt)
+    package func attempts(of run: RunID, after: AttemptID?, most: Int) throws(StorageError) -> [StoredAttempt] {
+        let shard = after?.shard
+        // Before all: jobs are numbered from 0.
+        let place: [Parameter] = [
+            .int(shard?.cell.job ?? -1), .int(shard?.cell.cell ?? 0), .int(shard?.shard ?? 0), .int(after?.number ?? 0),
+        ]
+        return try rows(
+            """
+            \(Self.selectAttempt)
+            WHERE run = ? AND (job, cell, shard, attempt) > (?, ?, ?, ?)
+            ORDER BY job, cell, shard, attempt
+            LIMIT ?
+            """, [.run(run)] + place + [.int(most)], Self.storedAttempt)
     }
 
     package func attempt(_ id: AttemptID) throws(StorageError) -> StoredAttempt? {
@@ -116,14 +126,20 @@ extension SQLiteStore {
         ).first
     }
 
-    package func settlements(of run: RunID) throws(StorageError) -> [SettlementRecord] {
-        try rows(
+    package func settlements(
+        of run: RunID, after: SettlementRecord?, most: Int
+    ) throws(StorageError) -> [SettlementRecord] {
+        let place: [Parameter] = [
+            .int(after?.cell.job ?? -1), .int(after?.cell.cell ?? 0), .int(after?.first ?? 0),
+        ]
+        return try rows(
             """
             SELECT job, cell, first_shard, last_shard, attempt, cause, code, evidence, settled_at
             FROM settlements
-            WHERE run = ?
+            WHERE run = ? AND (job, cell, first_shard) > (?, ?, ?)
             ORDER BY job, cell, first_shard
-            """, [.run(run)]
+            LIMIT ?
+            """, [.run(run)] + place + [.int(most)]
         ) {
             SettlementRecord(
                 cell: CellID(run: run, job: $0.int(0), cell: $0.int(1)), first: $0.int(2), last: $0.int(3),
@@ -210,9 +226,43 @@ extension SQLiteStore {
     }
 
     package func audit(most: Int) throws(StorageError) -> [AuditRecord] {
-        try rows("SELECT at, who, action, subject FROM audit ORDER BY id DESC LIMIT ?", [.int(most)]) {
+        try rows(
+            """
+            SELECT at, who, action, subject FROM audit WHERE id <= ? ORDER BY id DESC LIMIT ?
+            """, [.integer(.max), .int(most)]
+        ) {
             AuditRecord(at: $0.instant(0), who: $0.text(1), action: $0.text(2), subject: $0.text(3))
         }
+    }
+
+    package func delivery(key: String) throws(StorageError) -> DeliveryRecord? {
+        try rows("\(Self.selectDelivery) WHERE key = ?", [.text(key)], Self.delivery).first
+    }
+
+    package func openDeliveries(after key: String?, most: Int) throws(StorageError) -> [DeliveryRecord] {
+        try rows(
+            "\(Self.selectDelivery) WHERE ended_at IS NULL AND key > ? ORDER BY key LIMIT ?",
+            [.text(key ?? ""), .int(most)], Self.delivery)
+    }
+
+    package func deliveries(of run: RunID) throws(StorageError) -> [DeliveryRecord] {
+        try rows("\(Self.selectDelivery) WHERE run = ? ORDER BY key", [.run(run)], Self.delivery)
+    }
+
+    private static let selectDelivery = """
+        SELECT key, kind, run, body, intended_at, tries, due_at, reason, ended_at, receipt
+        FROM deliveries
+        """
+
+    private static func delivery(_ row: borrowing Statement) -> DeliveryRecord {
+        let ending = row.optionalInstant(8).map {
+            DeliveryRecord.Ending(at: $0, receipt: row.optionalText(9), reason: row.text(7))
+        }
+        return DeliveryRecord(
+            key: row.text(0), kind: row.text(1),
+            run: row.isNull(2) ? nil : RunID(UInt64(bitPattern: row.int64(2))), body: row.blob(3),
+            intendedAt: row.instant(4), dueAt: row.instant(6), tries: row.int(5),
+            reason: ending == nil ? row.text(7) : "", ending: ending)
     }
 
     private func rows<Row: Sendable>(

@@ -152,6 +152,26 @@ enum Schema {
         -- Numbers below it are not given to runs again, although no run may have them: a restored store lacks some.
         CREATE TABLE run_numbers (least INTEGER NOT NULL) STRICT;
         """,
+        // Baselines are looked for by commit. The outbox: what is to happen outside of the farm. `ended_at` NULL: it has not happened yet, or nobody knows.
+        """
+        CREATE TABLE deliveries (
+            key TEXT PRIMARY KEY,
+            kind TEXT NOT NULL,
+            run INTEGER,
+            body BLOB NOT NULL,
+            intended_at INTEGER NOT NULL,
+            tries INTEGER NOT NULL DEFAULT 0,
+            due_at INTEGER NOT NULL,
+            reason TEXT NOT NULL DEFAULT '',
+            ended_at INTEGER,
+            receipt TEXT
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX open_deliveries ON deliveries (key) WHERE ended_at IS NULL;
+        CREATE INDEX deliveries_by_run ON deliveries (run, key);
+        CREATE INDEX runs_by_commit ON runs (commit_id, name, id);
+        CREATE INDEX runs_by_end ON runs (ended_at);
+        CREATE INDEX runs_by_name ON runs (name, id);
+        """,
     ]
 
     /// The store's schema; refuses one that is newer or not ours.

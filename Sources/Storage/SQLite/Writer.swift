@@ -170,6 +170,18 @@ struct Writer: ~Copyable {
                 """, .text(baseline.alias), .run(baseline.run), .text(baseline.setBy), .instant(baseline.setAt))
         case .objectsGranted(let scope, let digests):
             for digest in digests { try grant.run(.text(scope), .digest(digest)) }
+        case .deliveryIntended(let delivery): try insert(delivery)
+        case .deliveryTried(let key):
+            try perform(
+                "UPDATE deliveries SET tries = tries + 1 WHERE key = ? AND ended_at IS NULL", .text(key))
+        case .deliveryPostponed(let key, let until, let reason):
+            try perform(
+                "UPDATE deliveries SET due_at = ?, reason = ? WHERE key = ? AND ended_at IS NULL",
+                .instant(until), .text(reason), .text(key))
+        case .deliveryEnded(let key, let ending):
+            try perform(
+                "UPDATE deliveries SET ended_at = ?, receipt = ?, reason = ? WHERE key = ? AND ended_at IS NULL",
+                .instant(ending.at), .text(ending.receipt), .text(ending.reason), .text(key))
         case .audited(let record):
             try perform(
                 "INSERT INTO audit (at, who, action, subject) VALUES (?, ?, ?, ?)",
@@ -216,6 +228,13 @@ struct Writer: ~Copyable {
             .instant(ending.at), .text(ending.cause.kind.rawValue), .int(ending.cause.code),
             .text(ending.cause.evidence), .instant(ending.retryAt), .text(ending.why), .blob(ending.report),
             .run(id.run), .int(id.shard.cell.job), .int(id.shard.cell.cell), .int(id.shard.shard), .int(id.number))
+    }
+
+    private func insert(_ delivery: DeliveryRecord) throws(StorageError) {
+        try perform(
+            "INSERT INTO deliveries (key, kind, run, body, intended_at, due_at) VALUES (?, ?, ?, ?, ?, ?)",
+            .text(delivery.key), .text(delivery.kind), delivery.run.map { .run($0) } ?? .null, .blob(delivery.body),
+            .instant(delivery.intendedAt), .instant(delivery.dueAt))
     }
 
     private func insert(_ certificate: CertificateRecord) throws(StorageError) {
