@@ -28,6 +28,7 @@ package actor Coordinator {
         case judge(RunID)
         /// A job waits for gates, and what they read has ended.
         case judgeGates(RunID, job: Int)
+        case deliver([DeliveryRecord])
         case resume(CheckedContinuation<Void, Never>)
     }
 
@@ -49,10 +50,13 @@ package actor Coordinator {
     }
 
     let settings: Settings
+    let remark: @Sendable (String) -> Void
     let keeper: StoreKeeper
     let logs: LogStore
     let pulses: Pulses
     let clock: FarmClock
+    /// Who brings about what is to happen outside of the farm; `nil`: nobody, it waits for a coordinator that has somebody.
+    let outbox: OutboxPump?
     /// Judges a run whose jobs have all ended: reads what was stored, and answers with the ending to store.
     let judge: @Sendable (LiveRun) async -> RunEnding
     /// Judges the gates of these names, of a run that goes on. What it returns says why a job may not start; `nil`: it may.
@@ -73,6 +77,9 @@ package actor Coordinator {
     /// The report that is being handled, whose bytes are stored with the attempt's end.
     var reportInHand: (attempt: AttemptID, report: Proto.AttemptReport)?
 
+    /// Attempts whose objects the farm's disk had no room for, and when that was last said.
+    var refusedByDisk: [AttemptID: Instant] = [:]
+    var diskRemarkedAt: Instant?
     private var pending = Batch()
     private var isWriting = false
     private var alarm: (at: Instant, task: Task<Void, Never>)?
@@ -80,6 +87,7 @@ package actor Coordinator {
 
     init(
         settings: Settings, keeper: StoreKeeper, logs: LogStore, pulses: Pulses, clock: FarmClock, seed: UInt64,
+        outbox: OutboxPump? = nil, remark: @escaping @Sendable (String) -> Void = { _ in },
         judge: @escaping @Sendable (LiveRun) async -> RunEnding,
         hold: @escaping @Sendable (LiveRun, [String]) async -> String?
     ) {
@@ -88,6 +96,8 @@ package actor Coordinator {
         self.logs = logs
         self.pulses = pulses
         self.clock = clock
+        self.outbox = outbox
+        self.remark = remark
         self.judge = judge
         self.hold = hold
         farm = Farm(settings: settings.farm, seed: seed)
@@ -194,6 +204,7 @@ package actor Coordinator {
         pending.changes.append(
             .attemptEnded(
                 AttemptEnding(attempt: attempt, at: now, cause: cause, retryAt: retryAt, why: why, report: bytes)))
+        refusedByDisk[attempt] = nil
         pending.deeds.append(.endLog(attempt))
         pending.touch(attempt.shard.cell)
         if cause.kind != .passed, let run = runs[attempt.run] {
@@ -272,6 +283,8 @@ package actor Coordinator {
     /// Queues changes that are no decisions of the farm's.
     func store(_ changes: [Change], touching run: RunID? = nil) {
         pending.changes += changes
+        let intents = changes.compactMap { if case .deliveryIntended(let delivery) = $0 { delivery } else { nil } }
+        if !intents.isEmpty { pending.deeds.append(.deliver(intents)) }
         if let run { pending.touch(run) }
         startWriting()
     }
@@ -340,6 +353,9 @@ package actor Coordinator {
         case .judgeGates(let run, let job):
             // Ends with the job's resolution stored; a restart asks again.
             Task { await self.judgeGates(of: run, job: job) }
+        case .deliver(let intents):
+            // The pump keeps what it was given; nobody waits for it.
+            Task { [outbox] in await outbox?.take(intents) }
         case .resume(let waiter): waiter.resume()
         }
     }

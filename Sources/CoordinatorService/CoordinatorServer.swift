@@ -17,6 +17,8 @@ package final class CoordinatorServer: Sendable {
         package var coordinator = Coordinator.Settings()
         package var links = LinkServerSettings.standard
         package var retention = Retention.Settings()
+        /// Who brings about effects outside of the farm, by the kind of these.
+        package var outside: [String: any OutsideWorld] = [:]
 
         package init(state: String, listen: [Address], enrolmentListen: [Address], advertisedHost: String? = nil) {
             self.state = state
@@ -37,6 +39,7 @@ package final class CoordinatorServer: Sendable {
     private let enrolment: LinkServer
     private let roster: Roster
     private let authority: Authority
+    private let outbox: OutboxPump
     /// Look after what nobody asks for; end with the server.
     private let chores: [Task<Void, Never>]
 
@@ -65,11 +68,13 @@ package final class CoordinatorServer: Sendable {
         let logs = LogStore(folder: folder + "/logs")
         let pulses = Pulses()
         let library = RunLibrary(keeper: keeper, store: objects, clock: clock)
+        let outbox = OutboxPump(keeper: keeper, clock: clock, consumers: settings.outside)
         let coordinator = Coordinator(
             settings: settings.coordinator, keeper: keeper, logs: logs, pulses: pulses, clock: clock,
-            seed: UInt64(bitPattern: clock.now.nanoseconds), judge: { await library.judge($0) },
-            hold: { await library.hold($0, $1) })
+            seed: UInt64(bitPattern: clock.now.nanoseconds), outbox: outbox, remark: remark,
+            judge: { await library.judge($0) }, hold: { await library.hold($0, $1) })
         let remarks = try await coordinator.recover(trees: objects)
+        try await outbox.recover()
 
         let loops = try (0..<max(1, min(4, Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))))).map { number in
             try EventLoop(name: "sheaf-loop-\(number)")
@@ -108,22 +113,31 @@ package final class CoordinatorServer: Sendable {
         let retention = Retention(
             settings: settings.retention, keeper: keeper, store: objects, logs: logs, coordinator: coordinator)
         return CoordinatorServer(
-            server: server, enrolment: enrolment, roster: roster, authority: authority, remarks: remarks, isNew: isNew,
+            server: server, enrolment: enrolment, roster: roster, authority: authority, outbox: outbox,
+            remarks: remarks, isNew: isNew,
             chores: [
+                Task {
+                    do throws(StorageError) {
+                        try await DiskThreads.shared.run { () throws(StorageError) in try storage.check() }
+                    } catch {
+                        failed(error)
+                    }
+                },
                 Task { await retention.keepLooking(clock: clock, tell: remark) },
                 Task { await coordinator.keepTellingUnmetNeeds() },
             ])
     }
 
     private init(
-        server: LinkServer, enrolment: LinkServer, roster: Roster, authority: Authority, remarks: [String], isNew: Bool,
-        chores: [Task<Void, Never>]
+        server: LinkServer, enrolment: LinkServer, roster: Roster, authority: Authority, outbox: OutboxPump,
+        remarks: [String], isNew: Bool, chores: [Task<Void, Never>]
     ) {
         self.chores = chores
         self.server = server
         self.enrolment = enrolment
         self.roster = roster
         self.authority = authority
+        self.outbox = outbox
         self.remarks = remarks
         self.isNew = isNew
         addresses = server.addresses
@@ -147,6 +161,7 @@ package final class CoordinatorServer: Sendable {
     /// Closes all connections. What was decided is stored; agents go on working.
     package func stop() async {
         for chore in chores { chore.cancel() }
+        await outbox.stop()
         await enrolment.stop()
         await server.stop()
     }

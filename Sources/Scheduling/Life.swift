@@ -297,4 +297,45 @@ package enum Lives {
             (.reporting, .forget, .none, "another attempt took its place"),
             (.reporting, .killed, .none, "in the simulation; a real agent's next life reports what is on its disk"),
         ])
+
+    package enum DeliveryState: String, LifeWord {
+        case intended, waiting, searching, noting, delivering, ended
+
+        package var meaning: String {
+            switch self {
+            case .intended: "It was never tried."
+            case .waiting: "It was tried, or may have been, and is looked at again when its pause is over."
+            case .searching: "The other side is asked for its key."
+            case .noting: "That it is tried is being stored."
+            case .delivering: "It is under way."
+            case .ended: "With a receipt, or given up with a reason."
+            }
+        }
+    }
+
+    package enum DeliveryStep: String, LifeWord {
+        case due, found, absent, noted, delivered, refused, failed
+        case failedForGood = "failed, the last time"
+    }
+
+    package static let delivery = Life<DeliveryState, DeliveryStep>(
+        "Delivery",
+        """
+        An effect outside of the farm, under a key that can be searched for there. After a restart, one that was never \
+        tried is intended, and every other one waits.
+        """,
+        [
+            (.intended, .due, .noting, "nothing can be there yet: it need not be searched for"),
+            (.waiting, .due, .searching, "it may have happened"),
+            (.searching, .found, .ended, "it has happened"),
+            (.searching, .absent, .noting, ""),
+            (.searching, .failed, .waiting, "with a longer pause"),
+            (.searching, .refused, .ended, "the other side never takes it"),
+            (.searching, .failedForGood, .ended, "given up after three days"),
+            (.noting, .noted, .delivering, "the commit is there"),
+            (.delivering, .delivered, .ended, ""),
+            (.delivering, .failed, .waiting, "not done, or nobody knows"),
+            (.delivering, .refused, .ended, "the other side never takes it"),
+            (.delivering, .failedForGood, .ended, "given up after three days"),
+        ])
 }

@@ -31,6 +31,7 @@ import Testing
         check(Lives.attempt)
         check(Lives.agent)
         check(Lives.held)
+        check(Lives.delivery)
     }
 
     @Test func `are what docs/state-machines.md says`() throws {
@@ -58,10 +59,11 @@ import Testing
 
         A step counts once it is committed. What the coordinator decided and had not stored when it was killed has never been.
 
+
         """
             + [
                 section(Lives.run), section(Lives.job), section(Lives.cell), section(Lives.shard),
-                section(Lives.attempt), section(Lives.held), section(Lives.agent),
+                section(Lives.attempt), section(Lives.held), section(Lives.agent), section(Lives.delivery),
             ].joined(separator: "\n")
     }
 
