@@ -92,7 +92,7 @@ extension Agent {
     /// - Throws: `AgentError.farm` when the farm refuses it for good.
     private func deliver(_ report: Proto.AttemptReport, of id: AttemptID) async throws {
         // Without end: a farm whose disk is full for an hour must not lose what an attempt came to.
-        let stored = try await host.objects.repeating(refusalsMax: .max) { [line] in
+        let stored = try await host.objects.repeating(isEndless: true) { [line] in
             let link = try await line.link()
             do {
                 return try await link.call(Proto.Agents.Report.self, report, urgency: .control, limits: .large)

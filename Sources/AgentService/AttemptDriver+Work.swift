@@ -38,10 +38,13 @@ extension AttemptDriver {
         report.usage?.uploadNs = UInt64(clamping: uploading.duration(to: Clock.monotonic()).wholeNanoseconds)
     }
 
-    /// Repeats what the farm was asked while its connection is away. Ends when the attempt is stopped.
+    /// Repeats what the farm was asked while its connection is away, and while it cannot. Ends when the attempt is stopped.
     func farm<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
         let objects = host.objects
-        return try await stoppable { try await objects.repeating(body) }
+        defer { goOn() }
+        return try await stoppable {
+            try await objects.repeating(waiting: { await self.wait(for: $0) }, body)
+        }
     }
 
     // MARK: Steps

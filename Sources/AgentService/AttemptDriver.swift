@@ -39,6 +39,7 @@ actor AttemptDriver {
 
     private var watch: AttemptWatch
     private var isAbandoned = false
+    private var isRefused = false
     /// What the attempt waits for and that a stop takes back: a download, an environment.
     private var cancels: [@Sendable () -> Void] = []
     /// Of the programs that have ended, by their own count: for where no cgroup counts.
@@ -83,6 +84,21 @@ actor AttemptDriver {
     private func tell(_ event: AttemptWatch.Event) {
         perform(watch.handle(event, at: Clock.monotonic()))
         pokes.yield()
+    }
+
+    /// The farm cannot now, for a reason of its own: a full disk. Said once; until it can, the job's time stands still.
+    func wait(for reason: String) {
+        guard !isRefused else { return }
+        isRefused = true
+        output.say("waits for the farm: \(reason)")
+        tell(.farmRefused)
+    }
+
+    func goOn() {
+        guard isRefused else { return }
+        isRefused = false
+        output.say("the farm goes on")
+        tell(.farmAnswered)
     }
 
     /// Why the attempt was stopped from outside its steps; `nil` when it was not.

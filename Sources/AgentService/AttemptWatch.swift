@@ -27,6 +27,9 @@ struct AttemptWatch: Equatable, Sendable {
         case tick(lastHeard: Instant, lastLine: String)
         /// What ran when the attempt was stopped is gone.
         case halted
+        /// The farm cannot take or give now what the attempt needs, and the job is not to blame: its time stands still.
+        case farmRefused
+        case farmAnswered
         case finished
     }
 
@@ -41,6 +44,8 @@ struct AttemptWatch: Equatable, Sendable {
 
     private enum State: Equatable {
         case working(until: Instant)
+        /// Nothing of the job's runs; so much of its time is left.
+        case waiting(left: Duration)
         case stopping(killAt: Instant)
         case killing
         case wrappingUp(until: Instant)
@@ -59,8 +64,16 @@ struct AttemptWatch: Equatable, Sendable {
 
     mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
         switch (state, event) {
-        case (.working, .cancel(let why)): return stop(.cancelled(why), at: now)
-        case (.working, .leaseEnded), (.stopping, .leaseEnded), (.killing, .leaseEnded), (.wrappingUp, .leaseEnded):
+        case (.working, .cancel(let why)), (.waiting, .cancel(let why)): return stop(.cancelled(why), at: now)
+        case (.working(let until), .farmRefused):
+            state = .waiting(left: now.duration(to: until))
+            return []
+        case (.waiting(let left), .farmAnswered):
+            let until = now.advanced(by: left)
+            state = .working(until: until)
+            return [.wake(at: until)]
+        case (.working, .leaseEnded), (.waiting, .leaseEnded), (.stopping, .leaseEnded), (.killing, .leaseEnded),
+            (.wrappingUp, .leaseEnded):
             state = .ended
             reason = .leaseEnded
             return [.abandon(.leaseEnded)]
@@ -82,10 +95,14 @@ struct AttemptWatch: Equatable, Sendable {
             let until = now.advanced(by: limits.wrapUp)
             state = .wrappingUp(until: until)
             return [.wake(at: until)]
-        case (.working, .finished), (.stopping, .finished), (.killing, .finished), (.wrappingUp, .finished):
+        case (.working, .finished), (.waiting, .finished), (.stopping, .finished), (.killing, .finished),
+            (.wrappingUp, .finished):
             state = .ended
             return []
-        case (.working, .halted), (.killing, .tick), (.ended, _), (.stopping, .cancel), (.killing, .cancel),
+        case (.working, .halted), (.waiting, .halted), (.waiting, .tick), (.waiting, .farmRefused),
+            (.working, .farmAnswered), (.stopping, .farmRefused), (.stopping, .farmAnswered),
+            (.killing, .farmRefused), (.killing, .farmAnswered), (.wrappingUp, .farmRefused),
+            (.wrappingUp, .farmAnswered), (.killing, .tick), (.ended, _), (.stopping, .cancel), (.killing, .cancel),
             (.wrappingUp, .cancel), (.wrappingUp, .halted):
             return []
         }

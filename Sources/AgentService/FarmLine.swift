@@ -66,8 +66,12 @@ final class FarmLine: Sendable {
 struct FarmObjects: Sendable {
     let line: FarmLine
 
+    /// How often a farm is asked again that says something is too much: it may be for now, or for good.
     static let refusalsMax = 60
-    private static let pause = Duration.seconds(1)
+    /// How often one that cannot now: its disk is full, say. With the pauses an hour and more.
+    var waitsMax = 3_600
+    /// Before it is asked again.
+    var pause = Duration.seconds(1)
 
     func channel(for attempt: AttemptID) -> Channel {
         Channel(line: line, scope: .with { $0.kind = .attempt(Proto.AttemptRef(attempt)) })
@@ -75,9 +79,12 @@ struct FarmObjects: Sendable {
 
     /// Does it again, from its beginning, as long as only the connection was at fault.
     ///
-    /// - Parameter refusalsMax: how often a farm that cannot now is asked again.
+    /// - Parameter isEndless: a farm that cannot now is asked until it can.
+    /// - Parameter waiting: is told why a farm cannot now, before each pause.
+    /// - Throws: `AgentError.farm` when it refuses for good or for too long.
     func repeating<Result: Sendable>(
-        refusalsMax: Int = Self.refusalsMax, _ body: @Sendable () async throws -> Result
+        isEndless: Bool = false, waiting: @Sendable (String) async -> Void = { _ in },
+        _ body: @Sendable () async throws -> Result
     ) async throws -> Result {
         var refusals = 0
         while true {
@@ -89,9 +96,14 @@ struct FarmObjects: Sendable {
                 case .cancelled: throw error
                 case .status(let status):
                     refusals += 1
-                    guard status.mayPass, refusals < refusalsMax else { throw AgentError.farm("\(status)") }
-                    try await Task.sleep(for: Self.pause)
-                case .exhausted: try await Task.sleep(for: Self.pause)
+                    guard status.mayPass else { throw AgentError.farm("\(status)") }
+                    let most = status.code == .unavailable ? waitsMax : Self.refusalsMax
+                    guard isEndless || refusals < most else {
+                        throw AgentError.farm("the farm was asked \(refusals) times and could not: \(status)")
+                    }
+                    if status.code == .unavailable { await waiting("\(status)") }
+                    try await Task.sleep(for: pause)
+                case .exhausted: try await Task.sleep(for: pause)
                 default: continue
                 }
             }

@@ -138,7 +138,9 @@ extension Coordinator {
         while (try? await Task.sleep(for: Self.unmetLookEvery)) != nil { tellUnmetNeeds() }
     }
 
-    func explain(_ cell: CellID, shard: Int?) -> [String] { farm.explain(cell, shard: shard, at: clock.now) }
+    func explain(_ cell: CellID, shard: Int?) -> [String] {
+        farm.explain(cell, shard: shard, at: clock.now) + diskWaits(in: cell, shard: shard)
+    }
 }
 
 /// A run as people see it.

@@ -99,6 +99,7 @@ struct ObjectsService: Sendable {
             }
             try await threads.run { [store] () throws(ArtifactError) in try store.commit([writer.finish()]) }
         } catch {
+            if case .diskFull = error { await coordinator.diskRefused(header.scope) }
             throw Self.status(error)
         }
         await coordinator.grant([object.digest], to: scope)
@@ -191,7 +192,7 @@ struct ObjectsService: Sendable {
     static func status(_ error: ArtifactError) -> LinkStatus {
         switch error {
         case .absent: LinkStatus(.notFound, "\(error)")
-        case .diskFull: LinkStatus(.unavailable, "\(error)")
+        case .diskFull(let doing): LinkStatus(.unavailable, "the farm's disk is full: \(doing)")
         default: LinkStatus(.invalid, "\(error)")
         }
     }

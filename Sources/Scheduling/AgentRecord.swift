@@ -26,6 +26,8 @@ struct AgentRecord: Sendable {
     var isDraining = false
     /// After a fault or a declined offer: nothing is offered before.
     var pausedUntil: Instant?
+    /// `a declined offer: 3 GiB are free`: what the pause came after.
+    var pausedAfter = ""
     /// Faults and declined offers since the last attempt that went well.
     var strikes = 0
     /// `nil`: not since the coordinator started.

@@ -104,8 +104,7 @@ extension Farm {
             } else if let quarantine = agent.quarantine {
                 lines.append("agent \(agent.id) is quarantined: \(quarantine.reason)")
             } else if let until = agent.pausedUntil {
-                lines.append(
-                    "agent \(agent.id) is paused after a fault or a declined offer, until \(until.utcClock) UTC")
+                lines.append("agent \(agent.id) is paused until \(until.utcClock) UTC after \(agent.pausedAfter)")
             } else {
                 lines.append("agent \(agent.id) has \(free(agent, requirement)) free")
             }

@@ -76,7 +76,7 @@ extension Farm {
             return conclude(attempt, cause)
         }
         guard let place = place(of: attempt.shard.cell) else { return }
-        strike(lease.agent)
+        strike(lease.agent, after: "a declined offer: \(reason)")
         effects.append(.offerWithdrawn(attempt))
         let until = now.advanced(by: settings.declinePause)
         let avoidance = Avoidance(
@@ -110,7 +110,7 @@ extension Farm {
                 let taken = (lease.startedAt ?? lease.at).duration(to: now)
                 self[job: place].longest = max(self[job: place].longest ?? .zero, taken)
             }
-        case .agentFault, .gpuFault, .diskFull: strike(lease.agent)
+        case .agentFault, .gpuFault, .diskFull: strike(lease.agent, after: "a fault: \(cause)")
         case .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .cancelled, .notNeeded, .lostAgent,
             .dataUnavailable, .preempted, .queueTimeout:
             break
@@ -229,11 +229,12 @@ extension Farm {
     }
 
     /// Pauses an agent that fails or declines, longer each time: it must not eat the queue.
-    private mutating func strike(_ agent: Int) {
+    private mutating func strike(_ agent: Int, after what: String) {
         guard agents[agent].pausedUntil == nil else { return }
         let pause = Duration.seconds(Int64(1) << Int64(min(agents[agent].strikes, 5)))
         agents[agent].strikes += 1
         agents[agent].pausedUntil = now.advanced(by: pause)
+        agents[agent].pausedAfter = String(what.prefix(300))
         endReservation(onAgent: agent)
         reindex(agent)
         timers.add(.pause(agent: agent), at: now.advanced(by: pause))

@@ -91,7 +91,7 @@ extension Checker {
                     throw wrong("one could take it")
                 }
             case _ where line.contains(" waits for a free agent"), _ where line.contains(" free"),
-                _ where line.contains(" is paused after a fault"), _ where line.contains(" more agents"),
+                _ where line.contains(" is paused until "), _ where line.contains(" more agents"),
                 _ where line.contains(" full"), _ where line.contains(" keeps room for "),
                 _ where line.contains(" is quarantined: "):
                 guard able.contains(where: { fits(cell, $0) }) else { throw wrong("no agent could take it") }

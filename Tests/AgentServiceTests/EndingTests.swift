@@ -275,6 +275,23 @@ private enum Escapes {
         #expect(watch.reason == .leaseEnded)
     }
 
+    @Test func `its time stands still while the farm cannot take what it has`() {
+        var watch = watch(idle: .seconds(5))
+        #expect(watch.handle(.farmRefused, at: at(50)) == [])
+        #expect(watch.handle(.farmRefused, at: at(51)) == [])
+        #expect(watch.handle(tick(), at: at(500)) == [])
+        #expect(watch.handle(.farmAnswered, at: at(1000)) == [.wake(at: at(1010))])
+        #expect(watch.handle(.farmAnswered, at: at(1001)) == [])
+        #expect(watch.handle(tick(1009), at: at(1009)) == [.wake(at: at(1010))])
+        #expect(watch.handle(.farmRefused, at: at(1009)) == [])
+        // It can be taken back all the same, and ends with its lease.
+        var other = watch
+        #expect(watch.handle(.cancel("a"), at: at(2000)) == [.terminate(.cancelled("a")), .wake(at: at(2010))])
+        #expect(watch.handle(.farmRefused, at: at(2001)) == [])
+        #expect(watch.handle(tick(), at: at(2010)) == [.kill])
+        #expect(other.handle(.leaseEnded, at: at(2000)) == [.abandon(.leaseEnded)])
+    }
+
     @Test func `what has finished cannot be late`() {
         var watch = watch()
         #expect(watch.handle(.finished, at: at(59)) == [])

@@ -57,6 +57,8 @@ final class ObjectShelf: Sendable {
     private struct State {
         var objects: [Digest: EncodedObject] = [:]
         var withheld: Set<Digest> = []
+        /// How often objects are refused to whoever brings them, and how.
+        var refusals: (left: Int, status: LinkStatus) = (0, .ok)
     }
     private let state = Mutex(State())
     private let asked = AsyncStream.makeStream(of: Digest.self)
@@ -71,6 +73,9 @@ final class ObjectShelf: Sendable {
 
     /// From now on nobody gets an answer who asks for this object.
     func withhold(_ digest: Digest) { state.withLock { _ = $0.withheld.insert(digest) } }
+
+    /// The next objects that are brought are refused.
+    func refuse(_ times: Int, _ status: LinkStatus) { state.withLock { $0.refusals = (times, status) } }
 
     /// Waits until somebody asks for an object that is withheld.
     func waitUntilAsked(for digest: Digest) async {
@@ -107,6 +112,12 @@ final class ObjectShelf: Sendable {
         else { return await stream.finish(LinkStatus(.invalid, "no header")) }
         var bytes: [UInt8] = []
         while case .bytes(let part)? = try await stream.receive(Proto.PutPart.self)?.kind { bytes += part }
+        let refusal: LinkStatus? = state.withLock { state in
+            guard state.refusals.left > 0 else { return nil }
+            state.refusals.left -= 1
+            return state.refusals.status
+        }
+        if let refusal { return await stream.finish(refusal) }
         let encoded = EncodedObject(object: object, encoding: ObjectEncoding(header.encoding), bytes: bytes)
         _ = try VerifiedObject(checking: encoded)
         state.withLock { $0.objects[object.digest] = encoded }

@@ -49,7 +49,9 @@ import Testing
             let gate = try Gate(farm.folder + "/gate")
             try await farm.startAgent(
                 "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
-            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 2))
+            // Nothing but reports is to be stored: what attempts leave behind would wait for the disk of the objects.
+            let workflow = try farm.write(
+                "code/eval.yml", `A farm that is killed`.workflow(shards: 2, measuring: false))
             let submitted = try await farm.sheaf("submit", workflow)
             #expect(submitted.status == 0, "\(submitted.error)")
             #expect(await gate.started(2).count == 2)
@@ -80,6 +82,109 @@ import Testing
             #expect(waited.status == 0, "\(waited.output)\(waited.error)")
             try await Self.expectAllPassed(farm, shards: 4)
             gate.close()
+        } catch {
+            await farm.end()
+            throw error
+        }
+        await farm.end()
+    }
+}
+
+/// Disks that fill up where nobody looks: below the objects, below an agent's work.
+@Suite(.enabled(if: SmallDisk.isAllowed, "a small file system cannot be mounted here; that needs root"))
+struct `A farm with a full disk` {
+    private static func expect(_ farm: RealFarm, _ text: String, in command: String...) async throws {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(90))
+        var last = ""
+        while ContinuousClock.now < deadline {
+            last = try await farm.sheaf(command).output
+            if last.contains(text) { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw Failure("'\(command.joined(separator: " "))' never said '\(text)': \(last)")
+    }
+
+    /// The store has room, so everything goes on but what attempts want to leave behind.
+    @Test func `below its objects lets attempts wait, and says so`() async throws {
+        let farm = try RealFarm(lease: 30)
+        try FileManager.default.createDirectory(atPath: farm.folder + "/farm", withIntermediateDirectories: true)
+        let disk = try SmallDisk(at: farm.folder + "/farm/objects", mebibytes: 48)
+        defer { disk.unmount() }
+        do {
+            try await farm.startCoordinator()
+            let gate = try Gate(farm.folder + "/gate")
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            try disk.fill()
+            gate.open()
+            try await Self.expect(farm, "attempt 1 waits for the farm's disk, which is full", in: "explain", "r1")
+            try await Self.expect(farm, "waits for the farm: ", in: "logs", "r1")
+            try await farm.coordinator?.complaint(with: "the disk of the objects is full")
+            // Its agent works on, and nobody has lost an attempt.
+            #expect(try await farm.sheaf("status", "r1", "--format", "json").output.contains("running"))
+            try disk.free()
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let export = try await farm.sheaf("export", "r1").output.split(separator: "\n").dropFirst()
+            let lines = try export.map { try JSONParser.value(String($0)) }
+            #expect(lines.count == 2 && lines.allSatisfy { $0["attempt"]?.number == 1 }, "\(lines)")
+            #expect(lines.allSatisfy { $0["cause"]?.string == "passed" }, "\(lines)")
+            gate.close()
+        } catch {
+            await farm.end()
+            throw error
+        }
+        await farm.end()
+    }
+
+    /// What fills an agent's disk is not the job's fault: it is tried on another agent.
+    @Test func `on an agent tries the shard elsewhere, and gives that agent nothing until it has room`() async throws {
+        let farm = try RealFarm(lease: 30)
+        let work = farm.folder + "/agents/small/work"
+        let disk = try SmallDisk(at: work, mebibytes: 64)
+        defer { disk.unmount() }
+        do {
+            try await farm.startCoordinator()
+            try await farm.startAgent("small", cpus: 1, "--disk-free", "24MiB")
+            let workflow = try farm.write(
+                "code/eval.yml",
+                """
+                sheaf: 1
+                on: workflow_dispatch
+                jobs:
+                  eval:
+                    runs-on: self-hosted
+                    retry: {attempts: 5, on: [infrastructure], backoff: 1s..1s}
+                    steps:
+                      - run: head -c 100000000 /dev/zero > large
+                """)
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            try await Self.expect(farm, "disk_full", in: "explain", "r1")
+            try await farm.startAgent("large", cpus: 1, "--disk-free", "24MiB")
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+
+            // Too little is free: it declines, and says why.
+            try disk.fill()
+            await farm.killAgent("large")
+            let quick = try farm.write(
+                "code/quick.yml",
+                """
+                sheaf: 1
+                on: workflow_dispatch
+                jobs:
+                  eval:
+                    runs-on: self-hosted
+                    steps: [{run: "true"}]
+                """)
+            #expect(try await farm.sheaf("submit", quick).status == 0)
+            try await Self.expect(farm, "24 MiB must stay free", in: "explain", "r2")
+            try disk.free()
+            let second = try await farm.sheaf("watch", "r2")
+            #expect(second.status == 0, "\(second.output)\(second.error)")
         } catch {
             await farm.end()
             throw error

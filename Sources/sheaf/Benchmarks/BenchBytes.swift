@@ -43,7 +43,7 @@ extension Benchmark {
             name: "store.commits", unit: "commits/s", what: "a shard's whole life in four commits, each synced"
         ) { scratch in
             let store = try SQLiteStore(folder: try scratch.fresh("store"))
-            let lives = (0..<500).map(life)
+            let lives = (0..<500).map { life($0) }
             let (taken, _) = try timed { for life in lives { for change in life { try store.commit([change]) } } }
             return Sample(work: Double(lives.count * 4), taken: taken)
         },
@@ -55,6 +55,16 @@ extension Benchmark {
             let groups = (0..<80).map { group in (0..<256).flatMap { life(group * 256 + $0) } }
             let (taken, _) = try timed { for group in groups { try store.commit(group) } }
             return Sample(work: Double(groups.count * 256), taken: taken)
+        },
+        Benchmark(
+            name: "store.settled", unit: "shards/s",
+            what: "ended and settled, 256 reports in flight: to a commit, each synced"
+        ) { scratch in
+            let store = try SQLiteStore(folder: try scratch.fresh("store"))
+            let lives = (0..<200).map { group in (0..<256).map { life(group * 256 + $0) } }
+            for group in lives { try store.commit(group.map { $0[0] }) }
+            let (taken, _) = try timed { for group in lives { try store.commit(group.flatMap { $0[2...] }) } }
+            return Sample(work: Double(lives.count * 256), taken: taken)
         },
         Benchmark(
             name: "link.calls", unit: "calls/s", what: "one at a time, over mutual TLS on loopback"
@@ -120,10 +130,11 @@ extension Benchmark {
     }
 
     /// What the store is told of a shard that passes at the first attempt.
-    private static func life(_ number: Int) -> [Change] {
+    static func life(_ number: Int, of run: RunID = RunID(1), cellShards: Int = 100) -> [Change] {
         let now = Instant.seconds(1_700_000_000)
-        let cell = CellID(run: RunID(1), job: 0, cell: number / 100)
-        let attempt = AttemptID(shard: ShardID(cell: cell, shard: number % 100), number: 1)
+        let shard = number % cellShards
+        let cell = CellID(run: run, job: 0, cell: number / cellShards)
+        let attempt = AttemptID(shard: ShardID(cell: cell, shard: shard), number: 1)
         let lease = LeaseRecord(
             attempt: attempt, agent: AgentID("agent-\(number % 100)"), devices: [], cpus: 1, memory: .gibibytes(1),
             at: now, until: now.advanced(by: .seconds(30)))
@@ -131,7 +142,7 @@ extension Benchmark {
             attempt: attempt, at: now, cause: Cause(.passed), retryAt: nil, why: "",
             report: [UInt8](repeating: 7, count: 200))
         let settlement = SettlementRecord(
-            cell: cell, first: number % 100, last: number % 100, attempt: 1, cause: Cause(.passed), at: now)
+            cell: cell, first: shard, last: shard, attempt: 1, cause: Cause(.passed), at: now)
         return [
             .attemptLeased(lease), .attemptStarted(attempt, at: now), .attemptEnded(ending), .shardsSettled(settlement),
         ]

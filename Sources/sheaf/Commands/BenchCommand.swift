@@ -6,7 +6,8 @@ extension Commands {
         name: "bench", summary: "measure this machine and this binary",
         discussion: """
             Each benchmark runs once to warm up, then several times; what is shown is the median with the lowest and the
-            highest. docs/performance.md holds figures and what they are compared with. Takes about two minutes.
+            highest. docs/performance.md holds figures and what they are compared with. Takes about two minutes; those
+            called large… are left out unless named, for they fill a store with ten million shards first.
 
               sheaf bench --filter store
             """,
@@ -20,11 +21,14 @@ extension Commands {
             let format = try arguments.choice("format", of: ["text", "json"])
             let repetitions = try arguments.number("repeat", in: 1...1000) ?? 5
             let filter = arguments.value("filter") ?? ""
-            let chosen = Benchmark.all.filter { filter.isEmpty || $0.name.contains(filter) }
+            let chosen = (Benchmark.all + (filter.hasPrefix("large") ? Benchmark.large : [])).filter {
+                filter.isEmpty || $0.name.contains(filter)
+            }
+            defer { LargeStore.shared.remove() }
             guard !chosen.isEmpty else {
                 throw UsageError(
                     "no benchmark is called '\(filter)'",
-                    help: "there are " + Benchmark.all.map(\.name).joined(separator: ", "))
+                    help: "there are " + (Benchmark.all + Benchmark.large).map(\.name).joined(separator: ", "))
             }
             let machine = BenchMachine.here()
             if format == "text" { Terminal.print("\(Help.version), \(machine.text)\n\n\(Figure.heading)") }
