@@ -136,7 +136,7 @@ let package = Package(
         tests("ClientTests", "Client", "Transport", "Artifacts", "Wire", "Model", "Locks"),
         tests(
             "CoordinatorServiceTests", "CoordinatorService", "Scheduling", "Artifacts", "Storage", "Transport", "Wire",
-            "Locks", "Model"),
+            "Locks", "Model", "FaultyDisk"),
         tests("AgentServiceTests", "AgentService", "Artifacts", "Transport", "Wire", "Model", "Locks", "CLinux"),
         tests(
             "WalkthroughTests", "Workflows", "Scheduling", "Storage", "Artifacts", "Queries", "Gates", "Reporting",

@@ -280,6 +280,9 @@ package actor Coordinator {
 
     // MARK: Storing, then letting out
 
+    /// How many changes wait for the commit under way to end.
+    var pendingChanges: Int { pending.changes.count }
+
     /// Queues changes that are no decisions of the farm's.
     func store(_ changes: [Change], touching run: RunID? = nil) {
         pending.changes += changes

@@ -16,6 +16,8 @@ package final class CoordinatorServer: Sendable {
         package var advertisedHost: String?
         package var coordinator = Coordinator.Settings()
         package var links = LinkServerSettings.standard
+        /// An SQLite VFS by its name, for tests with disks that count; `nil`: the machine's own.
+        package var disk: String?
         package var retention = Retention.Settings()
         /// Who brings about effects outside of the farm, by the kind of these.
         package var outside: [String: any OutsideWorld] = [:]
@@ -55,7 +57,9 @@ package final class CoordinatorServer: Sendable {
     ) async throws -> CoordinatorServer {
         let folder = settings.state
         try PrivateFile.makeFolder(folder)
-        let storage = try await DiskThreads.shared.run { () throws(StorageError) in try SQLiteStore(folder: folder) }
+        let storage = try await DiskThreads.shared.run { [disk = settings.disk] () throws(StorageError) in
+            try SQLiteStore(folder: folder, disk: disk)
+        }
         let objects = try await DiskThreads.shared.run { () throws(ArtifactError) in
             try ObjectStore(at: folder + "/objects")
         }

@@ -28,6 +28,8 @@ final class RealFarm {
     private var listen = "127.0.0.1:0"
     private var enrolment = "127.0.0.1:0"
     let lease: Int
+    /// Of the coordinator and the agents; not of the commands.
+    var environment: [String: String] = [:]
 
     init(lease: Int = 30) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-e2e-\(UUID().uuidString)").path
@@ -44,7 +46,7 @@ final class RealFarm {
             [
                 "coordinator", "--state", folder + "/farm", "--listen", listen, "--enrol", enrolment, "--lease",
                 "\(lease)",
-            ], log: folder + "/coordinator.log")
+            ], environment: environment, log: folder + "/coordinator.log")
         coordinator = process
         enrolment = try await process.line(with: "enrolment at ").split(separator: ",")[0]
             .replacingOccurrences(of: "enrolment at ", with: "")
@@ -90,7 +92,8 @@ final class RealFarm {
             command = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] + command
         }
         let process = try Running(
-            command[0], command.dropFirst() + more, environment: environment, log: folder + "/\(name).log")
+            command[0], command.dropFirst() + more, environment: self.environment.merging(environment) { $1 },
+            log: folder + "/\(name).log")
         agents[name] = process
         _ = try await process.line(with: "joined")
     }

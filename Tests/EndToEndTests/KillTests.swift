@@ -13,25 +13,25 @@ import Testing
         let metric = #"echo '{"accuracy": {"kind": "ratio", "numerator": 1, "denominator": 1}}' > metrics.json"#
         let gates = "    metrics: metrics.json\ngates:\n  floor: {metric: accuracy, per: cell, at-least: 1}"
         return """
-        sheaf: 1
-        name: kill
-        on: workflow_dispatch
-        jobs:
-          eval:
-            runs-on: self-hosted
-            strategy:
-              fail-fast: false
-              matrix:
-                kind: [a, b]
-            shards: {count: \(shards)}
-            retry: {attempts: 5, on: [infrastructure], backoff: 1s..1s}
-            steps:
-              - run: |
-                  echo "${{ matrix.kind }}-$SHEAF_SHARD" > "$FARM_GATE/started"
-                  read line < "$FARM_GATE/go"
-                  \(measuring ? metric : ":")
-        \(measuring ? gates : "")
-        """
+            sheaf: 1
+            name: kill
+            on: workflow_dispatch
+            jobs:
+              eval:
+                runs-on: self-hosted
+                strategy:
+                  fail-fast: false
+                  matrix:
+                    kind: [a, b]
+                shards: {count: \(shards)}
+                retry: {attempts: 5, on: [infrastructure], backoff: 1s..1s}
+                steps:
+                  - run: |
+                      echo "${{ matrix.kind }}-$SHEAF_SHARD" > "$FARM_GATE/started"
+                      read line < "$FARM_GATE/go"
+                      \(measuring ? metric : ":")
+            \(measuring ? gates : "")
+            """
     }
 
     @Test func `counts each shard once when an agent is killed in mid-shard and the coordinator twice`() async throws {

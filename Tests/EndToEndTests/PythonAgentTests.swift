@@ -5,7 +5,9 @@ import Testing
 @Suite struct `A farm in other languages` {
     static let python = "/usr/bin/python3"
 
-    @Test func `takes an agent that was made from the protocol file alone`() async throws {
+    /// The second one speaks a later minor version: it has fields and messages that this farm does not know.
+    @Test(arguments: [0, 1])
+    func `takes an agent that was made from the protocol file alone`(minor: Int) async throws {
         let imports = try await Finished.run(Self.python, ["-c", "import google.protobuf, cryptography"])
         try #require(imports.status == 0, "Debian's python3-protobuf and python3-cryptography are needed (make test)")
         try await withFarm { farm in
@@ -19,7 +21,7 @@ import Testing
                 Self.python,
                 [
                     "\(RealFarm.root.path)/Tests/EndToEndTests/python_agent/agent.py", farm.folder,
-                    try await farm.token("agent", "snake"),
+                    try await farm.token("agent", "snake"), "\(minor)",
                 ], log: farm.folder + "/snake.log")
             _ = try await agent.line(with: "told welcome")
             let workflow = try farm.write(

@@ -1,8 +1,9 @@
 """An agent made from proto/sheaf.proto alone: it enrols with a token file, takes one shard, runs it, reports it.
 
-    python3 agent.py PROTO_FOLDER TOKEN_FILE
+    python3 agent.py PROTO_FOLDER TOKEN_FILE [MINOR]
 
-PROTO_FOLDER holds sheaf_pb2.py, as protoc --python_out writes it. Standard output gets one line per event.
+MINOR above 0 makes it an agent of a later version: each message and each frame has a field more, and it says things that
+nobody here knows. PROTO_FOLDER holds sheaf_pb2.py, as protoc --python_out writes it. Standard output gets one line per event.
 """
 
 import hashlib
@@ -25,6 +26,8 @@ import sheaf_pb2 as pb  # noqa: E402
 
 CREDIT = 1 << 20
 FRAME_MAX = 60_000
+MINOR = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+LATER = b"\x98\x06\x05" if MINOR else b""  # field 99, a number
 
 
 def tell(*words):
@@ -45,7 +48,7 @@ class Link:
         self.partial = {}  # stream -> bytes of a message that goes on
         self.closed = {}  # stream -> status, once the farm has closed it
         self.credit = {}  # stream -> bytes that may still be sent
-        hello = pb.Frame(hello=pb.Hello(major=1, minor=0, software="python-agent", initial_credit=CREDIT,
+        hello = pb.Frame(hello=pb.Hello(major=1, minor=MINOR, software="python-agent", initial_credit=CREDIT,
                                         silence_max_ms=60_000, streams_max=16))
         self.write(hello)
         first = self.read()
@@ -54,7 +57,7 @@ class Link:
         self.initial_credit = first.hello.initial_credit
 
     def write(self, frame):
-        body = frame.SerializeToString()
+        body = frame.SerializeToString() + LATER
         self.tls.sendall(struct.pack(">I", len(body)) + body)
 
     def exactly(self, count):
@@ -99,7 +102,7 @@ class Link:
         return stream
 
     def send(self, stream, message):
-        body = message.SerializeToString()
+        body = message.SerializeToString() + LATER
         while True:
             part, body = body[:FRAME_MAX], body[FRAME_MAX:]
             while self.credit[stream] < len(part):
@@ -219,6 +222,8 @@ def main():
     work = link.open("Agents.Work", pb.URGENCY_CONTROL)
     capacity = pb.Capacity(cpus=1, memory_bytes=1 << 30, labels=["self-hosted", "linux", "python-agent"])
     link.send(work, pb.FromAgent(joined=pb.AgentJoined(capacity=capacity, software="python-agent 1", incarnation="1")))
+    if MINOR:
+        link.send(work, pb.FromAgent())
     while True:
         message = link.receive(work, pb.ToAgent)
         if message is None:

@@ -1,0 +1,159 @@
+import Foundation
+import Glibc
+import JSON
+import Model
+import Testing
+
+/// Processes that stand still, cables that are cut, clocks that are set.
+@Suite struct `A farm that stands still` {
+    private static func expectOnce(_ farm: RealFarm, shards: Int) async throws -> [Value] {
+        let export = try await farm.sheaf("export", "r1")
+        let lines = try export.output.split(separator: "\n").dropFirst().map { try JSONParser.value(String($0)) }
+        let places = lines.map { "\($0["cell_id"]?.string ?? "?")/\(Int($0["shard"]?.number ?? -1))" }
+        #expect(Set(places).count == shards && places.count == shards, "\(places)")
+        #expect(lines.allSatisfy { $0["cause"]?.string == "passed" }, "\(export.output)")
+        return lines
+    }
+
+    /// SIGSTOP for longer than a lease: the shard goes elsewhere, and what the stopped agent says afterwards changes nothing.
+    @Test func `in one agent gives its shard to another, and counts it once when it goes on`() async throws {
+        try await withFarm(lease: 3) { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            let names = ["one", "two", "three"]
+            for name in names {
+                try await farm.startAgent(
+                    name, cpus: 1, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            }
+            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            let explained = try await farm.sheaf("explain", "r1").output
+            let name = try #require(names.first { explained.contains("is on agent \($0)") }, "\(explained)")
+            let stopped = try #require(farm.agents[name])
+            stopped.signal(SIGSTOP)
+            // The third agent begins it again.
+            #expect(await gate.started(1).count == 1)
+            gate.open()
+            let waited = try await farm.sheaf("watch", "r1")
+            stopped.signal(SIGCONT)
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let lines = try await Self.expectOnce(farm, shards: 2)
+            #expect(lines.count { $0["attempt"]?.number == 2 } == 1, "\(lines)")
+            gate.close()
+        }
+    }
+
+    /// SIGSTOP of the coordinator: agents work on, keep their reports, and are heard when it goes on.
+    @Test func `in its coordinator goes on where it was`() async throws {
+        try await withFarm(lease: 60) { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            let coordinator = try #require(farm.coordinator)
+            coordinator.signal(SIGSTOP)
+            gate.open()
+            // The steps have read their lines: from now on their agent has something to say that nobody hears.
+            while !living("FARM_GATE/go").isEmpty { await Task.yield() }
+            coordinator.signal(SIGCONT)
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let lines = try await Self.expectOnce(farm, shards: 2)
+            #expect(lines.allSatisfy { $0["attempt"]?.number == 1 }, "\(lines)")
+            gate.close()
+        }
+    }
+
+    /// A library before all others, which adds what a file says to the wall clock.
+    private static let clock = """
+        #define _GNU_SOURCE
+        #include <fcntl.h>
+        #include <stdlib.h>
+        #include <sys/syscall.h>
+        #include <sys/time.h>
+        #include <time.h>
+        #include <unistd.h>
+
+        static long offset(void) {
+            char text[32] = {0};
+            int file = open(getenv("TEST_CLOCK"), O_RDONLY | O_CLOEXEC);
+            if (file < 0) return 0;
+            long count = read(file, text, sizeof text - 1);
+            close(file);
+            return count > 0 ? atol(text) : 0;
+        }
+        int clock_gettime(clockid_t id, struct timespec *t) {
+            int code = (int)syscall(SYS_clock_gettime, id, t);
+            if (code == 0 && id == CLOCK_REALTIME) t->tv_sec += offset();
+            return code;
+        }
+        int gettimeofday(struct timeval *restrict t, void *restrict zone) {
+            struct timespec now;
+            (void)zone;
+            if (clock_gettime(CLOCK_REALTIME, &now) != 0) return -1;
+            t->tv_sec = now.tv_sec;
+            t->tv_usec = now.tv_nsec / 1000;
+            return 0;
+        }
+        time_t time(time_t *to) {
+            struct timespec now;
+            clock_gettime(CLOCK_REALTIME, &now);
+            if (to) *to = now.tv_sec;
+            return now.tv_sec;
+        }
+        """
+
+    @Test(
+        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/cc"), "a C compiler makes the clock"),
+        arguments: [3_600, -3_600])
+    func `by no clock that is set, an hour forward or back`(seconds: Int) async throws {
+        let farm = try RealFarm(lease: 10)
+        do {
+            let source = try farm.write("clock.c", Self.clock)
+            let library = farm.folder + "/clock.so"
+            let made = try await Finished.run("/usr/bin/cc", ["-shared", "-fPIC", "-o", library, source])
+            try #require(made.status == 0, "\(made.error)")
+            let time = try farm.write("time", "0\n")
+            farm.environment = ["LD_PRELOAD": library, "TEST_CLOCK": time]
+            try await farm.startCoordinator()
+            let gate = try Gate(farm.folder + "/gate")
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            try farm.write("time", "\(seconds)\n")
+            // Leases are renewed, and people heard, under the new time.
+            #expect(try await farm.sheaf("status").status == 0)
+            await farm.killCoordinator()
+            try await farm.startCoordinator()
+            try farm.write("time", "0\n")
+            gate.open()
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let lines = try await Self.expectOnce(farm, shards: 2)
+            #expect(lines.allSatisfy { $0["attempt"]?.number == 1 }, "\(lines)")
+            gate.close()
+        } catch {
+            await farm.end()
+            throw error
+        }
+        await farm.end()
+    }
+
+    /// The short one of `make chaos`: network namespaces of its own as root, kills, stops, cuts both ways and one way.
+    @Test(.timeLimit(.minutes(5))) func `and is killed and cut again and again loses and makes up nothing`()
+        async throws
+    {
+        let chaos = try await Finished.run(
+            "/usr/bin/python3",
+            [
+                RealFarm.root.appending(path: "cluster/local/chaos").path, "--sheaf", RealFarm.sheaf, "--seconds", "12",
+                "--kills", "2", "--cells", "2", "--shards", "60", "--agents", "2", "--seed", "7",
+            ])
+        #expect(chaos.status == 0, "\(chaos.output.suffix(4000))\(chaos.error.suffix(2000))")
+        #expect(chaos.output.contains("held: "), "\(chaos.output.suffix(1000))")
+    }
+}
