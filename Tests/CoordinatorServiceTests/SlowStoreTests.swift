@@ -52,6 +52,7 @@ private final class GatedStore: Storage {
     func settlements(of run: RunID, after: SettlementRecord?, most: Int) -> [SettlementRecord] {
         memory.settlements(of: run, after: after, most: most)
     }
+    func use(since: Instant) -> [UseRecord] { memory.use(since: since) }
     func agents() -> [AgentRecord] { memory.agents() }
     func certificates() -> [CertificateRecord] { memory.certificates() }
     func token(hash: Digest) -> TokenRecord? { memory.token(hash: hash) }
