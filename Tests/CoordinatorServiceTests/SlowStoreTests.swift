@@ -41,6 +41,9 @@ private final class GatedStore: Storage {
     func run(key: String) -> RunID? { memory.run(key: key) }
     func runs(before: RunID?, most: Int) -> [StoredRun] { memory.runs(before: before, most: most) }
     func passedRuns(of workflow: String, commits: [String], before: RunID) -> [PassedRun] { [] }
+    func judgedRuns(of workflow: String, before: RunID, most: Int) -> [JudgedRun] {
+        memory.judgedRuns(of: workflow, before: before, most: most)
+    }
     func openRuns() -> [RunID] { memory.openRuns() }
     func runsWithBulk(endedBefore: Instant, most: Int) -> [RunID] { [] }
     func jobs(of run: RunID) -> [JobRecord] { memory.jobs(of: run) }
