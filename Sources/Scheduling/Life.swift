@@ -230,6 +230,10 @@ package enum Lives {
         [
             (.unknown, .agentJoined, .online, ""),
             (.unknown, .drain, .awayDraining, "told before it came: it comes draining"),
+            (
+                .unknown, .undrain, .unknown,
+                "the order before, to drain, went with a coordinator that had not stored it"
+            ),
             (.unknown, .agentRemoved, .unknown, "revoked before it came"),
             (.online, .agentJoined, .online, "anew, before the end of its old connection was noticed"),
             (.online, .agentDisconnected, .away, ""),
