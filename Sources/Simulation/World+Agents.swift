@@ -131,7 +131,11 @@ extension World {
     mutating func receive(_ message: Happenings.ToAgent, at agent: Int) {
         switch message {
         case .offer(let lease):
-            guard agents[agent].held[lease.attempt] == nil else { return note(.offer, lease.attempt, agent) }
+            if let held = agents[agent].held[lease.attempt] {
+                // A repeated offer changes nothing; one that comes when the attempt has ended is not even looked at.
+                if held.report == nil { note(.offer, lease.attempt, agent) }
+                return
+            }
             if now < troubleEnd && chance(scenario.trouble.decline, &random) {
                 note(.offerDeclined, lease.attempt, agent)
                 return send(.declined(lease.attempt), from: agent)
