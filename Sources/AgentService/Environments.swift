@@ -23,7 +23,11 @@ struct BuiltEnvironment: Sendable, Equatable {
 final class EnvironmentUse: Sendable {
     private let lock: CInt
     fileprivate init(adopting lock: CInt) { self.lock = lock }
-    deinit { close(lock) }
+    /// Lets go of the lock before its descriptor: a child that was started and has not called exec yet holds that, too.
+    deinit {
+        _ = flock(lock, LOCK_UN)
+        close(lock)
+    }
 }
 
 /// The environments of an agent: each built once per key, however many attempts ask for it at the same time.

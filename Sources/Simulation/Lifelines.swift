@@ -137,7 +137,7 @@ package struct Lifelines: Sendable {
     mutating func follow(_ step: Lives.HeldStep, _ attempt: AttemptID, on agent: AgentID) {
         // What an agent does about messages is the world's own doing: a step without a row is a mistake in the world.
         do throws(Violation) { try held.take(step, HeldName(agent: agent, attempt: attempt), at: .epoch) } catch {
-            preconditionFailure("\(error)")
+            fatalError("\(error)")
         }
     }
 }

@@ -161,7 +161,10 @@ extension World {
         case .forget(let attempt):
             if agents[agent].held.removeValue(forKey: attempt) != nil { note(.forget, attempt, agent) }
         case .stored(let attempt):
-            if agents[agent].held.removeValue(forKey: attempt) != nil { note(.stored, attempt, agent) }
+            // Somebody else may have reported it, before this agent's offer came: then it is no longer current.
+            if let held = agents[agent].held.removeValue(forKey: attempt) {
+                note(held.report == nil ? .forget : .stored, attempt, agent)
+            }
         }
     }
 
