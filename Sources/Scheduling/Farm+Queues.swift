@@ -197,7 +197,9 @@ extension Farm {
     mutating func release(class slot: Int) {
         classes[slot].uses -= 1
         guard classes[slot].uses == 0 else { return }
-        precondition(classes[slot].owners.isEmpty, "nothing waits in a class that nobody uses")
+        precondition(
+            classes[slot].owners.isEmpty && classes[slot].reservation == nil,
+            "nothing waits in a class that nobody uses, and no room is kept for it")
         classSlots[classes[slot].requirement] = nil
         classSlotsFree.append(slot)
     }

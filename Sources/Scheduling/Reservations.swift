@@ -65,8 +65,8 @@ extension Farm {
         return roomExpected(for: requirement, on: agent, beside: filler).map { $0 > planned } ?? true
     }
 
-    /// Whether room may be kept for the class somewhere.
-    func mayReserve(_ classIndex: Int) -> Bool { classes[classIndex].reservation == nil }
+    /// Whether room may be kept for the class somewhere: something of it can be leased, and none is kept yet.
+    func mayReserve(_ classIndex: Int) -> Bool { classes[classIndex].reservation == nil && active.contains(classIndex) }
 
     /// Keeps room for the class where there will be some first, among a few agents.
     ///
