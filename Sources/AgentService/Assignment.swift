@@ -77,6 +77,9 @@ struct Assignment: Sendable {
         artifacts = proto.artifacts
     }
 
+    /// The job's id in its own file: `ci.build` is the job `build` of the workflow that `ci` calls.
+    var ownJobID: String { jobID.split(separator: ".").last.map(String.init) ?? jobID }
+
     func context(_ name: String) -> Value { contexts.first { $0.key == name }?.value ?? .object([]) }
 
     /// A member of `github`, as text; empty when there is none.

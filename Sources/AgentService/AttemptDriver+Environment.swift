@@ -96,7 +96,7 @@ extension AttemptDriver {
     private func githubVariables(_ folder: AttemptFolder) -> [(String, String)] {
         var variables = [
             ("GITHUB_ACTIONS", "true"), ("GITHUB_WORKSPACE", folder.workspace),
-            ("GITHUB_EVENT_PATH", folder.files + "/event.json"), ("GITHUB_JOB", assignment.jobID),
+            ("GITHUB_EVENT_PATH", folder.files + "/event.json"), ("GITHUB_JOB", assignment.ownJobID),
             ("GITHUB_RUN_ID", String(assignment.id.run.number)),
             ("GITHUB_RUN_NUMBER", String(assignment.id.run.number)),
             ("GITHUB_RUN_ATTEMPT", String(assignment.id.number)),

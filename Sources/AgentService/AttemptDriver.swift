@@ -218,7 +218,8 @@ actor AttemptDriver {
             contexts.github = [
                 .init("workspace", .string(folder.workspace)),
                 .init("event_path", .string(folder.files + "/event.json")),
-                .init("job", .string(assignment.jobID)), .init("run_attempt", .string("\(assignment.id.number)")),
+                .init("job", .string(assignment.ownJobID)),
+                .init("run_attempt", .string("\(assignment.id.number)")),
             ]
             try prepareFiles(folder)
         } catch {

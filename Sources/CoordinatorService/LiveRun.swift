@@ -195,7 +195,8 @@ struct LiveRun: Sendable {
 
     private func contexts(of cell: PlannedCell, in job: Int) -> [Value.Member] {
         let withCells = workflow.readsCells(job: job)
-        let needs = plan.jobs[job].needs.compactMap { needed($0, withCells: withCells)?.context }
+        // It was resolved with the same texts before anything of it could be leased.
+        let known = try? workflow.contexts(ofJob: job, contexts, planRequest) { needed($0, withCells: withCells) }
         let cells = plan.jobs[job].cells ?? []
         let strategy: Value = [
             "fail-fast": .boolean(plan.jobs[job].failFast),
@@ -203,8 +204,8 @@ struct LiveRun: Sendable {
             "job-total": .number(Double(cells.count)),
             "max-parallel": .number(Double(plan.jobs[job].maxParallel ?? cells.count)),
         ]
-        return contexts + [
-            .init("needs", .object(needs)), .init("strategy", strategy), .init("matrix", .object(cell.values)),
+        return (known ?? contexts) + [
+            .init("strategy", strategy), .init("matrix", .object(cell.values)),
         ]
     }
 

@@ -19,10 +19,12 @@ struct PreparedRun: Sendable {
         _ request: Proto.SubmitRunRequest, run: RunID, by owner: Principal, tree: SubmittedTree?
     ) throws(Mistakes) {
         self.request = request
-        (workflow, warnings) = try Self.read(request)
+        let (read, warnings) = try Self.read(request) { tree?.bytes(ofFile: $0, most: Limits.workflowBytesMax) }
+        self.warnings = warnings
         planRequest = try Self.planRequest(
-            request, run, owner, manifests: Self.manifests(of: workflow, in: tree),
-            files: Self.thresholdFiles(of: workflow, in: tree))
+            request, run, owner, manifests: Self.manifests(of: read, in: tree),
+            files: Self.thresholdFiles(of: read, in: tree))
+        workflow = try read.expanded(planRequest)
         plan = try workflow.plan(planRequest)
         contexts = try workflow.contexts(for: planRequest)
     }
@@ -35,22 +37,31 @@ struct PreparedRun: Sendable {
     ) throws {
         self.request = request
         self.plan = plan
-        (workflow, warnings) = try Self.read(request)
+        let trees = KeptTree(Digest(request.tree), in: trees)
+        let (read, warnings) = try Self.read(request) { trees.tree?.bytes(ofFile: $0, most: Limits.workflowBytesMax) }
+        self.warnings = warnings
+        if let problem = trees.problem { throw problem }
         var manifests: [String: Digest] = [:]
         var files: [String: [UInt8]] = [:]
-        if !(workflow.manifests.isEmpty && workflow.thresholdFiles.isEmpty), let digest = Digest(request.tree) {
-            let tree = try SubmittedTree(digest, in: trees)
-            manifests = Self.manifests(of: workflow, in: tree)
-            files = Self.thresholdFiles(of: workflow, in: tree)
+        if !(read.manifests.isEmpty && read.thresholdFiles.isEmpty), let tree = trees.tree {
+            manifests = Self.manifests(of: read, in: tree)
+            files = Self.thresholdFiles(of: read, in: tree)
         }
+        if let problem = trees.problem { throw problem }
         planRequest = try Self.planRequest(request, run, owner, manifests: manifests, files: files)
+        workflow = try read.expanded(planRequest)
         contexts = try workflow.contexts(for: planRequest)
     }
 
+    /// - Parameter bytes: a file of the code tree, by its path.
     private static func read(
-        _ request: Proto.SubmitRunRequest
+        _ request: Proto.SubmitRunRequest, _ bytes: @escaping @Sendable (String) -> [UInt8]?
     ) throws(Mistakes) -> (Workflow, warnings: [Diagnostic]) {
-        var (read, diagnostics) = Workflow.read(Array(request.workflow.utf8), file: file(of: request))
+        let files = WorkflowFiles(isWhole: true) { reference in
+            reference.hasPrefix("./") ? bytes(reference) : nil
+        }
+        var (read, diagnostics) = Workflow.read(
+            Array(request.workflow.utf8), file: file(of: request), files: files)
         if !request.gates.isEmpty, let plain = read {
             let added = plain.adding(
                 gates: Array(request.gates.utf8), file: request.gatesFile.isEmpty ? "gates.yml" : request.gatesFile)

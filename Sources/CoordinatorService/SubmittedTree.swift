@@ -1,4 +1,5 @@
 import Artifacts
+import Locks
 import Model
 import Storage
 
@@ -63,5 +64,41 @@ struct SubmittedTree: Sendable {
             body(object.bytes[lower..<upper])
         }
         return true
+    }
+}
+
+/// The code tree of a stored run, read only where something asks for it: most workflows name none of its files.
+final class KeptTree: Sendable {
+    private let digest: Digest?
+    private let store: ObjectStore
+    private let state = Mutex<Result<SubmittedTree?, ArtifactError>?>(nil)
+
+    init(_ digest: Digest?, in store: ObjectStore) {
+        self.digest = digest
+        self.store = store
+    }
+
+    /// Blocks on the disk the first time.
+    var tree: SubmittedTree? { try? opened.get() }
+
+    /// Why the tree that was asked for cannot be read.
+    var problem: ArtifactError? {
+        guard case .failure(let error)? = state.withLock({ $0 }) else { return nil }
+        return error
+    }
+
+    private var opened: Result<SubmittedTree?, ArtifactError> {
+        state.withLock { state in
+            if let state { return state }
+            let opened: Result<SubmittedTree?, ArtifactError>
+            do throws(ArtifactError) {
+                opened = .success(
+                    try digest.map { digest throws(ArtifactError) in try SubmittedTree(digest, in: store) })
+            } catch {
+                opened = .failure(error)
+            }
+            state = opened
+            return opened
+        }
     }
 }

@@ -20,7 +20,9 @@ package struct Workflow: Sendable {
 
     /// The files of the code tree whose digests the plan holds: manifests of the jobs' `inputs`, evaluators of gates.
     package var manifests: Set<String> {
-        Set(jobs.flatMap { $0.inputs.map(\.manifest) } + gates.flatMap(\.evaluator))
+        Set(
+            jobs.flatMap { $0.inputs.map(\.manifest) } + gates.flatMap(\.evaluator)
+                + jobs.flatMap { $0.call?.workflow?.manifests ?? [] })
     }
 
     var environment: [Template] = []
@@ -29,6 +31,10 @@ package struct Workflow: Sendable {
     /// Which cells a run takes: a text over `github`, `inputs` and `vars`.
     var tier: YAMLNode?
     var jobs: [JobSource] = []
+    /// Once jobs that call workflows are expanded: the calls. See `expanded`.
+    var calls: [ExpandedCall] = []
+    /// What names in `needs` stand for: of the file itself, then of each call. Empty until it is expanded.
+    var scopes: [[NamedJobs]] = []
 
     init(file: String, name: String) {
         self.file = file
@@ -166,6 +172,12 @@ package struct Workflow: Sendable {
 /// A job as it was written. What may hold expressions is kept as nodes or texts.
 struct JobSource: Sendable {
     var id: String
+    /// Unique in the plan: `build`, or `ci.build` for a job of the workflow that `ci` calls.
+    var planID: String
+    /// For people: `build`, `ci (3.11) / build`.
+    var title: String
+    /// The call that it belongs to; `nil` for a job of the file itself.
+    var caller: Int?
     var position: SourcePosition
     var name: YAMLNode?
     var needs: [String] = []
@@ -201,6 +213,8 @@ struct JobSource: Sendable {
 
     init(id: String, position: SourcePosition) {
         self.id = id
+        planID = id
+        title = id
         self.position = position
         conditionPosition = position
     }

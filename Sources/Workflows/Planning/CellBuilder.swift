@@ -12,12 +12,14 @@ struct CellBuilder {
 
     func cell(_ combination: Matrix.Combination, id: String, _ mistakes: inout [Diagnostic]) -> PlannedCell {
         var cell = PlannedCell(
-            id: id, name: CellNames.name(job: job.id, shown: combination.shown), values: combination.values)
+            id: id, name: CellNames.name(job: job.title, shown: combination.shown), values: combination.values)
         if let node = job.name, let value = value(node, &mistakes) {
             let text = Conversion.text(of: value)
+            let title = String(job.title.dropLast(job.id.count)) + text
             // A name that is fixed still tells cells apart; one with an expression is taken as it is.
             cell.name =
-                node.scalar?.text.contains("${{") == true ? text : CellNames.name(job: text, shown: combination.shown)
+                node.scalar?.text.contains("${{") == true
+                ? title : CellNames.name(job: title, shown: combination.shown)
         }
         cell.labels = labels(&mistakes)
         cell.python = python(&mistakes)

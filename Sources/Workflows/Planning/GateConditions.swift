@@ -7,6 +7,7 @@ extension Workflow {
     ///
     /// - Parameter ancestors: how the run's jobs ended; `nil` where nobody knows.
     package func gateConditions(_ request: PlanRequest, ancestors: [NeededJob]?) throws(Mistakes) -> [String: Bool] {
+        let ancestors = ancestors.map { named(among: $0, request) }
         let needs = (ancestors ?? []).map(\.context)
         let contexts = try contexts(for: request) + [.init("needs", .object(needs))]
         var answers: [String: Bool] = [:]

@@ -2,7 +2,8 @@ import Model
 
 extension Workflow {
     /// The jobs that a job waits for because they are read by gates that it needs.
-    func jobsBehindGates(of job: JobSource, _ mistakes: inout [Diagnostic]) -> [Int] {
+    func jobsBehindGates(of index: Int, _ mistakes: inout [Diagnostic]) -> [Int] {
+        let job = jobs[index]
         var found: [Int] = []
         for name in job.needsGates {
             guard let gate = gates.first(where: { $0.name == name }) else {
@@ -13,9 +14,9 @@ extension Workflow {
                         help: near.map { "did you mean '\($0)'?" }))
                 continue
             }
-            let reporting = jobs.indices.filter { jobs[$0].writesMetrics && jobs[$0].id != job.id }
+            let reporting = jobs.indices.filter { jobs[$0].writesMetrics && $0 != index }
             let read =
-                gate.job.flatMap { id in jobs.firstIndex { $0.id == id } }
+                gate.job.flatMap { id in jobs.firstIndex { $0.planID == id } }
                 ?? (reporting.count == 1 ? reporting[0] : nil)
             guard let read else {
                 mistakes.append(
@@ -24,11 +25,11 @@ extension Workflow {
                         help: "add job: to the gate"))
                 continue
             }
-            if reaches(job.id, from: jobs[read].id) {
+            if reaches(index, from: read) {
                 mistakes.append(
                     Diagnostic(
                         at: job.position,
-                        "the job '\(job.id)' needs the gate '\(name)', which reads '\(jobs[read].id)', which needs '\(job.id)'",
+                        "the job '\(job.id)' needs the gate '\(name)', which reads '\(jobs[read].planID)', which needs '\(job.id)'",
                         help: "a gate is judged when the jobs that it reads have ended"))
                 continue
             }
@@ -38,15 +39,16 @@ extension Workflow {
     }
 
     /// Whether `start` is the job, or waits for it.
-    private func reaches(_ id: String, from start: String) -> Bool {
-        var seen: Set<String> = []
+    private func reaches(_ index: Int, from start: Int) -> Bool {
+        var seen: Set<Int> = []
         var open = [start]
         while let next = open.popLast() {
             guard seen.insert(next).inserted else { continue }
-            if next == id { return true }
-            guard let job = jobs.first(where: { $0.id == next }) else { continue }
-            open += job.needs
-            open += job.needsGates.compactMap { name in gates.first { $0.name == name }?.job }
+            if next == index { return true }
+            open += planNeeds(of: next)
+            open += jobs[next].needsGates.compactMap { name in
+                gates.first { $0.name == name }?.job.flatMap { id in jobs.firstIndex { $0.planID == id } }
+            }
         }
         return false
     }

@@ -84,7 +84,7 @@ extension Workflow {
 
     /// The plan with all that is known about it.
     package func planned(_ request: PlanRequest) throws(Mistakes) -> Planned {
-        let contexts = try contexts(for: request)
+        let base = try contexts(for: request)
         if case .doesNot(let reason) = start(by: request) {
             let place = triggers.first { $0.name == eventName(of: request) }?.position
             throw Mistakes([
@@ -93,20 +93,23 @@ extension Workflow {
                     "the event does not start this workflow: \(reason)", rule: .event)
             ])
         }
+        guard !scopes.isEmpty else { return try expanded(request).planned(request) }
         var mistakes: [Diagnostic] = []
         var planned: [PlannedJob] = []
         var covers: [String: CoverCertificate] = [:]
-        for job in jobs {
-            let needs = job.needs.compactMap { need in jobs.firstIndex { $0.id == need } }
-            let behind = jobsBehindGates(of: job, &mistakes).filter { !needs.contains($0) }
+        for index in jobs.indices {
+            let job = jobs[index]
+            let needs = planNeeds(of: index)
+            let behind = jobsBehindGates(of: index, &mistakes).filter { !needs.contains($0) }
             var result = PlannedJob(
-                id: job.id, needs: needs + Set(behind).sorted(), needsGates: job.needsGates, condition: job.condition,
-                cells: nil, shards: job.shards, retry: job.retry, work: job.work)
+                id: job.planID, name: job.title, needs: needs + Set(behind).sorted(), needsGates: job.needsGates,
+                condition: job.condition, cells: nil, shards: job.shards, retry: job.retry, work: job.work)
             if !dependsOnNeeds(job) {
                 do throws(Mistakes) {
+                    let contexts = try contexts(in: job.caller, base, request) { _ in nil }
                     let made = try cells(of: job, contexts + [.init("needs", .object([]))], request, status: nil)
                     mistakes += made.warnings
-                    covers[job.id] = made.cover
+                    covers[job.planID] = made.cover
                     result.cells = made.cells
                     result.failFast = made.failFast
                     result.maxParallel = made.maxParallel
@@ -141,11 +144,40 @@ extension Workflow {
     package func resolve(
         job index: Int, ancestors: [NeededJob], _ request: PlanRequest
     ) throws(Mistakes) -> JobResolution {
+        guard !scopes.isEmpty else { return try expanded(request).resolve(job: index, ancestors: ancestors, request) }
+        let ended = Dictionary(ancestors.map { ($0.id, $0) }) { first, _ in first }
+        let around = Surroundings(base: try contexts(for: request), request: request) { [jobs] in
+            ended[jobs[$0].planID]
+        }
         let job = jobs[index]
-        let direct = ancestors.filter { job.needs.contains($0.id) }
-        let needs = direct.map(\.context)
-        let contexts = try contexts(for: request) + [.init("needs", .object(needs))]
-        let status: @Sendable (String, [String]) -> Bool = { function, named in
+        if let caller = job.caller, let held = try held(by: caller, around) { return held }
+        let contexts = try contexts(in: job.caller, around) + [needs(of: job, around)]
+        let ancestors = self.ancestors(of: job, around)
+        if let held = try held(job, contexts, ancestors) { return held }
+        let made = try cells(of: job, contexts, request, status: Self.status(over: ancestors))
+        return .cells(made.cells, failFast: made.failFast, maxParallel: made.maxParallel)
+    }
+
+    /// Why a job, or one that calls a workflow, does not run; `nil` when it does, or when each cell is asked.
+    func held(
+        _ job: JobSource, _ contexts: [Value.Member], _ ancestors: [NeededJob]
+    ) throws(Mistakes) -> JobResolution? {
+        guard let reason = try skipReason(of: job, contexts, Self.status(over: ancestors)) else { return nil }
+        if let failed = ancestors.first(where: { $0.outcome == .failure || $0.outcome == .cancelled }),
+            !asksForStatus(job)
+        {
+            let what = failed.outcome == .failure ? "failed" : "was cancelled"
+            return .notReached("it needs '\(failed.id)', which \(what)")
+        }
+        if let skipped = ancestors.first(where: { $0.outcome == .skipped }), !asksForStatus(job) {
+            return .notApplicable("it needs '\(skipped.id)', which was skipped")
+        }
+        return .notApplicable(reason)
+    }
+
+    /// What `success()` and its like ask, over all jobs that one needs.
+    static func status(over ancestors: [NeededJob]) -> @Sendable (String, [String]) -> Bool {
+        { function, named in
             let asked = named.isEmpty ? ancestors : ancestors.filter { named.contains($0.id) }
             return switch function {
             case "always": true
@@ -154,20 +186,6 @@ extension Workflow {
             default: asked.allSatisfy { $0.outcome == .success }
             }
         }
-        if let reason = try skipReason(of: job, contexts, status) {
-            if let failed = ancestors.first(where: { $0.outcome == .failure || $0.outcome == .cancelled }),
-                !asksForStatus(job)
-            {
-                let what = failed.outcome == .failure ? "failed" : "was cancelled"
-                return .notReached("it needs '\(failed.id)', which \(what)")
-            }
-            if let skipped = ancestors.first(where: { $0.outcome == .skipped }), !asksForStatus(job) {
-                return .notApplicable("it needs '\(skipped.id)', which was skipped")
-            }
-            return .notApplicable(reason)
-        }
-        let made = try cells(of: job, contexts, request, status: status)
-        return .cells(made.cells, failFast: made.failFast, maxParallel: made.maxParallel)
     }
 
     /// Whether an expression of a job asks for single cells of a job that it needs (`needs.eval.cells`).
@@ -175,8 +193,9 @@ extension Workflow {
 
     /// Whether the matrix of a job, or anything that its cells are made of, reads outputs of other jobs.
     private func dependsOnNeeds(_ job: JobSource) -> Bool {
-        !job.needs.isEmpty
-            && job.cellNodes.contains { node in NodeExpressions.references(of: node).contains { $0.first == "needs" } }
+        let read = job.cellNodes.flatMap { NodeExpressions.references(of: $0) }
+        return !job.needs.isEmpty && read.contains { $0.first == "needs" }
+            || read.contains { $0.first == "inputs" } && hasLateInputs(job.caller)
     }
 
     private func asksForStatus(_ job: JobSource) -> Bool {
@@ -196,7 +215,7 @@ extension Workflow {
         let text = job.condition ?? ""
         do throws(ExpressionError) {
             let condition = try Condition(text, in: Scopes.jobConditionWithMatrix)
-            if readsMatrix(condition) { return nil }
+            if job.call == nil, readsMatrix(condition) { return nil }
             let context = EvaluationContext(values: contexts, status: status)
             return try condition.holds(in: context) ? nil : "its 'if' is false: \(text.isEmpty ? "success()" : text)"
         } catch {
@@ -236,6 +255,7 @@ extension Workflow {
         let tier = NodeExpressions.value(tier, in: outer, Scopes.runName, &mistakes).flatMap {
             Conversion.isTruthy($0) ? Conversion.text(of: $0) : nil
         }
+        let file = file(of: job)
         var ids = CellNames.Identifiers()
         var cells: [PlannedCell] = []
         for (position, combination) in combinations.enumerated() {
@@ -248,7 +268,7 @@ extension Workflow {
             let context = EvaluationContext(
                 values: contexts + [.init("strategy", strategy), .init("matrix", matrix)], status: status)
             let builder = CellBuilder(
-                workflow: self, job: job, request: request, context: context, tier: tier)
+                workflow: file, job: job, request: request, context: context, tier: tier)
             cells.append(
                 builder.cell(combination, id: ids.next(shown: combination.shown, job: job.id), &mistakes))
             if mistakes.count >= 20 { break }
@@ -259,7 +279,7 @@ extension Workflow {
     }
 
     /// - Parameter isKnown: somebody has said what starts the run; else a matrix that reads it may come to nothing.
-    private func combinations(
+    func combinations(
         of job: JobSource, _ context: EvaluationContext, isKnown: Bool, _ warnings: inout [Diagnostic]
     ) throws(Mistakes) -> (cells: [Matrix.Combination], cover: CoverCertificate?) {
         guard let node = job.matrix else { return ([Matrix.Combination(values: [], shown: [])], nil) }
@@ -272,6 +292,7 @@ extension Workflow {
         }
         do throws(Matrix.Mistake) {
             let matrix = try Matrix(value)
+            let cellsMax = file(of: job).cellsMax
             guard let cover = job.cover else { return (try matrix.combinations(cellsMax: cellsMax), nil) }
             let always = NodeExpressions.value(cover.always, in: context, Scopes.strategy, &mistakes)
             let rule = CoverRule(strength: cover.strength, always: always?.array ?? [])

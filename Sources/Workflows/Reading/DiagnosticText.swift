@@ -82,12 +82,14 @@ package enum DiagnosticText {
     private static let excerptsMax = 100
 
     /// Each diagnostic with the line that it is about and a caret below the place.
-    package static func text(_ diagnostics: [Diagnostic], source: [UInt8]) -> String {
+    ///
+    /// - Parameter file: whose text `source` is; what is said of other files is shown without a line. `nil`: of all.
+    package static func text(_ diagnostics: [Diagnostic], source: [UInt8], file: String? = nil) -> String {
         let lines = String(decoding: source, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         return diagnostics.enumerated().map { number, diagnostic in
             let position = diagnostic.position
             var text = "\(position): \(diagnostic.severity.rawValue): \(diagnostic.problem)\n"
-            if number < excerptsMax, (1...lines.count).contains(position.line) {
+            if number < excerptsMax, file == nil || file == position.file, (1...lines.count).contains(position.line) {
                 text += excerpt(lines[position.line - 1], position.column)
             }
             if let help = diagnostic.suggestion { text += "  help: \(help)\n" }

@@ -29,8 +29,13 @@ extension WorkflowReader {
             return call
         }
         guard let bytes = files.read(reference) else {
-            if files.isWhole, reference.hasPrefix("./") {
+            if !reference.hasPrefix("./") {
+                unsupported(uses, "a workflow of another repository", help: "copy '\(reference)' into this repository")
+            } else if files.isWhole {
                 error(uses, "there is no file '\(reference)'", help: "the path begins at the top of the repository")
+            } else {
+                unsupported(
+                    uses, "'\(reference)', which is not at hand", help: "the path begins at the top of the repository")
             }
             return call
         }
@@ -38,7 +43,8 @@ extension WorkflowReader {
             error(uses, "the workflow calls itself: \((callers + [reference]).joined(separator: " → "))")
             return call
         }
-        let read = Workflow.read(bytes, file: reference, files: files, callers: callers + [reference])
+        let file = reference.hasPrefix("./") ? String(reference.dropFirst(2)) : reference
+        let read = Workflow.read(bytes, file: file, files: files, callers: callers + [reference])
         guard let called = read.workflow else {
             let first = read.diagnostics.first { $0.severity == .error }
             error(
@@ -53,6 +59,16 @@ extension WorkflowReader {
         checkInputs(call.inputs, against: interface, at: uses)
         checkSecrets(secrets, against: interface, at: uses)
         checkPermissions(of: called, reference: reference, caller: job, workflow, at: entry)
+        if !called.gates.isEmpty {
+            unsupported(uses, "gates of a called workflow", help: "write the gates of '\(reference)' into this file")
+        }
+        if let matrix = job.matrix, NodeExpressions.references(of: matrix).contains(where: { $0.first == "needs" }) {
+            unsupported(
+                matrix, "the matrix of a job that calls a workflow, made of outputs of other jobs",
+                help: Workflow.lateMatrixHelp)
+        }
+        // What cannot run there cannot run from here; advice is for whoever checks that file.
+        diagnostics += read.diagnostics.filter { $0.severity == .unsupported }
         call.workflow = called
         return call
     }

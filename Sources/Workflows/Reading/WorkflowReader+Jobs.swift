@@ -24,8 +24,7 @@ extension WorkflowReader {
 
     private static let callKeys: [Key] =
         commonKeys + [
-            Key("uses", .unsupported, help: "copy the jobs of that workflow into this one to run them here"),
-            Key("with"), Key("secrets"),
+            Key("uses"), Key("with"), Key("secrets"),
         ]
 
     mutating func jobs(_ node: YAMLNode, of workflow: Workflow) -> [JobSource] {
@@ -115,6 +114,10 @@ extension WorkflowReader {
         if let node = parts["concurrency"] { concurrency(node, in: Scopes.jobCell) }
         if calls {
             job.call = call(parts, of: job, in: workflow, at: entry)
+            if let most = job.maxParallel {
+                unsupported(
+                    most, "'max-parallel' of a job that calls a workflow", help: "give it to the jobs of that workflow")
+            }
             return job
         }
         placement(parts, of: &job, at: entry)

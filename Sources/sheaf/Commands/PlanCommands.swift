@@ -145,7 +145,7 @@ struct LoadedWorkflow {
         }
     }
 
-    func text(_ diagnostics: [Diagnostic]) -> String { DiagnosticText.text(diagnostics, source: source) }
+    func text(_ diagnostics: [Diagnostic]) -> String { DiagnosticText.text(diagnostics, source: source, file: file) }
 
     /// - Parameter tree: the folder of the code, in which the manifests of `inputs` lie.
     private static func request(_ arguments: Arguments, tree: String) throws -> PlanRequest {
