@@ -13,11 +13,18 @@ extension CellTable {
     /// A metric comes per item, or from the metrics file. Where a shard reports it both ways the two must agree, and
     /// the items count.
     func reading(_ metric: String, _ statistic: GateRule.Statistic, of cell: Cell) -> CellReading {
-        let shards = cell.settled.map { results.shards[$0] }.filter { $0.shard != ShardID.listing }
+        // Shards are named by their places: copying their records would cost more than reading them.
+        let working = cell.settled.filter { results.shards[$0].shard != ShardID.listing }
+        var columns: [ItemTable.Column?] = []
+        for index in working where !results.shards[index].items.isEmpty {
+            if columns.isEmpty { columns = Array(repeating: nil, count: working.count) }
+            columns[working.firstIndex(of: index) ?? 0] = results.shards[index].items.column(metric)
+        }
         // What is refused is worse than what is missing, so it is looked for first, whatever else is wrong.
-        for shard in shards {
-            if let reason = Self.refusal(of: metric, in: shard) {
-                return .refused(Self.named(reason, shard, among: shards))
+        for (place, index) in working.enumerated() {
+            if let reason = Self.refusal(of: metric, in: results.shards[index], columns.isEmpty ? nil : columns[place])
+            {
+                return .refused(named(reason, index, among: working))
             }
         }
         if let contradiction = cell.contradiction { return .refused(contradiction) }
@@ -30,10 +37,8 @@ extension CellTable {
                 }
             return .missing(prefix + cell.reason, isInfrastructureOnly: cell.isInfrastructureOnly)
         }
-        let isPerItem = shards.contains { shard in
-            shard.items.contains { item in item.entries.contains { $0.name == metric } }
-        }
-        let taken = isPerItem ? perItem(metric, statistic, shards) : fromFiles(metric, statistic, shards)
+        let isPerItem = columns.contains { $0 != nil }
+        let taken = isPerItem ? perItem(metric, statistic, working, columns) : fromFiles(metric, statistic, working)
         switch taken {
         case .taken(let measured): return .measured(measured)
         case .refused(let reason): return .refused(reason)
@@ -41,36 +46,40 @@ extension CellTable {
         }
     }
 
-    private static func refusal(of metric: String, in shard: SettledShard) -> String? {
+    private static func refusal(of metric: String, in shard: SettledShard, _ column: ItemTable.Column?) -> String? {
         var whole: RefusedMetric?
+        var count = 0
         for named in shard.metrics {
+            let isAsked = named.name == metric
+            if isAsked { count += 1 }
             guard case .refused(let refused) = named.value else { continue }
-            if named.name == metric { return refused.sentence }
+            if isAsked { return refused.sentence }
             if named.name == MetricsFile.wholeName && whole == nil { whole = refused }
         }
         if let whole { return whole.sentence }
-        guard shard.metrics.count(where: { $0.name == metric }) < 2 else { return "several values" }
-        var place = 0
-        for item in shard.items {
-            if case .refused(let refused)? = item.number(metric, near: &place) {
-                return "item '\(item.id.prefix(60))': \(refused.sentence)"
-            }
+        guard count < 2 else { return "several values" }
+        return column?.refused.map { item, refused in
+            "item '\(shard.items.ids[item].prefix(60))': \(refused.sentence)"
         }
+    }
+
+    private func named(_ reason: String, _ index: Int, among working: [Int]) -> String {
+        working.count > 1 ? "\(reason), shard \(results.shards[index].shard)" : reason
+    }
+
+    private func stated(_ metric: String, by index: Int) -> MetricValue? {
+        for named in results.shards[index].metrics where named.name == metric { return named.value }
         return nil
     }
 
-    private static func named(_ reason: String, _ shard: SettledShard, among shards: [SettledShard]) -> String {
-        shards.count > 1 ? "\(reason), shard \(shard.shard)" : reason
-    }
-
     private func fromFiles(
-        _ metric: String, _ statistic: GateRule.Statistic, _ shards: [SettledShard]
+        _ metric: String, _ statistic: GateRule.Statistic, _ working: [Int]
     ) -> Taken<Measured> {
         var parts: [MetricValue] = []
-        parts.reserveCapacity(shards.count)
-        for shard in shards {
-            guard let value = shard.metrics.first(where: { $0.name == metric })?.value else {
-                return .missing(Self.named(shard.lacking(metric), shard, among: shards))
+        parts.reserveCapacity(working.count)
+        for index in working {
+            guard let value = stated(metric, by: index) else {
+                return .missing(named(results.shards[index].lacking(metric), index, among: working))
             }
             parts.append(value)
         }
@@ -78,77 +87,75 @@ extension CellTable {
     }
 
     private func perItem(
-        _ metric: String, _ statistic: GateRule.Statistic, _ shards: [SettledShard]
+        _ metric: String, _ statistic: GateRule.Statistic, _ working: [Int], _ columns: [ItemTable.Column?]
     ) -> Taken<Measured> {
-        var moments = Moments()
-        var values: [Double] = []
-        var needsValues = false
-        if case .quantile = statistic { needsValues = true }
-        var lacking = 0
-        for shard in shards {
-            var own = ItemColumn()
-            var place = 0
-            for item in shard.items {
-                guard case .number(let number)? = item.number(metric, near: &place) else {
-                    lacking += 1
-                    continue
-                }
-                own.add(number)
-                if needsValues { values.append(number) }
+        var sum = ExactSum()
+        var (count, lacking) = (0, 0)
+        for (index, column) in zip(working, columns) {
+            let own = ItemColumn(column?.values ?? [])
+            lacking += results.shards[index].items.count - own.count
+            if own.count == 0 && results.shards[index].assigned?.isEmpty != true {
+                return .missing(named("missing: no item reports it", index, among: working))
             }
-            if own.moments.count == 0 && shard.assigned?.isEmpty != true {
-                return .missing(Self.named("missing: no item reports it", shard, among: shards))
+            if let stated = stated(metric, by: index), let difference = own.difference(from: stated) {
+                return .refused(named("several values: \(difference)", index, among: working))
             }
-            if let stated = shard.metrics.first(where: { $0.name == metric })?.value,
-                let difference = own.difference(from: stated)
-            {
-                return .refused(Self.named("several values: \(difference)", shard, among: shards))
-            }
-            moments.merge(own.moments)
+            sum.merge(own.sum)
+            count += own.count
         }
         guard lacking == 0 else {
-            return .missing("missing: \(lacking) of \(lacking + moments.count) items do not report it")
+            return .missing("missing: \(lacking) of \(lacking + count) items do not report it")
         }
-        guard let mean = moments.mean else { return .missing("measured on no items: n = 0") }
+        guard count > 0 else { return .missing("measured on no items: n = 0") }
+        let mean = sum.divided(by: count)
         guard mean.isFinite else { return .refused("not a number: the mean is beyond the range") }
         switch statistic {
-        case .value: return .taken(Measured(value: mean, count: moments.count))
+        case .value: return .taken(Measured(value: mean, count: count))
         case .quantile(let q):
-            return .taken(Measured(value: quantile(q, of: values.sorted()), count: moments.count))
+            let values = columns.flatMap { $0?.values ?? [] }.sorted()
+            return .taken(Measured(value: quantile(q, of: values), count: count))
         }
     }
 }
 
 /// One metric of the items of one shard.
 private struct ItemColumn {
-    private(set) var moments = Moments()
-    private var lowest = Double.infinity
-    private var highest = -Double.infinity
+    /// Of the items that have it.
+    private(set) var count = 0
+    private(set) var sum = ExactSum()
+    private let values: [Double]
 
-    mutating func add(_ number: Double) {
-        moments.add(number)
-        lowest = min(lowest, number)
-        highest = max(highest, number)
+    /// - Parameter values: NaN where an item has none.
+    init(_ values: [Double]) {
+        self.values = values
+        for value in values where !value.isNaN {
+            count += 1
+            sum.add(value)
+        }
     }
+
+    private var mean: Double? { count > 0 ? sum.divided(by: count) : nil }
+    private var lowest: Double { values.reduce(.infinity) { $1 < $0 ? $1 : $0 } }
+    private var highest: Double { values.reduce(-.infinity) { $1 > $0 ? $1 : $0 } }
 
     /// How the metrics file contradicts the items; `nil` when it says the same.
     func difference(from stated: MetricValue) -> String? {
         let (word, ours, theirs): (String, Double?, Double)
         switch stated {
-        case .plain(let value): (word, ours, theirs) = ("mean", moments.mean, value)
+        case .plain(let value): (word, ours, theirs) = ("mean", mean, value)
         case .mean(let n, let mean, _):
-            guard n == moments.count else {
-                return "the metrics file counts \(n) items, the items are \(moments.count)"
+            guard n == count else {
+                return "the metrics file counts \(n) items, the items are \(count)"
             }
-            (word, ours, theirs) = ("mean", moments.mean, mean)
+            (word, ours, theirs) = ("mean", mean, mean)
         case .ratio(let numerator, let denominator):
-            (word, ours, theirs) = ("mean", moments.mean, numerator / denominator)
-        case .sum(let value): (word, ours, theirs) = ("sum", moments.sum.value, value)
-        case .count(let count): (word, ours, theirs) = ("sum", moments.sum.value, Double(count))
+            (word, ours, theirs) = ("mean", mean, numerator / denominator)
+        case .sum(let value): (word, ours, theirs) = ("sum", sum.value, value)
+        case .count(let count): (word, ours, theirs) = ("sum", sum.value, Double(count))
         case .min(let value): (word, ours, theirs) = ("minimum", lowest, value)
         case .max(let value): (word, ours, theirs) = ("maximum", highest, value)
-        case .samples(let values): (word, ours, theirs) = ("number", Double(moments.count), Double(values.count))
-        case .quantiles(let sketch): (word, ours, theirs) = ("number", Double(moments.count), Double(sketch.count))
+        case .samples(let values): (word, ours, theirs) = ("number", Double(count), Double(values.count))
+        case .quantiles(let sketch): (word, ours, theirs) = ("number", Double(count), Double(sketch.count))
         case .refused: return nil
         }
         guard let ours, (ours - theirs).magnitude <= 1e-9 * max(ours.magnitude, theirs.magnitude) else {
@@ -159,26 +166,12 @@ private struct ItemColumn {
     }
 }
 
-extension Item {
-    /// The entry named `name`. Items of one file have their entries in one order, so `place` is tried first.
-    fileprivate func number(_ name: String, near place: inout Int) -> Number? {
-        if place >= entries.count || entries[place].name != name {
-            guard let found = entries.firstIndex(where: { $0.name == name }) else { return nil }
-            place = found
-        }
-        for other in entries.indices where other != place && entries[other].name == name {
-            return .refused(RefusedMetric(text: "", reason: "several values", file: "", line: 0))
-        }
-        return entries[place].number
-    }
-}
-
 extension SettledShard {
     /// Why there is no metric of that name, as far as what was reported tells.
     fileprivate func lacking(_ metric: String) -> String {
         if !absent.isEmpty { return "missing: \(absent.joined(separator: "; "))" }
         let names = metrics.map(\.name).filter { $0 != MetricsFile.wholeName }
-        let inItems = Set(items.prefix(100).flatMap { $0.entries.map(\.name) }).subtracting(names).sorted()
+        let inItems = Set(items.names).subtracting(names).sorted()
         let known = names + inItems
         guard !known.isEmpty else { return "missing: no metrics were reported" }
         if let near = Spelling.nearest(to: metric, among: known) {

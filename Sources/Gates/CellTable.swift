@@ -156,12 +156,11 @@ struct CellTable {
         for (earlier, later) in zip(shards, shards.dropFirst()) where earlier.shard == later.shard {
             return "several values: shard \(later.shard) settled twice"
         }
-        var seen: Set<String> = []
-        seen.reserveCapacity(shards.reduce(0) { $0 + $1.items.count })
-        for shard in shards {
-            for item in shard.items where !seen.insert(item.id).inserted {
-                return "several values: item '\(item.id.prefix(60))' is reported twice\(reporters(of: item.id, shards))"
-            }
+        var seen = TextPlaces()
+        for shard in shards where !shard.items.isEmpty {
+            guard let repeated = seen.add(shard.items.ids) else { continue }
+            let id = shard.items.ids[repeated]
+            return "several values: item '\(id.prefix(60))' is reported twice\(reporters(of: id, shards))"
         }
         return nil
     }
@@ -169,7 +168,7 @@ struct CellTable {
     /// Which shards report an item, and which of them was not given it; empty where the cell has one.
     private static func reporters(of id: String, _ shards: [SettledShard]) -> String {
         guard shards.count > 1 else { return "" }
-        let reporting = shards.filter { $0.items.contains { $0.id == id } }
+        let reporting = shards.filter { $0.items.ids.contains(id) }
         guard reporting.count > 1 else { return ", both times by shard \(reporting.first?.shard ?? 0)" }
         let numbers = reporting.prefix(5).map { "\($0.shard)" }.joined(separator: ", ")
         let strangers = reporting.filter { $0.assigned?.contains(id) == false }
@@ -185,22 +184,20 @@ struct CellTable {
     /// Which assigned items were not reported, or what was reported beyond them.
     private func itemGap(_ shards: [SettledShard], declared: Int?) -> String? {
         for shard in shards {
-            guard let assigned = shard.assigned, !assigned.elementsEqual(shard.items.lazy.map(\.id)) else { continue }
-            let reported = Set(shard.items.lazy.map(\.id))
-            if let absent = assigned.first(where: { !reported.contains($0) }) {
-                let count = assigned.count { !reported.contains($0) }
-                let own = Set(assigned)
-                let extra = shard.items.lazy.filter { !own.contains($0.id) }
+            guard let assigned = shard.assigned, assigned != shard.items.ids else { continue }
+            let ids = shard.items.ids
+            let (reported, wanted) = (TextPlaces(ids), TextPlaces(assigned))
+            let absent = assigned.indices.filter { reported.place(of: assigned, $0) == nil }
+            let extra = ids.indices.filter { wanted.place(of: ids, $0) == nil }
+            if let first = absent.first {
                 let others = extra.first.map {
-                    "; it reports \(extra.count) that it was not given, first '\($0.id.prefix(60))'"
+                    "; it reports \(extra.count) that it was not given, first '\(ids[$0].prefix(60))'"
                 }
-                return
-                    "missing: \(count) of \(assigned.count) items of shard \(shard.shard), first '\(absent.prefix(60))'"
-                    + (others ?? "")
+                return "missing: \(absent.count) of \(assigned.count) items of shard \(shard.shard), first "
+                    + "'\(assigned[first].prefix(60))'" + (others ?? "")
             }
-            let wanted = Set(assigned)
-            if let extra = shard.items.first(where: { !wanted.contains($0.id) }) {
-                return "shard \(shard.shard) reports item '\(extra.id.prefix(60))', which it was not given"
+            if let first = extra.first {
+                return "shard \(shard.shard) reports item '\(ids[first].prefix(60))', which it was not given"
             }
         }
         guard let declared else { return nil }

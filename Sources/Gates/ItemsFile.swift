@@ -7,14 +7,17 @@ package import Model
 /// other member is a metric of the item. What is no number is refused, and matters to gates that read it.
 package struct ItemsFile {
     package static let lineBytesMax = 1 << 20
+    /// Metrics that the items of a file have together.
+    package static let metricsMax = 10_000
 
-    package private(set) var items: [Item] = []
+    package private(set) var items = ItemTable()
     /// The first thing that makes the file as a whole unfit: a line without an id, or one that is no object. It
     /// belongs among the shard's metrics under `MetricsFile.wholeName`.
     package private(set) var problem: RefusedMetric?
 
     private let file: String
     private let idName: String
+    private var plain: PlainItems
     private let itemsMax: Int
     private var line = 0
     private var rest: [UInt8] = []
@@ -26,13 +29,14 @@ package struct ItemsFile {
     package init(file: String, id: String = "id", itemsMax: Int = Limits.itemsPerCellMax) {
         self.file = file
         idName = id
+        plain = PlainItems(id: id)
         self.itemsMax = itemsMax
     }
 
     /// The whole file at once.
     package static func read(
         _ bytes: [UInt8], file: String, id: String = "id"
-    ) -> (items: [Item], problem: RefusedMetric?) {
+    ) -> (items: ItemTable, problem: RefusedMetric?) {
         var reader = ItemsFile(file: file, id: id)
         reader.take(bytes[...])
         reader.finish()
@@ -46,7 +50,12 @@ package struct ItemsFile {
             return refuse("larger than \(ByteCount(Int64(Limits.itemsFileBytesMax)))", text: "")
         }
         var start = bytes.startIndex
-        while let end = bytes[start...].firstIndex(of: 0x0A) {
+        while start < bytes.endIndex {
+            if rest.isEmpty {
+                start += readPlain(bytes[start...])
+                guard start < bytes.endIndex else { break }
+            }
+            guard let end = bytes[start...].firstIndex(of: 0x0A) else { break }
             if rest.isEmpty {
                 read(bytes[start..<end])
             } else {
@@ -66,7 +75,22 @@ package struct ItemsFile {
         let last = rest
         rest = []
         if !last.isEmpty { read(last[...]) }
+        items.trim()
     }
+
+    /// Reads usual lines as long as they come.
+    ///
+    /// - Returns: how many bytes they are.
+    private mutating func readPlain(_ bytes: ArraySlice<UInt8>) -> Int {
+        let span = bytes.span
+        var position = 0
+        while position < span.count, canHoldMore, plain.readLine(span, at: &position, isLast: false, into: &items) {
+            line += 1
+        }
+        return position
+    }
+
+    private var canHoldMore: Bool { items.count < itemsMax && items.names.count <= Self.metricsMax }
 
     private mutating func read(_ bytes: ArraySlice<UInt8>) {
         line += 1
@@ -75,11 +99,9 @@ package struct ItemsFile {
             return refuse("a line longer than \(ByteCount(Int64(Self.lineBytesMax)))", bytes: bytes)
         }
         guard items.count < itemsMax else { return refuse("more than \(itemsMax) items", text: "") }
-        if var plain = PlainItem(bytes, id: idName), let item = plain.item() {
-            items.append(item)
-        } else {
-            readSlowly(bytes)
-        }
+        guard canHoldMore else { return refuse("more than \(Self.metricsMax) metrics", text: "") }
+        var position = 0
+        if !plain.readLine(bytes.span, at: &position, isLast: true, into: &items) { readSlowly(bytes) }
     }
 
     /// Lines with escapes, nested values or mistakes.
@@ -183,104 +205,5 @@ struct ItemEntries {
         if list.count < Self.comparedMax { return list.firstIndex { $0.name == name } }
         if places.isEmpty { for (place, entry) in list.enumerated() { places[entry.name] = place } }
         return places[name]
-    }
-}
-
-/// The usual line, read in one pass without a tree: a flat object, no escapes, numbers and an id.
-private struct PlainItem {
-    private static let entriesMax = 16
-
-    private let bytes: ArraySlice<UInt8>
-    private let idName: String
-    private var position: Int
-
-    init?(_ bytes: ArraySlice<UInt8>, id: String) {
-        self.bytes = bytes
-        idName = id
-        position = bytes.startIndex
-    }
-
-    /// - Returns: `nil` for everything that needs a closer look.
-    mutating func item() -> Item? {
-        var id: String?
-        var entries: [Item.Entry] = []
-        guard take(UInt8(ascii: "{")) else { return nil }
-        repeat {
-            guard let key = text(), take(UInt8(ascii: ":")) else { return nil }
-            if key == idName {
-                guard id == nil, let text = text(), !text.isEmpty, text.utf8.count <= Limits.itemIDBytesMax else {
-                    return nil
-                }
-                id = text
-            } else {
-                guard entries.count < Self.entriesMax, let number = number(),
-                    !entries.contains(where: { $0.name == key })
-                else { return nil }
-                if entries.isEmpty { entries.reserveCapacity(4) }
-                entries.append(Item.Entry(key, .number(number)))
-            }
-        } while take(UInt8(ascii: ","))
-        guard take(UInt8(ascii: "}")), let id else { return nil }
-        skipSpace()
-        return position == bytes.endIndex ? Item(id: id, entries: entries) : nil
-    }
-
-    private mutating func text() -> String? {
-        guard take(UInt8(ascii: "\"")) else { return nil }
-        let start = position
-        while position < bytes.endIndex {
-            let byte = bytes[position]
-            if byte == UInt8(ascii: "\"") {
-                defer { position += 1 }
-                return String(validating: bytes[start..<position], as: UTF8.self)
-            }
-            guard byte >= 0x20 && byte != UInt8(ascii: "\\") else { return nil }
-            position += 1
-        }
-        return nil
-    }
-
-    private mutating func number() -> Double? {
-        skipSpace()
-        let start = position
-        var digits = 0
-        var whole = 0
-        while position < bytes.endIndex, (0x30...0x39).contains(bytes[position]), digits < 15 {
-            whole = whole * 10 + Int(bytes[position] - 0x30)
-            digits += 1
-            position += 1
-        }
-        if digits > 0 && (digits == 1 || bytes[start] != 0x30) && isEndOfNumber { return Double(whole) }
-        position = start
-        var isPlain = false
-        while position < bytes.endIndex, !isEndOfNumber {
-            isPlain = true
-            position += 1
-        }
-        guard isPlain, position - start <= 64 else { return nil }
-        // The strict grammar is the parser's; it is asked only about this one number.
-        guard case .number(let number, _)? = try? JSONParser.parse(Array(bytes[start..<position])).kind else {
-            return nil
-        }
-        return number
-    }
-
-    private var isEndOfNumber: Bool {
-        guard position < bytes.endIndex else { return true }
-        let byte = bytes[position]
-        return byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}") || byte <= 0x20
-    }
-
-    private mutating func take(_ wanted: UInt8) -> Bool {
-        skipSpace()
-        guard position < bytes.endIndex, bytes[position] == wanted else { return false }
-        position += 1
-        return true
-    }
-
-    private mutating func skipSpace() {
-        while position < bytes.endIndex, bytes[position] == 0x20 || bytes[position] == 0x09 || bytes[position] == 0x0D {
-            position += 1
-        }
     }
 }

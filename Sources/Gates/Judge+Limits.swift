@@ -165,7 +165,7 @@ extension Judge {
         guard cells.count == 1, cells[0].count == 1, let pair = cells[0].first, let table = baselineTable(place),
             let ours = candidate.cells.items(rule.metric, of: candidate.cells.jobs[job].cells[pair.ours]),
             let theirs = table.cells.items(rule.metric, of: table.cells.jobs[other].cells[pair.theirs]),
-            ours.allSatisfy(\.isRightOrWrong), theirs.allSatisfy(\.isRightOrWrong)
+            ours.areRightOrWrong, theirs.areRightOrWrong
         else { return nil }
         let isDrop = rule.direction == .higher
         guard case .paired(let items) = PairedItems.pair([[(ours, theirs)]], worst: isDrop ? 0 : 1) else { return nil }

@@ -61,7 +61,7 @@ extension Judge {
                     let known = table.cells.items(rule.metric, of: theirs(cell.theirs))
                     isPerItem.ours += mine == nil ? 0 : 1
                     isPerItem.theirs += known == nil ? 0 : 1
-                    return (mine ?? [], known ?? [])
+                    return (mine ?? CellItems(), known ?? CellItems())
                 })
         }
         let count = cells.joined().count

@@ -1,24 +1,46 @@
 import Model
 
-/// What one item of a cell measured.
-struct ItemValue {
-    var id: String
-    var digest: String?
-    var value: Double
+/// What the items of a cell measured: one metric of those that have it.
+struct CellItems {
+    var ids = TextColumn()
+    /// The digests of their contents, as many as ids; `nil` where none has one, and an empty text is none.
+    var contents: TextColumn?
+    var values: [Double] = []
 
-    var isRightOrWrong: Bool { value == 0 || value == 1 }
+    var count: Int { ids.count }
 
-    /// Whether this is the item that the other side calls by the same id: its content, where both tell it, is the same.
-    func isSame(as other: ItemValue) -> Bool {
-        guard let digest, let theirs = other.digest else { return true }
-        return digest == theirs
+    var areRightOrWrong: Bool { values.allSatisfy { $0 == 0 || $0 == 1 } }
+
+    /// Whether an item is the one that the other side calls by the same id: its content, where both tell it, is the same.
+    func isSame(_ place: Int, as other: CellItems, _ theirs: Int) -> Bool {
+        guard let contents, let known = other.contents else { return true }
+        return contents.isSame(place, as: known, theirs) || contents[place].isEmpty || known[theirs].isEmpty
+    }
+
+    /// The items at `places`, in this order.
+    func picked(_ places: [Int]) -> CellItems {
+        CellItems(
+            ids: ids.picked(places), contents: contents.map { $0.picked(places) }, values: places.map { values[$0] })
+    }
+
+    /// Adds the items of one shard that have the metric.
+    fileprivate mutating func add(_ table: ItemTable, _ column: ItemTable.Column) {
+        let isWhole = column.lacking == 0 && column.refused == nil
+        let kept = isWhole ? [] : column.values.indices.filter { !column.values[$0].isNaN }
+        let own = { (texts: TextColumn) in isWhole ? texts : texts.picked(kept) }
+        if contents != nil || table.contents != nil {
+            if contents == nil { contents = TextColumn(repeatElement("", count: count)) }
+            contents?.append(contentsOf: own(table.contents ?? TextColumn(repeatElement("", count: table.count))))
+        }
+        ids.append(contentsOf: own(table.ids))
+        values.append(contentsOf: isWhole ? column.values : kept.map { column.values[$0] })
     }
 }
 
 /// The items of one group of cells on both sides: one value per item and side, averaged over the group's cells, in the
 /// order of ids. The baseline's items are the denominator.
 struct PairedItems {
-    private(set) var ids: [String] = []
+    private(set) var ids = TextColumn()
     private(set) var candidate: [Double] = []
     private(set) var baseline: [Double] = []
     /// Whether every single value, before averaging, is 0 or 1.
@@ -48,7 +70,7 @@ struct PairedItems {
         case inconclusive(String)
     }
 
-    typealias CellPair = (candidate: [ItemValue], baseline: [ItemValue])
+    typealias CellPair = (candidate: CellItems, baseline: CellItems)
 
     /// Under this share of the baseline's items, the two sides measured different things.
     static let commonShareMin = (95, 100)
@@ -58,71 +80,65 @@ struct PairedItems {
     ///   - worst: the value, of 0 and 1, that a lacking item counts as.
     static func pair(_ sets: [[CellPair]], worst: Double) -> Pairing {
         var items = PairedItems()
-        items.hasRange = sets.allSatisfy { $0.allSatisfy { $0.baseline.allSatisfy(\.isRightOrWrong) } }
-        items.isRightOrWrong =
-            items.hasRange && sets.allSatisfy { $0.allSatisfy { $0.candidate.allSatisfy(\.isRightOrWrong) } }
-        if sets.count == 1, sets[0].count == 1 { return pair(sets[0][0], worst: worst, into: items) }
-        var collector = Collector()
+        items.hasRange = sets.allSatisfy { $0.allSatisfy(\.baseline.areRightOrWrong) }
+        items.isRightOrWrong = items.hasRange && sets.allSatisfy { $0.allSatisfy(\.candidate.areRightOrWrong) }
         var (common, firstLacking) = (0, "")
-        for cells in sets {
-            for cell in cells {
-                let places = table(cell.candidate)
-                var used = 0
-                for theirs in cell.baseline {
-                    if let place = places[theirs.id], cell.candidate[place].isSame(as: theirs) {
-                        used += 1
-                        collector.add(theirs.id, cell.candidate[place].value, theirs.value)
-                    } else {
-                        if items.lacking == 0 { firstLacking = theirs.id }
-                        items.lacking += 1
-                        collector.add(theirs.id, worst, theirs.value)
+        if sets.count == 1, sets[0].count == 1 {
+            // One cell: nothing is averaged.
+            items.ids = sets[0][0].baseline.ids
+            items.baseline = sets[0][0].baseline.values
+            items.candidate = match(sets[0][0], worst: worst, &items, &common, &firstLacking)
+        } else {
+            var known = TextPlaces()
+            for cell in sets.joined() { _ = known.add(cell.baseline.ids) }
+            var collector = Collector(count: known.count)
+            for cells in sets {
+                for cell in cells {
+                    let ours = match(cell, worst: worst, &items, &common, &firstLacking)
+                    for place in cell.baseline.ids.indices {
+                        guard let first = known.place(of: cell.baseline.ids, place) else { continue }
+                        collector.add(first, ours[place], cell.baseline.values[place])
                     }
                 }
-                common += used
-                items.new += cell.candidate.count - used
+                collector.closeSet()
             }
-            collector.closeSet()
+            var all = TextColumn()
+            for cell in sets.joined() { all.append(contentsOf: cell.baseline.ids) }
+            items.ids = all.picked(collector.places)
+            items.candidate = collector.candidate.map(\.average)
+            items.baseline = collector.baseline.map(\.average)
         }
-        items.ids = collector.ids
-        items.candidate = collector.candidate.map(\.average)
-        items.baseline = collector.baseline.map(\.average)
         return finish(items, common: common, firstLacking: firstLacking)
     }
 
-    /// One cell: nothing is averaged. Most often both sides have their items in one order, and no table is needed.
-    private static func pair(_ cell: CellPair, worst: Double, into empty: PairedItems) -> Pairing {
-        var items = empty
-        var (common, firstLacking) = (0, "")
-        var places: [String: Int]?
-        items.ids.reserveCapacity(cell.baseline.count)
-        items.candidate.reserveCapacity(cell.baseline.count)
-        items.baseline.reserveCapacity(cell.baseline.count)
-        for (index, theirs) in cell.baseline.enumerated() {
+    /// The candidate's value of each of the baseline's items. Most often both sides have their items in one order, and no
+    /// table is needed.
+    private static func match(
+        _ cell: CellPair, worst: Double, _ items: inout PairedItems, _ common: inout Int, _ firstLacking: inout String
+    ) -> [Double] {
+        let (ours, theirs) = (cell.candidate, cell.baseline)
+        var places: TextPlaces?
+        var matched: [Double] = []
+        matched.reserveCapacity(theirs.count)
+        var used = 0
+        for index in theirs.ids.indices {
             var place: Int? = index
-            if places != nil || index >= cell.candidate.count || cell.candidate[index].id != theirs.id {
-                if places == nil { places = table(cell.candidate) }
-                place = places?[theirs.id]
+            if places != nil || index >= ours.count || !ours.ids.isSame(index, as: theirs.ids, index) {
+                if places == nil { places = TextPlaces(ours.ids) }
+                place = places?.place(of: theirs.ids, index)
             }
-            items.ids.append(theirs.id)
-            items.baseline.append(theirs.value)
-            if let place, cell.candidate[place].isSame(as: theirs) {
-                common += 1
-                items.candidate.append(cell.candidate[place].value)
+            if let place, ours.isSame(place, as: theirs, index) {
+                used += 1
+                matched.append(ours.values[place])
             } else {
-                if items.lacking == 0 { firstLacking = theirs.id }
+                if items.lacking == 0 { firstLacking = theirs.ids[index] }
                 items.lacking += 1
-                items.candidate.append(worst)
+                matched.append(worst)
             }
         }
-        items.new = cell.candidate.count - common
-        return finish(items, common: common, firstLacking: firstLacking)
-    }
-
-    private static func table(_ values: [ItemValue]) -> [String: Int] {
-        var places: [String: Int] = [:]
-        places.reserveCapacity(values.count)
-        for (place, item) in values.enumerated() { places[item.id] = place }
-        return places
+        common += used
+        items.new += ours.count - used
+        return matched
     }
 
     private static func finish(_ paired: PairedItems, common: Int, firstLacking: String) -> Pairing {
@@ -139,8 +155,8 @@ struct PairedItems {
             )
         }
         guard items.ids.count <= sortedMax else { return .paired(items) }
-        let order = items.ids.indices.sorted { items.ids[$0] < items.ids[$1] }
-        items.ids = order.map { paired.ids[$0] }
+        let order = items.ids.order()
+        items.ids = paired.ids.picked(order)
         items.candidate = order.map { paired.candidate[$0] }
         items.baseline = order.map { paired.baseline[$0] }
         return .paired(items)
@@ -169,25 +185,28 @@ struct PairedItems {
     }
 
     private struct Collector {
-        var ids: [String] = []
-        var candidate: [Average] = []
-        var baseline: [Average] = []
-        private var places: [String: Int] = [:]
+        /// Of each item: where its id stood first among all cells' items.
+        private(set) var places: [Int] = []
+        private(set) var candidate: [Average] = []
+        private(set) var baseline: [Average] = []
+        /// By such a place: the item's number here, or −1.
+        private var numbers: [Int]
 
-        mutating func add(_ id: String, _ ours: Double, _ theirs: Double) {
-            let place = places[id] ?? ids.count
-            if place == ids.count {
-                places[id] = place
-                ids.append(id)
+        init(count: Int) { numbers = Array(repeating: -1, count: count) }
+
+        mutating func add(_ place: Int, _ ours: Double, _ theirs: Double) {
+            if numbers[place] < 0 {
+                numbers[place] = places.count
+                places.append(place)
                 candidate.append(Average())
                 baseline.append(Average())
             }
-            candidate[place].add(ours)
-            baseline[place].add(theirs)
+            candidate[numbers[place]].add(ours)
+            baseline[numbers[place]].add(theirs)
         }
 
         mutating func closeSet() {
-            for place in ids.indices {
+            for place in places.indices {
                 candidate[place].closeSet()
                 baseline[place].closeSet()
             }
@@ -197,17 +216,13 @@ struct PairedItems {
 
 extension CellTable {
     /// The metric of each item of a cell that was read before; `nil` where it is not reported per item.
-    func items(_ metric: String, of cell: Cell) -> [ItemValue]? {
-        var values: [ItemValue] = []
+    func items(_ metric: String, of cell: Cell) -> CellItems? {
+        var items = CellItems()
         for index in cell.settled where results.shards[index].shard >= 0 {
-            for item in results.shards[index].items {
-                guard case .number(let number)? = item.entries.first(where: { $0.name == metric })?.number else {
-                    continue
-                }
-                values.append(ItemValue(id: item.id, digest: item.digest, value: number))
-            }
+            guard let column = results.shards[index].items.column(metric) else { continue }
+            items.add(results.shards[index].items, column)
         }
-        return values.isEmpty ? nil : values
+        return items.values.isEmpty ? nil : items
     }
 
     /// The cell's metric as its shards report it together; `nil` for what is reported per item, or not at all.

@@ -40,6 +40,13 @@ package struct ResultsFile: Equatable, Sendable {
                 throw ResultsFileError(file: file, line: line, problem: "more than \(linesMax) lines")
             }
             let reading = ResultsLine(file: file, line: line)
+            // Most bytes of a line are its items'. They are read apart, without a tree, where they are as usual; a line of
+            // which the rest is no JSON is read as a whole, so that the message tells the right place.
+            if let (items, rest) = PlainItems.split(content), let node = try? reading.parse(rest), node["sheaf"] == nil
+            {
+                shards.append(try reading.shard(node, plain: items))
+                continue
+            }
             let node = try reading.parse(content)
             if node["sheaf"] != nil {
                 guard header == nil && shards.isEmpty else { throw reading.error("a header belongs on the first line") }
@@ -113,7 +120,7 @@ package struct ResultsFile: Equatable, Sendable {
         if let assigned = shard.assigned {
             writer.key("assigned")
             // The usual case, every item reported in the order it was given, is said in a word.
-            if assigned.elementsEqual(shard.items.lazy.map(\.id)) {
+            if assigned == shard.items.ids {
                 writer.string("reported")
             } else {
                 writer.value(.array(assigned.map(Value.string)))
@@ -157,12 +164,11 @@ package struct ResultsFile: Equatable, Sendable {
             writer.key("digest")
             writer.string(digest)
         }
-        for (name, number) in once(item.entries.lazy.map { ($0.name, $0.number) }) {
-            writer.key(name)
-            switch number {
+        for entry in item.entries {
+            writer.key(entry.name)
+            switch entry.number {
             case .number(let number): writer.number(number)
             case .refused(let refused): writer.value(refused.written)
-            case nil: writer.value(several.written)
             }
         }
         writer.endObject()

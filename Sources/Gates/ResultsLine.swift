@@ -80,7 +80,8 @@ struct ResultsLine {
 
     // MARK: a shard
 
-    func shard(_ node: JSONNode) throws(ResultsFileError) -> SettledShard {
+    /// - Parameter plain: the items, where they were read already and the line has an empty list in their place.
+    func shard(_ node: JSONNode, plain: ItemTable? = nil) throws(ResultsFileError) -> SettledShard {
         let count = present(node["shards"]) == nil ? 1 : try whole("shards", of: node, max: Limits.shardsPerCellMax)
         var shard = SettledShard(
             job: try text("job", of: node, in: "a line"), cell: try optionalText("cell_id", of: node) ?? "",
@@ -106,8 +107,8 @@ struct ResultsLine {
             guard nodes.count <= Limits.itemsPerCellMax else {
                 throw error("more than \(Limits.itemsPerCellMax) items")
             }
-            shard.items.reserveCapacity(nodes.count)
             for node in nodes { shard.items.append(try item(node)) }
+            if let plain { shard.items = plain }
         }
         shard.assigned = try assigned(node, items: shard.items)
         if let absent = present(node["absent"]) {
@@ -165,13 +166,13 @@ struct ResultsLine {
     }
 
     /// `"reported"` (exactly the items of this line, in their order), or the list of ids.
-    private func assigned(_ node: JSONNode, items: [Item]) throws(ResultsFileError) -> [String]? {
+    private func assigned(_ node: JSONNode, items: ItemTable) throws(ResultsFileError) -> TextColumn? {
         guard let assigned = present(node["assigned"]) else { return nil }
         switch assigned.kind {
-        case .string("reported"): return items.map(\.id)
+        case .string("reported"): return items.ids
         case .array(let nodes):
             guard nodes.count <= Limits.itemsPerCellMax else { throw error("too many assigned items") }
-            var ids: [String] = []
+            var ids = TextColumn()
             for node in nodes {
                 guard case .string(let id) = node.kind else { throw error("'assigned' is a list of ids") }
                 ids.append(id)

@@ -117,14 +117,20 @@ package struct RunDifference: Equatable, Sendable {
         guard let ours, let theirs, ours.isComplete, theirs.isComplete, let mine = candidate.items(name, of: ours),
             let known = baseline.items(name, of: theirs)
         else { return nil }
-        let ids = Dictionary(known.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-        let common = mine.filter { item in ids[item.id].map(item.isSame) ?? false }
-        guard !common.isEmpty else { return nil }
-        let commonIDs = Set(common.map(\.id))
-        let both = known.filter { commonIDs.contains($0.id) }
-        guard case .paired(let pairs) = PairedItems.pair([[(common, both)]], worst: 0) else { return nil }
+        let ids = TextPlaces(known.ids)
+        var common: (mine: [Int], known: [Int]) = ([], [])
+        for place in mine.ids.indices {
+            guard let theirs = ids.place(of: mine.ids, place), mine.isSame(place, as: known, theirs) else { continue }
+            common.mine.append(place)
+            common.known.append(theirs)
+        }
+        guard !common.mine.isEmpty,
+            case .paired(let pairs) = PairedItems.pair(
+                [[(mine.picked(common.mine), known.picked(common.known))]], worst: 0)
+        else { return nil }
         var items = Items(
-            common: common.count, lacking: known.count - common.count, new: mine.count - common.count, method: "")
+            common: common.mine.count, lacking: known.count - common.mine.count,
+            new: mine.count - common.mine.count, method: "")
         let changes = zip(pairs.candidate, pairs.baseline).map { $0 - $1 }
         if pairs.hasFlipsOnly {
             items.flips = Judge.flips(pairs, isDrop: true)
@@ -160,10 +166,7 @@ extension CellTable {
             for metric in results.shards[index].metrics where metric.name != MetricsFile.wholeName {
                 names.insert(metric.name)
             }
-            // Items of one file have the same metrics; the first ones tell them.
-            for item in results.shards[index].items.prefix(100) {
-                for entry in item.entries { names.insert(entry.name) }
-            }
+            names.formUnion(results.shards[index].items.names)
         }
         return names.sorted()
     }

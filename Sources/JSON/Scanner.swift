@@ -236,59 +236,17 @@ struct Scanner<Builder: TreeBuilder> {
 
     private mutating func number(_ bytes: Span<UInt8>, _ line: Int, _ column: Int) throws(JSONError) -> Builder.Tree {
         let start = position
-        let isNegative = take(bytes, UInt8(ascii: "-"))
-        // The digits as a whole number, as long as they are exact, and how many stand behind the point.
-        var digits: UInt64 = 0
-        var digitCount = 0
-        var fractionCount = 0
-        var exponent: UInt64 = 0
-        var exponentCount = 0
-        var isNegativeExponent = false
-
-        if byte(bytes) == UInt8(ascii: "0") {
-            position += 1
-        } else {
-            digitCount = takeDigits(bytes, into: &digits)
-            guard digitCount > 0 else { throw notANumber(bytes, from: start) }
+        guard let (number, stop) = NumberText.read(bytes, from: start, to: end) else {
+            throw notANumber(bytes, from: start)
         }
-        if take(bytes, UInt8(ascii: ".")) {
-            fractionCount = takeDigits(bytes, into: &digits)
-            digitCount += fractionCount
-            guard fractionCount > 0 else { throw notANumber(bytes, from: start) }
-        }
-        if byte(bytes) == UInt8(ascii: "e") || byte(bytes) == UInt8(ascii: "E") {
-            position += 1
-            isNegativeExponent = take(bytes, UInt8(ascii: "-"))
-            if !isNegativeExponent { _ = take(bytes, UInt8(ascii: "+")) }
-            exponentCount = takeDigits(bytes, into: &exponent)
-            guard exponentCount > 0 else { throw notANumber(bytes, from: start) }
-        }
+        position = stop
         guard endsWord(bytes) else { throw notANumber(bytes, from: start) }
-
-        let isShort = digitCount <= DecimalNumber.digitsMax && exponentCount <= 3
-        let power = (isNegativeExponent ? -1 : 1) * (isShort ? Int(exponent) : 0) - fractionCount
-        if isShort, let magnitude = DecimalNumber.value(digits, power: power) {
-            let text = Builder.keepsNumberText ? bytes.extracting(start..<position).text : ""
-            return Builder.number(isNegative ? -magnitude : magnitude, text: text, line: line, column: column)
-        }
-        let text = bytes.extracting(start..<position).text
-        guard let number = Double(text), number.isFinite else {
+        let text = Builder.keepsNumberText || number == nil ? bytes.extracting(start..<stop).text : ""
+        guard let number else {
             throw JSONError(
                 line: line, column: column, problem: "the number \(text.prefix(40)) is out of range", found: text)
         }
         return Builder.number(number, text: text, line: line, column: column)
-    }
-
-    /// - Parameter sum: grows by the digits; past 19 of them it means nothing.
-    private mutating func takeDigits(_ bytes: Span<UInt8>, into sum: inout UInt64) -> Int {
-        var (stop, digits) = (position, sum)
-        while stop < end, case let digit = bytes[stop] &- 0x30, digit <= 9 {
-            digits = digits &* 10 &+ UInt64(digit)
-            stop += 1
-        }
-        let count = stop - position
-        (position, sum) = (stop, digits)
-        return count
     }
 
     /// `01`, `0x10`, `80%` and `1.2.3` are no numbers, though they begin as one; `nullx` is no `null`.
@@ -411,5 +369,5 @@ private struct Spelling: Hashable {
 
 extension Span<UInt8> {
     /// The bytes as text; what is no UTF-8 is replaced.
-    fileprivate var text: String { withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) } }
+    var text: String { withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) } }
 }

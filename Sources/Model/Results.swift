@@ -96,15 +96,16 @@ package struct SettledShard: Equatable, Sendable {
     package var attempt: Int
     package var cause: Cause
     package var metrics: [NamedMetric]
-    package var items: [Item]
+    package var items: ItemTable
     /// The ids of the items that the shard was given, when they were declared.
-    package var assigned: [String]?
+    package var assigned: TextColumn?
     /// What it was to write and did not, in sentences: `the metrics file 'out.json' was not written`.
     package var absent: [String]
 
     package init(
         job: String, cell: String, values: [Value.Member] = [], shard: Int, shardCount: Int, attempt: Int,
-        cause: Cause, metrics: [NamedMetric] = [], items: [Item] = [], assigned: [String]? = nil, absent: [String] = []
+        cause: Cause, metrics: [NamedMetric] = [], items: ItemTable = ItemTable(), assigned: TextColumn? = nil,
+        absent: [String] = []
     ) {
         self.job = job
         self.cell = cell
@@ -117,5 +118,13 @@ package struct SettledShard: Equatable, Sendable {
         self.items = items
         self.assigned = assigned
         self.absent = absent
+    }
+    package init(
+        job: String, cell: String, values: [Value.Member] = [], shard: Int, shardCount: Int, attempt: Int,
+        cause: Cause, metrics: [NamedMetric] = [], items: [Item], assigned: [String]? = nil, absent: [String] = []
+    ) {
+        self.init(
+            job: job, cell: cell, values: values, shard: shard, shardCount: shardCount, attempt: attempt, cause: cause,
+            metrics: metrics, items: ItemTable(items), assigned: assigned.map { TextColumn($0) }, absent: absent)
     }
 }

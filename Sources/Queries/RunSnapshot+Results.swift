@@ -30,7 +30,7 @@ extension RunSnapshot {
                 switch listing?.items {
                 case .items(let items):
                     guard let count, number >= 0, number < count else { break }
-                    settled.assigned = Array(items[ShardPlan.slice(shard: number, of: count, items: items.count)])
+                    settled.assigned = items.part(ShardPlan.slice(shard: number, of: count, items: items.count))
                 case .lost(let evidence): settled.lose(evidence)
                 case .undeclared, nil: break
                 }
@@ -115,7 +115,7 @@ extension RunSnapshot {
         /// The cell has no items, or nobody has listed them yet.
         case undeclared
         /// Their ids, in the listing's order.
-        case items([String])
+        case items(TextColumn)
         case lost(String)
     }
 
@@ -138,7 +138,7 @@ extension RunSnapshot {
         }
         var lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
-        return .items(lines.map { String(decoding: $0, as: UTF8.self) })
+        return .items(TextColumn(lines.lazy.map { String(decoding: $0, as: UTF8.self) }))
     }
 
     private func measure(
@@ -162,7 +162,7 @@ extension RunSnapshot {
             switch try contents(of: file, Self.itemsPath, Limits.itemsFileBytesMax, attempt: attempt.number, object) {
             case .bytes(let bytes):
                 let (items, problem) = ItemsFile.read(bytes, file: Self.itemsPath)
-                shard.items += items
+                shard.items.append(contentsOf: items)
                 if let problem { shard.metrics.append(NamedMetric(MetricsFile.wholeName, .refused(problem))) }
             case .refused(let refused):
                 shard.metrics.append(NamedMetric(MetricsFile.wholeName, .refused(refused)))

@@ -394,7 +394,7 @@ enum Fault: CaseIterable {
             planted { shard in
                 guard shard.items.count > 1 else { return }
                 let last = shard.items.removeLast()
-                shard.assigned?.removeAll { $0 == last.id }
+                shard.assigned = shard.assigned.map { TextColumn($0.filter { $0 != last.id }) }
             }
         ),
     ]

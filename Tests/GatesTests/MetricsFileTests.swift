@@ -107,7 +107,7 @@ import Testing
 }
 
 @Suite struct `An items file` {
-    private func read(_ text: String) -> (items: [Item], problem: RefusedMetric?) {
+    private func read(_ text: String) -> (items: ItemTable, problem: RefusedMetric?) {
         ItemsFile.read(Array(text.utf8), file: "items.jsonl")
     }
 

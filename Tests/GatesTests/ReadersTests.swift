@@ -229,7 +229,7 @@ import Testing
             items.map(\.id) == [
                 "tests/test_a.py::test_one[x < 1]", "tests/test_a.py::test_two", "tests.test_a::test_four",
             ])
-        var nested = [Item(id: "t.test_b.A.B::test_c[a::b]", entries: [])]
+        var nested: ItemTable = [Item(id: "t.test_b.A.B::test_c[a::b]", entries: [])]
         MetricFiles.rename(&nested, as: ["t/test_b.py::A::B::test_c[a::b]"])
         #expect(nested[0].id == "t/test_b.py::A::B::test_c[a::b]")
     }

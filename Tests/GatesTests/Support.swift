@@ -20,12 +20,12 @@ func job(_ id: String = "eval", cells: Int = 1, shards: Int = 1, items: Int? = n
 
 func passed(
     _ job: ExpectedJob, cell: Int = 0, shard: Int = 0, attempt: Int = 1, cause: Cause = Cause(.passed),
-    _ metrics: [NamedMetric] = [], items: [Item] = [], assigned: [String]? = nil
+    _ metrics: [NamedMetric] = [], items: some Sequence<Item> = [Item](), assigned: [String]? = nil
 ) -> SettledShard {
     let cell = job.cells[cell]
     return SettledShard(
         job: job.id, cell: cell.id, values: cell.values, shard: shard, shardCount: cell.shards ?? 1, attempt: attempt,
-        cause: cause, metrics: metrics, items: items, assigned: assigned)
+        cause: cause, metrics: metrics, items: ItemTable(items), assigned: assigned.map { TextColumn($0) })
 }
 
 func run(

@@ -4,9 +4,9 @@ package import Model
 package struct ReadMetrics: Equatable, Sendable {
     /// Each name once; `MetricsFile.wholeName` for what makes a file as a whole unfit.
     package var metrics: [NamedMetric]
-    package var items: [Item]
+    package var items: ItemTable
 
-    package init(metrics: [NamedMetric] = [], items: [Item] = []) {
+    package init(metrics: [NamedMetric] = [], items: ItemTable = ItemTable()) {
         self.metrics = metrics
         self.items = items
     }
@@ -14,7 +14,7 @@ package struct ReadMetrics: Equatable, Sendable {
     /// Adds what another file says. A name that stands in both has several values, which is no value; items that stand in
     /// both stay, and contradict each other where they are read.
     package mutating func add(_ other: ReadMetrics, file: String) {
-        items += other.items
+        items.append(contentsOf: other.items)
         var places: [String: Int] = [:]
         for (place, metric) in metrics.enumerated() { places[metric.name] = place }
         for metric in other.metrics {
@@ -42,13 +42,11 @@ package enum MetricFiles {
 
     /// Names tests as they were assigned: pytest's ids (`tests/test_a.py::TestB::test_c`) are written otherwise in JUnit's
     /// files (`tests.test_a.TestB::test_c`).
-    package static func rename(_ items: inout [Item], as assigned: [String]) {
+    package static func rename(_ items: inout ItemTable, as assigned: TextColumn) {
         let known = Set(assigned)
         var names: [String: String] = [:]
         for id in assigned { names[JUnitFile.name(ofTest: id)] = id }
-        for place in items.indices where !known.contains(items[place].id) {
-            if let name = names[items[place].id] { items[place].id = name }
-        }
+        items.rename { known.contains($0) ? nil : names[$0] }
     }
 
     private static func whole(_ bytes: [UInt8], file: String, as source: MetricSource) -> ReadMetrics {
@@ -139,6 +137,6 @@ struct MetricCollector {
 
     func finish(items: [Item] = []) -> ReadMetrics {
         let whole = problem.map { [NamedMetric(MetricsFile.wholeName, .refused($0))] } ?? []
-        return ReadMetrics(metrics: whole + metrics, items: items)
+        return ReadMetrics(metrics: whole + metrics, items: ItemTable(items))
     }
 }
