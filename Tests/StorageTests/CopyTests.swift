@@ -42,29 +42,3 @@ import Testing
         #expect(try store.nextRun() == RunID(1))
     }
 }
-
-@Suite struct `A store of an earlier schema` {
-    static let stores = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Stores")
-
-    @Test func `of version 1 is taken over with everything in it`() throws {
-        let folder = try Scratch()
-        try folder.sqlite(String(contentsOf: Self.stores.appending(path: "schema-1.sql"), encoding: .utf8))
-        let store = try SQLiteStore(folder: folder.path)
-        let first = try #require(try store.run(RunID(1)))
-        #expect(first.run.owner == `A store`.alice && first.run.commit == "c0ffee" && first.ending?.verdict == .pass)
-        #expect(first.bulkDroppedAt == nil)
-        #expect(try store.openRuns() == [RunID(2)])
-        // A job of that time counts as resolved when its run was submitted.
-        let jobs = try store.jobs(of: RunID(2))
-        #expect(jobs.map(\.kind) == [.notApplicable] && jobs.map(\.at) == [.seconds(1_700_001_000)])
-        let attempt = AttemptID(shard: ShardID(run: RunID(1), job: 0, cell: 0, shard: 0), number: 1)
-        #expect(try store.attempt(attempt)?.ending?.report == [4, 5])
-        #expect(try store.settlements(of: RunID(1)).count == 1)
-        #expect(try store.baselines().map(\.alias) == ["champion"])
-        #expect(try store.runsWithBulk(endedBefore: .distantFuture, most: 10) == [RunID(1)])
-        #expect(try store.nextRun() == RunID(3))
-        // And it goes on.
-        try store.commit([.runSubmitted(`A store`.record(3))])
-        #expect(try store.openRuns() == [RunID(2), RunID(3)])
-    }
-}

@@ -112,7 +112,9 @@ struct RandomChanges {
         { .baselineSet(BaselineRecord(alias: $0.word("x", "y"), run: $0.run(), setBy: "alice", setAt: $0.at())) },
         { .objectsGranted(scope: $0.word("user:a", "agent:b"), digests: [$0.digest(), $0.digest()]) },
         { .objectsForgotten([$0.digest()]) },
-        { .audited(AuditRecord(at: $0.at(), who: "alice", action: $0.word("submit", "drain"), subject: "r1")) },
+        {
+            .audited(AuditRecord(at: $0.at(), who: "alice", action: $0.word("submit", "drain", "start"), subject: "r1"))
+        },
         {
             .deliveryIntended(
                 DeliveryRecord(
@@ -199,6 +201,9 @@ func everything(in store: any Storage) throws -> [String] {
         said.append("granted \(try store.granted(digests, to: scope).sorted())")
     }
     said.append("audit \(try store.audit(most: 7))")
+    let middle = `A store`.now.advanced(by: .seconds(500))
+    said.append("starts \(try store.starts(from: `A store`.now, to: middle, most: 2))")
+    said.append("later starts \(try store.starts(from: middle, to: .distantFuture, most: 9))")
     said.append("open deliveries \(try store.openDeliveries(after: nil, most: 2))")
     said.append("after k1 \(try store.openDeliveries(after: "k1", most: 2))")
     for key in ["k1", "k2"] { said.append("delivery \(try store.delivery(key: key).map { "\($0)" } ?? "none")") }

@@ -358,16 +358,32 @@ final class Scratch {
 
     deinit { try? FileManager.default.removeItem(at: url) }
 
-    /// Changes the store behind its back, by Python's sqlite3.
-    func sqlite(_ statement: String) throws {
-        let python = Process()
+    /// Asks or changes the store behind its back, by Python's sqlite3.
+    ///
+    /// - Returns: what one question answers, a row to a line.
+    @discardableResult
+    func sqlite(_ statement: String) throws -> String {
+        let (python, output) = (Process(), Pipe())
         python.executableURL = URL(filePath: "/usr/bin/python3")
         python.arguments = [
-            "-c", "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()",
-            path + "/store.sqlite", statement,
+            "-c",
+            """
+            import sqlite3, sys
+            c = sqlite3.connect(sys.argv[1])
+            words = sys.argv[2]
+            if words.startswith("SELECT") or words.startswith("PRAGMA") and "=" not in words:
+                for row in c.execute(words):
+                    print(*row)
+            else:
+                c.executescript(words)
+                c.commit()
+            """, path + "/store.sqlite", statement,
         ]
+        python.standardOutput = output
         try python.run()
+        let answer = try output.fileHandleForReading.readToEnd() ?? Data()
         python.waitUntilExit()
         #expect(python.terminationStatus == 0)
+        return String(decoding: answer, as: UTF8.self)
     }
 }

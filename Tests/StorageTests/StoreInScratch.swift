@@ -58,6 +58,9 @@ final class StoreInScratch: Storage, @unchecked Sendable {
         try store.granted(digests, to: scope)
     }
     func audit(most: Int) throws(StorageError) -> [AuditRecord] { try store.audit(most: most) }
+    func starts(from: Instant, to: Instant, most: Int) throws(StorageError) -> [Instant] {
+        try store.starts(from: from, to: to, most: most)
+    }
     func delivery(key: String) throws(StorageError) -> DeliveryRecord? { try store.delivery(key: key) }
     func openDeliveries(after key: String?, most: Int) throws(StorageError) -> [DeliveryRecord] {
         try store.openDeliveries(after: key, most: most)
