@@ -34,7 +34,8 @@ package struct Outbox: Sendable {
         /// The answer to `deliver`.
         case delivered(key: String, receipt: String)
         /// - mayHaveHappened: nobody knows whether it did; else it certainly did not.
-        case failed(key: String, reason: String, mayHaveHappened: Bool)
+        /// - notBefore: the other side asks for so much patience.
+        case failed(key: String, reason: String, mayHaveHappened: Bool, notBefore: Instant? = nil)
         /// The other side never takes it.
         case refused(key: String, reason: String)
         case timeReached
@@ -94,8 +95,8 @@ package struct Outbox: Sendable {
         case .delivered(let key, let receipt):
             guard take(.delivered, key) else { return [] }
             end(key, receipt: receipt, reason: "", &effects)
-        case .failed(let key, let reason, let mayHaveHappened):
-            fail(key, reason, mayHaveHappened, at: now, &effects)
+        case .failed(let key, let reason, let mayHaveHappened, let notBefore):
+            fail(key, reason, mayHaveHappened, notBefore, at: now, &effects)
         case .refused(let key, let reason):
             guard take(.refused, key) else { return [] }
             end(key, receipt: nil, reason: reason, &effects)
@@ -120,7 +121,8 @@ package struct Outbox: Sendable {
     }
 
     private mutating func fail(
-        _ key: String, _ reason: String, _ mayHaveHappened: Bool, at now: Instant, _ effects: inout [Effect]
+        _ key: String, _ reason: String, _ mayHaveHappened: Bool, _ notBefore: Instant?, at now: Instant,
+        _ effects: inout [Effect]
     ) {
         guard let item = items[key] else { return }
         guard item.intendedAt.duration(to: now) < settings.giveUpAfter else {
@@ -129,9 +131,10 @@ package struct Outbox: Sendable {
         }
         guard take(.failed, key) else { return }
         inFlight -= 1
-        var pause = settings.backoffFirst * Int(1 << min(item.failures, 20))
-        if mayHaveHappened { pause = max(pause, settings.callMax) }
-        let until = now.advanced(by: max(min(pause, settings.backoffMax), mayHaveHappened ? settings.callMax : .zero))
+        // No shift beyond what a pause may be anyway.
+        let pause = min(settings.backoffFirst * Int(1 << min(item.failures, 20)), settings.backoffMax)
+        let until = max(
+            now.advanced(by: mayHaveHappened ? max(pause, settings.callMax) : pause), notBefore ?? .epoch)
         items[key]?.failures += 1
         items[key]?.due = until
         timers.add(key, at: until)

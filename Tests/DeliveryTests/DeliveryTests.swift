@@ -91,10 +91,11 @@ private struct FakeHost {
 
 @Suite struct `A delivery` {
     private func report(
-        _ run: String = "r17", verdict: Verdict = .fail, markdown: String = "# report"
+        _ run: UInt64 = 17, farm: String = "", verdict: Verdict = .fail, markdown: String = "# report"
     ) -> DeliveredReport {
         DeliveredReport(
-            run: run, workflow: "nightly <eval>", commit: "abc123", verdict: verdict, summary: "1 of 2 gates fails",
+            run: RunID(run), farm: farm, workflow: "nightly <eval>", commit: "abc123", verdict: verdict,
+            summary: "1 of 2 gates fails",
             markdown: markdown)
     }
 
@@ -127,11 +128,11 @@ private struct FakeHost {
     @Test func `leaves one status, one check and one comment, however often it is done`() {
         var host = FakeHost()
         host.say("a person's words")
-        for run in ["r17", "r17", "r18"] {
+        for run in [17, 17, 18] as [UInt64] {
             #expect(perform(&host, report(run), to: github).problems == [])
         }
         #expect(host.statuses.count == 3 && host.checks.count == 2 && host.comments.count == 2)
-        #expect(host.comments[1].body.hasPrefix("<!-- sheaf: nightly__eval_ -->\n# report"))
+        #expect(host.comments[1].body.hasPrefix("<!-- sheaf: nightly__eval_ -->\n<!-- sheaf-run: r18 -->\n# report"))
         #expect(host.statuses[0]["state"] == "failure" && host.checks[0].body["conclusion"] == "failure")
         var other = FakeHost()
         for _ in 0..<2 { #expect(perform(&other, report(), to: gitlab).problems == []) }
@@ -143,7 +144,7 @@ private struct FakeHost {
         var host = FakeHost()
         for number in 0..<350 { host.say("\(number)") }
         _ = perform(&host, report(), to: github)
-        _ = perform(&host, report("r18", verdict: .pass), to: github)
+        _ = perform(&host, report(18, verdict: .pass), to: github)
         #expect(host.comments.count == 351 && host.checks.last?.body["conclusion"] == "success")
     }
 

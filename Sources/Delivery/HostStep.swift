@@ -1,0 +1,332 @@
+import JSON
+package import Model
+
+/// One thing that a code host is told about a run: how it is looked for, how it is written, and what the host's answers
+/// mean. What is written bears the run's key, so that it is found again.
+package struct HostStep: Equatable, Sendable {
+    package enum Kind: String, CaseIterable, Sendable {
+        case status = "commit status"
+        case check = "check run"
+        case comment
+
+        /// What can be told to a host.
+        package static func all(at target: DeliveryTarget) -> [Self] {
+            switch (target.host, target.request) {
+            case (.github, nil): [.status, .check]
+            case (.github, _?): [.status, .check, .comment]
+            case (.gitlab, nil): [.status]
+            case (.gitlab, _?): [.status, .comment]
+            }
+        }
+    }
+
+    /// What an answer to a request means.
+    package enum Meaning: Equatable, Sendable {
+        case good(HTTPResponse)
+        /// It may be asked again, after a while.
+        ///
+        /// - isUndone: a write has certainly not happened; else nobody knows.
+        case again(String, after: Duration?, isUndone: Bool)
+        /// This request will never be taken; why, and what to do about it.
+        case refused(String)
+    }
+
+    /// What a page of what the host has holds of ours.
+    package enum Found: Equatable, Sendable {
+        /// What is to be written stands there already: by this run, or by a later one, which has the last word.
+        case done(id: String, by: DeliveryKey)
+        /// What an earlier run left, which is written over.
+        case earlier(id: String)
+        case nextPage
+        case nothing
+    }
+
+    /// Entries of a page, as both hosts give at most.
+    static let pageSize = 100
+
+    package let kind: Kind
+    package let report: DeliveredReport
+    package let target: DeliveryTarget
+    private let token: String
+
+    package init(_ kind: Kind, of report: DeliveredReport, at target: DeliveryTarget, token: String) {
+        self.kind = kind
+        self.report = report
+        self.target = target
+        self.token = token
+    }
+
+    // MARK: Requests
+
+    package func search(page: Int) -> HTTPRequest {
+        let commit = Self.path(report.commit)
+        let paged = "per_page=\(Self.pageSize)&page=\(page)"
+        switch (target.host, kind) {
+        case (.github, .status): return send("GET", "\(place)/commits/\(commit)/statuses?\(paged)")
+        case (.github, .check):
+            return send(
+                "GET", "\(place)/commits/\(commit)/check-runs?check_name=\(Self.word(name))&filter=all&\(paged)")
+        case (.github, .comment): return send("GET", "\(place)/issues/\(target.request ?? 0)/comments?\(paged)")
+        case (.gitlab, .status), (.gitlab, .check):
+            return send("GET", "\(place)/repository/commits/\(commit)/statuses?name=\(Self.word(name))&\(paged)")
+        case (.gitlab, .comment): return send("GET", "\(notes)?\(paged)&sort=asc")
+        }
+    }
+
+    /// - Parameter over: what is replaced; a status never is, for the last one of a name counts.
+    package func write(over: String?) -> HTTPRequest {
+        switch (target.host, kind) {
+        case (.github, .status):
+            return send(
+                "POST", "\(place)/statuses/\(Self.path(report.commit))",
+                [
+                    .init("state", .string(githubState)), .init("context", .string(name)),
+                    .init("description", .string(description)),
+                ] + link("target_url"))
+        case (.github, .check):
+            guard let over else {
+                return send("POST", "\(place)/check-runs", check + [.init("head_sha", .string(report.commit))])
+            }
+            return send("PATCH", "\(place)/check-runs/\(over)", check)
+        case (.github, .comment):
+            guard let over else { return send("POST", "\(place)/issues/\(target.request ?? 0)/comments", comment) }
+            return send("PATCH", "\(place)/issues/comments/\(over)", comment)
+        case (.gitlab, .status), (.gitlab, .check):
+            return send(
+                "POST", "\(place)/statuses/\(Self.path(report.commit))",
+                [
+                    .init("state", .string(gitlabState)), .init("name", .string(name)),
+                    .init("description", .string(description)),
+                ] + link("target_url"))
+        case (.gitlab, .comment):
+            guard let over else { return send("POST", notes, comment) }
+            return send("PUT", "\(notes)/\(over)", comment)
+        }
+    }
+
+    private var place: String {
+        switch target.host {
+        case .github: "/repos/\(Self.path(target.repository))"
+        case .gitlab: "/projects/\(Self.word(target.repository))"
+        }
+    }
+    private var notes: String { "\(place)/merge_requests/\(target.request ?? 0)/notes" }
+    private var name: String { "sheaf / \(report.workflow.prefix(100))" }
+
+    private func send(_ method: String, _ path: String, _ body: [Value.Member]? = nil) -> HTTPRequest {
+        var headers: [(name: String, value: String)] = []
+        switch target.host {
+        case .github:
+            headers = [
+                ("Accept", "application/vnd.github+json"), ("X-GitHub-Api-Version", "2022-11-28"),
+                ("Authorization", "Bearer \(token)"),
+            ]
+        case .gitlab: headers = [("Accept", "application/json"), ("PRIVATE-TOKEN", token)]
+        }
+        var bytes: [UInt8] = []
+        if let body {
+            headers.append(("Content-Type", "application/json"))
+            bytes = Array(JSONWriter.text(.object(body)).utf8)
+        }
+        return HTTPRequest(method, target.api + path, headers: headers, body: bytes)
+    }
+
+    // MARK: Bodies
+
+    /// The key stands at the end, where it is looked for.
+    private var description: String {
+        let mark = " [\(report.key)]"
+        return Self.cut(report.summary, to: 140 - mark.utf16.count) + mark
+    }
+
+    private var check: [Value.Member] {
+        var members: [Value.Member] = [
+            .init("name", .string(name)), .init("external_id", .string("\(report.key)")),
+            .init("status", report.verdict == nil ? "in_progress" : "completed"),
+            .init(
+                "output",
+                [
+                    "title": .string(Self.cut(report.summary, to: 255)),
+                    "summary": .string(Self.cut(report.markdown, to: 65_000)),
+                ]),
+        ]
+        if let verdict = report.verdict { members.append(.init("conclusion", .string(Self.conclusion(verdict)))) }
+        return members + link("details_url")
+    }
+
+    /// The marker comes first, by which the comment is found again; then whose it is.
+    private var comment: [Value.Member] {
+        [
+            .init(
+                "body",
+                .string("\(report.marker)\n\(Self.runMark(report.key))\n\(Self.cut(report.markdown, to: 64_000))"))
+        ]
+    }
+
+    private static func runMark(_ key: DeliveryKey) -> String { "<!-- sheaf-run: \(key) -->" }
+
+    private func link(_ name: String) -> [Value.Member] {
+        report.link.isEmpty ? [] : [.init(name, .string(report.link))]
+    }
+
+    private var githubState: String {
+        switch report.verdict {
+        case nil: "pending"
+        case .pass, .waived: "success"
+        case .inconclusive, .fail: "failure"
+        case .incomplete: "error"
+        }
+    }
+
+    private var gitlabState: String {
+        switch report.verdict {
+        case nil: "running"
+        case .pass, .waived: "success"
+        case .inconclusive, .incomplete, .fail: "failed"
+        }
+    }
+
+    private static func conclusion(_ verdict: Verdict) -> String {
+        switch verdict {
+        case .pass, .waived: "success"
+        case .inconclusive, .incomplete: "action_required"
+        case .fail: "failure"
+        }
+    }
+
+    // MARK: Answers
+
+    /// What a page that was searched holds of ours.
+    package func found(in response: HTTPResponse) -> Found {
+        // `try?`: an answer that is no JSON holds nothing of ours.
+        let value = try? JSONParser.value(response.body, repeatedKeys: .keepFirst, depthMax: 100)
+        let entries = (kind == .check ? value?["check_runs"]?.array : value?.array) ?? []
+        for entry in entries {
+            guard let id = Self.id(of: entry), let mark = mark(of: entry) else { continue }
+            if let key = mark.key, key == report.key || key.isLater(than: report.key) && kind != .check {
+                return .done(id: id, by: key)
+            }
+            // Of statuses and check runs each run has its own. An earlier status is found before those that are older still.
+            if kind == .comment { return .earlier(id: id) }
+        }
+        return entries.count >= Self.pageSize ? .nextPage : .nothing
+    }
+
+    /// The number that a host has given to what was written.
+    package static func receipt(of response: HTTPResponse) -> String {
+        let value = try? JSONParser.value(response.body, repeatedKeys: .keepFirst, depthMax: 100)
+        return value.flatMap(id(of:)) ?? "without a number"
+    }
+
+    private static func id(of entry: Value) -> String? {
+        guard let number = entry["id"]?.number, number >= 0, number < 9e15 else { return nil }
+        return "\(Int(number))"
+    }
+
+    /// Whose an entry is; `nil` for what is not of this workflow. The inner one is `nil` where it does not say.
+    private func mark(of entry: Value) -> (key: DeliveryKey?, Void)? {
+        switch kind {
+        case .check:
+            guard let id = entry["external_id"]?.string else { return nil }
+            return (DeliveryKey(id), ())
+        case .status:
+            guard (entry["context"] ?? entry["name"])?.string == name, let text = entry["description"]?.string,
+                text.hasSuffix("]"), let open = text.lastIndex(of: "[")
+            else { return nil }
+            return (DeliveryKey(text[text.index(after: open)...].dropLast()), ())
+        case .comment:
+            // GitLab's own notes (somebody pushed, somebody approved) are no comments.
+            guard entry["system"]?.boolean != true, let body = entry["body"]?.string, body.hasPrefix(report.marker)
+            else { return nil }
+            // Hosts may have made two characters of each line's end.
+            let second = body.split(whereSeparator: \.isNewline).dropFirst().first ?? ""
+            let (before, after) = ("<!-- sheaf-run: ", " -->")
+            guard second.hasPrefix(before), second.hasSuffix(after) else { return (nil, ()) }
+            return (DeliveryKey(second.dropFirst(before.count).dropLast(after.count)), ())
+        }
+    }
+
+    package func meaning(of answer: HTTPAnswer, at now: Instant) -> Meaning {
+        guard case .response(let response) = answer else {
+            guard case .failed(let problem) = answer else { preconditionFailure("an answer is one of two") }
+            return .again("no answer: \(problem)", after: nil, isUndone: false)
+        }
+        switch response.status {
+        case 200..<300: return .good(response)
+        case 408, 500..<600:
+            return .again("\(response.status) of the server", after: Self.asked(response, at: now), isUndone: false)
+        case 429: return .again("429, too many requests", after: Self.asked(response, at: now), isUndone: true)
+        // GitHub says so too when a limit of requests is reached.
+        case 403 where response.headers["retry-after"] != nil || response.headers["x-ratelimit-remaining"] == "0":
+            return .again("403, too many requests", after: Self.asked(response, at: now), isUndone: true)
+        default: return .refused(refusal(response))
+        }
+    }
+
+    /// How long the server asks to wait.
+    private static func asked(_ response: HTTPResponse, at now: Instant) -> Duration? {
+        if let text = response.headers["retry-after"], let seconds = Int64(text), seconds >= 0 {
+            return .seconds(min(seconds, 86_400))
+        }
+        if let text = response.headers["x-ratelimit-reset"] ?? response.headers["ratelimit-reset"],
+            let at = Int64(text)
+        {
+            return max(.zero, now.duration(to: .seconds(min(at, 1 << 32))))
+        }
+        return nil
+    }
+
+    /// Why a request was refused, and what to do about it.
+    private func refusal(_ response: HTTPResponse) -> String {
+        let value = try? JSONParser.value(response.body, repeatedKeys: .keepFirst, depthMax: 100)
+        let said = (value?["message"]?.string ?? value?["error"]?.string).map { ": \($0.prefix(200))" } ?? ""
+        switch (target.host, response.status) {
+        case (_, 401): return "401, the token is not valid\(said)"
+        case (.github, 403):
+            let needed =
+                switch kind {
+                case .status: "statuses: write"
+                case .check: "checks: write, which only a GitHub App's token can have"
+                case .comment: "pull-requests: write"
+                }
+            return "403, needs \(needed)\(said)"
+        case (.gitlab, 403): return "403, needs a token with the scope api and the role Developer\(said)"
+        case (_, 404):
+            return "404, there is no \(target.repository) that the token may see"
+                + (kind == .comment ? ", or no request \(target.request ?? 0) in it" : ", or no such commit in it")
+        case (_, 422), (_, 400): return "\(response.status), the server does not take it\(said)"
+        default: return "\(response.status)\(said)"
+        }
+    }
+
+    // MARK: Words
+
+    /// A text of at most `most` characters (UTF-16, as these hosts count).
+    private static func cut(_ text: String, to most: Int) -> String {
+        guard text.utf16.count > most else { return text }
+        var kept = String.UnicodeScalarView()
+        var count = 0
+        for scalar in text.unicodeScalars {
+            count += scalar.value > 0xFFFF ? 2 : 1
+            if count > most - 1 { break }
+            kept.append(scalar)
+        }
+        return String(kept) + "…"
+    }
+
+    /// A path whose `/` stay; everything else that is no plain letter is escaped.
+    private static func path(_ text: String) -> String {
+        text.split(separator: "/", omittingEmptySubsequences: false).map { word(String($0)) }.joined(separator: "/")
+    }
+
+    private static func word(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF")
+        return text.utf8.map { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+                String(UnicodeScalar(byte))
+            default: "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
+            }
+        }.joined()
+    }
+}
