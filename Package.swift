@@ -89,8 +89,8 @@ let package = Package(
         // Services.
         room("Queries", "Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"),
         room(
-            "CoordinatorService", "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "JSON",
-            "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks"),
+            "CoordinatorService", "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "Delivery",
+            "HTTP", "JSON", "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks"),
         device(
             "AgentService", "Client", "Expressions", "JSON", "Masking", "Wire", "Transport", "Artifacts", "Model",
             "Locks", "CLinux"),

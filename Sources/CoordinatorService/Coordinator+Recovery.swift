@@ -35,6 +35,9 @@ extension Coordinator {
                 runs[id] = nil
             }
         }
+        store([
+            .audited(AuditRecord(at: clock.now, who: "coordinator", action: AuditRecord.start, subject: "the farm"))
+        ])
         handle(.resume)
         for id in runs.keys.sorted() {
             published[id] = farm.progress(of: id)

@@ -61,6 +61,8 @@ package actor Coordinator {
     let judge: @Sendable (LiveRun) async -> RunEnding
     /// Judges the gates of these names, of a run that goes on. What it returns says why a job may not start; `nil`: it may.
     let hold: @Sendable (LiveRun, _ gates: [String]) async -> String?
+    /// What is to happen outside of the farm once a run has its verdict.
+    let intents: @Sendable (LiveRun, RunEnding) -> [DeliveryRecord]
 
     var farm: Farm
     var runs: [RunID: LiveRun] = [:]
@@ -89,8 +91,10 @@ package actor Coordinator {
         settings: Settings, keeper: StoreKeeper, logs: LogStore, pulses: Pulses, clock: FarmClock, seed: UInt64,
         outbox: OutboxPump? = nil, remark: @escaping @Sendable (String) -> Void = { _ in },
         judge: @escaping @Sendable (LiveRun) async -> RunEnding,
-        hold: @escaping @Sendable (LiveRun, [String]) async -> String?
+        hold: @escaping @Sendable (LiveRun, [String]) async -> String?,
+        intents: @escaping @Sendable (LiveRun, RunEnding) -> [DeliveryRecord] = { _, _ in [] }
     ) {
+        self.intents = intents
         self.settings = settings
         self.keeper = keeper
         self.logs = logs
@@ -386,7 +390,7 @@ package actor Coordinator {
     func judgeRun(_ id: RunID) async {
         guard let run = runs[id] else { return }
         let ending = await judge(run)
-        store([.runEnded(ending)], touching: id)
+        store([.runEnded(ending)] + intents(run, ending).map { .deliveryIntended($0) }, touching: id)
         await committed()
         farm.forget(id)
         runs[id] = nil

@@ -1,6 +1,8 @@
 import Artifacts
+import Delivery
 import Glibc
 package import Model
+import Scheduling
 package import Storage
 package import Transport
 import Wire
@@ -18,9 +20,13 @@ package final class CoordinatorServer: Sendable {
         package var links = LinkServerSettings.standard
         /// An SQLite VFS by its name, for tests with disks that count; `nil`: the machine's own.
         package var disk: String?
+        /// Larger stores are looked through while they are at work.
+        package var checkedAtOnceMax = ByteCount.mebibytes(512)
         package var retention = Retention.Settings()
         /// Who brings about effects outside of the farm, by the kind of these.
         package var outside: [String: any OutsideWorld] = [:]
+        /// Where runs are delivered that ask for it.
+        package var hosts = CodeHosts()
 
         package init(state: String, listen: [Address], enrolmentListen: [Address], advertisedHost: String? = nil) {
             self.state = state
@@ -57,8 +63,8 @@ package final class CoordinatorServer: Sendable {
     ) async throws -> CoordinatorServer {
         let folder = settings.state
         try PrivateFile.makeFolder(folder)
-        let storage = try await DiskThreads.shared.run { [disk = settings.disk] () throws(StorageError) in
-            try SQLiteStore(folder: folder, disk: disk)
+        let storage = try await DiskThreads.shared.run { [settings] () throws(StorageError) in
+            try SQLiteStore(folder: folder, checkedAtOnceMax: settings.checkedAtOnceMax, disk: settings.disk)
         }
         let objects = try await DiskThreads.shared.run { () throws(ArtifactError) in
             try ObjectStore(at: folder + "/objects")
@@ -72,11 +78,19 @@ package final class CoordinatorServer: Sendable {
         let logs = LogStore(folder: folder + "/logs")
         let pulses = Pulses()
         let library = RunLibrary(keeper: keeper, store: objects, clock: clock)
-        let outbox = OutboxPump(keeper: keeper, clock: clock, consumers: settings.outside)
+        let (hosts, farm) = (settings.hosts, CodeHosts.farmName(authority.certificate.fingerprint))
+        let world = CodeHostWorld(hosts: hosts, farm: farm, library: library, logs: logs, clock: clock)
+        var consumers = settings.outside
+        for host in DeliveryTarget.Host.allCases { consumers[host.rawValue] = world }
+        var delivering = Outbox.Settings()
+        delivering.callMax = hosts.callMax
+        let outbox = OutboxPump(
+            keeper: keeper, clock: clock, consumers: consumers, settings: delivering, remark: remark)
         let coordinator = Coordinator(
             settings: settings.coordinator, keeper: keeper, logs: logs, pulses: pulses, clock: clock,
             seed: UInt64(bitPattern: clock.now.nanoseconds), outbox: outbox, remark: remark,
-            judge: { await library.judge($0) }, hold: { await library.hold($0, $1) })
+            judge: { await library.judge($0) }, hold: { await library.hold($0, $1) },
+            intents: { CodeHosts.intents(of: $0.id, $0.request, farm: farm, at: $1.at) })
         let remarks = try await coordinator.recover(trees: objects)
         try await outbox.recover()
 
@@ -86,7 +100,7 @@ package final class CoordinatorServer: Sendable {
         let links = Links()
         let people = People(
             coordinator: coordinator, keeper: keeper, store: objects, logs: logs, pulses: pulses, roster: roster,
-            clock: clock, library: library,
+            clock: clock, library: library, hosts: hosts,
             disconnect: { role, name, status in
                 await links.server?.closeConnections(because: status) {
                     $0.principal.role == role && $0.principal.name == name

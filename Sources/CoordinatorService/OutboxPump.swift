@@ -13,10 +13,10 @@ package protocol OutsideWorld: Sendable {
 }
 
 package enum OutsideFault: Error, Sendable {
-    /// Certainly not: it may be tried again at once.
-    case notDone(String)
+    /// Certainly not: it may be tried again, after a while.
+    case notDone(String, after: Duration? = nil)
     /// Nobody knows: the answer was lost.
-    case unknown(String)
+    case unknown(String, after: Duration? = nil)
     /// The other side will never take it.
     case refused(String)
 }
@@ -29,6 +29,7 @@ package actor OutboxPump {
     private let clock: FarmClock
     private let consumers: [String: any OutsideWorld]
     private let settings: Outbox.Settings
+    private let remark: @Sendable (String) -> Void
     private var outbox: Outbox
     private var records: [String: DeliveryRecord] = [:]
     private var tasks: [Int: Task<Void, Never>] = [:]
@@ -37,10 +38,12 @@ package actor OutboxPump {
     private var isStopped = false
 
     /// - Parameter consumers: by the kind of what they deliver.
+    /// - Parameter remark: is told what was given up.
     init(
         keeper: StoreKeeper, clock: FarmClock, consumers: [String: any OutsideWorld],
-        settings: Outbox.Settings = Outbox.Settings()
+        settings: Outbox.Settings = Outbox.Settings(), remark: @escaping @Sendable (String) -> Void = { _ in }
     ) {
+        self.remark = remark
         self.keeper = keeper
         self.clock = clock
         self.consumers = consumers
@@ -103,6 +106,7 @@ package actor OutboxPump {
             start { await $0.keeper.commit([.deliveryPostponed(key: key, until: until, reason: reason)]) }
         case .end(let key, let receipt, let reason):
             records[key] = nil
+            if receipt == nil { remark("\(key) is not delivered: \(reason)") }
             let ending = DeliveryRecord.Ending(at: clock.now, receipt: receipt, reason: reason)
             start { await $0.keeper.commit([.deliveryEnded(key: key, ending)]) }
         case .wake(let at): wake(at: at)
@@ -130,11 +134,13 @@ package actor OutboxPump {
                     key: key, reason: "nobody delivers '\(delivery.kind)' on this farm", mayHaveHappened: false))
         }
         let most = settings.callMax
-        start { pump in pump.handle(await Self.answer(of: world, delivery, within: most, body)) }
+        start { [clock] pump in
+            pump.handle(await Self.answer(of: world, delivery, within: most, clock, body))
+        }
     }
 
     private static func answer(
-        of world: any OutsideWorld, _ delivery: DeliveryRecord, within most: Duration,
+        of world: any OutsideWorld, _ delivery: DeliveryRecord, within most: Duration, _ clock: FarmClock,
         _ body: @escaping @Sendable (any OutsideWorld, DeliveryRecord) async throws(OutsideFault) -> Outbox.Event
     ) async -> Outbox.Event {
         let key = delivery.key
@@ -143,8 +149,14 @@ package actor OutboxPump {
                 return try await body(world, delivery)
             } catch {
                 switch error {
-                case .notDone(let reason): return .failed(key: key, reason: reason, mayHaveHappened: false)
-                case .unknown(let reason): return .failed(key: key, reason: reason, mayHaveHappened: true)
+                case .notDone(let reason, let after):
+                    return .failed(
+                        key: key, reason: reason, mayHaveHappened: false,
+                        notBefore: after.map { clock.now.advanced(by: $0) })
+                case .unknown(let reason, let after):
+                    return .failed(
+                        key: key, reason: reason, mayHaveHappened: true,
+                        notBefore: after.map { clock.now.advanced(by: $0) })
                 case .refused(let reason): return .refused(key: key, reason: reason)
                 }
             }

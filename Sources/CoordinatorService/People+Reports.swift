@@ -10,8 +10,6 @@ import Wire
 /// What people ask about a run's results. All of it is read from the store: it is what was committed.
 extension People {
     static let renderedPartBytes = 1 << 20
-    static let logTailBytes: UInt64 = 64 << 10
-    static let logTailLines = 20
 
     /// The report or the export, in parts.
     func render(_ stream: LinkStream, _ who: Principal) async throws {
@@ -19,7 +17,8 @@ extension People {
         let run = RunID(request.run)
         _ = try await owner(of: run, who)
         if request.format.hasPrefix("compare") { _ = try await owner(of: RunID(request.against), who) }
-        let tails = try await logTails(of: run)
+        let tails: [AttemptID: [String]]
+        do throws(CoordinatorError) { tails = try await library.logTails(of: run, logs) } catch { throw error.status }
         let bytes = try await reading { [library] in try library.rendered(run, request, logTails: tails) }
         var rest = bytes[...]
         repeat {
@@ -28,24 +27,6 @@ extension People {
             try await stream.send(Proto.Bytes.with { $0.bytes = part })
         } while !rest.isEmpty
         await stream.finish()
-    }
-
-    /// The last lines of attempts that did not pass.
-    private func logTails(of run: RunID) async throws(LinkStatus) -> [AttemptID: [String]] {
-        let attempts: [StoredAttempt]
-        do throws(CoordinatorError) {
-            attempts = try await keeper.read { storage throws(StorageError) in try storage.attempts(of: run) }
-        } catch {
-            throw error.status
-        }
-        var tails: [AttemptID: [String]] = [:]
-        for attempt in attempts where attempt.ending.map({ $0.cause.kind != .passed }) ?? false {
-            guard tails.count < 200 else { break }
-            // A log that cannot be read leaves the report without its last lines, not without its verdict.
-            tails[attempt.lease.attempt] = try? await logs.tail(
-                attempt.lease.attempt, bytesMax: Self.logTailBytes, linesMax: Self.logTailLines)
-        }
-        return tails
     }
 
     func explain(_ request: Proto.ExplainRequest, _ who: Principal) async throws(LinkStatus) -> Proto.ExplainResponse {

@@ -19,6 +19,7 @@ struct People: Sendable {
     let roster: Roster
     let clock: FarmClock
     let library: RunLibrary
+    let hosts: CodeHosts
     /// Closes the connections of a bearer whose certificates were revoked.
     let disconnect: @Sendable (Principal.Role, String, LinkStatus) async -> Void
 
@@ -68,6 +69,7 @@ struct People: Sendable {
         var request = request
         (request.rerunOf, request.rerunFailed) = (0, false)
         if let known = try await known(key, request) { return .with { $0.run = known.number } }
+        request.deliverHost = try hosts.host(for: request, by: who) ?? ""
         let tree = try await checkedTree(request.tree, who)
         let id = try await coordinator.reserveRun()
         do throws(Mistakes) {

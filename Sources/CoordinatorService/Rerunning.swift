@@ -26,6 +26,7 @@ extension People {
         submission.rerunOf = earlier.number
         submission.rerunFailed = request.failed
         if let known = try await known(key, submission) { return .with { $0.run = known.number } }
+        submission.deliverHost = try hosts.host(for: submission, by: owner) ?? ""
         let id = try await coordinator.reserveRun()
         if request.failed {
             let kept = try await kept(of: stored, plan, submission, as: id, key: key)

@@ -1,4 +1,5 @@
 import Artifacts
+import Delivery
 import Gates
 import Model
 import Queries
@@ -152,6 +153,36 @@ struct RunLibrary: Sendable {
                 .invalid,
                 "there is no format '\(request.format.prefix(40))': ask for text, markdown, junit, html, json, sarif, svg or export"
             )
+        }
+    }
+
+    private static let logTailBytes: UInt64 = 64 << 10
+    private static let logTailLines = 20
+
+    /// The last lines of attempts that did not pass.
+    func logTails(of run: RunID, _ logs: LogStore) async throws(CoordinatorError) -> [AttemptID: [String]] {
+        let attempts = try await keeper.read { storage throws(StorageError) in try storage.attempts(of: run) }
+        var tails: [AttemptID: [String]] = [:]
+        for attempt in attempts where attempt.ending.map({ $0.cause.kind != .passed }) ?? false {
+            guard tails.count < 200 else { break }
+            // A log that cannot be read leaves the report without its last lines, not without its verdict.
+            tails[attempt.lease.attempt] = try? await logs.tail(
+                attempt.lease.attempt, bytesMax: Self.logTailBytes, linesMax: Self.logTailLines)
+        }
+        return tails
+    }
+
+    /// What a code host hears about a run that has ended.
+    func delivered(_ run: RunID, logs: LogStore) async throws -> DeliveredReport {
+        let tails = try await logTails(of: run, logs)
+        return try await DiskThreads.shared.run { [self] in
+            let snapshot = try snapshot(of: run)
+            let results = try snapshot.results(object: object)
+            let report = try snapshot.report(
+                results: results, logTail: { tails[$0] ?? [] }, object: { try? object($0) })
+            return DeliveredReport(
+                run: run, workflow: snapshot.record.name, commit: snapshot.record.commit,
+                verdict: snapshot.ending?.verdict, summary: report.verdictSentence, markdown: report.markdown)
         }
     }
 

@@ -25,8 +25,11 @@ package struct RunReader: Sendable {
             let cells = try storage.cells(of: id)
             let jobs = try storage.jobs(of: id)
             let agents = attempts.contains { !$0.lease.devices.isEmpty } ? try storage.agents() : []
+            let end = run.ending?.at ?? .distantFuture
             return RunRows(
-                run: run, jobs: jobs, cells: cells, attempts: attempts, settlements: settlements, agents: agents)
+                run: run, jobs: jobs, cells: cells, attempts: attempts, settlements: settlements, agents: agents,
+                starts: try storage.starts(from: run.run.submittedAt, to: end, most: RunSnapshot.startsMax),
+                deliveries: try storage.deliveries(of: id))
         } catch {
             throw .storage(error)
         }
@@ -134,4 +137,7 @@ struct RunRows {
     var settlements: [SettlementRecord]
     /// Read only where attempts used devices.
     var agents: [AgentRecord]
+    /// When coordinators started while the run went on.
+    var starts: [Instant]
+    var deliveries: [DeliveryRecord]
 }

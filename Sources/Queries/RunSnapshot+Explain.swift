@@ -97,7 +97,32 @@ extension RunSnapshot {
                 "ended at \(time(ending.at)) after \(duration): \(ending.verdict.rawValue), exit code \(ending.exitCode)"
             )
         }
-        return lines
+        if !starts.isEmpty {
+            lines.append("the coordinator started anew \(times(of: starts)) meanwhile; the run went on")
+        }
+        return lines + deliveries.map(sentence)
+    }
+
+    private static let timesShown = 5
+
+    /// `at 10:02:11Z`, `3 times, at 10:02:11Z, …`.
+    private func times(of starts: [Instant]) -> String {
+        let shown = starts.prefix(Self.timesShown).map(time).joined(separator: ", ")
+        let count = starts.count == Self.startsMax ? "\(starts.count) times and more" : "\(starts.count) times"
+        return (starts.count == 1 ? "at " : "\(count), at ") + shown + (starts.count > Self.timesShown ? ", …" : "")
+    }
+
+    /// `delivery r1.0a1b2c3d4e5f comment: done at 10:02:11Z, comment 17`.
+    private func sentence(_ delivery: DeliveryRecord) -> String {
+        let name = "delivery \(delivery.key) (\(delivery.kind)): "
+        if let ending = delivery.ending {
+            return name
+                + (ending.receipt.map { "done at \(time(ending.at)), \($0)" }
+                    ?? "given up at \(time(ending.at)): \(ending.reason)")
+        }
+        let tries =
+            delivery.tries == 0 ? "not tried yet" : "tried \(delivery.tries == 1 ? "once" : "\(delivery.tries) times")"
+        return name + tries + (delivery.reason.isEmpty ? "" : ": \(delivery.reason); again at \(time(delivery.dueAt))")
     }
 
     private static let groupsShown = 5
@@ -225,7 +250,7 @@ extension RunSnapshot {
         guard let ending = attempt.ending else {
             return text
                 + (attempt.startedAt.map { ": running since \(time($0))" }
-                    ?? ": offered at \(time(lease.at)), not started yet")
+                    ?? ": offered at \(time(lease.at)), not started yet") + restarts(from: lease.at, to: .distantFuture)
         }
         let from = attempt.startedAt ?? lease.at
         let duration = from.duration(to: ending.at)
@@ -239,7 +264,13 @@ extension RunSnapshot {
         {
             text += "; \(ending.why)"
         }
-        return text
+        return text + restarts(from: lease.at, to: ending.at)
+    }
+
+    /// What an attempt may have missed: coordinators that started while it was leased.
+    private func restarts(from: Instant, to: Instant) -> String {
+        let during = starts.filter { $0 >= from && $0 <= to }
+        return during.isEmpty ? "" : "; the coordinator started anew meanwhile, \(times(of: during))"
     }
 
     private func evidence(_ cause: Cause) -> String { cause.evidence.isEmpty ? "" : ": \(cause.evidence)" }

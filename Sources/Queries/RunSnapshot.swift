@@ -20,6 +20,12 @@ package struct RunSnapshot: Sendable {
     /// In the order of job, cell, shard.
     package let settlements: [SettlementRecord]
 
+    /// When coordinators started while the run went on, the oldest first; no more than `startsMax`.
+    package let starts: [Instant]
+    /// What is to be told outside of the farm, by key.
+    package let deliveries: [DeliveryRecord]
+    package static let startsMax = 1_000
+
     private let cells: [CellID: CellRecord]
     private let places: [AttemptID: Int]
     /// The models of GPUs, by uuid, as far as they are known.
@@ -55,6 +61,8 @@ package struct RunSnapshot: Sendable {
         self.plan = plan
         self.jobs = jobs
         attempts = rows.attempts
+        starts = rows.starts
+        deliveries = rows.deliveries
         settlements = rows.settlements
         cells = Dictionary(rows.cells.map { ($0.cell, $0) }, uniquingKeysWith: { _, last in last })
         places = Dictionary(

@@ -100,7 +100,7 @@ extension RunReport {
     }
 
     /// The verdict in one sentence: which gates decide it.
-    var verdictSentence: String {
+    package var verdictSentence: String {
         let required = requiredGates
         let deciding = required.filter { $0.verdict == judgement.verdict }
         let advisory = judgement.gates.filter { !$0.isRequired && $0.isApplicable && $0.verdict > .waived }

@@ -232,6 +232,12 @@ package final class MemoryStore: Storage {
         read { state in Set(digests.filter { state.grants[$0]?.contains(scope) ?? false }) }
     }
     package func audit(most: Int) -> [AuditRecord] { read { Array($0.audit.reversed().prefix(most)) } }
+    package func starts(from: Instant, to: Instant, most: Int) -> [Instant] {
+        read { state in
+            let starts = state.audit.filter { $0.action == AuditRecord.start && $0.at >= from && $0.at <= to }
+            return Array(starts.map(\.at).sorted().prefix(most))
+        }
+    }
     package func delivery(key: String) -> DeliveryRecord? { read { $0.deliveries[key] } }
     package func openDeliveries(after key: String?, most: Int) -> [DeliveryRecord] {
         read { state in

@@ -379,6 +379,9 @@ package struct BaselineRecord: Equatable, Sendable {
 }
 
 package struct AuditRecord: Equatable, Sendable {
+    /// What a coordinator does first: explanations look for it.
+    package static let start = "start"
+
     package var at: Instant
     /// `user alice (team vision)`, `agent gpu-3`, `coordinator`.
     package var who: String

@@ -42,6 +42,8 @@ package protocol Storage: AnyObject, Sendable {
     func granted(_ digests: [Digest], to scope: String) throws(StorageError) -> Set<Digest>
     /// Newest first.
     func audit(most: Int) throws(StorageError) -> [AuditRecord]
+    /// When coordinators started (the audited action `AuditRecord.start`), within a time, both ends included; oldest first.
+    func starts(from: Instant, to: Instant, most: Int) throws(StorageError) -> [Instant]
 
     func delivery(key: String) throws(StorageError) -> DeliveryRecord?
     /// Those that have not ended, by key; after one of them, at most `most`.

@@ -62,6 +62,7 @@ private final class GatedStore: Storage {
     func baselines() -> [BaselineRecord] { memory.baselines() }
     func granted(_ digests: [Digest], to scope: String) -> Set<Digest> { memory.granted(digests, to: scope) }
     func audit(most: Int) -> [AuditRecord] { memory.audit(most: most) }
+    func starts(from: Instant, to: Instant, most: Int) -> [Instant] { memory.starts(from: from, to: to, most: most) }
     func delivery(key: String) -> DeliveryRecord? { memory.delivery(key: key) }
     func openDeliveries(after key: String?, most: Int) -> [DeliveryRecord] {
         memory.openDeliveries(after: key, most: most)

@@ -7,12 +7,12 @@ import Testing
     private final class CodeHost {
         private let process = Process()
         private let input = Pipe()
+        private let output = Pipe()
         private let file: String
         let port: Int
 
         init(_ folder: String, trouble: String) throws {
             file = folder + "/left-\(UUID().uuidString).json"
-            let output = Pipe()
             process.executableURL = URL(filePath: "/usr/bin/env")
             process.arguments = [
                 "python3",
@@ -25,6 +25,27 @@ import Testing
             port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
         }
 
+        func play(_ trouble: String) throws {
+            try input.fileHandleForWriting.write(contentsOf: Data("\(trouble)\n".utf8))
+        }
+
+        /// Back when so many writes were taken and hang.
+        func hung(_ count: Int) async {
+            let handle = output.fileHandleForReading
+            await withCheckedContinuation { continuation in
+                // A thread of its own, for reading blocks.
+                Thread {
+                    var text = ""
+                    while text.count(where: \.isNewline) < count {
+                        let more = handle.availableData
+                        guard !more.isEmpty else { break }
+                        text += String(decoding: more, as: UTF8.self)
+                    }
+                    continuation.resume()
+                }.start()
+            }
+        }
+
         func left() throws -> [String: Any] {
             try input.fileHandleForWriting.close()
             process.waitUntilExit()
@@ -33,24 +54,104 @@ import Testing
         }
     }
 
-    @Test func `tells a code host, whatever it plays, and changes no verdict`() async throws {
-        let farm = try RealFarm()
-        let workflow = try farm.write(
-            "code/eval.yml",
-            """
-            sheaf: 1
-            name: delivered
-            on: workflow_dispatch
-            jobs:
-              eval: {runs-on: self-hosted, steps: [{run: "true"}]}
-            """)
+    /// A repository that says that it is `owner/name` at GitHub.
+    private static func makeRepository(_ folder: String) async throws {
         for arguments in [
-            ["init", "-q", "-b", "main"], ["add", "-A"],
-            ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
+            ["init", "-q", "-b", "main"], ["remote", "add", "origin", "https://github.com/owner/name.git"],
+            ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
         ] {
-            let done = try await Finished.run("/usr/bin/git", ["-C", farm.folder + "/code"] + arguments)
+            let done = try await Finished.run("/usr/bin/git", ["-C", folder] + arguments)
             #expect(done.status == 0)
         }
+    }
+
+    private static let workflow = """
+        sheaf: 1
+        name: delivered
+        on: workflow_dispatch
+        jobs:
+          eval: {runs-on: self-hosted, steps: [{run: "true"}]}
+        """
+
+    /// What `sheaf explain` says of deliveries, once it is `count` times `word`.
+    private func explained(_ run: String, _ word: String, _ count: Int, _ farm: RealFarm) async throws -> [String] {
+        while true {
+            let said = try await farm.sheaf("explain", run)
+            let lines = said.output.split(separator: "\n").map(String.init).filter { $0.hasPrefix("delivery ") }
+            if lines.count(where: { $0.contains(word) }) == count { return lines }
+            await Task.yield()
+        }
+    }
+
+    /// The coordinator tells the host by itself. It is killed when the host has taken everything and has answered nothing; then
+    /// answers are lost; then something is refused. Nothing is there twice, and no verdict is another.
+    @Test(.timeLimit(.minutes(4)), arguments: ["github", "gitlab"])
+    func `by the farm leaves one of each, whatever dies between sending and noting`(host: String) async throws {
+        let farm = try RealFarm()
+        let part = host == "github" ? "comments" : "notes"
+        let steps = host == "github" ? ["statuses", "check-runs", part] : ["statuses", part]
+        let server = try CodeHost(farm.folder, trouble: steps.map { "hang:\($0)" }.joined(separator: ","))
+        let token = try farm.write("token", "s3cret\n")
+        #expect(chmod(token, 0o600) == 0)
+        farm.coordinatorOptions = [
+            "--deliver",
+            try farm.write(
+                "deliver.json",
+                """
+                {"call-seconds": 2, "places": [{"host": "\(host)", "repository": "owner/name", "token-file": "\(token)",
+                 "api": "http://127.0.0.1:\(server.port)", "link": "https://farm.example/{run}"}]}
+                """),
+        ]
+        let workflow = try farm.write("code/eval.yml", Self.workflow)
+        try await Self.makeRepository(farm.folder + "/code")
+        try await farm.startCoordinator()
+        try await farm.startAgent("one")
+        let submit = { try await farm.sheaf("submit", workflow, "--deliver", "--request", "3") }
+        let first = try await submit()
+        #expect(first.status == 0, "\(first.error)")
+        await server.hung(steps.count)
+        await farm.killCoordinator()
+        try await farm.startCoordinator()
+        let said = try await explained("r1", "done at", steps.count, farm)
+        #expect(said.allSatisfy { $0.contains("delivery r1.") && !$0.contains("s3cret") }, "\(said)")
+
+        // Of the second run all answers are lost, after the host has taken what it was told.
+        try server.play(steps.map { "drop:\($0)" }.joined(separator: ","))
+        #expect(try await submit().status == 0)
+        _ = try await explained("r2", "done at", steps.count, farm)
+
+        // Of the third one thing is refused for good.
+        try server.play("always:403:\(part)")
+        #expect(try await submit().status == 0)
+        let refused = try await explained("r3", "given up at", 1, farm)
+        #expect(
+            refused.contains { $0.contains("comment (\(host)): given up") && $0.contains("403, needs") }, "\(refused)")
+        _ = try await explained("r3", "done at", steps.count - 1, farm)
+        for run in ["r1", "r2", "r3"] {
+            let status = try await farm.sheaf("status", run, "--format", "json")
+            #expect(status.output.contains(#""verdict": "pass""#), "\(status.output)")
+        }
+        // What cannot be delivered is refused before anything runs.
+        try farm.write("code/new", "1")
+        let dirty = try await submit()
+        #expect(dirty.status == 2 && dirty.error.contains("commit it first"), "\(dirty.error)")
+
+        let left = try server.left()
+        #expect((left["refused"] as? [String]) == [], "\(left["refused"] ?? "")")
+        let statuses = (left["statuses"] as? [[String: Any]])?.compactMap { $0["description"] as? String } ?? []
+        #expect(statuses.count == 3 && Set(statuses).count == 3, "\(statuses)")
+        let checks = (left["checks"] as? [String: [String: Any]])?.values.compactMap { $0["external_id"] as? String }
+        #expect(
+            checks?.count == (host == "github" ? 3 : 0) && Set(checks ?? []).count == checks?.count, "\(checks ?? [])")
+        let comments = Array((left["comments"] as? [String: String] ?? [:]).values)
+        #expect(comments.count == 1 && comments.first?.contains("<!-- sheaf-run: r2.") == true, "\(comments)")
+        await farm.end()
+    }
+
+    @Test func `tells a code host, whatever it plays, and changes no verdict`() async throws {
+        let farm = try RealFarm()
+        let workflow = try farm.write("code/eval.yml", Self.workflow)
+        try await Self.makeRepository(farm.folder + "/code")
         let state = farm.folder + "/state"
         let run = try await farm.sheaf("run", workflow, "--state", state)
         #expect(run.status == 0, "\(run.error)")

@@ -28,6 +28,8 @@ final class RealFarm {
     private var listen = "127.0.0.1:0"
     private var enrolment = "127.0.0.1:0"
     let lease: Int
+    /// More of the coordinator's.
+    var coordinatorOptions: [String] = []
     /// Of the coordinator and the agents; not of the commands.
     var environment: [String: String] = [:]
 
@@ -46,7 +48,7 @@ final class RealFarm {
             [
                 "coordinator", "--state", folder + "/farm", "--listen", listen, "--enrol", enrolment, "--lease",
                 "\(lease)",
-            ], environment: environment, log: folder + "/coordinator.log")
+            ] + coordinatorOptions, environment: environment, log: folder + "/coordinator.log")
         coordinator = process
         enrolment = try await process.line(with: "enrolment at ").split(separator: ",")[0]
             .replacingOccurrences(of: "enrolment at ", with: "")

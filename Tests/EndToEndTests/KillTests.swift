@@ -68,6 +68,9 @@ import Testing
             #expect(lines.allSatisfy { $0["cause"]?.string == "passed" }, "\(export.output)")
             let explained = try await farm.sheaf("explain", "r1")
             #expect(explained.output.contains("lost_agent"), "\(explained.output)")
+            // Two restarts while it went on; some attempt was under way at each.
+            #expect(explained.output.contains("the coordinator started anew 2 times, at "), "\(explained.output)")
+            #expect(explained.output.contains("; the coordinator started anew meanwhile, "), "\(explained.output)")
             gate.close()
         }
     }

@@ -1,8 +1,9 @@
 """A code host on loopback for tests: holds requests against what GitHub's and GitLab's interfaces document, and plays trouble.
 
 Prints its port, then serves until its standard input ends. What it was told to leave goes to the file of the first argument,
-one JSON object. The second argument is what goes wrong: each of `STATUS:PART` is the answer to the first request whose path
-holds PART, `always:STATUS:PART` to all of them, `drop:PART` closes the connection after the request was taken.
+one JSON object. The second argument, and each line of its input, is what goes wrong: each of `STATUS:PART` is the answer to
+the first request whose path holds PART, `always:STATUS:PART` to all of them, `drop:PART` closes the connection after a write
+was taken, `hang:PART` takes it, prints `hung PART`, and never answers.
 """
 
 import json
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 left = {"statuses": [], "checks": {}, "comments": {}, "refused": [], "asked": []}
 trouble = [word for word in sys.argv[2].split(",") if word]
 lock = threading.Lock()
+ended = threading.Event()
 number = 0
 
 # What the documents of both say: required members, types, words, lengths.
@@ -75,7 +77,7 @@ class Host(BaseHTTPRequestHandler):
                 parts = word.split(":")
                 always = parts[0] == "always"
                 what, part = parts[1 if always else 0], parts[-1]
-                if part not in path or what == "drop" and self.command == "GET":
+                if part not in path or what in ("drop", "hang") and self.command == "GET":
                     continue
                 if not always:
                     trouble.pop(place)
@@ -83,9 +85,16 @@ class Host(BaseHTTPRequestHandler):
                     self.take(path, body)
                     self.close_connection = True
                     return self.connection.close()
+                if what == "hang":
+                    self.take(path, body)
+                    print(f"hung {part}", flush=True)
+                    break
                 headers = [("Retry-After", "1")] if what in ("429", "503") else []
                 return self.answer(int(what), {"message": "played"}, headers)
-            self.answer(*self.take(path, body))
+            else:
+                return self.answer(*self.take(path, body))
+        ended.wait()
+        self.close_connection = True
 
     do_GET = do_POST = do_PATCH = do_PUT = serve
 
@@ -98,6 +107,10 @@ class Host(BaseHTTPRequestHandler):
         if self.command == "GET":
             if "check-runs" in path:
                 return 200, {"total_count": 0, "check_runs": [{"id": i, **c} for i, c in left["checks"].items()]}
+            if path.endswith("/statuses"):
+                found = [{"id": i + 1, **c} for i, c in enumerate(left["statuses"])][::-1]
+                # The latest of each name, as GitLab has it.
+                return 200, found if github else found[:1]
             return 200, [{"id": i, "body": text} for i, text in left["comments"].items()]
         value = json.loads(body)
         kind = ("comment" if re.search("comments|notes", path) else "github check" if "check-runs" in path
@@ -120,9 +133,17 @@ class Host(BaseHTTPRequestHandler):
         return 201, {"id": number}
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Host)
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """Clients are killed here: a connection that ends is no news."""
+
+
+server = Server(("127.0.0.1", 0), Host)
 print(server.server_port, flush=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-sys.stdin.read()
+for line in sys.stdin:
+    with lock:
+        trouble.extend(word for word in line.strip().split(",") if word)
+ended.set()
 with open(sys.argv[1], "w") as file:
     json.dump(left, file)

@@ -49,8 +49,8 @@ import Testing
         "Storage": ["Model", "Locks", "CSQLite", "CLinux"],
         "Queries": ["Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"],
         "CoordinatorService": [
-            "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "JSON", "Wire", "Transport",
-            "Artifacts", "Storage", "Model", "Locks",
+            "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "Delivery", "HTTP", "JSON",
+            "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks",
         ],
         "AgentService": [
             "Client", "Expressions", "JSON", "Masking", "Wire", "Transport", "Artifacts", "Model", "Locks", "CLinux",

@@ -235,6 +235,14 @@ extension SQLiteStore {
         }
     }
 
+    package func starts(from: Instant, to: Instant, most: Int) throws(StorageError) -> [Instant] {
+        try rows(
+            """
+            SELECT at FROM audit WHERE action = 'start' AND at >= ? AND at <= ? ORDER BY at LIMIT ?
+            """, [.instant(from), .instant(to), .int(most)]
+        ) { $0.instant(0) }
+    }
+
     package func delivery(key: String) throws(StorageError) -> DeliveryRecord? {
         try rows("\(Self.selectDelivery) WHERE key = ?", [.text(key)], Self.delivery).first
     }

@@ -172,6 +172,10 @@ enum Schema {
         CREATE INDEX runs_by_end ON runs (ended_at);
         CREATE INDEX runs_by_name ON runs (name, id);
         """,
+        // Explanations ask when coordinators started.
+        """
+        CREATE INDEX starts ON audit (at) WHERE action = 'start';
+        """,
     ]
 
     /// The store's schema; refuses one that is newer or not ours.

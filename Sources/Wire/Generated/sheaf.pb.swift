@@ -529,6 +529,12 @@ extension Proto {
         package var rerunFailed: Bool = false
         /// -24 to 24: among the submitter's own runs, as if it had been submitted so many hours earlier.
         package var priority: Int32 = 0
+        /// The coordinator tells the code host of `repository` what the run comes to, at `commit`: refused where it cannot.
+        package var deliver: Bool = false
+        /// The pull or merge request that gets a comment; 0: the one of the event, if it is of one.
+        package var deliverRequest: UInt32 = 0
+        /// Filled by the coordinator alone: `github` or `gitlab`, whoever has the repository.
+        package var deliverHost: String = ""
         package var unknown = UnknownFields()
 
         package init() {}
@@ -554,6 +560,9 @@ extension Proto {
                 case 128: rerunOf = try reader.value(ProtoUInt64.self)
                 case 136: rerunFailed = try reader.value(ProtoBool.self)
                 case 144: priority = try reader.value(ProtoSInt32.self)
+                case 152: deliver = try reader.value(ProtoBool.self)
+                case 160: deliverRequest = try reader.value(ProtoUInt32.self)
+                case 170: deliverHost = try reader.value(ProtoString.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -578,6 +587,50 @@ extension Proto {
             writer.field(ProtoUInt64.self, 16, rerunOf)
             writer.field(ProtoBool.self, 17, rerunFailed)
             writer.field(ProtoSInt32.self, 18, priority)
+            writer.field(ProtoBool.self, 19, deliver)
+            writer.field(ProtoUInt32.self, 20, deliverRequest)
+            writer.field(ProtoString.self, 21, deliverHost)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// What the coordinator stores of one thing that a code host is to hear about a run.
+    package struct DeliveryOrder: ProtoMessage {
+        package static let protoName = "sheaf.v1.DeliveryOrder"
+
+        /// `github` or `gitlab`, and `owner/name` there.
+        package var host: String = ""
+        package var repository: String = ""
+        /// `commit status`, `check run` or `comment`.
+        package var step: String = ""
+        package var commit: String = ""
+        /// For a comment: where.
+        package var request: UInt32 = 0
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: host = try reader.value(ProtoString.self)
+                case 18: repository = try reader.value(ProtoString.self)
+                case 26: step = try reader.value(ProtoString.self)
+                case 34: commit = try reader.value(ProtoString.self)
+                case 40: request = try reader.value(ProtoUInt32.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, host)
+            writer.field(ProtoString.self, 2, repository)
+            writer.field(ProtoString.self, 3, step)
+            writer.field(ProtoString.self, 4, commit)
+            writer.field(ProtoUInt32.self, 5, request)
             writer.unknown(unknown)
         }
     }

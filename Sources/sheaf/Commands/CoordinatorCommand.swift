@@ -21,6 +21,7 @@ extension Commands {
             .value("enrol", "HOST:PORT", "for strangers with tokens; 127.0.0.1:7444 by default"),
             .value("advertise", "HOST", "how others reach this machine, for token files; as it listens by default"),
             .value("lease", "SECONDS", "how long an agent may be silent before its attempts are lost; 30 by default"),
+            .value("deliver", "FILE", "in JSON: the code hosts that hear of runs submitted with --deliver"),
             .value("keep-bulk", "DAYS", "for how long artifacts, logs and code are kept after a run; 90 by default"),
         ],
         run: { arguments in
@@ -36,6 +37,12 @@ extension Commands {
             }
             if let days = try arguments.number("keep-bulk", in: 1...100_000) {
                 settings.retention.bulk = .seconds(days * 86_400)
+            }
+            if let file = arguments.value("deliver") {
+                let bytes = try Files.read(file, bytesMax: 1 << 20)
+                do throws(CoordinatorError) { settings.hosts = try CodeHosts(bytes, file: file) } catch {
+                    throw UsageError("\(error)", help: "docs/operations.md has an example")
+                }
             }
             let signals = Signals.stream([SIGINT, SIGTERM])
             let server: CoordinatorServer

@@ -29,7 +29,7 @@ extension Commands {
             let host = try arguments.choice("to", of: DeliveryTarget.Host.allCases.map(\.rawValue))
             guard let host = DeliveryTarget.Host(rawValue: host) else { return .usage }
             let api = arguments.value("api").map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
-            if let api, !api.hasPrefix("https://"), !isLoopback(api) {
+            if let api, !DeliveryTarget.isSafe(api: api) {
                 throw UsageError("--api \(api) would send the token in the clear", help: "https://…")
             }
             let target = DeliveryTarget(
@@ -46,10 +46,6 @@ extension Commands {
             }
             return outcome.problems.isEmpty ? .passed : .farm
         })
-
-    private static func isLoopback(_ api: String) -> Bool {
-        ["http://127.0.0.1:", "http://[::1]:", "http://localhost:"].contains(where: api.hasPrefix)
-    }
 
     /// A token, alone in its file. A file that others can read holds no secret.
     private static func token(_ path: String) throws -> String {
@@ -77,8 +73,11 @@ extension Commands {
             throw CommandFailure("the report cannot be read: \(error)", exitCode: .farm)
         }
         let text = { (name: String) in value[name]?.string ?? "" }
+        guard let run = RunID(text("run")) else {
+            throw CommandFailure("the report names no run", exitCode: .farm)
+        }
         return DeliveredReport(
-            run: text("run"), workflow: text("workflow"), commit: text("commit"),
+            run: run, farm: try Farming.farm(arguments), workflow: text("workflow"), commit: text("commit"),
             verdict: Verdict(rawValue: text("verdict")), summary: text("summary"),
             markdown: String(decoding: markdown, as: UTF8.self), link: arguments.value("link") ?? "")
     }

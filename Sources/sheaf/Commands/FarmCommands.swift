@@ -1,4 +1,5 @@
 import Client
+import CoordinatorService
 import Glibc
 import Model
 import Transport
@@ -46,6 +47,13 @@ enum Farming {
             return nil
         }
         return standard
+    }
+
+    /// The name that the farm's runs have at code hosts, once it was connected to: the first digits of its authority's
+    /// fingerprint.
+    static func farm(_ arguments: Arguments) throws(ClientError) -> String {
+        let profile = localState(arguments).map(LocalState.profile) ?? profile(arguments)
+        return CodeHosts.farmName(try profile.load().identity.authority.fingerprint)
     }
 
     static func loop() throws(ClientError) -> EventLoop {

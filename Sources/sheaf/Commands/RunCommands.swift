@@ -29,11 +29,17 @@ extension Commands {
             .flag("wait", "follow the run to its end"),
             .flag("with-baseline", "first run the commits that gates with baseline: {branch: …} compare with"),
             .value("key", "KEY", "16 to 64 characters; the same key is the same run, so repeating is harmless"),
+            .flag("deliver", "have the farm tell the repository's code host what the run comes to"),
+            .value("request", "N", "the pull or merge request that gets a comment; that of the event by default"),
             .value("priority", "N", "-24 to 24: as if you had submitted it so many hours before your other runs"),
         ] + submissionOptions + Farming.homeOptions,
         run: { arguments in
             guard var (request, _) = try submission(arguments) else { return .usage }
             request.priority = Int32(try arguments.number("priority", in: -24...24) ?? 0)
+            let number = try arguments.number("request", in: 1...Int(Int32.max))
+            if number != nil && !arguments.has("deliver") {
+                throw UsageError("--request without --deliver", help: "say --deliver, too")
+            }
             let connect = try Farming.door(arguments)
             let client = try await Farming.failing { () async throws(ClientError) in try await connect() }
             let signals = arguments.has("wait") ? Signals.stream([SIGINT, SIGTERM]) : nil
@@ -46,6 +52,9 @@ extension Commands {
                     if code != .passed { Terminal.complain("warning: \(base) did not pass: it is no baseline") }
                 }
             }
+            // Not of the baselines.
+            request.deliver = arguments.has("deliver")
+            request.deliverRequest = UInt32(number ?? 0)
             guard let run = try await submit(request, arguments, to: client) else { return .usage }
             guard let signals else {
                 Terminal.print("\(run)")
