@@ -134,10 +134,13 @@ struct RunLibrary: Sendable {
         let results = try snapshot.results(object: object)
         if request.format == "export" { return ResultsFile.write(results) }
         if request.format.hasPrefix("compare") { return try compared(snapshot, results, request) }
-        var report = try snapshot.report(results: results, logTail: { logTails[$0] ?? [] }, object: { try? object($0) })
-        if request.format == "html" {
-            report.facts.history = try RunReader(storage: keeper.storage).history(of: snapshot)
+        let rates: Rates?
+        do {
+            rates = request.rates.isEmpty ? nil : try Rates.read(request.rates)
+        } catch {
+            throw LinkStatus(.invalid, error.problem)
         }
+        let report = try report(of: snapshot, results, rates: rates, logTails: logTails)
         switch request.format {
         case "text", "":
             let columns = (40...1000).contains(request.columns) ? Int(request.columns) : 100
@@ -178,12 +181,28 @@ struct RunLibrary: Sendable {
         return try await DiskThreads.shared.run { [self] in
             let snapshot = try snapshot(of: run)
             let results = try snapshot.results(object: object)
-            let report = try snapshot.report(
-                results: results, logTail: { tails[$0] ?? [] }, object: { try? object($0) })
+            let report = try report(of: snapshot, results, logTails: tails)
             return DeliveredReport(
                 run: run, workflow: snapshot.record.name, commit: snapshot.record.commit,
                 verdict: snapshot.ending?.verdict, summary: report.verdictSentence, markdown: report.markdown)
         }
+    }
+
+    private static let baselinesToldMax = 5
+
+    /// The report, with what other runs have to say: earlier ones, and those that gates compared with. Blocks on the disk.
+    private func report(
+        of snapshot: RunSnapshot, _ results: Results, rates: Rates? = nil, logTails: [AttemptID: [String]]
+    ) throws -> RunReport {
+        var report = try snapshot.report(
+            results: results, rates: rates, history: try RunReader(storage: keeper.storage).history(of: snapshot),
+            logTail: { logTails[$0] ?? [] }, object: { try? object($0) })
+        for run in report.baselineRuns.prefix(Self.baselinesToldMax) {
+            // A baseline that is gone since leaves the report without this section, not without its verdict.
+            guard let other = try? self.snapshot(of: run) else { continue }
+            report.facts.environmentChanges += try snapshot.environmentChanges(since: other, object: object)
+        }
+        return report
     }
 
     /// The run beside another one, which whoever asks may read. Blocks on the disk.

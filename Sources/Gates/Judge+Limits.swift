@@ -18,6 +18,7 @@ extension Judge {
         judgement.limit = rule.limits.map(\.text).joined(separator: ", ")
         judgement.restsOn = group.cells.joined().map { candidate.attempts(job: job, cell: $0) }
         judgement.baselineSource = comparison?.source ?? ""
+        judgement.baselineRun = comparison?.run
         let measured: Measured
         switch candidate.reading(group, rule, job: job) {
         case .measured(let value, let spread):
@@ -140,7 +141,16 @@ extension Judge {
                 }
                 guard rule.testing.test != .none else {
                     let checks = limits.map { Self.check($0, value.value, against: baseline.value, rule) }
-                    return (checks, nil, flips(rule, job: job, in: place, job: other, cells: pairs))
+                    let sets = itemSets(rule, job: job, in: place, job: other, cells: pairs)
+                    switch sets.kind {
+                    case .none, .some: return (checks, nil, nil)
+                    case .gone: return all(.inconclusive, Self.oneSided)
+                    case .all: break
+                    }
+                    let flips = flips(rule, sets.pairs)
+                    // What was left out must not make the estimate better.
+                    let paired = limits.compactMap { Self.check($0, sets.pairs, rule) }
+                    return (checks + paired, nil, flips)
                 }
                 switch test(rule, job: job, in: place, job: other, cells: pairs) {
                 case .open(let test): return ([], test, nil)
@@ -159,17 +169,38 @@ extension Judge {
     }
 
     /// Items of 0/1 that changed, for limits without a test.
-    private func flips(
-        _ rule: GateRule, job: Int, in place: Int, job other: Int, cells: [[(ours: Int, theirs: Int)]]
-    ) -> Flips? {
-        guard cells.count == 1, cells[0].count == 1, let pair = cells[0].first, let table = baselineTable(place),
-            let ours = candidate.cells.items(rule.metric, of: candidate.cells.jobs[job].cells[pair.ours]),
-            let theirs = table.cells.items(rule.metric, of: table.cells.jobs[other].cells[pair.theirs]),
-            ours.areRightOrWrong, theirs.areRightOrWrong
-        else { return nil }
+    private func flips(_ rule: GateRule, _ sets: [[PairedItems.CellPair]]) -> Flips? {
+        guard sets.count == 1, sets[0].count == 1 else { return nil }
         let isDrop = rule.direction == .higher
-        guard case .paired(let items) = PairedItems.pair([[(ours, theirs)]], worst: isDrop ? 0 : 1) else { return nil }
+        guard case .paired(let items) = PairedItems.pair(sets, worst: isDrop ? 0 : 1) else { return nil }
         return Self.flips(items, isDrop: isDrop)
+    }
+
+    /// What the baseline's items say to a limit without a test, where the candidate lacks some of them: they count as wrong.
+    ///
+    /// - Returns: `nil` where none is lacking, and the values say all there is to say.
+    private static func check(
+        _ limit: GateRule.Limit, _ sets: [[PairedItems.CellPair]], _ rule: GateRule
+    ) -> Check? {
+        var isDrop = false
+        if case .dropAtMost = limit { isDrop = true }
+        let refused = { (verdict: Verdict, reason: String) in
+            Check(verdict: verdict, reason: "\(rule.metric): \(reason)", limit: limit)
+        }
+        switch PairedItems.pair(sets, worst: isDrop ? 0 : 1) {
+        case .incomplete(let reason): return refused(.incomplete, reason)
+        case .inconclusive(let reason): return refused(.inconclusive, reason)
+        case .paired(let items):
+            guard items.lacking > 0 else { return nil }
+            let missing = "missing: \(Spelling.counted(items.lacking, "item")) of the baseline's"
+            guard rule.statistic == .value, rule.aggregate == .mean, !rule.weightedByCount else {
+                return refused(.incomplete, missing)
+            }
+            var check = Self.check(
+                limit, SampleMean(items.candidate).mean, against: SampleMean(items.baseline).mean, rule)
+            check.reason += ", with what is \(missing) counted as wrong"
+            return check
+        }
     }
 
     private static func check(

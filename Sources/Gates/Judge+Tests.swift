@@ -50,33 +50,51 @@ extension Judge {
         guard let limit = rule.limits.first(where: \.needsBaseline), let table = baselineTable(place) else {
             return .stopped(.inconclusive, "no baseline")
         }
-        let ours = { (cell: Int) in candidate.cells.jobs[job].cells[cell] }
-        let theirs = { (cell: Int) in table.cells.jobs[other].cells[cell] }
-        var sets: [[PairedItems.CellPair]] = []
-        var isPerItem: (ours: Int, theirs: Int) = (0, 0)
-        for repetitions in cells {
-            sets.append(
-                repetitions.map { cell in
-                    let mine = candidate.cells.items(rule.metric, of: ours(cell.ours))
-                    let known = table.cells.items(rule.metric, of: theirs(cell.theirs))
-                    isPerItem.ours += mine == nil ? 0 : 1
-                    isPerItem.theirs += known == nil ? 0 : 1
-                    return (mine ?? CellItems(), known ?? CellItems())
-                })
-        }
-        let count = cells.joined().count
-        switch isPerItem {
-        case (count, count): return paired(rule, limit, sets)
-        case (0, 0):
-            guard count == 1, let pair = cells.joined().first else {
+        let sets = itemSets(rule, job: job, in: place, job: other, cells: cells)
+        switch sets.kind {
+        case .all: return paired(rule, limit, sets.pairs)
+        case .none:
+            guard cells.joined().count == 1, let pair = cells.joined().first else {
                 return .stopped(
                     .inconclusive, "several cells are tested together by their items, and none are reported")
             }
             return unpaired(
-                rule, limit, candidate.cells.merged(rule.metric, of: ours(pair.ours)),
-                table.cells.merged(rule.metric, of: theirs(pair.theirs)))
-        default: return .stopped(.inconclusive, "one side reports items and the other does not")
+                rule, limit, candidate.cells.merged(rule.metric, of: candidate.cells.jobs[job].cells[pair.ours]),
+                table.cells.merged(rule.metric, of: table.cells.jobs[other].cells[pair.theirs]))
+        case .gone, .some: return .stopped(.inconclusive, Self.oneSided)
         }
+    }
+
+    static let oneSided = "one side reports items and the other does not"
+
+    /// Whether the cells of both sides report the metric per item.
+    enum PerItem {
+        case all, none
+        /// A cell of the baseline does, and ours no longer.
+        case gone
+        /// Some cells do.
+        case some
+    }
+
+    /// The metric of the items of each cell and its twin.
+    func itemSets(
+        _ rule: GateRule, job: Int, in place: Int, job other: Int, cells: [[(ours: Int, theirs: Int)]]
+    ) -> (pairs: [[PairedItems.CellPair]], kind: PerItem) {
+        guard let table = baselineTable(place) else { return ([], .none) }
+        var (mine, known, gone) = (0, 0, 0)
+        let pairs = cells.map { repetitions in
+            repetitions.map { cell -> PairedItems.CellPair in
+                let ours = candidate.cells.items(rule.metric, of: candidate.cells.jobs[job].cells[cell.ours])
+                let theirs = table.cells.items(rule.metric, of: table.cells.jobs[other].cells[cell.theirs])
+                mine += ours == nil ? 0 : 1
+                known += theirs == nil ? 0 : 1
+                gone += ours == nil && theirs != nil ? 1 : 0
+                return (ours ?? CellItems(), theirs ?? CellItems())
+            }
+        }
+        let count = cells.joined().count
+        if (mine, known) == (0, 0) { return (pairs, .none) }
+        return (pairs, (mine, known) == (count, count) ? .all : gone > 0 ? .gone : .some)
     }
 
     // MARK: items by id

@@ -163,6 +163,7 @@ struct Judge {
 
         var side: Side
         var source: String
+        var run: RunID?
         /// What the plain limits on the same metric say; for new cells too.
         var floors: Floors
     }
@@ -187,6 +188,7 @@ struct Judge {
                 rule.passesFirstOnFloor ? .floors(comparison.floors, reason) : .blocked("no baseline: \(reason)")
         case .found(let results, let name):
             comparison.source = name
+            comparison.run = results.header.run
             let header = candidate.cells.results.header
             if let reason = Baseline.obstacle(candidate: header, baseline: results.header, rule) {
                 comparison.side = .blocked(reason)
@@ -194,6 +196,11 @@ struct Judge {
             }
             if Baseline.differs("environment_locks", header, results.header) {
                 comparison.source += ", another environment lock"
+            }
+            // Whoever changes the gates themselves should not do so unseen.
+            if Baseline.differs("workflow", header, results.header) || Baseline.differs("gates", header, results.header)
+            {
+                comparison.source += ", another workflow"
             }
             if tables[place] == nil { tables[place] = MetricTable(CellTable(results)) }
             let id = candidate.cells.jobs[job].expected.id
@@ -256,6 +263,7 @@ struct Judge {
             } else {
                 var vanished = GroupJudgement(place: place, verdict: .incomplete, reason: reason)
                 vanished.baselineSource = comparison.source
+                vanished.baselineRun = comparison.run
                 judgements.append(vanished)
             }
         }

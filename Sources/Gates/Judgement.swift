@@ -76,6 +76,8 @@ package struct GroupJudgement: Equatable, Sendable {
     package var baseline: Double?
     /// Which run or file the baseline is: `r12, commit 1a2b3c4`; empty without one.
     package var baselineSource = ""
+    /// The run itself, where it has a number.
+    package var baselineRun: RunID?
     /// How many items the value rests on; `nil` where the metric's kind does not say.
     package var count: Int?
     /// Candidate − baseline, or their quotient for `ratio-at-most`.

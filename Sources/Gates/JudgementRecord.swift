@@ -90,6 +90,7 @@ extension GroupJudgement {
     private var furtherMembers: [Value.Member] {
         var members: [Value.Member] = [
             .init("limit", .string(limit)), .init("baseline_source", .string(baselineSource)),
+            .init("baseline_run", baselineRun.map { .string($0.description) } ?? .null),
             .init("effect", effect.map(Value.number) ?? .null), .init("infrastructure", .boolean(isInfrastructureOnly)),
             .init("rests_on", .array(restsOn.map(\.written))),
         ]
@@ -108,6 +109,7 @@ extension GroupJudgement {
         limit = value["limit"]?.string ?? ""
         baseline = value["baseline"]?.number
         baselineSource = value["baseline_source"]?.string ?? ""
+        baselineRun = value["baseline_run"]?.string.flatMap { RunID($0) }
         count = value["n"]?.number.flatMap(Int.init(exactly:))
         effect = value["effect"]?.number
         interval = value["interval"]?.array?.compactMap(\.number) ?? []

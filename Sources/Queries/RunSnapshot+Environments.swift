@@ -36,7 +36,8 @@ extension RunSnapshot {
         return try pairs.prefix(Self.changesMax).map { pair in
             EnvironmentChange(
                 cells: pair.cells,
-                lines: EnvironmentChange.lines(candidate: try text(pair.ours), baseline: try text(pair.theirs)))
+                lines: EnvironmentChange.lines(candidate: try text(pair.ours), baseline: try text(pair.theirs)),
+                against: baseline.id)
         }
     }
 

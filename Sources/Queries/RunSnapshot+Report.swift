@@ -20,17 +20,20 @@ extension RunSnapshot {
     /// - Parameters:
     ///   - results: this snapshot's.
     ///   - now: a judgement of `results`, for a run that goes on; without one, only the gate `jobs` is asked.
+    ///   - history: of `RunReader.history`.
     ///   - logTail: the last lines of an attempt's log, masked; asked for attempts that ended badly.
     ///   - object: an object's bytes; `nil` when they cannot be read. Asked for the summaries of steps.
     package func report(
-        results: Results, now: Judgement? = nil, notes: [String] = [], logTail: (AttemptID) -> [String] = { _ in [] },
-        object: (ObjectRef) -> [UInt8]? = { _ in nil }
+        results: Results, now: Judgement? = nil, rates: Rates? = nil, history: [PastRun] = [], notes: [String] = [],
+        logTail: (AttemptID) -> [String] = { _ in [] }, object: (ObjectRef) -> [UInt8]? = { _ in nil }
     ) throws(QueryError) -> RunReport {
         var judged = try judgement() ?? now ?? judge([], results: results)
         // A record that lacks cells was written as `sheaf judge` prints it; they follow from the results alone.
         if judged.cells.isEmpty { judged.cells = judge([], results: results).cells }
         var facts = try facts(notes: notes, logTail: logTail)
         facts.summaries = try summaries(object)
+        facts.rates = rates
+        facts.history = history
         return RunReport(facts: facts, results: results, judgement: judged)
     }
 
@@ -140,6 +143,7 @@ extension RunSnapshot {
             number: lease.attempt.number, agent: lease.agent.name, cause: ending?.cause,
             startedAt: started ?? attempt.startedAt, endedAt: started == nil ? ending?.at : ended ?? ending?.at,
             gpus: lease.devices.count)
+        fact.gpuModels = lease.devices.map(model)
         if let usage = report?.usage {
             fact.cpu = usage.cpuNs > 0 ? .nanoseconds(Int64(clamping: usage.cpuNs)) : nil
             fact.setup = .nanoseconds(Int64(clamping: usage.setupNs))

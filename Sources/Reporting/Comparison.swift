@@ -248,10 +248,13 @@ package struct EnvironmentChange: Equatable, Sendable {
     package var cells: [String]
     /// `-numpy==1.26.4`, `+numpy==2.0.1`: sorted by what they name.
     package var lines: [String]
+    /// The run that has the other environment.
+    package var against: RunID?
 
-    package init(cells: [String], lines: [String]) {
+    package init(cells: [String], lines: [String], against: RunID? = nil) {
         self.cells = cells
         self.lines = lines
+        self.against = against
     }
 
     /// - Parameters:
@@ -262,6 +265,14 @@ package struct EnvironmentChange: Equatable, Sendable {
         let removed = theirs.subtracting(ours).map { (key: $0, text: "-\($0)") }
         let added = ours.subtracting(theirs).map { (key: $0, text: "+\($0)") }
         return (removed + added).sorted { ($0.key, $1.text) < ($1.key, $0.text) }.map(\.text)
+    }
+
+    /// `eval (3.11) against r4: -numpy==1.26.4, +numpy==2.0.1`.
+    func sentence(most: Int) -> String {
+        let told =
+            lines.isEmpty ? "other locks, which the farm no longer holds" : lines.prefix(most).joined(separator: ", ")
+        let more = lines.count > most ? ", … and \(lines.count - most) more" : ""
+        return "\(title)\(against.map { " against \($0)" } ?? ""): \(told)\(more)"
     }
 
     var title: String {

@@ -34,7 +34,8 @@ extension HTMLReport {
         .interval{stroke:var(--link);stroke-width:5;opacity:.55}svg .baseline{fill:var(--ground);stroke:var(--dim);stroke-width:2}
         svg .trend{stroke:var(--link);stroke-width:1.5}svg .now{fill:var(--link)}svg circle.pass,svg circle.waived{fill:var(--pass)}svg circle.fail{fill:var(--fail)}
         svg circle.incomplete,svg circle.inconclusive{fill:var(--warn)}
-        @media print{body{max-width:none;font-size:11px}details>*{display:block}a{color:inherit}pre{white-space:pre-wrap}}
+        @media print{body{max-width:none;font-size:11px}details>*{display:block}details::details-content{
+        content-visibility:visible!important;display:block!important}a{color:inherit}pre{white-space:pre-wrap}}
 
         """
 }

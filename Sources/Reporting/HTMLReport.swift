@@ -67,10 +67,13 @@ struct HTMLReport {
 
     private var findings: String {
         section("What the failures have in common", list(report.blames.map { report.sentence($0) }))
-            + section("Flaky", list(report.flaky.prefix(100).map { report.sentence($0) }))
+            + section("Flaky", list(Array(report.flakySentences.prefix(100))))
             + section(
                 "Items that changed against the baseline",
                 list(report.flipped.prefix(50).map { report.sentence($0, most: Flips.shownMax) }))
+            + section(
+                "Environments unlike the baseline's",
+                list(report.facts.environmentChanges.prefix(50).map { $0.sentence(most: 100) }))
     }
 
     // MARK: gates
@@ -194,6 +197,10 @@ struct HTMLReport {
                 }
             }
         }
+        let spent = report.spent(on: cell)
+        let locks = cell.environmentLocks.prefix(3).map(\.short).joined(separator: ", ")
+        let facts = [spent, locks.isEmpty ? "" : "environment \(locks)"].filter { !$0.isEmpty }
+        if !facts.isEmpty { content += "<p class=\"dim\">\(text(facts.joined(separator: " · ")))</p>\n" }
         let commands = report.lookFurther(cell, of: job)
         if !commands.isEmpty { content += "<pre>\(commands.map { text($0) }.joined(separator: "\n"))</pre>\n" }
         return content + "</details>\n"

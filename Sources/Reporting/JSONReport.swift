@@ -20,8 +20,18 @@ extension RunReport {
             .init("summary", .string(verdictSentence)),
             .init("gates", .array(judgement.gates.map { $0.reported(in: self) })),
             .init("blame", .array(blames.map { $0.reported(sentence: sentence($0)) })),
-            .init("flaky", .array(flaky.map(\.reported))), .init("jobs", .array(jobs.map(\.reported))),
-            .init("cost", cost.reported), .init("agents", .array(agents.map(\.reported))),
+            .init("flaky", .array(flaky.map(\.reported))),
+            .init(
+                "otherwise",
+                .array(
+                    otherwise.map {
+                        [
+                            "name": .string($0.name), "run": .string($0.run.description),
+                            "passes_here": .boolean($0.passesHere),
+                        ]
+                    })), .init("environment_changes", .array(facts.environmentChanges.map(\.reported))),
+            .init("jobs", .array(jobs.map(\.reported))),
+            .init("cost", cost.reported(facts.rates?.currency)), .init("agents", .array(agents.map(\.reported))),
             .init("artifacts", .array(facts.artifacts.map(\.reported))),
             .init("warnings", .array(facts.warnings.map { .string($0.sentence) })),
             .init("notes", .array(facts.notes.map(Value.string))),
@@ -138,7 +148,12 @@ extension CellReport {
         [
             "id": .string(id), "name": .string(name), "values": .object(values), "mark": .string(mark.rawValue),
             "reasons": .array(reasons.map(Value.string)), "figure": orNull(figure), "duration_s": orNull(duration),
-            "cpu_s": orNull(spent(\.cpu)), "gpu_s": orNull(gpuTime),
+            "cpu_s": measured(\.cpu) ? orNull(cost.cpu) : .null,
+            "gpu_s": measured(\.duration) ? orNull(cost.gpu) : .null,
+            "setup_s": measured(\.setup) ? orNull(cost.setup) : .null,
+            "run_s": measured(\.running) ? orNull(cost.running) : .null,
+            "upload_s": measured(\.uploading) ? orNull(cost.uploading) : .null,
+            "not_passed_wall_s": measured(\.duration) ? orNull(cost.wastedWall) : .null, "money": orNull(cost.money),
             "environment_locks": .array(environmentLocks.map { .string($0.hex) }),
             "shards": .array(shards.map(\.reported)),
         ]
@@ -146,13 +161,18 @@ extension CellReport {
 }
 
 extension CellReport {
-    /// Of all attempts that measured it; `nil` where none did.
-    fileprivate func spent(_ part: (AttemptFact) -> Duration?) -> Duration? {
-        let parts = shards.flatMap(\.attempts).compactMap(part)
-        return parts.isEmpty ? nil : parts.reduce(.zero, +)
+    private func measured(_ part: (AttemptFact) -> Duration?) -> Bool {
+        shards.contains { $0.attempts.contains { part($0) != nil } }
     }
+}
 
-    fileprivate var gpuTime: Duration? { spent { attempt in attempt.duration.map { $0 * attempt.gpus } } }
+extension EnvironmentChange {
+    fileprivate var reported: Value {
+        [
+            "cells": .array(cells.map(Value.string)), "against": orNull(against?.description),
+            "changes": .array(lines.map(Value.string)),
+        ]
+    }
 }
 
 extension ShardReport {
@@ -172,7 +192,8 @@ extension AttemptFact {
             "ended_at": orNull(endedAt?.utc), "duration_s": orNull(duration), "cpu_s": orNull(cpu),
             "setup_s": orNull(setup), "run_s": orNull(running), "upload_s": orNull(uploading),
             "peak_memory_bytes": peakMemory.map { .number(Double($0.bytes)) } ?? .null,
-            "gpus": .number(Double(gpus)), "environment_lock": orNull(environmentLock?.hex), "note": orNull(note),
+            "gpus": .number(Double(gpus)), "gpu_models": .array(gpuModels.map(Value.string)),
+            "environment_lock": orNull(environmentLock?.hex), "note": orNull(note),
             "log_tail": .array(logTail.map(Value.string)),
         ]
     }
@@ -185,11 +206,15 @@ extension AgentUse {
 }
 
 extension Cost {
-    fileprivate var reported: Value {
+    fileprivate func reported(_ currency: String?) -> Value {
         [
             "attempts": orNull(attempts), "wall_s": orNull(wall), "cpu_s": orNull(cpu), "gpu_s": orNull(gpu),
             "setup_s": orNull(setup), "run_s": orNull(running), "upload_s": orNull(uploading),
             "not_passed_wall_s": orNull(wastedWall), "not_passed_cpu_s": orNull(wastedCPU),
+            "retried_wall_s": orNull(retriedWall), "retried_cpu_s": orNull(retriedCPU),
+            "cancelled_wall_s": orNull(cancelledWall), "cancelled_cpu_s": orNull(cancelledCPU),
+            "money": orNull(money), "not_passed_money": orNull(wastedMoney), "currency": orNull(currency),
+            "unpriced": .array(unpriced.map(Value.string)),
             "peak_memory_bytes": peakMemory.map { .number(Double($0.bytes)) } ?? .null,
         ]
     }

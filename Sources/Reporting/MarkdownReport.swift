@@ -102,13 +102,24 @@ struct MarkdownReport {
         let flipped = report.flipped.map { report.sentence($0) }
         let more = flipped.count > 10 ? ["… and \(flipped.count - 10) more"] : []
         return list("What the failures have in common", report.blames.map { report.sentence($0) })
-            + list("Flaky", report.flaky.prefix(20).map { report.sentence($0) })
+            + list("Flaky", Array(report.flakySentences.prefix(20)))
             + (flipped.isEmpty
                 ? []
                 : [""]
                     + fold(
                         "Items that changed against the baseline",
                         (flipped.prefix(10) + more).map { "- \(item($0))" }))
+            + environments
+    }
+
+    private var environments: [String] {
+        let changes = report.facts.environmentChanges
+        guard !changes.isEmpty else { return [] }
+        let more = changes.count > 10 ? ["- … and \(changes.count - 10) more"] : []
+        return [""]
+            + fold(
+                "Environments unlike the baseline's",
+                changes.prefix(10).map { "- \(item($0.sentence(most: 20)))" } + more)
     }
 
     private var gates: [String] {

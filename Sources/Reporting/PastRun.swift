@@ -8,8 +8,23 @@ package struct PastRun: Equatable, Sendable {
     package var verdict: Verdict
     /// The value of each gate's groups.
     private var values: [String: Double] = [:]
+    /// Of a run that asked the same of the same code: which cells, and which groups of gates, passed, and which failed.
+    private var passes: [String: Bool] = [:]
 
-    package init(run: RunID, submittedAt: Instant, verdict: Verdict, _ judgement: Judgement) {
+    /// - Parameter isSameCode: whether it was submitted with the code, workflow and inputs of the run that is reported.
+    package init(
+        run: RunID, submittedAt: Instant, verdict: Verdict, _ judgement: Judgement, isSameCode: Bool = false
+    ) {
+        if isSameCode {
+            for cell in judgement.cells where cell.outcome == .passed || cell.outcome == .failed {
+                passes[Self.key(cell)] = cell.outcome == .passed
+            }
+            for gate in judgement.gates where gate.isRequired && gate.isApplicable && !gate.isJobs {
+                for group in gate.groups where group.verdict == .pass || group.verdict == .fail {
+                    passes[Self.key(gate, group)] = group.verdict == .pass
+                }
+            }
+        }
         self.run = run
         self.submittedAt = submittedAt
         self.verdict = verdict
@@ -23,6 +38,12 @@ package struct PastRun: Equatable, Sendable {
 
     /// The value that the same group of the same gate had; `nil` where it had none.
     func value(of group: GroupJudgement, in gate: GateJudgement) -> Double? { values[Self.key(gate, group)] }
+
+    /// Whether it passed there; `nil` where that run was of other code, or came to neither.
+    func passed(_ cell: CellJudgement) -> Bool? { passes[Self.key(cell)] }
+    func passed(_ group: GroupJudgement, in gate: GateJudgement) -> Bool? { passes[Self.key(gate, group)] }
+
+    private static func key(_ cell: CellJudgement) -> String { "\u{0}\(cell.job)\u{0}\(cell.cell)" }
 
     private static func key(_ gate: GateJudgement, _ group: GroupJudgement) -> String {
         gate.name + "\u{0}" + CellValues.key(group.place)

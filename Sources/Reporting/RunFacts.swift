@@ -19,6 +19,10 @@ package struct RunFacts: Equatable, Sendable {
     /// Earlier runs of the same workflow, oldest first.
     package var history: [PastRun] = []
     package var summaries: [SummaryFact]
+    /// How environments differ from those of the runs that gates compared with.
+    package var environmentChanges: [EnvironmentChange] = []
+    /// What things cost; `nil` where nobody told.
+    package var rates: Rates?
 
     package init(
         run: RunID? = nil, workflow: String, file: String = "", event: String = "", actor: String = "",
@@ -62,6 +66,8 @@ package struct AttemptFact: Equatable, Sendable {
     package var uploading: Duration?
     package var peakMemory: ByteCount?
     package var gpus: Int
+    /// The model of each of them, as far as it is known.
+    package var gpuModels: [String] = []
     package var environmentLock: Digest?
     /// The end of its log, masked, oldest line first.
     package var logTail: [String]

@@ -15,7 +15,7 @@ extension RunReport {
         let marks = CellMarks(judgement, isOver: facts.endedAt != nil)
         jobs = results.header.jobs.map { job in
             let headline = marks.headlines[job.id]
-            let cells = job.cells.map { Self.cell($0, of: job, book, marks) }
+            let cells = job.cells.map { Self.cell($0, of: job, book, marks, facts.rates) }
             return JobReport(
                 id: job.id, ending: job.ending, reason: job.reason, cells: cells,
                 grid: Grid(job.cells.map(\.values)), headline: headline)
@@ -24,15 +24,17 @@ extension RunReport {
             jobs.flatMap { job in job.cells.map { (CellPlace(job: job.id, cell: $0.id), $0.name) } },
             uniquingKeysWith: { first, _ in first })
         slowest = Self.slowest(jobs)
-        cost = Self.cost(facts.attempts)
+        cost = Cost(facts.attempts, rates: facts.rates)
         agents = Self.agents(facts.attempts)
         retries = Self.retries(jobs)
         blames = Self.blames(jobs, judgement)
         flaky = Self.flaky(jobs)
+        otherwise = []
+        otherwise = otherAnswers()
     }
 
     private static func cell(
-        _ expected: ExpectedCell, of job: ExpectedJob, _ book: AttemptBook, _ marks: CellMarks
+        _ expected: ExpectedCell, of job: ExpectedJob, _ book: AttemptBook, _ marks: CellMarks, _ rates: Rates?
     ) -> CellReport {
         let place = CellPlace(job: job.id, cell: expected.id)
         let shards = book.shards[place] ?? []
@@ -48,7 +50,8 @@ extension RunReport {
         return CellReport(
             id: expected.id, name: expected.name, values: expected.values, mark: mark, reasons: reasons,
             figure: marks.figures[place], shards: shards,
-            duration: durations.isEmpty ? nil : durations.reduce(.zero, +), environmentLocks: locks.sorted())
+            duration: durations.isEmpty ? nil : durations.reduce(.zero, +), environmentLocks: locks.sorted(),
+            cost: Cost(attempts, rates: rates))
     }
 
     private static func slowest(_ jobs: [JobReport]) -> [SlowShard] {
@@ -68,27 +71,6 @@ extension RunReport {
         // Stable: of equals, the first in the plan.
         let order = shards.indices.sorted { (shards[$1].duration, $0) < (shards[$0].duration, $1) }
         return order.prefix(10).map { shards[$0] }
-    }
-
-    private static func cost(_ attempts: [AttemptFact]) -> Cost {
-        var cost = Cost()
-        for attempt in attempts {
-            let wall = attempt.duration ?? .zero
-            let cpu = attempt.cpu ?? .zero
-            cost.attempts += 1
-            cost.cpu += cpu
-            cost.wall += wall
-            cost.gpu += wall * attempt.gpus
-            cost.setup += attempt.setup ?? .zero
-            cost.running += attempt.running ?? .zero
-            cost.uploading += attempt.uploading ?? .zero
-            if let cause = attempt.cause, cause.kind != .passed {
-                cost.wastedCPU += cpu
-                cost.wastedWall += wall
-            }
-            if let peak = attempt.peakMemory, peak > cost.peakMemory ?? .zero { cost.peakMemory = peak }
-        }
-        return cost
     }
 
     private static func agents(_ attempts: [AttemptFact]) -> [AgentUse] {

@@ -1,5 +1,5 @@
 package import Gates
-import Model
+package import Model
 
 // What a reader would otherwise have to look for: which axis values explain the failures, which items changed, what
 // passed only after failing.
@@ -18,6 +18,15 @@ package struct FlakyShard: Equatable, Sendable {
     package var shard: Int
     /// The causes of the attempts that did not pass, apart from the farm's own.
     package var causes: [String]
+}
+
+/// A cell, or a gate's group, that failed in one run and passed in another, with the same code and inputs.
+package struct OtherAnswer: Equatable, Sendable {
+    /// `eval (3.11)`, or `gate floor, data=iris`.
+    package var name: String
+    /// The newest other run that came to the other answer.
+    package var run: RunID
+    package var passesHere: Bool
 }
 
 /// Items that came out otherwise than in the baseline.
@@ -63,6 +72,40 @@ extension RunReport {
         return flaky
     }
 
+    func otherAnswers() -> [OtherAnswer] {
+        var found: [OtherAnswer] = []
+        let look = { (name: () -> String, passes: Bool, there: (PastRun) -> Bool?) in
+            guard let past = facts.history.last(where: { there($0) == !passes }) else { return }
+            found.append(OtherAnswer(name: name(), run: past.run, passesHere: passes))
+        }
+        guard isOver, !facts.history.isEmpty else { return [] }
+        for cell in judgement.cells where cell.outcome == .passed || cell.outcome == .failed {
+            look({ cell.name }, cell.outcome == .passed) { $0.passed(cell) }
+        }
+        for gate in judgement.gates where gate.isRequired && gate.isApplicable && !gate.isJobs {
+            for group in gate.groups where group.verdict == .pass || group.verdict == .fail {
+                let name = { () -> String in
+                    let place = self.name(of: group, in: gate)
+                    return "gate \(gate.name)" + (place.isEmpty ? "" : ", \(place)")
+                }
+                look(name, group.verdict == .pass) { $0.passed(group, in: gate) }
+            }
+        }
+        return found
+    }
+
+    /// All of it that is flaky, in words: shards, then what other runs came to otherwise.
+    var flakySentences: [String] { flaky.map { sentence($0) } + otherwise.map { sentence($0) } }
+
+    /// The runs that gates compared with, in the gates' order.
+    package var baselineRuns: [RunID] {
+        var runs: [RunID] = []
+        for run in judgement.gates.flatMap(\.groups).compactMap(\.baselineRun) where !runs.contains(run) {
+            runs.append(run)
+        }
+        return runs
+    }
+
     /// Most losses first.
     package var flipped: [FlippedItems] {
         let all = judgement.gates.flatMap { gate in
@@ -100,6 +143,13 @@ extension RunReport {
         let flips = flipped.flips
         return "\(flipped.gate)\(flipped.group.isEmpty ? "" : ", \(flipped.group)"): "
             + part(flips.lost, flips.lostIDs, "worse") + ", " + part(flips.gained, flips.gainedIDs, "better")
+    }
+
+    /// `eval (3.11): failed in r7 on the same code, passes here`.
+    func sentence(_ other: OtherAnswer) -> String {
+        other.passesHere
+            ? "\(other.name): failed in \(other.run) on the same code, passes here"
+            : "\(other.name): passed in \(other.run) on the same code, fails here"
     }
 
     /// `eval (3.11) shard 2: exit:1, then passed on the same code`.

@@ -125,6 +125,10 @@ extension RunReport {
         if !flaky.isEmpty && isOver {
             sentence += "; flaky: \(Self.counted(flaky.count, "shard")) failed before passing"
         }
+        if !otherwise.isEmpty {
+            let word = flaky.isEmpty ? "; flaky: " : ", "
+            sentence += "\(word)\(otherwise.count) came out otherwise in another run on the same code"
+        }
         return sentence
     }
 
@@ -291,7 +295,21 @@ extension RunReport {
         }
         if cost.wastedWall > .zero {
             let share = Figure.text(100 * cost.wastedWall.inSeconds / max(cost.wall.inSeconds, 1e-9), digits: 2)
-            rows.append(("not passed", "\(cost.wastedWall.spelled) (\(share) %)"))
+            let parts = [
+                cost.retriedWall > .zero ? "\(cost.retriedWall.spelled) tried again" : nil,
+                cost.cancelledWall > .zero ? "\(cost.cancelledWall.spelled) cancelled" : nil,
+            ].compactMap { $0 }
+            rows.append(
+                (
+                    "not passed",
+                    "\(cost.wastedWall.spelled) (\(share) %)"
+                        + (parts.isEmpty ? "" : ", of these \(parts.joined(separator: ", "))")
+                ))
+        }
+        if let rates = facts.rates, let money = cost.money {
+            let wasted = cost.wastedMoney.map { $0 > 0 ? ", \(rates.text($0)) of it not passed" : "" } ?? ""
+            let missing = cost.unpriced.isEmpty ? "" : "; no rate for \(cost.unpriced.joined(separator: ", "))"
+            rows.append(("money", rates.text(money) + wasted + missing))
         }
         if let peak = cost.peakMemory { rows.append(("most memory", "\(peak) in one attempt")) }
         for agent in agents.prefix(20) {
@@ -300,6 +318,20 @@ extension RunReport {
                 ("agent \(agent.agent)", "\(Self.counted(agent.attempts, "attempt")), \(agent.wall.spelled)\(lost)"))
         }
         return rows
+    }
+
+    /// `12 s: setup 3 s, steps 8 s, sending results 1 s; CPU 11 s; 0.02 EUR`: what a cell took, as far as it was measured.
+    func spent(on cell: CellReport) -> String {
+        let cost = cell.cost
+        guard cost.attempts > 0 else { return "" }
+        let parts = [("setup", cost.setup), ("steps", cost.running), ("sending results", cost.uploading)]
+            .filter { $0.1 > .zero }.map { "\($0.0) \($0.1.spelled)" }
+        var told = [cost.wall.spelled + (parts.isEmpty ? "" : ": " + parts.joined(separator: ", "))]
+        if cost.cpu > .zero { told.append("CPU \(cost.cpu.spelled)") }
+        if cost.gpu > .zero { told.append("GPU \(cost.gpu.spelled)") }
+        if cost.wastedWall > .zero { told.append("not passed \(cost.wastedWall.spelled)") }
+        if let rates = facts.rates, let money = cost.money { told.append(rates.text(money)) }
+        return told.joined(separator: "; ")
     }
 
     /// `eval (3.11) shard 2: #1 lost_agent on gpu-1, #2 passed on gpu-2`.

@@ -21,6 +21,8 @@ package struct RunReport: Equatable, Sendable {
     package var blames: [BlameReport]
     /// Shards that failed and then passed.
     package var flaky: [FlakyShard]
+    /// What another run came to otherwise, on the same code with the same inputs.
+    package var otherwise: [OtherAnswer]
     /// The names of all cells.
     let cellNames: [CellPlace: String]
 
@@ -66,6 +68,7 @@ package struct CellReport: Equatable, Sendable {
     /// The time of all attempts together; `nil` when none was measured.
     package var duration: Duration?
     package var environmentLocks: [Digest]
+    package var cost: Cost
 }
 
 package struct ShardReport: Equatable, Sendable {
@@ -81,22 +84,6 @@ package struct SlowShard: Equatable, Sendable {
     package var name: String
     package var shard: Int
     package var duration: Duration
-}
-
-/// What the run took; of attempts that measured it.
-package struct Cost: Equatable, Sendable {
-    package var attempts = 0
-    package var cpu = Duration.zero
-    /// Wall time of attempts, added up.
-    package var wall = Duration.zero
-    package var gpu = Duration.zero
-    package var setup = Duration.zero
-    package var running = Duration.zero
-    package var uploading = Duration.zero
-    /// Of `cpu` and `wall`: spent by attempts that did not pass.
-    package var wastedCPU = Duration.zero
-    package var wastedWall = Duration.zero
-    package var peakMemory: ByteCount?
 }
 
 package struct AgentUse: Equatable, Sendable {

@@ -81,8 +81,12 @@ struct TerminalReport {
         }
         for (name, lines) in [
             ("What the failures have in common", report.blames.map { report.sentence($0) }),
-            ("Flaky", list(report.flaky.map { report.sentence($0) }, 10)),
+            ("Flaky", list(report.flakySentences, 10)),
             ("Items that changed against the baseline", list(report.flipped.map { report.sentence($0) }, 6)),
+            (
+                "Environments unlike the baseline's",
+                list(report.facts.environmentChanges.map { $0.sentence(most: 20) }, 6)
+            ),
         ] where !lines.isEmpty {
             title(name)
             for line in lines { wrap(plain(line), indent: 2) }

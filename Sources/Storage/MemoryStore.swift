@@ -158,7 +158,7 @@ package final class MemoryStore: Storage {
                 stored.ending.map {
                     JudgedRun(
                         id: stored.run.id, owner: stored.run.owner, submittedAt: stored.run.submittedAt,
-                        verdict: $0.verdict, judgement: $0.judgement)
+                        verdict: $0.verdict, judgement: $0.judgement, tree: stored.run.tree)
                 }
             }
         }

@@ -65,8 +65,12 @@ package struct JudgedRun: Equatable, Sendable {
     package var verdict: Verdict
     /// As `RunEnding` has it.
     package var judgement: [UInt8]
+    package var tree: Digest?
 
-    package init(id: RunID, owner: Principal, submittedAt: Instant, verdict: Verdict, judgement: [UInt8]) {
+    package init(
+        id: RunID, owner: Principal, submittedAt: Instant, verdict: Verdict, judgement: [UInt8], tree: Digest? = nil
+    ) {
+        self.tree = tree
         self.id = id
         self.owner = owner
         self.submittedAt = submittedAt

@@ -126,6 +126,25 @@ for index, text in enumerate([
     '', '0.80\n0.90', '{"a": 1}{"a": 2}', '{"a": {"refused": "x", "reason": "y", "file": "z", "line": 3}}',
 ]):
     write("metrics", f"seed-{index}", text)
+formats = ["sheaf", "json", "jsonl", "csv", "junit", "pytest-benchmark", "lm-eval", "mlflow"]
+for index, (format, flags, text) in enumerate([
+    ("json", 0, '{"eval": {"accuracy": 0.9, "loss": [1, 2]}, "n": 3}'),
+    ("jsonl", 0, '{"step": 1, "loss": 0.5}\n{"step": 2, "loss": 0.25}\n'),
+    ("jsonl", 8, '{"id": "q1", "hit": 1}\n{"id": 2, "hit": 0, "digest": "a"}\n'),
+    ("csv", 16, 'loss,accuracy\n0.5,0.9\n0.25,"0.91"\n'),
+    ("csv", 8, 'id,hit,digest\n"q""1",1,aa\nq2,0,\n'),
+    ("junit", 0, '<?xml version="1.0"?><testsuites><testsuite name="s"><testcase classname="a.b" name="c" time="0.1"/>'
+     '<testcase classname="a.b" name="d"><failure message="&lt;x"><![CDATA[no]]></failure></testcase>'
+     '<testcase classname="a" name="e"><skipped/></testcase></testsuite></testsuites>'),
+    ("pytest-benchmark", 0, '{"benchmarks": [{"fullname": "b.py::t", "name": "t", "stats": {"mean": 0.1, "median": 0.1, '
+     '"min": 0.09, "data": [0.1, 0.09]}}]}'),
+    ("lm-eval", 0, '{"results": {"gsm8k": {"alias": "gsm8k", "exact_match,strict-match": 0.5, '
+     '"exact_match_stderr,strict-match": 0.1}}, "n-samples": {"gsm8k": {"original": 4, "effective": 4}}, "configs": {}}'),
+    ("lm-eval", 8, '{"doc_id": 0, "doc_hash": "a", "prompt_hash": "b", "target_hash": "c", "acc": 1.0, "filter": "none", '
+     '"metrics": ["acc"]}\n'),
+    ("mlflow", 0, '1700000000000 0.5 0\n1700000000001 0.25 1\n'),
+]):
+    write("sources", f"seed-{index}-{format}", bytes([formats.index(format) | flags]) + text.encode())
 write("items", "plain", '{"id": "q17", "accuracy": 1, "latency_ms": 12.5}\n{"id":"q18","accuracy":0}\n')
 write("items", "slow", '{"id": 17, "a\\u0062": NaN, "accuracy": 1e-3}\n\n{"id":"x","a":1,"a":2}\n{"a":1}\nnonsense')
 header = {"sheaf": 1, "run": "r1", "plan": {"jobs": [{"id": "eval", "cells": [

@@ -462,3 +462,61 @@ import Testing
         #expect(group(rule, plain(0.9), baseline(broken)).reason.contains("the baseline has no job 'eval'"))
     }
 }
+
+/// Limits without a test against a baseline that reports items.
+@Suite struct `An estimate of items` {
+    private let eval = job()
+
+    private func judged(_ limit: GateRule.Limit, _ newer: [Item], _ older: [Item]) -> GroupJudgement {
+        let rule = GateRule(name: "g", metric: "accuracy", limits: [limit], baseline: .run(RunID(1)))
+        let against = ResolvedBaseline(
+            .run(RunID(1)), .found(run(eval, [passed(eval, items: older)], number: 1, tree: 1), name: "r1"))
+        let judgement = judge([rule], results: run(eval, [passed(eval, items: newer)]), baselines: [against])
+        return judgement.gates[1].groups[0]
+    }
+
+    /// 100 items, of which the first five are wrong on both sides.
+    private var older: [Item] { items((0..<100).map { $0 < 5 ? 0 : 1 }) }
+
+    @Test func `is not helped by leaving out the hard ones`() {
+        // Ten wrong items, five of them left out: 90 of 95 would be a drop of nothing.
+        let newer = items((0..<100).map { $0 < 10 ? 0 : 1 })
+        #expect(judged(.dropAtMost(.absolute(0.02)), newer, older).verdict == .fail)
+        let fewer = judged(.dropAtMost(.absolute(0.02)), Array(newer.dropFirst(5)), older)
+        #expect(fewer.verdict == .fail && fewer.reason.contains("missing: 5 items of the baseline's counted as wrong"))
+        let half = judged(.dropAtMost(.absolute(0.02)), Array(newer.suffix(50)), older)
+        #expect(half.verdict == .inconclusive && half.reason.contains("different items: 50 of the baseline's 100"))
+        #expect(judged(.dropAtMost(.absolute(0.02)), older, older).verdict == .pass)
+    }
+
+    @Test func `of numbers needs all of the baseline's items`() {
+        let slow = items((0..<100).map { Double($0) })
+        #expect(judged(.ratioAtMost(1.1), slow, slow).verdict == .pass)
+        let fewer = judged(.ratioAtMost(1.1), Array(slow.dropLast()), slow)
+        #expect(fewer.verdict == .incomplete && fewer.reason.contains("missing: 1 of the baseline's 100 items"))
+    }
+
+    @Test func `is not decided by a side that stopped reporting items`() {
+        let rule = GateRule(
+            name: "g", metric: "accuracy", limits: [.dropAtMost(.absolute(0.02))], baseline: .run(RunID(1)))
+        let against = ResolvedBaseline(
+            .run(RunID(1)), .found(run(eval, [passed(eval, items: older)], number: 1, tree: 1), name: "r1"))
+        let newer = run(eval, [passed(eval, [NamedMetric("accuracy", .plain(0.99))])])
+        let group = judge([rule], results: newer, baselines: [against]).gates[1].groups[0]
+        #expect(group.verdict == .inconclusive && group.reason.contains("one side reports items"))
+    }
+
+    @Test func `says where the workflow is another`() {
+        let rule = GateRule(
+            name: "g", metric: "accuracy", limits: [.dropAtMost(.absolute(0.02))], baseline: .run(RunID(1)))
+        let digest = { (text: String) in [Value.Member("workflow", .string(text))] }
+        let before = run(eval, [passed(eval, items: older)], number: 1, tree: 1, provenance: digest("a"))
+        for (text, isSaid) in [("a", false), ("b", true)] {
+            let judgement = judge(
+                [rule], results: run(eval, [passed(eval, items: older)], provenance: digest(text)),
+                baselines: [ResolvedBaseline(.run(RunID(1)), .found(before, name: "r1"))])
+            let group = judgement.gates[1].groups[0]
+            #expect(group.verdict == .pass && group.baselineSource.contains("another workflow") == isSaid)
+        }
+    }
+}

@@ -82,6 +82,19 @@ import Testing
             for difference in Self.differences(judged, opinion).prefix(2) {
                 Issue.record("seed \(seed): \(difference)")
             }
+            let alone = opinion["named"]?.array ?? []
+            let asked = trial.judgedAlone
+            #expect(asked.count == alone.count, "seed \(seed)")
+            for (gate, other) in zip(asked, alone) where gate.word != other["verdict"]?.string {
+                Issue.record(
+                    "seed \(seed), asked alone: \(gate.name): \(gate.word), not \(other["verdict"]?.string ?? "")")
+            }
+            if judged.gates.contains(where: { $0.groups.contains { $0.verdict == .waived } }) {
+                seen["waived", default: 0] += 1
+            }
+            if trial.waivers.contains(where: { $0.subject == .cells(job: "eval") && $0.lastDay > "2026-11-20" }) {
+                seen["quarantined", default: 0] += 1
+            }
             for group in judged.gates.dropFirst().flatMap(\.groups) {
                 if let test = group.test { seen["\(test.test) \(test.method) \(group.verdict)", default: 0] += 1 }
             }
@@ -90,11 +103,49 @@ import Testing
         for method in ["exact McNemar", "Tango", "permutation", "paired t", "Welch", "Mann", "Newcombe"] {
             #expect(seen.contains { $0.key.contains(method) }, "no trial used \(method)")
         }
+        #expect(seen["waived"] != nil && seen["quarantined"] != nil)
         for verdict in ["pass", "fail", "inconclusive"] {
             for test in ["regression", "nonInferiority"] {
                 #expect(seen.contains { $0.key.hasPrefix(test) && $0.key.hasSuffix(verdict) }, "\(test) \(verdict)")
             }
         }
+    }
+
+    @Test func `blames the same values`() throws {
+        let seeds = Array(seeds(150, deep: 10_000))
+        let matrices = seeds.map { seed -> [(values: [Value.Member], fails: Bool)] in
+            var random = SplitMix64(seed: seed &* 0x51ED)
+            let sizes = (0..<Int.random(in: 1...4, using: &random)).map { _ in Int.random(in: 1...4, using: &random) }
+            var places: [[Value.Member]] = [[]]
+            for (axis, size) in sizes.enumerated() {
+                places = places.flatMap { place in
+                    (0..<size).map { place + [Value.Member("x\(axis)", .number(Double($0)))] }
+                }
+            }
+            let bad = places[Int.random(in: places.indices, using: &random)].prefix(
+                Int.random(in: 0...2, using: &random))
+            return places.map { place in
+                let place = Int.random(in: 0..<12, using: &random) == 0 ? Array(place.dropFirst()) : place
+                let chance = bad.allSatisfy(place.contains) ? 0.9 : 0.05
+                return (place, Double.random(in: 0..<1, using: &random) < chance)
+            }
+        }
+        let lines = matrices.map { cells -> String in
+            JSONWriter.text(["blame": .array(cells.map { [.object($0.values), .boolean($0.fails)] })])
+        }
+        var blamed = 0
+        for (seed, (cells, opinion)) in zip(seeds, zip(matrices, try Self.opinions(lines))) {
+            let (ours, theirs) = (Blame.find(cells), opinion["blame"])
+            guard let ours, let p = theirs?["p"]?.number else {
+                #expect(ours == nil && theirs == .null, "seed \(seed): \(ours as Any), not \(theirs as Any)")
+                continue
+            }
+            blamed += 1
+            #expect((ours.probability / p - 1).magnitude < 1e-6, "seed \(seed): p")
+            #expect(Double(ours.searched) == theirs?["searched"]?.number, "seed \(seed): searched")
+            #expect(Double(ours.place.count) == theirs?["values"]?.number, "seed \(seed): \(ours.place)")
+        }
+        #expect(blamed > seeds.count / 10, "\(blamed) blamed")
     }
 
     @Test func `says the same about runs without tests`() throws {

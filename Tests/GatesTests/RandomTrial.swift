@@ -12,6 +12,10 @@ struct RandomTrial {
     var baseline: Results?
     var rate: Double
     let kind: Kind
+    /// Quarantine among them.
+    var waivers: [Waiver] = []
+    /// Which gates are asked alone, as `needs-gates` does.
+    var named: Set<String> = []
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed &* 0x9E37_79B9)
@@ -67,6 +71,20 @@ struct RandomTrial {
             baseline = older
         }
         for index in 0..<Int.random(in: 1...3, using: &random) { rules.append(Self.rule(index, kind, axes, &random)) }
+        if chance(0.5, &random) { named = Set(rules.filter { _ in Bool.random(using: &random) }.map(\.name)) }
+        if chance(0.95, &random) {
+            results.header.provenance = [.init("submitted_at", "2026-11-21T23:59:59Z")]
+        }
+        while chance(0.35, &random) {
+            var place: [Value.Member] = []
+            if chance(0.5, &random) { place = [.init("a", .number(Double(Int.random(in: 0...2, using: &random))))] }
+            let subject: Waiver.Subject =
+                chance(0.25, &random)
+                ? .cells(job: chance(0.9, &random) ? "eval" : "other")
+                : .gate("g\(Int.random(in: 0...2, using: &random))")
+            let day = ["2026-11-20", "2026-11-21", "2026-11-22", "2027-01-01"][Int.random(in: 0..<4, using: &random)]
+            waivers.append(Waiver(subject, place: place, reason: "known", author: "bob", lastDay: day))
+        }
     }
 
     private static func values(kind: Kind, _ count: Int, _ drop: Double, _ random: inout SplitMix64) -> [Double] {
@@ -179,7 +197,15 @@ struct RandomTrial {
         let source: ResolvedBaseline.Source = baseline.map { .found($0, name: "r1") } ?? .absent("none")
         return judge(
             rules, results: results, baselines: [ResolvedBaseline(.run(RunID(1)), source)],
-            terms: JudgingTerms(falseBlockRate: rate))
+            terms: JudgingTerms(falseBlockRate: rate, waivers: waivers))
+    }
+
+    /// The gates of `named`, asked alone.
+    var judgedAlone: [GateJudgement] {
+        let source: ResolvedBaseline.Source = baseline.map { .found($0, name: "r1") } ?? .absent("none")
+        return judgeGates(
+            rules, named: named, results: results, baselines: [ResolvedBaseline(.run(RunID(1)), source)],
+            terms: JudgingTerms(falseBlockRate: rate, waivers: waivers))
     }
 
     /// What the oracle reads.
@@ -190,6 +216,21 @@ struct RandomTrial {
         writer.number(rate)
         writer.key("rules")
         writer.value(.array(rules.map(Self.written)))
+        writer.key("waivers")
+        writer.value(
+            .array(
+                waivers.map { waiver in
+                    var (gate, job): (Value, Value) = (.null, .null)
+                    switch waiver.subject {
+                    case .gate(let name): gate = .string(name)
+                    case .cells(let id): job = .string(id)
+                    }
+                    return [
+                        "gate": gate, "job": job, "where": .object(waiver.place), "until": .string(waiver.lastDay),
+                    ]
+                }))
+        writer.key("named")
+        writer.value(.array(named.sorted().map(Value.string)))
         writer.key("results")
         Self.write(results, into: &writer)
         writer.key("baseline")

@@ -73,3 +73,50 @@ import Testing
         #expect(RunReport(facts: report.facts, results: newer, judgement: stored) == report)
     }
 }
+
+/// The same code with the same inputs, and another answer.
+@Suite struct `Another answer to the same question` {
+    private func past(_ number: UInt64, _ sample: Sample, isSameCode: Bool = true) -> PastRun {
+        PastRun(
+            run: RunID(number), submittedAt: Sample.start, verdict: sample.judgement.verdict, sample.judgement,
+            isSameCode: isSameCode)
+    }
+
+    private func report(_ sample: Sample, after history: [PastRun]) -> RunReport {
+        var facts = sample.facts
+        facts.history = history
+        return RunReport(facts: facts, results: sample.results, judgement: sample.judgement)
+    }
+
+    @Test func `is counted and shown, also where all is green`() throws {
+        var failing = Sample.green
+        failing.cause = { cell, shard in
+            cell == 1 && shard == 0 ? Cause(.userExit, code: 1, evidence: "x") : Cause(.passed)
+        }
+        let report = report(.green, after: [past(3, failing), past(5, failing), past(6, .green)])
+        #expect(report.judgement.verdict == .pass && report.otherwise.map(\.run) == [RunID(5)])
+        for text in [report.text(columns: 300), report.markdown, report.html] {
+            #expect(text.contains("flaky: 1 came out otherwise in another run on the same code"))
+            #expect(text.contains("failed in r5 on the same code, passes here"))
+        }
+        let json = try JSONParser.value(report.json)
+        #expect(json["otherwise"]?.array?.first?["passes_here"]?.boolean == true)
+        // The other way round: what fails here passed before.
+        let turned = self.report(failing, after: [past(4, .green)])
+        #expect(turned.text(columns: 300).contains("passed in r4 on the same code, fails here"))
+    }
+
+    @Test func `is told of gates, too`() {
+        var worse = Sample.green
+        worse.accuracy = { $0 == 0 ? .mean(n: 100, mean: 0.5, m2: 1) : .mean(n: 100, mean: 0.9, m2: 1) }
+        let report = report(.green, after: [past(3, worse)])
+        #expect(report.otherwise.map(\.name) == ["gate floor, eval (iris)"])
+    }
+
+    @Test func `is none where the code or the inputs were others`() {
+        var failing = Sample.green
+        failing.cause = { _, _ in Cause(.userExit, code: 1, evidence: "x") }
+        #expect(report(.green, after: [past(3, failing, isSameCode: false)]).otherwise.isEmpty)
+        #expect(report(.green, after: [past(3, .green)]).otherwise.isEmpty)
+    }
+}

@@ -77,7 +77,7 @@ import Testing
         #expect(nesting(page) == nil)
     }
 
-    @Test func `stays small with ten thousand cells`() {
+    private static var large: Sample {
         var sample = Sample()
         sample.axes = [
             ("a", (0..<100).map { .number(Double($0)) }), ("b", (0..<10).map { .string("value-\($0)") }),
@@ -88,9 +88,108 @@ import Testing
             cell % 9 == 0 ? Cause(.userExit, code: 1, evidence: "step 'run' ended with exit code 1") : Cause(.passed)
         }
         sample.logTail = (0..<20).map { "line \($0) of what the program said before it ended" }
-        let page = sample.report.html
+        return sample
+    }
+
+    @Test func `stays small with ten thousand cells`() {
+        let report = Self.large.report
+        let page = report.html
         #expect(page.utf8.count < 5_000_000, "\(page.utf8.count)")
         #expect(page.utf8.count > 500_000)
+        // GitHub takes 65 536 characters, and each other form has its say.
+        #expect(report.markdown.count < 65_000 && report.markdown.contains("1112 fail"), "\(report.markdown.count)")
+    }
+
+    /// Everything that a page can have: failures in common, flipped items, tests, earlier runs, environments, costs.
+    private static var whole: RunReport {
+        var sample = Sample()
+        sample.axes = [
+            ("device", ["cpu", "cuda", "rocm"]), ("backend", ["torch", "jax", "onnx"]), ("data", ["iris", "wine"]),
+        ]
+        let cells = sample.cells
+        let eval = ExpectedJob(
+            id: "eval", cells: cells.map { ExpectedCell(id: $0.id, name: $0.name, values: $0.values) })
+        let results = { (number: UInt64) in
+            Results(
+                header: ResultsHeader(
+                    run: RunID(number), jobs: [eval], commit: "1a2b3c4d5e6f",
+                    tree: Digest([UInt8](repeating: UInt8(number), count: 32)), provenance: [.init("branch", "topic")]),
+                shards: cells.enumerated().map { index, cell in
+                    var random = SplitMix64(seed: UInt64(index))
+                    let isBad = number == 17 && cell.values[0].value == "cuda" && cell.values[1].value == "jax"
+                    let isLost = number == 17 && index == 15
+                    return SettledShard(
+                        job: "eval", cell: cell.id, values: cell.values, shard: 0, shardCount: 1, attempt: 1,
+                        cause: isLost ? Cause(.oom, evidence: "more than 1 GiB of memory") : Cause(.passed),
+                        items: isLost
+                            ? []
+                            : (0..<500).map { item in
+                                let draw = random.next() % 1000
+                                var right = draw < 930
+                                // As many items change one way as the other.
+                                let turn = random.next() % 1000
+                                if number == 17 && turn < (right ? 10 : 130) { right.toggle() }
+                                if isBad && draw > 850 { right = false }
+                                return Item(id: "q\(item)", entries: [.init("accuracy", .number(right ? 1 : 0))])
+                            })
+                })
+        }
+        var rule = GateRule(
+            name: "no-regression", metric: "accuracy", limits: [.dropAtMost(.absolute(0))], baseline: .branch("main"))
+        rule.testing = .init(.regression, detect: .absolute(0.05))
+        let floor = GateRule(name: "floor", metric: "accuracy", limits: [.atLeast(0.88)])
+        let judged = { (number: UInt64) in
+            judge(
+                [floor, rule], results: results(number),
+                baselines: [
+                    ResolvedBaseline(
+                        .branch("main"), .found(results(4), name: "main = r4, commit 9f8e7d6c5b4a, the merge base"))
+                ])
+        }
+        var facts = RunFacts(
+            run: RunID(17), workflow: "nightly", file: "eval.yml", event: "pull_request", actor: "alice (team vision)",
+            submittedAt: Sample.start, endedAt: Sample.start.advanced(by: .seconds(200)))
+        for (index, cell) in cells.enumerated() {
+            let tries = index == 15 || index == 4 ? 2 : 1
+            for number in 1...tries {
+                let from = Sample.start.advanced(by: .seconds(Int64(index / 3 * 30 + (number - 1) * 12)))
+                let isLast = number == tries
+                var fact = AttemptFact(
+                    job: "eval", cell: cell.id, shard: 0, number: number, agent: "gpu-\(index % 3 + 1)",
+                    cause: index == 15 || !isLast ? Cause(.oom, evidence: "more than 1 GiB of memory") : Cause(.passed),
+                    startedAt: from, endedAt: from.advanced(by: .seconds(isLast ? 22 : 11)), cpu: .seconds(18),
+                    setup: .seconds(3), peakMemory: .mebibytes(812), gpus: 1,
+                    environmentLock: Digest([UInt8](repeating: UInt8(index % 3 + 3), count: 32)),
+                    logTail: index == 15 ? ["step 'evaluate': 12 of 500", "Killed"] : [])
+                fact.running = .seconds(18)
+                fact.uploading = .seconds(1)
+                fact.gpuModels = ["NVIDIA L4"]
+                facts.attempts.append(fact)
+            }
+        }
+        facts.history = (5...16).map { number in
+            PastRun(
+                run: RunID(number), submittedAt: Sample.start, verdict: .pass, judged(number))
+        }
+        facts.environmentChanges = [
+            EnvironmentChange(
+                cells: cells.filter { $0.values[0].value == "cuda" }.map(\.name),
+                lines: ["-jax==0.4.30", "+jax==0.5.0", "-numpy==1.26.4", "+numpy==2.0.1"], against: RunID(4))
+        ]
+        facts.rates = Rates(currency: "EUR", cpuHour: 0.04, gpuHours: [.init("NVIDIA L4", 0.8)])
+        return RunReport(facts: facts, results: results(17), judgement: judged(17))
+    }
+
+    @Test func `has everything in one place`() {
+        let page = Self.whole.html
+        for part in [
+            "Flaky",
+            "Items that changed against the baseline", "Environments unlike the baseline&#39;s", "Trend",
+            "Shards on agents", "What it took", "EUR", "class=\"interval\"",
+        ] {
+            #expect(page.contains(part), "\(part)")
+        }
+        #expect(nesting(page) == nil)
     }
 
     /// Writes pages to look at: SHEAF_PAGES names a folder.
@@ -99,6 +198,8 @@ import Testing
         let folder = URL(filePath: ProcessInfo.processInfo.environment["SHEAF_PAGES"] ?? "/nowhere")
         try Sample.troubled.report.html.write(
             to: folder.appending(path: "troubled.html"), atomically: true, encoding: .utf8)
+        try Self.large.report.html.write(to: folder.appending(path: "large.html"), atomically: true, encoding: .utf8)
+        try Self.whole.html.write(to: folder.appending(path: "whole.html"), atomically: true, encoding: .utf8)
         try `A report's findings`.blamed.report.html.write(
             to: folder.appending(path: "blamed.html"), atomically: true, encoding: .utf8)
     }

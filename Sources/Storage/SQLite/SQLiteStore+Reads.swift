@@ -51,14 +51,15 @@ extension SQLiteStore {
     ) throws(StorageError) -> [JudgedRun] {
         try rows(
             """
-            SELECT id, owner_role, owner, team, submitted_at, verdict, judgement FROM runs
+            SELECT id, owner_role, owner, team, submitted_at, verdict, judgement, tree FROM runs
             WHERE id < ? AND name = ? AND ended_at IS NOT NULL
             ORDER BY id DESC LIMIT ?
             """, [.integer(Int64(bitPattern: before.number)), .text(workflow), .int(most)]
         ) {
             JudgedRun(
                 id: RunID(UInt64(bitPattern: $0.int64(0))), owner: Self.principal($0, from: 1),
-                submittedAt: $0.instant(4), verdict: Verdict(rawValue: $0.text(5)) ?? .fail, judgement: $0.blob(6))
+                submittedAt: $0.instant(4), verdict: Verdict(rawValue: $0.text(5)) ?? .fail, judgement: $0.blob(6),
+                tree: $0.optionalDigest(7))
         }
     }
 

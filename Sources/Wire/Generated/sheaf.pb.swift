@@ -1214,6 +1214,8 @@ extension Proto {
         package var columns: UInt32 = 0
         /// For `compare`: the run that `run` is compared with.
         package var against: UInt64 = 0
+        /// What an hour costs, for reports: `{"currency": "EUR", "cpu_hour": 0.04, "gpu_hour": {"NVIDIA H100": 2.5, "*": 1}}`.
+        package var rates: String = ""
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1226,6 +1228,7 @@ extension Proto {
                 case 24: color = try reader.value(ProtoBool.self)
                 case 32: columns = try reader.value(ProtoUInt32.self)
                 case 40: against = try reader.value(ProtoUInt64.self)
+                case 50: rates = try reader.value(ProtoString.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1237,6 +1240,7 @@ extension Proto {
             writer.field(ProtoBool.self, 3, color)
             writer.field(ProtoUInt32.self, 4, columns)
             writer.field(ProtoUInt64.self, 5, against)
+            writer.field(ProtoString.self, 6, rates)
             writer.unknown(unknown)
         }
     }

@@ -329,6 +329,9 @@ extension Commands {
         options: [
             .value("format", "FORMAT", "text, markdown, junit, html, json, sarif, svg or png"),
             .value("output", short: "o", "FILE", "instead of standard output"),
+            .value(
+                "rates", "FILE",
+                "what an hour costs: {\"currency\": \"EUR\", \"cpu_hour\": 0.04, \"gpu_hour\": {\"*\": 2}}"),
         ] + Farming.options,
         run: { arguments in
             let format = try arguments.choice(
@@ -364,6 +367,9 @@ extension Commands {
         _ arguments: Arguments, _ format: String, against: RunID? = nil, _ take: ([UInt8]) -> Void
     ) async throws {
         let run = try PartName(arguments.operands[0]).run
+        let rates = try arguments.value("rates").map {
+            String(decoding: try Files.read($0, bytesMax: Rates.bytesMax), as: UTF8.self)
+        }
         let client = try await Farming.connect(arguments)
         do {
             try await client.stream(
@@ -374,6 +380,7 @@ extension Commands {
                     $0.color = arguments.value("output") == nil && Terminal.usesColor
                     $0.columns = UInt32(Terminal.columns)
                     $0.against = against?.number ?? 0
+                    $0.rates = rates ?? ""
                 }
             ) { part in take(part.bytes) }
         } catch let error as ClientError {

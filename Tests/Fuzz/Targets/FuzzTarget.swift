@@ -11,6 +11,8 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     /// The files that a step leaves: metrics, and items line by line.
     case metrics
     case items
+    /// Metrics as other tools write them; the first byte chooses the format, and how it is read.
+    case sources
     /// What `sheaf judge` and `sheaf compare` read.
     case results
     /// The first byte chooses a message of the protocol, the rest is its encoding.
@@ -33,6 +35,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .json: try JSONFuzz.run(bytes)
         case .metrics: try MetricsFuzz.metrics(bytes)
         case .items: try MetricsFuzz.items(bytes)
+        case .sources: try MetricsFuzz.sources(bytes)
         case .results: try MetricsFuzz.results(bytes)
         case .message: try MessageFuzz.run(bytes)
         case .frames: try FrameFuzz.run(bytes)

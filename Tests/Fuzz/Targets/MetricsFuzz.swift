@@ -38,6 +38,11 @@ enum MetricsFuzz {
                 }
             }
         }
+        // A needless escape in the name of the id asks for the full reader: it must say the same.
+        let slowly = Self.replacing(Array("\"id\"".utf8), by: Array("\"\\u0069d\"".utf8), in: bytes)
+        let (slow, slowProblem) = ItemsFile.read(slowly, file: "items.jsonl")
+        try promise((problem == nil) == (slowProblem == nil), "a problem for one reader only")
+        if problem == nil { try promise(slow == items, "the two readers differ") }
         var pieces = ItemsFile(file: "items.jsonl")
         let size = Int(bytes.first ?? 0) % 7 + 1
         var start = 0
@@ -49,6 +54,53 @@ enum MetricsFuzz {
         pieces.finish()
         try promise(pieces.items == items, "in pieces of \(size) the items differ")
         try promise(pieces.problem == problem, "in pieces of \(size) the problem differs")
+    }
+
+    private static func replacing(_ old: [UInt8], by new: [UInt8], in bytes: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        var place = 0
+        while place < bytes.count {
+            if bytes[place...].starts(with: old) {
+                result += new
+                place += old.count
+            } else {
+                result.append(bytes[place])
+                place += 1
+            }
+        }
+        return result
+    }
+
+    static func sources(_ bytes: [UInt8]) throws(FuzzFinding) {
+        guard let first = bytes.first else { return }
+        let formats = MetricSource.Format.allCases
+        let format = formats[Int(first & 7) % formats.count]
+        // Names of files tell lm-evaluation-harness's samples from its results, and a metric of MLflow.
+        let (path, id): (String, String?) =
+            switch format {
+            case .lmEval: (first & 8 == 0 ? "m/results_1.json" : "m/samples_task_1.jsonl", nil)
+            case .mlflow: ("mlruns/0/r/metrics/a/b", nil)
+            case .jsonl, .csv: ("out/file", first & 8 == 0 ? nil : "id")
+            case .sheaf, .json, .junit, .pytestBenchmark: ("out/file", nil)
+            }
+        let source = MetricSource(path: path, format: format, id: id, taking: first & 16 == 0 ? .last : .samples)
+        let read = MetricFiles.read(Array(bytes.dropFirst()), file: path, as: source)
+        for metric in read.metrics { try check(metric.value) }
+        try promise(
+            Set(read.metrics.map(\.name)).count == read.metrics.count
+                || read.metrics.contains { $0.name == MetricsFile.wholeName }, "a name that stands twice")
+        for item in read.items {
+            try promise(!item.id.isEmpty, "an item without an id")
+            for case .number(let number) in item.entries.map(\.number) {
+                try promise(number.isFinite, "\(number) is an item's number")
+            }
+        }
+        // Nothing in a file is nothing measured, and somebody has to say so.
+        if bytes.dropFirst().allSatisfy({ $0 <= 0x20 }) && format != .sheaf {
+            try promise(
+                read.metrics.contains { if case .refused = $0.value { true } else { false } }
+                    || (read.items.isEmpty && id != nil), "\(format.rawValue): an empty file passes for one")
+        }
     }
 
     static func results(_ bytes: [UInt8]) throws(FuzzFinding) {

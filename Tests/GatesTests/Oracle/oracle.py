@@ -1,7 +1,8 @@
 """Judges runs by the gates' documented meaning, with code of its own: a second opinion for tests, standard library only.
 
 Reads one case per line, {"rules", "rate", "results", "baseline"}: results are the lines of an export, parsed. Answers one
-line per case: the run's verdict, each gate's, each group's with its value, n and p. Slow and plain on purpose: sums are
+line per case: the run's verdict, each gate's, each group's with its value, n and p; with "waivers" (quarantine among them)
+applied, and for "named" gates what they say alone. A case of {"blame"} is cells, and answered by who is to blame. Slow and plain on purpose: sums are
 fractions, permutations are tried one by one, Student's t is integrated from its definition.
 """
 
@@ -9,6 +10,7 @@ import json
 import math
 import sys
 from fractions import Fraction
+from itertools import combinations
 from statistics import NormalDist
 
 ORDER = ["pass", "waived", "inconclusive", "incomplete", "fail"]
@@ -468,9 +470,9 @@ def read_harm(rule, baseline, logarithms):
 RELATIVE = ("drop-at-most", "rise-at-most", "ratio-at-most")
 
 
-def pair(rule, sets):
+def pair(rule, sets, limit=None):
     """One value per item and side, averaged over the cells; the baseline's items count."""
-    drop = any(limit[0] == "drop-at-most" for limit in rule["limits"])
+    drop = any(known[0] == "drop-at-most" for known in ([limit] if limit else rule["limits"]))
     pairs = [(ours.items(rule["metric"]), theirs.items(rule["metric"])) for cells in sets for ours, theirs in cells]
     binary = all(value in (0, 1) for both in pairs for side in both for _, _, value in side)
     common = lacking = 0
@@ -496,7 +498,7 @@ def pair(rule, sets):
         raise Inconclusive
     rows = [(sum(c for c, _ in both) / len(both), sum(b for _, b in both) / len(both))
             for _, both in sorted(outer.items())]
-    return [c for c, _ in rows], [b for _, b in rows], binary
+    return [c for c, _ in rows], [b for _, b in rows], binary, lacking
 
 
 def run_test(rule, place, sets):
@@ -513,7 +515,7 @@ def is_ratio(rule):
 
 
 def paired_test(rule, place, sets):
-    ours, theirs, binary = pair(rule, sets)
+    ours, theirs, binary, _ = pair(rule, sets)
     logarithms = is_ratio(rule) and not binary
     if logarithms and min(ours + theirs) <= 0:
         raise Inconclusive
@@ -743,7 +745,25 @@ def compare(rule, relative, place, sets, theirs, floors):
     except (Fail, Incomplete):
         return "inconclusive"
     if rule["test"] == "none":
-        return worst([estimate(limit, value, other) for limit in relative])
+        verdicts = [estimate(limit, value, other) for limit in relative]
+        has = [(o.items(rule["metric"]) is not None, t.items(rule["metric"]) is not None)
+               for o, t in [(cell, theirs[cell.key]) for cells in kept for cell in cells]]
+        if all(a and b for a, b in has):
+            for limit in relative:
+                try:
+                    ours, known, _, lacking = pair(
+                        rule, [[(cell, theirs[cell.key]) for cell in cells] for cells in kept], limit)
+                except Incomplete:
+                    verdicts.append("incomplete")
+                except Inconclusive:
+                    verdicts.append("inconclusive")
+                else:
+                    if lacking:
+                        alike = rule["statistic"] is None and rule["aggregate"] == "mean" and not rule["weight"]
+                        verdicts.append(estimate(limit, mean(ours), mean(known)) if alike else "incomplete")
+        elif any(b and not a for a, b in has):
+            verdicts = ["inconclusive"]
+        return worst(verdicts)
     try:
         return run_test(rule, place, [[(cell, theirs[cell.key]) for cell in cells] for cells in kept])
     except Incomplete:
@@ -753,9 +773,9 @@ def compare(rule, relative, place, sets, theirs, floors):
 
 
 def judge(case):
+    quarantine(case)
     run = Run(case["results"])
     baseline = Run(case["baseline"]) if case["baseline"] else None
-    rules, rate = case["rules"], case["rate"]
     jobs = []
     for cells in run.jobs.values():
         for cell in cells:
@@ -763,15 +783,32 @@ def judge(case):
                 jobs.append("pass")
             else:
                 jobs.append("incomplete" if cell.status == "incomplete" else "fail")
+    gates = settled_gates(case, run, baseline, None)
+    waive(gates, case)
+    required = [worst(jobs)] + [g["verdict"] for g in gates if g["required"] and g["applies"]]
+    answer = {"verdict": worst(required), "jobs": worst(jobs), "gates": gates}
+    if case.get("named") is not None:
+        answer["named"] = settled_gates(case, run, baseline, case["named"])
+        waive(answer["named"], case)
+    return answer
+
+
+def settled_gates(case, run, baseline, named):
+    """Gates with their tests decided. With `named`, only these are judged: all others' comparisons found nothing."""
+    rules, rate = case["rules"], case["rate"]
     gates, comparisons = [], []
-    for rule in rules:
+    asked = [rule for rule in rules if named is None or rule["name"] in named]
+    for rule in asked:
         groups = [] if rule["when"] is False else judge_gate(rule, rules, run, baseline, comparisons)
         gates.append({"gate": rule["name"], "required": rule["required"], "groups": groups,
                       "applies": rule["when"] is not False})
     for required in (True, False):
         # One p for every group that was planned: found, lost (as if all had been found), or nothing to find.
         members, others = [], []
-        for rule, gate in zip(rules, gates):
+        for rule in rules:
+            if rule not in asked and rule["test"] == "regression" and rule["required"] == required:
+                others += [1.0] * max(1, len(groups_of(rule, next(iter(run.jobs.values())))))
+        for rule, gate in zip(asked, gates):
             if rule["test"] != "regression" or rule["required"] != required:
                 continue
             planned = max(1, len(groups_of(rule, next(iter(run.jobs.values())))))
@@ -793,10 +830,76 @@ def judge(case):
         c.group["value"], c.group["n"], c.group["adjusted"] = c.value, c.n, c.adjusted
     for gate in gates:
         gate["verdict"] = worst([g["verdict"] for g in gate["groups"]]) if gate["groups"] else "not_applicable"
-    required = [worst(jobs)] + [g["verdict"] for g in gates if g["required"] and g["applies"]]
-    return {"verdict": worst(required), "jobs": worst(jobs), "gates": gates}
+    return gates
+
+
+# ---- waivers --------------------------------------------------------------------------------------------------------
+
+
+def day_of(case):
+    return (case["results"][0].get("provenance") or {}).get("submitted_at", "")[:10]
+
+
+def covers(waiver, place):
+    return all(axis in place and place[axis] == value for axis, value in waiver["where"].items())
+
+
+def quarantine(case):
+    """Cells that do not have to pass, by somebody's word that still holds on the day of the submission."""
+    for waiver in case.get("waivers", []):
+        if waiver["job"] is None or not day_of(case) or waiver["until"] < day_of(case):
+            continue
+        for job in case["results"][0]["plan"]["jobs"]:
+            for cell in job["cells"]:
+                if job["id"] == waiver["job"] and covers(waiver, cell["values"]):
+                    cell["required"] = False
+
+
+def waive(gates, case):
+    """What was measured and does not hold, or is not decided, may be waived; what is missing or broken never."""
+    for gate in gates:
+        for group in gate["groups"]:
+            if group["verdict"] not in ("fail", "inconclusive") or group.get("value") is None:
+                continue
+            if any(waiver["gate"] == gate["gate"] and covers(waiver, group["where"]) and day_of(case)
+                   and waiver["until"] >= day_of(case) for waiver in case.get("waivers", [])):
+                group["verdict"] = "waived"
+        gate["verdict"] = worst([g["verdict"] for g in gate["groups"]]) if gate["groups"] else "not_applicable"
+
+
+# ---- blame ----------------------------------------------------------------------------------------------------------
+
+
+def blame(cells):
+    """The set of at most three axis values that tells failing cells from others best, by Fisher's exact test."""
+    failing = sum(fails for _, fails in cells)
+    if failing in (0, len(cells)):
+        return None
+    axes = sorted({axis for values, _ in cells for axis in values})
+    telling = [axis for axis in axes if len({canonical(values.get(axis)) for values, _ in cells}) > 1]
+    terms = {frozenset()}
+    for values, _ in cells:
+        own = [(axis, canonical(values[axis])) for axis in telling if axis in values]
+        terms |= {frozenset(part) for size in (1, 2, 3) for part in combinations(own, size)}
+    terms.discard(frozenset())
+    best = None
+    for term in terms:
+        inside = [fails for values, fails in cells if all(canonical(values.get(a)) == v for a, v in term)]
+        failed = sum(inside)
+        if failed == 0 or len(inside) == len(cells):
+            continue
+        ways = sum(math.comb(failing, k) * math.comb(len(cells) - failing, len(inside) - k)
+                   for k in range(failed, min(failing, len(inside)) + 1))
+        p = Fraction(ways, math.comb(len(cells), len(inside)))
+        if best is None or (p, len(term)) < best[:2]:
+            best = (p, len(term), failed, len(inside))
+    p = min(1.0, float(best[0]) * len(terms)) if best else 1.0
+    if p >= 0.05:
+        return None
+    return {"p": p, "searched": len(terms), "values": best[1], "failed": best[2], "cells": best[3]}
 
 
 if __name__ == "__main__":
     for text in sys.stdin:
-        print(json.dumps(judge(json.loads(text))))
+        case = json.loads(text)
+        print(json.dumps({"blame": blame(case["blame"])} if "blame" in case else judge(case)))
