@@ -47,7 +47,7 @@ let package = Package(
         door("CYaml", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
 
         // Pure rooms: values in, values out.
-        // Optimised in debug builds too: it holds the columns of items, which properties go through by the million.
+        // Optimised in debug builds too: everything that is simulated is made of it, and it holds the columns of items.
         .target(
             name: "Model", swiftSettings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))],
             linkerSettings: [.linkedLibrary("m")]),
@@ -92,7 +92,7 @@ let package = Package(
             "CoordinatorService", "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "Delivery",
             "HTTP", "JSON", "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks"),
         device(
-            "AgentService", "Client", "Expressions", "JSON", "Masking", "Wire", "Transport", "Artifacts", "Model",
+            "AgentService", "Client", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model",
             "Locks", "CLinux"),
 
         room("Client", "Wire", "Transport", "Artifacts", "Model", "CLinux"),
@@ -138,7 +138,7 @@ let package = Package(
         tests("SimulationTests", "Simulation", "Scheduling", "Model"),
         tests("ClientTests", "Client", "Transport", "Artifacts", "Wire", "Model", "Locks"),
         tests(
-            "CoordinatorServiceTests", "CoordinatorService", "Scheduling", "Artifacts", "Storage", "Transport", "Wire",
+            "CoordinatorServiceTests", "CoordinatorService", "Scheduling", "Simulation", "Artifacts", "Storage", "Transport", "Wire",
             "Locks", "Model", "FaultyDisk"),
         tests("AgentServiceTests", "AgentService", "Artifacts", "Transport", "Wire", "Model", "Locks", "CLinux"),
         tests(

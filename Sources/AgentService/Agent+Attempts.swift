@@ -1,4 +1,5 @@
 import Model
+import Scheduling
 import Transport
 import Wire
 
@@ -16,7 +17,7 @@ extension Agent {
         }
         let id = assignment.id
         // The same offer may come twice.
-        guard held[id] == nil else { return }
+        guard !holdings.knows(id) else { return }
         let share = Share(cpus: assignment.cpus, memory: assignment.memory, gpus: assignment.gpus)
         if let refusal = share.refusal(of: capacity, beside: held.values.map(\.share)) ?? diskRefusal() {
             return decline(Proto.AttemptRef(id), refusal)
@@ -27,18 +28,22 @@ extension Agent {
         do throws(AgentError) { log = try LogSpool(at: spool.logPath(id)) } catch {
             return decline(Proto.AttemptRef(id), "\(error)")
         }
+        let effects = holdings.handle(
+            .offered(id, lease: .milliseconds(Int64(offer.leaseMs))), at: Clock.monotonic())
+        guard effects.contains(.begin(id)) else {
+            spool.forget(id)
+            return decline(Proto.AttemptRef(id), "the offer was longer on its way than its lease")
+        }
         let driver = AttemptDriver(assignment, on: host, log: log)
-        var entry = Held(
-            share: share, driver: driver, log: log,
-            leaseUntil: Clock.monotonic().advanced(by: .milliseconds(Int64(offer.leaseMs))))
+        var entry = Held(share: share, driver: driver, log: log)
         entry.working = Task {
             let report = await driver.run()
             self.finished(id, report)
         }
         held[id] = entry
-        held[id]?.guarding = Task { await self.guardLease(of: id) }
         held[id]?.logging = Task { await self.sendLog(of: id) }
         tell(.attemptStarted(id, assignment.cellName))
+        perform(effects)
         say(
             .started(
                 .with {
@@ -64,37 +69,41 @@ extension Agent {
                 }))
     }
 
-    func cancel(_ attempt: AttemptID, _ reason: String) async { await held[attempt]?.driver?.cancel(reason) }
+    // MARK: What follows
 
-    /// The farm has no use for the attempt any more.
-    func forget(_ attempt: AttemptID, _ reason: String) async {
-        guard let entry = held[attempt] else { return }
-        if entry.report == nil {
-            await entry.driver?.endLease()
-        } else {
-            drop(attempt)
-        }
-    }
-
-    // MARK: Leases
-
-    private func guardLease(of id: AttemptID) async {
-        while let entry = held[id], entry.report == nil, let driver = entry.driver {
-            let now = Clock.monotonic()
-            if now >= entry.leaseUntil {
-                await driver.endLease()
-                return
+    /// Does what was decided about attempts that are held.
+    func perform(_ effects: [Holdings.Effect]) {
+        for effect in effects {
+            switch effect {
+            // Whoever took the offer begins, or declines.
+            case .begin, .decline: break
+            case .stop(let attempt):
+                guard let driver = held[attempt]?.driver else { continue }
+                let reason = cancelReasons[attempt] ?? ""
+                // Not waited for: an attempt that is busy must not keep renewals of the others waiting.
+                Task { await driver.cancel(reason) }
+            case .abandon(let attempt):
+                guard let driver = held[attempt]?.driver else { continue }
+                // The same; `working` ends with it.
+                Task { await driver.endLease() }
+            case .report(let attempt): startDelivery(of: attempt)
+            case .drop(let attempt): drop(attempt)
+            case .wake(let at): wakeForLease(at: at)
             }
-            do { try await Task.sleep(for: now.duration(to: entry.leaseUntil)) } catch { return }
         }
     }
 
-    func renew(_ attempts: [AttemptID], _ length: Duration) {
-        // A heartbeat that named nothing of the farm's was not answered.
-        guard let index = heartbeats.firstIndex(where: { $0.running.isSuperset(of: attempts) }) else { return }
-        let until = heartbeats[index].sentAt.advanced(by: length)
-        heartbeats.removeFirst(index + 1)
-        for attempt in attempts { held[attempt]?.leaseUntil = until }
+    private func wakeForLease(at instant: Instant) {
+        if let leaseAlarm, leaseAlarm.at <= instant { return }
+        leaseAlarm?.task.cancel()
+        let delay = max(.milliseconds(1), Clock.monotonic().duration(to: instant))
+        // Replaced by an earlier one, ended by `stopAll`, or ends by ringing.
+        let task = Task {
+            do { try await Task.sleep(for: delay) } catch { return }
+            self.leaseAlarm = nil
+            self.perform(self.holdings.handle(.timeReached, at: Clock.monotonic()))
+        }
+        leaseAlarm = (instant, task)
     }
 }
 

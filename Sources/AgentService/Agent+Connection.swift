@@ -1,6 +1,7 @@
 import Client
 import Glibc
 import Model
+import Scheduling
 import Transport
 import Wire
 
@@ -67,13 +68,13 @@ extension Agent {
     private func work(over link: Link) async throws -> Bool {
         let stream = try await link.open(Proto.Agents.Work.self, urgency: .control)
         session = stream
-        heartbeats = []
+        let joinedAt = Clock.monotonic()
         try await stream.send(
             Proto.FromAgent.with {
                 $0.kind = .joined(
                     .with {
                         $0.capacity = Proto.Capacity(capacity)
-                        $0.holds = held.keys.sorted().map { Proto.AttemptRef($0) }
+                        $0.holds = holdings.holds.map { Proto.AttemptRef($0) }
                         $0.software = "sheaf"
                         $0.incarnation = incarnation
                     })
@@ -81,6 +82,7 @@ extension Agent {
         guard case .welcome(let welcome)? = try await stream.receive(Proto.ToAgent.self)?.kind else {
             throw LinkError.broken("the farm did not welcome the agent")
         }
+        perform(holdings.handle(.connected(countsBeats: welcome.answersHeartbeats), at: joinedAt))
         heartbeatEvery = .milliseconds(Int64(max(10, welcome.heartbeatEveryMs)))
         line.set(link)
         tell(.joined(settings.address))
@@ -90,7 +92,7 @@ extension Agent {
             tell(.remark("\(words): certificates are judged by clocks, and logs carry them"))
         }
         // What was started while the farm was away.
-        for (attempt, entry) in held where entry.report == nil {
+        for attempt in holdings.working {
             say(
                 .started(
                     .with {
@@ -138,10 +140,8 @@ extension Agent {
     private func beat(_ stream: LinkStream) async throws {
         while true {
             try await Task.sleep(for: heartbeatEvery)
-            let held = held.keys.sorted()
-            if !held.isEmpty { heartbeats.append((Clock.monotonic(), Set(held))) }
-            heartbeats.removeFirst(max(0, heartbeats.count - Self.heartbeatsMax))
-            let running = held.map { Proto.AttemptRef($0) }
+            let beat = holdings.beat(at: Clock.monotonic())
+            let running = beat.holds.map { Proto.AttemptRef($0) }
             let free = Files.freeBytes(at: settings.workFolder)
             try await stream.send(
                 Proto.FromAgent.with {
@@ -149,6 +149,7 @@ extension Agent {
                         .with {
                             $0.running = running
                             $0.diskFree = free
+                            $0.number = beat.number
                         })
                 })
         }
@@ -160,14 +161,18 @@ extension Agent {
             case .offer(let offer): take(offer)
             case .cancel(let cancel):
                 guard let attempt = try? cancel.attempt?.meaning() else { continue }
-                // Not waited for: an attempt that is busy must not keep renewals of the others waiting.
-                Task { await self.cancel(attempt, cancel.reason) }
+                cancelReasons[attempt] = cancel.reason
+                perform(holdings.handle(.cancelled(attempt), at: Clock.monotonic()))
+                cancelReasons[attempt] = nil
             case .forget(let forget):
                 guard let attempt = try? forget.attempt?.meaning() else { continue }
-                Task { await self.forget(attempt, forget.reason) }
+                perform(holdings.handle(.forgotten(attempt), at: Clock.monotonic()))
             case .renewed(let renewed):
-                renew(
-                    renewed.attempts.compactMap { try? $0.meaning() }, .milliseconds(Int64(renewed.leaseMs)))
+                let attempts = renewed.attempts.compactMap { try? $0.meaning() }
+                let lease = Duration.milliseconds(Int64(renewed.leaseMs))
+                perform(
+                    holdings.handle(
+                        .renewed(attempts, lease: lease, beat: renewed.number), at: Clock.monotonic()))
             case .drain(let drain):
                 isDraining = !drain.undo
                 tell(drain.undo ? .remark("new attempts are welcome again") : .draining(drain.reason))

@@ -1,4 +1,5 @@
 import Model
+import Scheduling
 import Transport
 import Wire
 
@@ -10,12 +11,14 @@ extension Agent {
     /// Takes over what an earlier life of this agent has left behind: reports, which still count, and logs.
     func adopt(_ leftovers: ReportSpool.Leftovers) {
         for (attempt, report) in leftovers.reports {
-            var entry = Held(share: Share(), leaseUntil: .distantFuture, report: report)
+            var entry = Held(share: Share(), report: report)
             do throws(AgentError) { entry.log = try LogSpool(at: spool.logPath(attempt)) } catch {
                 tell(.remark("the log of \(attempt) is lost to its report: \(error)"))
             }
             entry.log?.complete()
             held[attempt] = entry
+            // Delivered once the agent runs.
+            _ = holdings.handle(.adopted(attempt), at: Clock.monotonic())
         }
         for attempt in leftovers.logs {
             let log: LogSpool
@@ -26,12 +29,17 @@ extension Agent {
             // Said once, however often the agent starts before the farm hears it.
             if !log.isLast(Self.lastWords) { log.say(Self.lastWords) }
             log.complete()
-            orphanedLogs[attempt] = Task {
-                // Cancelled when the agent stops, or gets the attempt again: then the log is kept.
-                guard await self.send(log, of: attempt) else { return }
-                self.orphanedLogs[attempt] = nil
-                self.spool.forget(attempt)
-            }
+            sendAlone(log, of: attempt)
+        }
+    }
+
+    /// Sends the log of an attempt that reports nothing.
+    private func sendAlone(_ log: LogSpool, of attempt: AttemptID) {
+        // Cancelled when the agent stops, or gets the attempt again: then the log is kept.
+        orphanedLogs[attempt] = Task {
+            guard await self.send(log, of: attempt) else { return }
+            self.orphanedLogs[attempt] = nil
+            self.spool.forget(attempt)
         }
     }
 
@@ -41,10 +49,16 @@ extension Agent {
         guard held[id] != nil else { return }
         held[id]?.share = Share()
         held[id]?.driver = nil
-        held[id]?.report = report
-        keep(report, of: id)
-        tell(.attemptEnded(id, Cause.Kind(rawValue: report.cause) ?? .agentFault))
-        startDelivery(of: id)
+        let effects = holdings.handle(.ended(id), at: Clock.monotonic())
+        if effects.contains(.report(id)) {
+            held[id]?.report = report
+            keep(report, of: id)
+            tell(.attemptEnded(id, Cause.Kind(rawValue: report.cause) ?? .agentFault))
+        } else {
+            // Abandoned: nobody waits for a report. What it said is still worth reading.
+            tell(.attemptEnded(id, .lostAgent))
+        }
+        perform(effects)
     }
 
     private func keep(_ report: Proto.AttemptReport, of id: AttemptID) {
@@ -84,7 +98,7 @@ extension Agent {
             }
         }
         await settleLog(of: id, within: .seconds(3_600))
-        if !Task.isCancelled { drop(id) }
+        if !Task.isCancelled { perform(holdings.handle(.stored(id), at: Clock.monotonic())) }
     }
 
     /// Repeats a report until the farm has it.
@@ -125,8 +139,12 @@ extension Agent {
 
     func drop(_ id: AttemptID) {
         held[id]?.logging?.cancel()
-        held[id] = nil
-        spool.forget(id)
+        let entry = held.removeValue(forKey: id)
+        if entry?.report == nil, let log = entry?.log {
+            if !isStopping { sendAlone(log, of: id) }
+        } else {
+            spool.forget(id)
+        }
         if held.isEmpty { onIdle?() }
     }
 

@@ -2,6 +2,7 @@ import Artifacts
 import CLinux
 import Glibc
 package import Model
+import Scheduling
 import Transport
 import Wire
 
@@ -16,17 +17,15 @@ package actor Agent {
         var share: Share
         var driver: AttemptDriver?
         var log: LogSpool?
-        var leaseUntil: Instant
         var report: Proto.AttemptReport?
         /// Up to where the farm has the log.
         var logSent: UInt64 = 0
         // Each of them is waited for by `stopAll`, or ends by itself.
         var working: Task<Void, Never>?
-        var guarding: Task<Void, Never>?
         var logging: Task<Void, Never>?
         var delivering: Task<Void, Never>?
 
-        var tasks: [Task<Void, Never>] { [working, guarding, logging, delivering].compactMap { $0 } }
+        var tasks: [Task<Void, Never>] { [working, logging, delivering].compactMap { $0 } }
     }
 
     let settings: AgentSettings
@@ -37,17 +36,19 @@ package actor Agent {
     let line: FarmLine
     package nonisolated let capacity: Capacity
     let incarnation: String
+    /// What of them is to be done, and until when.
+    var holdings = Holdings()
     var held: [AttemptID: Held] = [:]
+    /// Rings when the next lease ends; cancelled when an earlier one is to ring.
+    var leaseAlarm: (at: Instant, task: Task<Void, Never>)?
+    /// Why attempts are cancelled, while that is handled.
+    var cancelReasons: [AttemptID: String] = [:]
     /// Logs of attempts that ended with an earlier life of this agent, before they could report.
     var orphanedLogs: [AttemptID: Task<Void, Never>] = [:]
     var isDraining = false
     var isStopping = false
     var isMakingRoom = false
     var heartbeatEvery = Duration.seconds(5)
-    /// Heartbeats that were not answered yet, the oldest first: what an answer renews counts from the moment when its own
-    /// heartbeat left, for the farm may have heard it that early.
-    var heartbeats: [(sentAt: Instant, running: Set<AttemptID>)] = []
-    static let heartbeatsMax = 100
     var tell: @Sendable (AgentEvent) -> Void = { _ in }
     var session: LinkStream?
     /// Says that the last attempt of a draining agent has ended.
@@ -157,7 +158,12 @@ package actor Agent {
         isStopping = true
         line.set(nil)
         let tasks = held.values.flatMap(\.tasks) + orphanedLogs.values
-        for entry in held.values { await entry.driver?.endLease() }
+        leaseAlarm?.task.cancel()
+        // Somebody else may work on it from now on: the farm hears of it when the agent comes back without it.
+        for attempt in holdings.working {
+            _ = holdings.handle(.forgotten(attempt), at: Clock.monotonic())
+            await held[attempt]?.driver?.endLease()
+        }
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
     }

@@ -36,6 +36,7 @@ extension Coordinator {
                 .with {
                     $0.heartbeatEveryMs = UInt32(clamping: Int(settings.heartbeat.inSeconds * 1000))
                     $0.leaseMs = leaseMilliseconds
+                    $0.answersHeartbeats = true
                 }))
         if record.draining { session.send(.drain(.with { $0.reason = record.drainReason })) }
         store([.agentSeen(record)])
@@ -61,7 +62,11 @@ extension Coordinator {
                 guard heartbeat.running.count <= Self.holdsMax else { throw MeaningError("running", "is too long") }
                 var running: [AttemptID] = []
                 for attempt in heartbeat.running { running.append(try attempt.meaning()) }
+                beatInHand = heartbeat.number
                 handle(.leasesRenewed(session.agent, running))
+                // Nothing was renewed: that it was heard is an answer, too.
+                if let number = beatInHand, number != 0 { session.send(.renewed(.with { $0.number = number })) }
+                beatInHand = nil
             case .started(let started):
                 guard let attempt = try started.attempt?.meaning() else { return }
                 handle(.attemptStarted(attempt, by: session.agent))

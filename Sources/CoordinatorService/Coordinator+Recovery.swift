@@ -127,23 +127,43 @@ struct StoredDecisions: Sendable {
     ///
     /// - Parameter run: takes over what it has to know of them.
     func decisions(into run: inout LiveRun) throws(RecoveryError) -> [Farm.Decision] {
-        let id = run.id
+        run.isCancelled = self.run.cancellation != nil
+        for cell in cells {
+            if cell.shards != nil { run.itemCount[cell.cell] = cell.items }
+            if let ending = cell.ending.flatMap(Farm.CellEnding.init) { run.cellEndings[cell.cell] = ending.rawValue }
+        }
+        for attempt in attempts {
+            guard let ending = attempt.ending, ending.cause.kind == .passed || ending.retryAt == nil,
+                !ending.report.isEmpty
+            else { continue }
+            do throws(ProtoError) {
+                run.take(try Proto.AttemptReport(decoding: ending.report, limits: .large), of: attempt.lease.attempt)
+            } catch {
+                throw RecoveryError("the report of \(attempt.lease.attempt) cannot be read: \(error)")
+            }
+        }
+        for job in jobs { run.endings[job.job] = job.ending.flatMap(Farm.JobEnding.init) }
+        return try decisions(by: run.owner, &run.plan, priority: Int(run.request.priority), at: run.submittedAt)
+    }
+
+    /// - Parameter plan: gets the cells of jobs that became known on the way.
+    func decisions(
+        by owner: Principal, _ plan: inout Plan, priority: Int, at submittedAt: Instant
+    ) throws(RecoveryError) -> [Farm.Decision] {
+        let id = run.run.id
         var decisions: [Farm.Decision] = [
-            .runSubmitted(
-                id, owner: run.owner, plan: run.plan, priority: Int(run.request.priority), at: run.submittedAt)
+            .runSubmitted(id, owner: owner, plan: plan, priority: priority, at: submittedAt)
         ]
-        if let cancellation = self.run.cancellation {
-            run.isCancelled = true
+        if let cancellation = run.cancellation {
             decisions.append(.runCancelled(id, by: cancellation.by, reason: cancellation.reason))
         }
-        for job in jobs where run.plan.jobs.indices.contains(job.job) {
-            if let resolution = try resolution(of: job, &run.plan) {
+        for job in jobs where plan.jobs.indices.contains(job.job) {
+            if let resolution = try resolution(of: job, &plan) {
                 decisions.append(.jobResolved(id, job: job.job, resolution, at: job.at))
             }
         }
         for cell in cells {
             guard let shards = cell.shards else { continue }
-            run.itemCount[cell.cell] = cell.items
             decisions.append(.cellSharded(cell.cell, shards: shards, items: cell.items))
         }
         for attempt in attempts {
@@ -156,13 +176,6 @@ struct StoredDecisions: Sendable {
                     startedAt: attempt.startedAt))
             guard let ending = attempt.ending else { continue }
             decisions.append(.attemptEnded(lease.attempt, ending.cause, retryAt: ending.retryAt))
-            if ending.cause.kind == .passed || ending.retryAt == nil, !ending.report.isEmpty {
-                do throws(ProtoError) {
-                    run.take(try Proto.AttemptReport(decoding: ending.report, limits: .large), of: lease.attempt)
-                } catch {
-                    throw RecoveryError("the report of \(lease.attempt) cannot be read: \(error)")
-                }
-            }
         }
         for settled in settlements {
             decisions.append(
@@ -170,12 +183,10 @@ struct StoredDecisions: Sendable {
         }
         for cell in cells {
             guard let ending = cell.ending.flatMap(Farm.CellEnding.init) else { continue }
-            run.cellEndings[cell.cell] = ending.rawValue
             decisions.append(.cellEnded(cell.cell, ending))
         }
         for job in jobs {
             guard let ending = job.ending.flatMap(Farm.JobEnding.init) else { continue }
-            run.endings[job.job] = ending
             decisions.append(.jobEnded(id, job: job.job, ending))
         }
         return decisions

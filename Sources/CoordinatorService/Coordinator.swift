@@ -81,6 +81,8 @@ package actor Coordinator {
 
     /// Attempts whose objects the farm's disk had no room for, and when that was last said.
     var refusedByDisk: [AttemptID: Instant] = [:]
+    /// The heartbeat that is being handled, until it is answered.
+    var beatInHand: UInt64?
     var diskRemarkedAt: Instant?
     private var pending = Batch()
     private var isWriting = false
@@ -129,18 +131,13 @@ package actor Coordinator {
     /// Translates an effect into what is stored and what leaves. A job that became ready is resolved here and now: the
     /// answer is the event that follows.
     private func take(_ effect: Farm.Effect, at now: Instant) -> Farm.Event? {
+        keep(effect, at: now)
         switch effect {
         case .leased(let lease):
             pending.touch(lease.attempt.shard.cell)
-            pending.changes.append(
-                .attemptLeased(
-                    LeaseRecord(
-                        attempt: lease.attempt, agent: lease.agent, devices: lease.devices, cpus: lease.cpus,
-                        memory: lease.memory ?? ByteCount(0), at: lease.at, until: lease.until)))
             pending.deeds.append(.offer(lease))
         case .offerWithdrawn(let attempt):
             pending.touch(attempt.shard.cell)
-            pending.changes.append(.leaseWithdrawn(attempt))
         case .renewed(let agent, let attempts):
             // Renewals are no decisions: nothing of them is stored, and they wait for no commit.
             sessions[agent]?.send(
@@ -148,27 +145,20 @@ package actor Coordinator {
                     .with {
                         $0.attempts = attempts.map { Proto.AttemptRef($0) }
                         $0.leaseMs = leaseMilliseconds
+                        $0.number = beatInHand ?? 0
                     }))
+            beatInHand = nil
         case .cancelAttempt(let attempt, let agent, let reason):
             pending.deeds.append(.cancel(attempt, agent, reason: reason))
         case .forgetAttempt(let attempt, let agent, let reason):
             pending.deeds.append(.forget(attempt, agent, reason: reason))
-        case .attemptStarted(let attempt, let at):
+        case .attemptStarted(let attempt, _):
             pending.touch(attempt.shard.cell)
-            pending.changes.append(.attemptStarted(attempt, at: at))
-        case .attemptEnded(let attempt, let cause, let retryAt, let why):
-            take(ended: attempt, cause, retryAt: retryAt, why: why, at: now)
-        case .cellSharded(let cell, let shards, let items):
+        case .attemptEnded(let attempt, let cause, let retryAt, _): take(ended: attempt, cause, retryAt: retryAt)
+        case .cellSharded(let cell, _, let items):
             runs[cell.run]?.itemCount[cell] = items
-            let listing = runs[cell.run]?.listings[cell].flatMap { Digest($0.digest) }
-            pending.changes.append(.cellSharded(cell, shards: shards, items: items, listing: listing))
             pending.touch(cell)
         case .settled(let cell, let shards, let attempt, let cause):
-            pending.changes.append(
-                .shardsSettled(
-                    SettlementRecord(
-                        cell: cell, first: shards.lowerBound, last: shards.upperBound, attempt: attempt, cause: cause,
-                        at: now)))
             pending.touch(cell)
             if attempt == 0, let run = runs[cell.run] {
                 let title = run.title(of: ShardID(cell: cell, shard: shards.lowerBound))
@@ -176,15 +166,13 @@ package actor Coordinator {
             }
         case .cellEnded(let cell, let ending):
             runs[cell.run]?.cellEndings[cell] = ending.rawValue
-            pending.changes.append(.cellEnded(cell, ending: ending.rawValue))
             pending.touch(cell)
         case .jobReady(let run, let job):
             guard runs[run]?.plan.jobs[job].needsGates.isEmpty == false else { return resolve(job, of: run, at: now) }
             // Answered once what the gates read is stored and they are judged.
             pending.deeds.append(.judgeGates(run, job: job))
-        case .jobEnded(let run, let job, let ending, let reason):
+        case .jobEnded(let run, let job, let ending, _):
             runs[run]?.endings[job] = ending
-            pending.changes.append(.jobEnded(run: run, job: job, ending: ending.rawValue, reason: reason))
             pending.touch(run)
         case .runEnded(let run):
             runs[run]?.phase = .judging
@@ -198,16 +186,24 @@ package actor Coordinator {
         return nil
     }
 
-    private func take(ended attempt: AttemptID, _ cause: Cause, retryAt: Instant?, why: String, at now: Instant) {
-        var bytes: [UInt8] = []
-        if let hand = reportInHand, hand.attempt == attempt {
-            bytes = hand.report.encoded()
-            // The shard's last word counts for others, also that of one that failed: `if: always()` reads it.
-            if cause.kind == .passed || retryAt == nil { runs[attempt.run]?.take(hand.report, of: attempt) }
+    /// What of it is stored.
+    private func keep(_ effect: Farm.Effect, at now: Instant) {
+        var (listing, report): (Digest?, [UInt8]) = (nil, [])
+        if case .cellSharded(let cell, _, _) = effect {
+            listing = runs[cell.run]?.listings[cell].flatMap { Digest($0.digest) }
         }
-        pending.changes.append(
-            .attemptEnded(
-                AttemptEnding(attempt: attempt, at: now, cause: cause, retryAt: retryAt, why: why, report: bytes)))
+        if case .attemptEnded(let attempt, _, _, _) = effect, let hand = reportInHand, hand.attempt == attempt {
+            report = hand.report.encoded()
+        }
+        guard let change = Change(keeping: effect, at: now, listing: listing, report: report) else { return }
+        pending.changes.append(change)
+    }
+
+    private func take(ended attempt: AttemptID, _ cause: Cause, retryAt: Instant?) {
+        if let hand = reportInHand, hand.attempt == attempt, cause.kind == .passed || retryAt == nil {
+            // The shard's last word counts for others, also that of one that failed: `if: always()` reads it.
+            runs[attempt.run]?.take(hand.report, of: attempt)
+        }
         refusedByDisk[attempt] = nil
         pending.deeds.append(.endLog(attempt))
         pending.touch(attempt.shard.cell)
@@ -247,35 +243,24 @@ package actor Coordinator {
     /// - Parameter heldBack: why gates that it waits for do not let it start.
     private func resolve(_ job: Int, of id: RunID, at now: Instant, heldBack: String? = nil) -> Farm.Event? {
         guard var run = runs[id] else { return nil }
-        var record = JobRecord(run: id, job: job, kind: .cells, at: now)
         let resolution: Farm.Resolution
         do throws(Mistakes) {
             switch try run.workflow.resolve(job: job, ancestors: run.ancestors(of: job), run.planRequest) {
-            case .cells where heldBack != nil:
-                (record.kind, record.reason) = (.notReached, heldBack ?? "")
-                resolution = .notReached(reason: heldBack ?? "")
-            case .cells(let cells, _, _) where cells.isEmpty:
-                // Nothing would be measured: that must not look like success.
-                (record.kind, record.reason) = (.failed, "the matrix has no cells")
-                resolution = .failed(reason: record.reason)
+            case .cells where heldBack != nil: resolution = .notReached(reason: heldBack ?? "")
+            // Nothing would be measured: that must not look like success.
+            case .cells(let cells, _, _) where cells.isEmpty: resolution = .failed(reason: "the matrix has no cells")
             case .cells(let cells, let failFast, let maxParallel):
                 run.plan.jobs[job].cells = cells
                 run.plan.jobs[job].failFast = failFast
                 run.plan.jobs[job].maxParallel = maxParallel
-                record.resolution = Proto.PlannedJob(run.plan.jobs[job]).encoded()
                 resolution = .cells(cells, failFast: failFast, maxParallel: maxParallel)
-            case .notApplicable(let reason):
-                (record.kind, record.reason) = (.notApplicable, reason)
-                resolution = .notApplicable(reason: reason)
-            case .notReached(let reason):
-                (record.kind, record.reason) = (.notReached, reason)
-                resolution = .notReached(reason: reason)
+            case .notApplicable(let reason): resolution = .notApplicable(reason: reason)
+            case .notReached(let reason): resolution = .notReached(reason: reason)
             }
         } catch {
-            let reason = error.diagnostics.map(\.sentence).joined(separator: "; ")
-            (record.kind, record.reason) = (.failed, reason)
-            resolution = .failed(reason: reason)
+            resolution = .failed(reason: error.diagnostics.map(\.sentence).joined(separator: "; "))
         }
+        let record = JobRecord(keeping: resolution, of: job, in: id, planned: run.plan.jobs[job], at: now)
         runs[id] = run
         pending.changes.append(.jobResolved(record))
         pending.touch(id)
@@ -377,11 +362,13 @@ package actor Coordinator {
         }
         let shards = farm.shardCount(of: lease.attempt.shard.cell)
         guard let assignment = run.assignment(for: lease, shards: shards, grace: settings.farm.grace) else { return }
+        // Its commit took some of it.
+        let left = clock.now.duration(to: lease.until)
         session.send(
             .offer(
                 .with {
                     $0.assignment = assignment
-                    $0.leaseMs = leaseMilliseconds
+                    $0.leaseMs = UInt32(clamping: max(0, Int(left.inSeconds * 1000)))
                 }))
     }
 

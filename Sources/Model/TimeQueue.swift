@@ -1,22 +1,32 @@
 /// What is to come, the earliest first; what comes at one time, in the order in which it was added. A binary heap.
+///
+/// Inlinable: simulations spend their time here, and other rooms would run it unspecialised.
 package struct TimeQueue<Time: Comparable & Sendable, Matter: Sendable>: Sendable {
-    private struct Entry: Sendable {
-        var at: Time
-        var order: UInt64
-        var matter: Matter
+    @usableFromInline struct Entry: Sendable {
+        @usableFromInline var at: Time
+        @usableFromInline var order: UInt64
+        @usableFromInline var matter: Matter
 
-        func precedes(_ other: Entry) -> Bool { at < other.at || at == other.at && order < other.order }
+        @inlinable init(at: Time, order: UInt64, matter: Matter) {
+            self.at = at
+            self.order = order
+            self.matter = matter
+        }
+
+        @inlinable func precedes(_ other: Entry) -> Bool { at < other.at || at == other.at && order < other.order }
     }
 
-    private var heap: [Entry] = []
-    private var added: UInt64 = 0
+    @usableFromInline var heap: [Entry] = []
+    @usableFromInline var added: UInt64 = 0
 
-    package init() {}
+    @inlinable package init() {}
 
-    package var count: Int { heap.count }
-    package var earliest: (at: Time, matter: Matter)? { heap.first.map { ($0.at, $0.matter) } }
+    @inlinable package var count: Int { heap.count }
+    /// When the earliest is to come.
+    @inlinable package var earliestTime: Time? { heap.first?.at }
+    @inlinable package var earliest: (at: Time, matter: Matter)? { heap.first.map { ($0.at, $0.matter) } }
 
-    package mutating func add(_ matter: Matter, at time: Time) {
+    @inlinable package mutating func add(_ matter: Matter, at time: Time) {
         heap.append(Entry(at: time, order: added, matter: matter))
         added += 1
         var child = heap.count - 1
@@ -26,7 +36,7 @@ package struct TimeQueue<Time: Comparable & Sendable, Matter: Sendable>: Sendabl
         }
     }
 
-    package mutating func pop() -> (at: Time, matter: Matter)? {
+    @inlinable package mutating func pop() -> (at: Time, matter: Matter)? {
         guard let first = heap.first else { return nil }
         heap.swapAt(0, heap.count - 1)
         heap.removeLast()
@@ -41,13 +51,13 @@ package struct TimeQueue<Time: Comparable & Sendable, Matter: Sendable>: Sendabl
     }
 
     /// The earliest matter, if its time has come.
-    package mutating func popDue(_ now: Time) -> Matter? {
+    @inlinable package mutating func popDue(_ now: Time) -> Matter? {
         guard let first = heap.first, first.at <= now else { return nil }
         return pop()?.matter
     }
 
     /// Takes out what is of no use any longer, in time linear in what is there.
-    package mutating func removeAll(where isUseless: (Matter) -> Bool) {
+    @inlinable package mutating func removeAll(where isUseless: (Matter) -> Bool) {
         heap.removeAll { isUseless($0.matter) }
         // A sorted array is a heap.
         heap.sort { $0.precedes($1) }

@@ -2,9 +2,9 @@
 ///
 /// `3`, `3.11`, `3.11.x`, `3.11.7` · `>=3.9 <3.12` · `3.9 - 3.11` · `^3.9`, `~3.9` · alternatives with `||`. `3.14-dev` is any
 /// `3.14`. Source: the README of node-semver, "Ranges" and "Advanced Range Syntax".
-package struct VersionRange: Equatable, Sendable {
+package struct VersionRange: Hashable, Sendable {
     /// Versions from `lower` and below `upper`.
-    private struct Bounds: Equatable, Sendable {
+    private struct Bounds: Hashable, Sendable {
         var lower: [Int] = [0, 0, 0]
         /// `nil`: no bound.
         var upper: [Int]?
@@ -25,10 +25,16 @@ package struct VersionRange: Equatable, Sendable {
 
     private static let numberMax = 100_000
 
-    private var alternatives: [Bounds] = []
+    private var alternatives: [Bounds]
+
+    /// What no version is in.
+    package static let none = VersionRange(alternatives: [])
+
+    private init(alternatives: [Bounds]) { self.alternatives = alternatives }
 
     /// - Returns: `nil` for a text that is no range.
     package init?(_ text: some StringProtocol) {
+        alternatives = []
         let parts = Self.split(text, at: "||")
         guard parts.count <= 32 else { return nil }
         for part in parts {

@@ -200,7 +200,7 @@ extension Farm {
         }
         var left = all.filter { requirement.missingLabels($0).isEmpty }
         if left.isEmpty { return "no agent has all of the labels \(joined(requirement.labels))" }
-        if let python = requirement.python, !left.contains(where: requirement.hasPython) {
+        if let python = requirement.pythonWord, !left.contains(where: requirement.hasPython) {
             let found = Set(left.flatMap(\.capacity.interpreters)).sorted().map(\.version)
             let unique = found.reduce(into: [String]()) { if $0.last != $1 { $0.append($1) } }
             return "no agent has python \(python); agents offer \(unique.isEmpty ? "none" : joined(unique))"

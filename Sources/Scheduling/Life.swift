@@ -260,12 +260,14 @@ package enum Lives {
         ])
 
     package enum HeldState: String, LifeWord {
-        case none, working, reporting
+        case none, working, ending, reporting
 
         package var meaning: String {
             switch self {
             case .none: "The agent knows nothing of it."
             case .working: "Its steps run, for as long as its lease holds."
+            case .ending:
+                "Its processes are being ended. Whatever the farm says of it is not looked at, and nothing is reported."
             case .reporting: "It has ended. The report is on disk and repeated until the farm has it."
             }
         }
@@ -290,16 +292,18 @@ package enum Lives {
             (.none, .offerDeclined, .none, "no room: it costs no attempt"),
             (.working, .offer, .working, "a repeated offer changes nothing"),
             (.working, .renewed, .working, "the lease counts anew from when the heartbeat left"),
+            (.working, .cancel, .working, "its steps are asked to end"),
             (.working, .ended, .reporting, "with what its steps came to"),
-            (.working, .cancel, .reporting, "its processes are ended first"),
-            (.working, .leaseEnded, .none, "its processes are ended before the farm may give it to another"),
-            (.working, .forget, .none, "it is no longer current: its processes are ended"),
+            (.working, .leaseEnded, .ending, "before the farm may give it to another"),
+            (.working, .forget, .ending, "it is no longer current"),
             (.working, .killed, .none, "nothing that it started is left"),
+            (.ending, .ended, .none, ""),
+            (.ending, .killed, .none, "nothing that it started is left"),
             (.reporting, .renewed, .reporting, ""),
             (.reporting, .cancel, .reporting, "too late: what it came to stays"),
             (.reporting, .stored, .none, "the farm has committed it"),
             (.reporting, .forget, .none, "another attempt took its place"),
-            (.reporting, .killed, .none, "in the simulation; a real agent's next life reports what is on its disk"),
+            (.reporting, .killed, .reporting, "the agent's next life has it from its disk"),
         ])
 
     package enum DeliveryState: String, LifeWord {

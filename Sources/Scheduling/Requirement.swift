@@ -5,7 +5,10 @@ struct Requirement: Hashable, Sendable {
     /// The team of the run's owner.
     var team: String?
     var labels: [String]
-    var python: String?
+    /// What `python` of the cell names; `nil` where any will do.
+    var python: VersionRange?
+    /// As it was written.
+    var pythonWord: String?
     var cpus: Int
     var memory: ByteCount?
     var gpus: GPURequest?
@@ -16,7 +19,8 @@ struct Requirement: Hashable, Sendable {
     init(_ cell: PlannedCell, team: String?, defaultMemory: ByteCount?) {
         self.team = team
         labels = Set(cell.labels).sorted()
-        python = cell.python
+        python = cell.python.map { VersionRange($0) ?? .none }
+        pythonWord = cell.python
         cpus = max(1, cell.resources.cpus)
         memory = cell.resources.memory ?? defaultMemory
         gpus = cell.resources.gpus.map {
@@ -39,7 +43,7 @@ struct Requirement: Hashable, Sendable {
 
     func hasPython(_ agent: AgentRecord) -> Bool {
         guard let python else { return true }
-        return agent.capacity.interpreters.contains { $0.satisfies(python) }
+        return agent.capacity.interpreters.contains { python.contains($0.version) }
     }
 
     /// Memory counts only where both sides name it.

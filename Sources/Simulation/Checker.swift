@@ -16,12 +16,19 @@ package struct Checker: Sendable {
 
     struct Cell: Sendable {
         var planned: PlannedCell
+        /// Whether a Python may be any, else which.
+        let python: VersionRange?
         var shards: Int?
         var settled = 0
         var failed = 0
         var cancelled = 0
         var ending: Farm.CellEnding?
         var leased = 0
+
+        init(planned: PlannedCell) {
+            self.planned = planned
+            python = planned.python.map { VersionRange($0) ?? .none }
+        }
     }
 
     struct Job: Sendable {
@@ -250,7 +257,7 @@ package struct Checker: Sendable {
         let range = cell.shards.map { 0..<$0 } ?? -1..<0
         try require(range.contains(id.shard), "only shards that there are, are leased", "\(id)")
         try require(agent.isOnline && !agent.isDraining, "an agent that is leased to is there", "\(lease)")
-        try checkFit(lease, cell.planned, agent, run.owner)
+        try checkFit(lease, cell, agent, run.owner)
         agents[lease.agent]?.leases[lease.attempt] = lease
         shards[id, default: Shard()].lease = lease
         change(id.cell) { $0.leased += 1 }
@@ -262,9 +269,15 @@ package struct Checker: Sendable {
             job.planned.shards.maxParallel.map { cell.leased < $0 } ?? true, "shards.max-parallel holds", "\(id)")
     }
 
+    func hasPython(_ agent: Agent, _ wanted: VersionRange?) -> Bool {
+        guard let wanted else { return true }
+        return agent.capacity.interpreters.contains { wanted.contains($0.version) }
+    }
+
     private func checkFit(
-        _ lease: Farm.Lease, _ cell: PlannedCell, _ agent: Agent, _ owner: Principal
+        _ lease: Farm.Lease, _ whole: Cell, _ agent: Agent, _ owner: Principal
     ) throws(Violation) {
+        let cell = whole.planned
         let all = Array(agent.leases.values) + [lease]
         let cpus = all.reduce(0) { $0 + $1.cpus }
         let memory = all.reduce(ByteCount.zero) { $0 + ($1.memory ?? .zero) }
@@ -281,7 +294,6 @@ package struct Checker: Sendable {
         try require(agent.team == nil || agent.team == owner.team, "an agent's team is the owner's", "\(lease)")
         let labels = Set(agent.capacity.labels.map { $0.lowercased() })
         try require(cell.labels.allSatisfy(labels.contains), "the agent has the labels", "\(lease)")
-        let hasPython = cell.python.map { wanted in agent.capacity.interpreters.contains { $0.satisfies(wanted) } }
-        try require(hasPython ?? true, "the agent has the interpreter", "\(lease)")
+        try require(hasPython(agent, whole.python), "the agent has the interpreter", "\(lease)")
     }
 }

@@ -21,19 +21,22 @@ struct Happenings: Sendable {
         case connect(agent: Int, process: Int)
         case beat(agent: Int, process: Int)
         case attemptDone(agent: Int, process: Int, AttemptID)
+        case leaseAlarm(agent: Int, process: Int)
     }
 
     enum FromAgent: Sendable {
-        case joined(holds: [AttemptID])
-        case heartbeat([AttemptID])
+        case joined(holds: [AttemptID], at: Instant)
+        case heartbeat(Holdings.Beat)
         case started(AttemptID)
         case declined(AttemptID)
         case report(AttemptID, Cause, listed: Int?)
     }
 
     enum ToAgent: Sendable {
-        case offer(Farm.Lease)
-        case renewed([AttemptID])
+        /// The farm took the agent in.
+        case welcome(joinedAt: Instant)
+        case offer(Farm.Lease, left: Duration)
+        case renewed([AttemptID], beat: UInt64)
         case cancel(AttemptID)
         case forget(AttemptID)
         case stored(AttemptID)

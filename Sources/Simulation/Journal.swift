@@ -1,8 +1,19 @@
-import Model
-import Scheduling
+package import Model
+package import Scheduling
 
-/// What the coordinator has committed: rows as a store would keep them, read back in more than one order.
-struct Journal: Sendable {
+/// What a world's coordinator has committed, and what it is restored from.
+package protocol Journaling: Sendable {
+    mutating func commit(_ event: Farm.Event, at time: Instant, isNew: Bool)
+    /// - Parameter now: when it was decided.
+    mutating func commit(_ effect: Farm.Effect, at now: Instant)
+    /// What was decided about one run.
+    func decisions(of run: RunID) -> [Farm.Decision]
+    /// All of it, in one of the orders that a farm takes.
+    func decisions(order: Int) -> [Farm.Decision]
+}
+
+/// Rows as a store would keep them, read back in more than one order.
+struct Journal: Journaling {
     private var rows: [Farm.Decision?] = []
     private var leaseRows: [AttemptID: Int] = [:]
 
@@ -24,7 +35,7 @@ struct Journal: Sendable {
         }
     }
 
-    mutating func commit(_ effect: Farm.Effect) {
+    mutating func commit(_ effect: Farm.Effect, at now: Instant) {
         switch effect {
         case .leased(let lease):
             leaseRows[lease.attempt] = rows.count

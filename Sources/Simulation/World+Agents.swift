@@ -1,13 +1,13 @@
 import Model
 import Scheduling
 
-/// An agent as the farm sees it from afar: it works, reports until it is heard, and stops what it may no longer do.
+/// An agent: what real agents decide by, and steps that only take their time.
 struct VirtualAgent: Sendable {
+    /// An attempt beside what `holdings` has of it.
     struct Held: Sendable {
         var lease: Farm.Lease
-        /// When it stops by itself, unless renewed.
-        var fence: Instant
-        var report: (Cause, listed: Int?)?
+        /// What it comes to, once that is known: it is reported when its steps have ended.
+        var outcome: (Cause, listed: Int?)?
     }
 
     let id: AgentID
@@ -15,6 +15,7 @@ struct VirtualAgent: Sendable {
     /// Counts its starts; 0 when it is gone for good.
     var process = 1
     var connection: Int?
+    var holdings = Holdings()
     var held: [AttemptID: Held] = [:]
     var isDraining = false
     /// Its process is stopped until then: it hears, says and notices nothing.
@@ -41,7 +42,8 @@ extension World {
         agents[agent].connection = steps
         agents[agent].lastToAgent = now
         agents[agent].lastToCoordinator = now
-        send(.joined(holds: agents[agent].held.keys.sorted()), from: agent)
+        send(.joined(holds: agents[agent].holdings.holds, at: now), from: agent)
+        for attempt in agents[agent].holdings.working { send(.started(attempt), from: agent) }
     }
 
     /// The agent's side of the connection is gone; the coordinator may notice later, or not before the next joins.
@@ -64,10 +66,18 @@ extension World {
         happenings.add(.beat(agent: agent, process: process), at: now.advanced(by: .seconds(10)))
     }
 
-    /// The process has ended, and everything that it worked on with it.
+    /// The process has ended, and everything that it worked on with it. Reports that it had made are on its disk.
     private mutating func dropHeld(_ agent: Int) {
-        for attempt in agents[agent].held.keys { note(.killed, attempt, agent) }
-        agents[agent].held = [:]
+        let holdings = agents[agent].holdings
+        agents[agent].holdings = Holdings()
+        for attempt in agents[agent].held.keys.sorted() {
+            note(.killed, attempt, agent)
+            if holdings.isReporting(attempt) {
+                _ = agents[agent].holdings.handle(.adopted(attempt), at: now)
+            } else {
+                agents[agent].held[attempt] = nil
+            }
+        }
     }
 
     private mutating func note(_ step: Lives.HeldStep, _ attempt: AttemptID, _ agent: Int) {
@@ -92,7 +102,9 @@ extension World {
     }
 
     mutating func send(_ message: Happenings.ToAgent, to agent: Int) {
-        guard let connection = connections[agent], !isLost() else { return }
+        guard let connection = connections[agent] else { return }
+        // What begins a connection is not lost without it.
+        if case .welcome = message {} else if isLost() { return }
         let arrival = max(now.advanced(by: milliseconds(0...60)), agents[agent].lastToAgent)
         agents[agent].lastToAgent = arrival
         for _ in 0..<copies() {
@@ -109,16 +121,17 @@ extension World {
 
     mutating func receive(_ message: Happenings.FromAgent, from agent: Int, _ connection: Int) {
         let id = agents[agent].id
-        if case .joined(let holds) = message {
+        if case .joined(let holds, let joinedAt) = message {
             guard agents[agent].process > 0 else { return }
             connections[agent] = connection
+            send(.welcome(joinedAt: joinedAt), to: agent)
             let kind = agents[agent].kind
             return decide(.agentJoined(id, team: kind.team, capacity: kind.capacity, holds: holds))
         }
         guard connections[agent] == connection else { return }
         switch message {
         case .joined: break
-        case .heartbeat(let attempts): decide(.leasesRenewed(id, attempts))
+        case .heartbeat(let beat): decide(.leasesRenewed(id, beat.holds), beat: (agent, beat.number))
         case .started(let attempt): decide(.attemptStarted(attempt, by: id))
         case .declined(let attempt): decide(.offerDeclined(attempt, by: id, reason: "no room"))
         case .report(let attempt, let cause, let listed):
@@ -130,82 +143,118 @@ extension World {
 
     mutating func receive(_ message: Happenings.ToAgent, at agent: Int) {
         switch message {
-        case .offer(let lease):
-            if let held = agents[agent].held[lease.attempt] {
-                // A repeated offer changes nothing; one that comes when the attempt has ended is not even looked at.
-                if held.report == nil { note(.offer, lease.attempt, agent) }
-                return
-            }
-            if now < troubleEnd && chance(scenario.trouble.decline, &random) {
-                note(.offerDeclined, lease.attempt, agent)
-                return send(.declined(lease.attempt), from: agent)
-            }
-            note(.offer, lease.attempt, agent)
-            let fence = now.advanced(by: scenario.settings.lease)
-            agents[agent].held[lease.attempt] = VirtualAgent.Held(lease: lease, fence: fence)
-            send(.started(lease.attempt), from: agent)
-            let end = now.advanced(by: scenario.duration(of: lease.attempt.shard))
-            happenings.add(.attemptDone(agent: agent, process: agents[agent].process, lease.attempt), at: end)
-        case .renewed(let attempts):
-            let fence = now.advanced(by: scenario.settings.lease)
+        case .welcome(let joinedAt): _ = agents[agent].holdings.handle(.connected(countsBeats: true), at: joinedAt)
+        case .offer(let lease, let left): take(lease, left, agent)
+        case .renewed(let attempts, let beat):
             for attempt in attempts where agents[agent].held[attempt] != nil {
-                agents[agent].held[attempt]?.fence = fence
-                note(.renewed, attempt, agent)
+                noteUnlessEnding(.renewed, attempt, agent)
             }
+            handle(.renewed(attempts, lease: scenario.settings.lease, beat: beat), agent)
         case .cancel(let attempt):
-            guard let held = agents[agent].held[attempt] else { return }
-            note(.cancel, attempt, agent)
-            guard held.report == nil else { return }
-            agents[agent].held[attempt]?.report = (Cause(.cancelled, evidence: "as ordered"), nil)
-            report(attempt, agent)
+            guard agents[agent].held[attempt] != nil else { return }
+            noteUnlessEnding(.cancel, attempt, agent)
+            handle(.cancelled(attempt), agent)
         case .forget(let attempt):
-            if agents[agent].held.removeValue(forKey: attempt) != nil { note(.forget, attempt, agent) }
+            guard agents[agent].held[attempt] != nil else { return }
+            noteUnlessEnding(.forget, attempt, agent)
+            handle(.forgotten(attempt), agent)
         case .stored(let attempt):
-            // Somebody else may have reported it, before this agent's offer came: then it is no longer current.
-            if let held = agents[agent].held.removeValue(forKey: attempt) {
-                note(held.report == nil ? .forget : .stored, attempt, agent)
+            guard agents[agent].holdings.isReporting(attempt) else { return }
+            note(.stored, attempt, agent)
+            handle(.stored(attempt), agent)
+        }
+    }
+
+    private mutating func take(_ lease: Farm.Lease, _ left: Duration, _ agent: Int) {
+        let attempt = lease.attempt
+        if agents[agent].holdings.knows(attempt) {
+            // A repeated offer changes nothing; one that comes when the attempt has ended is not even looked at.
+            if agents[agent].holdings.isWorking(on: attempt) { note(.offer, attempt, agent) }
+            return
+        }
+        let isUnwanted = now < troubleEnd && chance(scenario.trouble.decline, &random)
+        let effects = isUnwanted ? [] : agents[agent].holdings.handle(.offered(attempt, lease: left), at: now)
+        guard effects.contains(.begin(attempt)) else {
+            note(.offerDeclined, attempt, agent)
+            return send(.declined(attempt), from: agent)
+        }
+        note(.offer, attempt, agent)
+        agents[agent].held[attempt] = VirtualAgent.Held(lease: lease)
+        send(.started(attempt), from: agent)
+        let end = now.advanced(by: scenario.duration(of: attempt.shard))
+        happenings.add(.attemptDone(agent: agent, process: agents[agent].process, attempt), at: end)
+        perform(effects, agent)
+    }
+
+    private mutating func handle(_ event: Holdings.Event, _ agent: Int) {
+        perform(agents[agent].holdings.handle(event, at: now), agent)
+    }
+
+    private mutating func perform(_ effects: [Holdings.Effect], _ agent: Int) {
+        for effect in effects {
+            switch effect {
+            case .begin, .decline: break
+            case .stop(let attempt):
+                guard agents[agent].held[attempt]?.outcome == nil else { continue }
+                agents[agent].held[attempt]?.outcome = (Cause(.cancelled, evidence: "as ordered"), nil)
+                endSoon(attempt, agent)
+            case .abandon(let attempt): endSoon(attempt, agent)
+            case .report(let attempt): report(attempt, agent)
+            case .drop(let attempt): agents[agent].held[attempt] = nil
+            case .wake(let at): happenings.add(.leaseAlarm(agent: agent, process: agents[agent].process), at: at)
             }
         }
     }
 
+    /// Its processes are killed, which takes a moment.
+    private mutating func endSoon(_ attempt: AttemptID, _ agent: Int) {
+        let end = now.advanced(by: milliseconds(0...2_000))
+        happenings.add(.attemptDone(agent: agent, process: agents[agent].process, attempt), at: end)
+    }
+
+    mutating func endLeases(_ agent: Int, _ process: Int) {
+        guard agents[agent].process == process else { return }
+        let effects = agents[agent].holdings.handle(.timeReached, at: now)
+        for case .abandon(let attempt) in effects { note(.leaseEnded, attempt, agent) }
+        perform(effects, agent)
+    }
+
+    private mutating func noteUnlessEnding(_ step: Lives.HeldStep, _ attempt: AttemptID, _ agent: Int) {
+        let holdings = agents[agent].holdings
+        if holdings.isWorking(on: attempt) || holdings.isReporting(attempt) { note(step, attempt, agent) }
+    }
+
+    /// Its processes are gone: by themselves, as ordered, or because nobody wants them.
     mutating func endAttempt(_ agent: Int, _ process: Int, _ attempt: AttemptID) {
-        guard agents[agent].process == process, let held = agents[agent].held[attempt], held.report == nil else {
-            return
+        guard agents[agent].process == process, let held = agents[agent].held[attempt],
+            !agents[agent].holdings.isReporting(attempt)
+        else { return }
+        if agents[agent].holdings.isWorking(on: attempt), held.outcome == nil {
+            var cause = scenario.cause(of: held.lease)
+            if now < troubleEnd && chance(scenario.trouble.fault, &random) {
+                cause = Cause([.gpuFault, .agentFault, .diskFull].randomElement(using: &random) ?? .gpuFault)
+            }
+            let isListed = attempt.shard.isListing && cause.kind == .passed
+            let listed = isListed ? scenario.items(of: attempt.shard) : nil
+            agents[agent].held[attempt]?.outcome = (cause, listed)
         }
-        guard now < held.fence else {
-            agents[agent].held[attempt] = nil
-            return note(.leaseEnded, attempt, agent)
-        }
-        var cause = scenario.cause(of: held.lease)
-        if now < troubleEnd && chance(scenario.trouble.fault, &random) {
-            cause = Cause([.gpuFault, .agentFault, .diskFull].randomElement(using: &random) ?? .gpuFault)
-        }
-        let isListed = attempt.shard.isListing && cause.kind == .passed
-        let listed = isListed ? scenario.items(of: attempt.shard) : nil
-        agents[agent].held[attempt]?.report = (cause, listed)
         note(.ended, attempt, agent)
-        report(attempt, agent)
+        handle(.ended(attempt), agent)
     }
 
     private mutating func report(_ attempt: AttemptID, _ agent: Int) {
-        guard let (cause, listed) = agents[agent].held[attempt]?.report else { return }
+        guard let (cause, listed) = agents[agent].held[attempt]?.outcome else { return }
         send(.report(attempt, cause, listed: listed), from: agent)
     }
 
     mutating func beat(_ agent: Int, _ process: Int) {
         guard agents[agent].process == process else { return }
         happenings.add(.beat(agent: agent, process: process), at: now.advanced(by: .seconds(8)))
-        for attempt in agents[agent].held.keys.sorted() {
-            guard let held = agents[agent].held[attempt] else { continue }
-            // A report is kept until it is heard; work without a lease is stopped.
-            if held.report == nil && held.fence <= now {
-                agents[agent].held[attempt] = nil
-                note(.leaseEnded, attempt, agent)
-            }
-        }
         guard agents[agent].connection != nil else { return }
-        send(.heartbeat(agents[agent].held.keys.sorted()), from: agent)
-        for attempt in agents[agent].held.keys.sorted() { report(attempt, agent) }
+        send(.heartbeat(agents[agent].holdings.beat(at: now)), from: agent)
+        for attempt in agents[agent].held.keys.sorted() where agents[agent].holdings.isReporting(attempt) {
+            report(attempt, agent)
+        }
     }
 
     // MARK: trouble
@@ -245,7 +294,7 @@ extension World {
         var other = attempt
         switch Int.random(in: 0..<5, using: &random) {
         case 0: send(.report(attempt, Cause(.passed), listed: nil), from: agent)
-        case 1: send(.heartbeat([attempt]), from: agent)
+        case 1: send(.heartbeat(Holdings.Beat(number: 0, holds: [attempt])), from: agent)
         case 2: send(.declined(attempt), from: agent)
         case 3: send(.started(attempt), from: agent)
         default:

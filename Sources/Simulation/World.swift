@@ -26,7 +26,7 @@ package struct World<Decider: Deciding>: Sendable {
     var life = 0
     var isUp = true
     var batches: [Batch] = []
-    var journal = Journal()
+    var journal: any Journaling
     /// The connection that the coordinator has with each agent.
     var connections: [Int: Int] = [:]
     /// Steps of this world, for a test to see that something happened.
@@ -47,7 +47,10 @@ package struct World<Decider: Deciding>: Sendable {
         case afterEffects
     }
 
-    package init(_ scenario: Scenario) {
+    package init(_ scenario: Scenario) { self.init(scenario, journal: Journal()) }
+
+    package init(_ scenario: Scenario, journal: any Journaling) {
+        self.journal = journal
         self.scenario = scenario
         random = SplitMix64(seed: scenario.seed ^ 0x5EED)
         decider = Decider(settings: scenario.settings, seed: scenario.seed)
@@ -121,6 +124,8 @@ package struct World<Decider: Deciding>: Sendable {
             if !postpone(happening, whileStalled: agent) { beat(agent, process) }
         case .attemptDone(let agent, let process, let attempt):
             if !postpone(happening, whileStalled: agent) { endAttempt(agent, process, attempt) }
+        case .leaseAlarm(let agent, let process):
+            if !postpone(happening, whileStalled: agent) { endLeases(agent, process) }
         }
     }
 
@@ -159,11 +164,20 @@ package struct World<Decider: Deciding>: Sendable {
     }
 
     /// Hands an event to the farm; what it decides waits for the next commit.
-    mutating func decide(_ event: Farm.Event, reported: (agent: Int, AttemptID)? = nil) {
+    ///
+    /// - Parameter beat: the heartbeat that it is: answered at once, for renewals are not stored.
+    mutating func decide(
+        _ event: Farm.Event, reported: (agent: Int, AttemptID)? = nil, beat: (agent: Int, number: UInt64)? = nil
+    ) {
         var effects: [Farm.Effect] = []
         decider.handle(event, at: now, into: &effects)
         if batches.isEmpty { happenings.add(.commit(life: life), at: now.advanced(by: milliseconds(0...3))) }
         batches.append(Batch(at: now, event: event, effects: effects, reported: reported))
+        if let beat {
+            var renewed: [AttemptID] = []
+            for case .renewed(_, let attempts) in effects { renewed = attempts }
+            send(.renewed(renewed, beat: beat.number), to: beat.agent)
+        }
         for effect in effects {
             if case .wake(let at) = effect { happenings.add(.wake(life: life), at: max(now, at)) }
             if case .continueLater = effect {
@@ -180,8 +194,9 @@ package struct World<Decider: Deciding>: Sendable {
             let isNew = try checker.see(batch.event, at: batch.at)
             journal.commit(batch.event, at: batch.at, isNew: isNew)
             for effect in batch.effects {
+                try checkFence(effect)
                 try checker.check(effect)
-                journal.commit(effect)
+                journal.commit(effect, at: batch.at)
             }
         }
         for run in checker.runs.keys where checker.runs[run]?.isEnded == false {
@@ -202,16 +217,27 @@ package struct World<Decider: Deciding>: Sendable {
         if dies { kill() }
     }
 
+    /// Who lost its lease has stopped before the farm counts on that: no shard is worked on in two places.
+    private func checkFence(_ effect: Farm.Effect) throws(Violation) {
+        guard case .attemptEnded(let attempt, let cause, _, _) = effect, cause.kind == .lostAgent else { return }
+        for agent in agents where agent.process > 0 && agent.stalledUntil < now && agent.holdings.isWorking(on: attempt)
+        {
+            throw Violation(
+                rule: "an agent stops before its lease is given to another", detail: "\(attempt) on \(agent.id)",
+                at: now)
+        }
+    }
+
     private mutating func leave(_ effect: Farm.Effect) {
         switch effect {
-        case .leased(let lease): send(.offer(lease), to: lease.agent)
-        case .renewed(let agent, let attempts): send(.renewed(attempts), to: agent)
+        case .leased(let lease): send(.offer(lease, left: max(.zero, now.duration(to: lease.until))), to: lease.agent)
         case .cancelAttempt(let attempt, let agent, _): send(.cancel(attempt), to: agent)
         case .forgetAttempt(let attempt, let agent, _): send(.forget(attempt), to: agent)
         case .jobReady(let run, let job):
             let wait = chance(0.1, &random) ? milliseconds(0...10_000) : milliseconds(0...20)
             happenings.add(.resolve(life: life, run, job: job), at: now.advanced(by: wait))
-        case .attemptStarted, .attemptEnded, .offerWithdrawn, .cellSharded, .settled, .cellEnded, .jobEnded, .runEnded,
+        case .renewed, .attemptStarted, .attemptEnded, .offerWithdrawn, .cellSharded, .settled, .cellEnded, .jobEnded,
+            .runEnded,
             .wake, .continueLater:
             break
         }

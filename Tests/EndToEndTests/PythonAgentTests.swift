@@ -5,17 +5,19 @@ import Testing
 @Suite struct `A farm in other languages` {
     static let python = "/usr/bin/python3"
 
-    /// The second one speaks a later minor version: it has fields and messages that this farm does not know.
-    @Test(arguments: [0, 1])
+    /// Of the minor version before this one, made from its protocol file; of this one; and of the one after it, which has
+    /// fields and messages that this farm does not know.
+    @Test(arguments: [0, 1, 2])
     func `takes an agent that was made from the protocol file alone`(minor: Int) async throws {
         let imports = try await Finished.run(Self.python, ["-c", "import google.protobuf, cryptography"])
         try #require(imports.status == 0, "Debian's python3-protobuf and python3-cryptography are needed (make test)")
         try await withFarm { farm in
+            let own = RealFarm.root.path + "/Tests/EndToEndTests/python_agent"
+            let file = minor == 0 ? own + "/minor-0.proto" : RealFarm.root.path + "/proto/sheaf.proto"
+            try FileManager.default.copyItem(atPath: file, toPath: farm.folder + "/sheaf.proto")
             let made = try await Finished.run(
                 "/usr/bin/env",
-                [
-                    "protoc", "--proto_path=\(RealFarm.root.path)/proto", "--python_out=\(farm.folder)", "sheaf.proto",
-                ])
+                ["protoc", "--proto_path=\(farm.folder)", "--python_out=\(farm.folder)", "sheaf.proto"])
             try #require(made.status == 0, "\(made.error)")
             let agent = try Running(
                 Self.python,

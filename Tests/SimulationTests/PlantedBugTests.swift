@@ -306,12 +306,35 @@ private struct NeverRetries: Planted {
         Issue.record("the bug was never seen")
     }
 
+    @Test func `counts on leases for less long than it told agents`() {
+        #expect(caught(CutsLeasesShort.self, by: "an agent stops before its lease is given to another"))
+    }
+
     @Test func `tells tales of what a shard waits for`() {
         #expect(caught(TellsTales.self, by: "every waiting shard has a true explanation"))
     }
 
     @Test func `starts anew with less than it knew`() {
         #expect(caught(ForgetsListings.self, by: "a farm that starts anew is the farm that ended"))
+    }
+}
+
+/// Gives up leases earlier than it says: agents may still work then.
+private struct CutsLeasesShort: Planted {
+    var farm: Farm
+    var seen = 0
+    init(settings: Farm.Settings, seed: UInt64) {
+        var settings = settings
+        settings.lease = settings.lease / 4
+        farm = Farm(settings: settings, seed: seed)
+    }
+
+    mutating func falsify(_ effects: inout [Farm.Effect], after event: Farm.Event, at now: Instant) {
+        for index in effects.indices {
+            guard case .leased(var lease) = effects[index] else { continue }
+            lease.until = now.advanced(by: .seconds(30))
+            effects[index] = .leased(lease)
+        }
     }
 }
 

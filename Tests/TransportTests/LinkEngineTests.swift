@@ -202,4 +202,38 @@ private struct Pair {
         }
         #expect(!events.contains { if case .message = $0 { true } else { false } })
     }
+
+    /// The first bytes that a peer of another version sends, as protobuf's own library wrote them from the protocol file of that
+    /// version; that of the later one has a field 99 in the frame and in the hello.
+    static let hellos: [(version: String, hex: String)] = [
+        ("1.0", "00000020121e08011a0573686561662080804028b0ea01308002388080f49e9b9d84bd18"),
+        ("1.2", "000000281223080110021a0573686561662080804028b0ea01308002388080f49e9b9d84bd18980605980605"),
+        ("2.0", "00000020121e08021a0573686561662080804028b0ea01308002388080f49e9b9d84bd18"),
+        ("0.0", "0000001e121c1a0573686561662080804028b0ea01308002388080f49e9b9d84bd18"),
+    ]
+
+    private static func bytes(_ hex: String) -> [UInt8] {
+        let digits = hex.utf8.map { $0 < 0x3A ? $0 - 0x30 : $0 - 0x57 }
+        return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+    }
+
+    /// From the side that connects and from the one that accepts: an older agent, an older coordinator, later ones.
+    @Test(arguments: [true, false]) func `greets one minor version before and after its own, and no other major`(
+        connects: Bool
+    ) {
+        #expect(LinkEngine.major == 1 && LinkEngine.minor == 1, "keep a hello of the version before this one")
+        for (version, hex) in Self.hellos {
+            var engine = LinkEngine(connects: connects, settings: LinkSettings(), at: .seconds(1))
+            var events: [LinkEngine.Event] = []
+            do {
+                let hello = Self.bytes(hex)
+                try hello.withUnsafeBytes { raw in try engine.receive(raw, at: .seconds(1), &events) }
+                #expect(version.hasPrefix("1.") && events == [.ready], "\(version): \(events)")
+                #expect(engine.peerClock == .seconds(1_763_740_800), "\(version)")
+                #expect(throws: Never.self) { _ = try engine.open("Agents.Work", .control) }
+            } catch {
+                #expect(!version.hasPrefix("1.") && "\(error)".contains("update the older"), "\(version): \(error)")
+            }
+        }
+    }
 }

@@ -1831,6 +1831,8 @@ extension Proto {
         package var running: [Proto.AttemptRef] = []
         /// Free bytes on the agent's disk.
         package var diskFree: Int64 = 0
+        /// From 1, never the same twice; 0 from an agent that does not count.
+        package var number: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1840,6 +1842,7 @@ extension Proto {
                 switch tag {
                 case 10: try reader.append(ProtoNested<Proto.AttemptRef>.self, to: &running)
                 case 16: diskFree = try reader.value(ProtoInt64.self)
+                case 24: number = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1848,6 +1851,7 @@ extension Proto {
         package func encode(to writer: inout ProtoWriter) {
             writer.repeated(ProtoNested<Proto.AttemptRef>.self, 1, running)
             writer.field(ProtoInt64.self, 2, diskFree)
+            writer.field(ProtoUInt64.self, 3, number)
             writer.unknown(unknown)
         }
     }
@@ -1963,6 +1967,8 @@ extension Proto {
         package var heartbeatEveryMs: UInt32 = 0
         /// An agent that heard nothing for so long after its last renewal stops its attempts.
         package var leaseMs: UInt32 = 0
+        /// Every heartbeat that has a number is answered, also one that names no attempts.
+        package var answersHeartbeats: Bool = false
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1972,6 +1978,7 @@ extension Proto {
                 switch tag {
                 case 8: heartbeatEveryMs = try reader.value(ProtoUInt32.self)
                 case 16: leaseMs = try reader.value(ProtoUInt32.self)
+                case 24: answersHeartbeats = try reader.value(ProtoBool.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1980,6 +1987,7 @@ extension Proto {
         package func encode(to writer: inout ProtoWriter) {
             writer.field(ProtoUInt32.self, 1, heartbeatEveryMs)
             writer.field(ProtoUInt32.self, 2, leaseMs)
+            writer.field(ProtoBool.self, 3, answersHeartbeats)
             writer.unknown(unknown)
         }
     }
@@ -1990,7 +1998,7 @@ extension Proto {
         package static let protoName = "sheaf.v1.Offer"
 
         package var assignment: Proto.Assignment?
-        /// How long the lease holds from the moment that the agent receives it, unless renewed.
+        /// How long the lease holds from the moment that this leaves the coordinator, unless renewed.
         package var leaseMs: UInt32 = 0
         package var unknown = UnknownFields()
 
@@ -2076,6 +2084,8 @@ extension Proto {
 
         package var attempts: [Proto.AttemptRef] = []
         package var leaseMs: UInt32 = 0
+        /// The heartbeat that this answers; 0 when that had no number.
+        package var number: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -2085,6 +2095,7 @@ extension Proto {
                 switch tag {
                 case 10: try reader.append(ProtoNested<Proto.AttemptRef>.self, to: &attempts)
                 case 16: leaseMs = try reader.value(ProtoUInt32.self)
+                case 24: number = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2093,6 +2104,7 @@ extension Proto {
         package func encode(to writer: inout ProtoWriter) {
             writer.repeated(ProtoNested<Proto.AttemptRef>.self, 1, attempts)
             writer.field(ProtoUInt32.self, 2, leaseMs)
+            writer.field(ProtoUInt64.self, 3, number)
             writer.unknown(unknown)
         }
     }

@@ -2,7 +2,7 @@
 
     python3 agent.py PROTO_FOLDER TOKEN_FILE [MINOR]
 
-MINOR above 0 makes it an agent of a later version: each message and each frame has a field more, and it says things that
+MINOR above 1 makes it an agent of a later version: each message and each frame has a field more, and it says things that
 nobody here knows. PROTO_FOLDER holds sheaf_pb2.py, as protoc --python_out writes it. Standard output gets one line per event.
 """
 
@@ -26,8 +26,8 @@ import sheaf_pb2 as pb  # noqa: E402
 
 CREDIT = 1 << 20
 FRAME_MAX = 60_000
-MINOR = int(sys.argv[3]) if len(sys.argv) > 3 else 0
-LATER = b"\x98\x06\x05" if MINOR else b""  # field 99, a number
+MINOR = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+LATER = b"\x98\x06\x05" if MINOR > 1 else b""  # field 99, a number
 
 
 def tell(*words):
@@ -222,8 +222,14 @@ def main():
     work = link.open("Agents.Work", pb.URGENCY_CONTROL)
     capacity = pb.Capacity(cpus=1, memory_bytes=1 << 30, labels=["self-hosted", "linux", "python-agent"])
     link.send(work, pb.FromAgent(joined=pb.AgentJoined(capacity=capacity, software="python-agent 1", incarnation="1")))
-    if MINOR:
+    if MINOR > 1:
         link.send(work, pb.FromAgent())
+    # Two heartbeats before there is anything to name: a farm of its time or later may answer them.
+    for number in (1, 2):
+        heartbeat = pb.Heartbeat(disk_free=1 << 40)
+        if MINOR > 0:
+            heartbeat.number = number
+        link.send(work, pb.FromAgent(heartbeat=heartbeat))
     while True:
         message = link.receive(work, pb.ToAgent)
         if message is None:
