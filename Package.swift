@@ -92,7 +92,8 @@ let package = Package(
             "CoordinatorService", "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "Delivery",
             "HTTP", "JSON", "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks"),
         device(
-            "AgentService", "Client", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model",
+            "AgentService", "Client", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts",
+            "Model",
             "Locks", "CLinux"),
 
         room("Client", "Wire", "Transport", "Artifacts", "Model", "CLinux"),
@@ -138,7 +139,8 @@ let package = Package(
         tests("SimulationTests", "Simulation", "Scheduling", "Model"),
         tests("ClientTests", "Client", "Transport", "Artifacts", "Wire", "Model", "Locks"),
         tests(
-            "CoordinatorServiceTests", "CoordinatorService", "Scheduling", "Simulation", "Artifacts", "Storage", "Transport", "Wire",
+            "CoordinatorServiceTests", "CoordinatorService", "Scheduling", "Simulation", "Artifacts", "Storage",
+            "Transport", "Wire",
             "Locks", "Model", "FaultyDisk"),
         tests("AgentServiceTests", "AgentService", "Artifacts", "Transport", "Wire", "Model", "Locks", "CLinux"),
         tests(

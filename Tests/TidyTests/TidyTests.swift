@@ -53,7 +53,8 @@ import Testing
             "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks",
         ],
         "AgentService": [
-            "Client", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model", "Locks",
+            "Client", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model",
+            "Locks",
             "CLinux",
         ],
         "Client": ["Wire", "Transport", "Artifacts", "Model", "CLinux"],
