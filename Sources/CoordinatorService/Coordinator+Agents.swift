@@ -132,8 +132,7 @@ extension Coordinator {
         case .notNeeded, .queueTimeout, .lostAgent, .preempted:
             throw LinkStatus(.invalid, "an agent cannot report the cause '\(kind.rawValue)'")
         case .passed, .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .cancelled, .agentFault,
-            .gpuFault,
-            .diskFull, .dataUnavailable:
+            .gpuFault, .diskFull, .dataUnavailable:
             return Cause(kind, code: report.code.map { Int($0) }, evidence: String(report.evidence.prefix(10_000)))
         }
     }

@@ -128,6 +128,7 @@ struct StoredDecisions: Sendable {
     /// - Parameter run: takes over what it has to know of them.
     func decisions(into run: inout LiveRun) throws(RecoveryError) -> [Farm.Decision] {
         run.isCancelled = self.run.cancellation != nil
+        run.isCancelForced = self.run.cancellation?.isForced == true
         for cell in cells {
             if cell.shards != nil { run.itemCount[cell.cell] = cell.items }
             if let ending = cell.ending.flatMap(Farm.CellEnding.init) { run.cellEndings[cell.cell] = ending.rawValue }
@@ -155,7 +156,9 @@ struct StoredDecisions: Sendable {
             .runSubmitted(id, owner: owner, plan: plan, priority: priority, at: submittedAt)
         ]
         if let cancellation = run.cancellation {
-            decisions.append(.runCancelled(id, by: cancellation.by, reason: cancellation.reason))
+            decisions.append(
+                .runCancelled(
+                    id, by: cancellation.by, reason: cancellation.reason, isForced: cancellation.isForced))
         }
         for job in jobs where plan.jobs.indices.contains(job.job) {
             if let resolution = try resolution(of: job, &plan) {
@@ -202,7 +205,9 @@ struct StoredDecisions: Sendable {
                 let planned = try Proto.PlannedJob(decoding: job.resolution, limits: .large).meaning(
                     among: plan.jobs.count)
                 plan.jobs[job.job] = planned
-                return .cells(planned.cells ?? [], failFast: planned.failFast, maxParallel: planned.maxParallel)
+                return .cells(
+                    planned.cells ?? [], failFast: planned.failFast, maxParallel: planned.maxParallel,
+                    goesOn: planned.onCancel == .goesOn)
             } catch {
                 throw RecoveryError("what job \(job.job) came to cannot be read: \(error)")
             }

@@ -63,16 +63,22 @@ extension Coordinator {
     }
 
     /// - Returns: false when the run is not open.
-    func cancel(_ id: RunID, reason: String, by who: Principal) async -> Bool {
+    ///
+    /// - Parameter isForced: also jobs end whose conditions hold in a cancelled run.
+    func cancel(_ id: RunID, reason: String, isForced: Bool, by who: Principal) async -> Bool {
         guard let run = runs[id], run.phase == .running else { return false }
-        if !run.isCancelled {
+        if !run.isCancelled || (isForced && !run.isCancelForced) {
             runs[id]?.isCancelled = true
+            runs[id]?.isCancelForced = run.isCancelForced || isForced
             store(
                 [
-                    .runCancelled(id, by: who.title, reason: reason, at: clock.now),
-                    .audited(AuditRecord(at: clock.now, who: who.title, action: "cancel", subject: "run \(id)")),
+                    .runCancelled(id, by: who.title, reason: reason, isForced: isForced, at: clock.now),
+                    .audited(
+                        AuditRecord(
+                            at: clock.now, who: who.title, action: isForced ? "cancel --force" : "cancel",
+                            subject: "run \(id)")),
                 ], touching: id)
-            handle(.runCancelled(id, by: who.title, reason: reason))
+            handle(.runCancelled(id, by: who.title, reason: reason, isForced: isForced))
         }
         await committed()
         return true

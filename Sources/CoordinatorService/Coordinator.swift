@@ -245,15 +245,19 @@ package actor Coordinator {
         guard var run = runs[id] else { return nil }
         let resolution: Farm.Resolution
         do throws(Mistakes) {
-            switch try run.workflow.resolve(job: job, ancestors: run.ancestors(of: job), run.planRequest) {
+            switch try run.workflow.resolve(
+                job: job, ancestors: run.ancestors(of: job), isCancelled: run.isCancelled, run.planRequest)
+            {
             case .cells where heldBack != nil: resolution = .notReached(reason: heldBack ?? "")
             // Nothing would be measured: that must not look like success.
-            case .cells(let cells, _, _) where cells.isEmpty: resolution = .failed(reason: "the matrix has no cells")
-            case .cells(let cells, let failFast, let maxParallel):
+            case .cells(let cells, _, _, _) where cells.isEmpty:
+                resolution = .failed(reason: "the matrix has no cells")
+            case .cells(let cells, let failFast, let maxParallel, let goesOn):
                 run.plan.jobs[job].cells = cells
                 run.plan.jobs[job].failFast = failFast
                 run.plan.jobs[job].maxParallel = maxParallel
-                resolution = .cells(cells, failFast: failFast, maxParallel: maxParallel)
+                run.plan.jobs[job].onCancel = goesOn ? .goesOn : .ends
+                resolution = .cells(cells, failFast: failFast, maxParallel: maxParallel, goesOn: goesOn)
             case .notApplicable(let reason): resolution = .notApplicable(reason: reason)
             case .notReached(let reason): resolution = .notReached(reason: reason)
             }
@@ -262,7 +266,8 @@ package actor Coordinator {
         }
         let record = JobRecord(keeping: resolution, of: job, in: id, planned: run.plan.jobs[job], at: now)
         runs[id] = run
-        pending.changes.append(.jobResolved(record))
+        // What a cancelled run does not let start ends with it: it is not left out by its own condition.
+        if !run.isCancelled || record.kind == .cells { pending.changes.append(.jobResolved(record)) }
         pending.touch(id)
         return .jobResolved(id, job: job, resolution)
     }

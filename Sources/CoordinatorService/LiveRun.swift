@@ -18,6 +18,8 @@ struct LiveRun: Sendable {
     var plan: Plan
     var phase = Phase.running
     var isCancelled = false
+    /// With force: no job goes on.
+    var isCancelForced = false
     /// The items of a cell, once they are listed.
     var listings: [CellID: Proto.ObjectRef] = [:]
     /// How many those are.

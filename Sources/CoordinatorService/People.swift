@@ -196,7 +196,8 @@ struct People: Sendable {
         guard Self.mayCancel(owner, who) else {
             throw LinkStatus(.denied, "\(run) belongs to \(owner.name): only its owner or an admin may cancel it")
         }
-        guard await coordinator.cancel(run, reason: String(request.reason.prefix(1000)), by: who) else {
+        let reason = String(request.reason.prefix(1000))
+        guard await coordinator.cancel(run, reason: reason, isForced: request.force, by: who) else {
             throw LinkStatus(.conflict, "\(run) has ended already")
         }
         let view = try await view(of: run, who)

@@ -56,6 +56,7 @@ package struct PlannedJob: Equatable, Sendable {
     package var needsGates: [String]
     /// The text of `if`, an expression; `nil` is `success()`.
     package var condition: String?
+    package var onCancel: CancelledRun
     /// `nil` while the matrix depends on outputs of `needs`; settled when those have ended.
     package var cells: [PlannedCell]?
     package var failFast: Bool
@@ -67,7 +68,7 @@ package struct PlannedJob: Equatable, Sendable {
 
     package init(
         id: String, name: String? = nil, needs: [Int] = [], needsGates: [String] = [], condition: String? = nil,
-        cells: [PlannedCell]?, failFast: Bool = true, maxParallel: Int? = nil, shards: ShardPlan = ShardPlan(),
+        onCancel: CancelledRun = .ends, cells: [PlannedCell]?, failFast: Bool = true, maxParallel: Int? = nil, shards: ShardPlan = ShardPlan(),
         retry: RetryPolicy = RetryPolicy(), work: JobWork = JobWork()
     ) {
         self.id = id
@@ -75,6 +76,7 @@ package struct PlannedJob: Equatable, Sendable {
         self.needs = needs
         self.needsGates = needsGates
         self.condition = condition
+        self.onCancel = onCancel
         self.cells = cells
         self.failFast = failFast
         self.maxParallel = maxParallel
@@ -82,6 +84,15 @@ package struct PlannedJob: Equatable, Sendable {
         self.retry = retry
         self.work = work
     }
+}
+
+/// What becomes of a job when its run is cancelled, as GitHub has it: an `if` with `always()` lets it clean up.
+package enum CancelledRun: UInt32, CaseIterable, Sendable {
+    case ends = 0
+    /// Its `if` asks for the status: it is asked once everything that the job needs has ended.
+    case asks
+    /// It runs, and its `if` holds in a cancelled run too.
+    case goesOn
 }
 
 /// One point of a job's matrix. A job without a matrix has one cell without values.

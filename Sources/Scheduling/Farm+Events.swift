@@ -4,13 +4,17 @@ extension Farm {
     /// What the coordinator found out about a job whose needs have ended.
     package enum Resolution: Equatable, Sendable {
         /// The job runs with these cells; the rest of `strategy` as it was evaluated, which replaces the plan's.
-        case cells([PlannedCell], failFast: Bool, maxParallel: Int?)
+        ///
+        /// - goesOn: the job's condition holds when the run is cancelled, too.
+        case cells([PlannedCell], failFast: Bool, maxParallel: Int?, goesOn: Bool = false)
         /// Its own `if` was false.
         case notApplicable(reason: String)
         /// Something it needs failed.
         case notReached(reason: String)
         /// Its condition or its matrix could not be evaluated.
         case failed(reason: String)
+
+        var goesOn: Bool { if case .cells(_, _, _, let goesOn) = self { goesOn } else { false } }
     }
 
     /// What happened.
@@ -38,7 +42,8 @@ extension Farm {
         case offerDeclined(AttemptID, by: AgentID, reason: String)
         /// - listed: for a listing that passed, how many items there are.
         case attemptFinished(AttemptID, by: AgentID, Cause, listed: Int?)
-        case runCancelled(RunID, by: String, reason: String)
+        /// - isForced: also jobs end that were to go on in a cancelled run.
+        case runCancelled(RunID, by: String, reason: String, isForced: Bool = false)
         /// The time that `wake(at:)` asked for has come.
         case timeReached
         /// Goes on with work that the bound per call cut off. Also the first event after restoring.

@@ -54,7 +54,7 @@ extension Farm {
     }
 
     mutating func makeReady(_ run: Int, _ job: Int) {
-        if let cancellation = runs[run].cancellation {
+        if let cancellation = runs[run].cancellation, !outlives(run, job) {
             endUnrun(run, job, .cancelled, shown: .cancelled, reason: cancellation.evidence)
         } else {
             runs[run].jobs[job].phase = .ready
@@ -66,12 +66,16 @@ extension Farm {
         guard let run = runSlots[id], runs[run].jobs.indices.contains(job), runs[run].jobs[job].phase == .ready else {
             return
         }
+        if let cancellation = runs[run].cancellation, !resolution.goesOn {
+            return endUnrun(run, job, .cancelled, shown: .cancelled, reason: cancellation.evidence)
+        }
         switch resolution {
-        case .cells(let cells, _, _) where cells.isEmpty:
+        case .cells(let cells, _, _, _) where cells.isEmpty:
             // Nothing was measured: that must not look like success.
             endUnrun(run, job, .failure, shown: .failed, reason: "the matrix has no cells")
-        case .cells(let cells, let failFast, let maxParallel):
-            startJob(run, job, cells: cells, failFast: failFast, maxParallel: maxParallel, at: now)
+        case .cells(let cells, let failFast, let maxParallel, let goesOn):
+            startJob(
+                run, job, cells: cells, failFast: failFast, maxParallel: maxParallel, goesOn: goesOn, at: now)
             runs[run].jobs[job].open.start(at: now.nanoseconds)
             pend(run, job)
         case .notApplicable(let reason): endUnrun(run, job, .skipped, shown: .skipped, reason: reason)
@@ -81,8 +85,9 @@ extension Farm {
     }
 
     mutating func startJob(
-        _ run: Int, _ job: Int, cells: [PlannedCell], failFast: Bool, maxParallel: Int?, at time: Instant
+        _ run: Int, _ job: Int, cells: [PlannedCell], failFast: Bool, maxParallel: Int?, goesOn: Bool, at time: Instant
     ) {
+        runs[run].jobs[job].planned.onCancel = goesOn ? .goesOn : .ends
         runs[run].jobs[job].planned.failFast = failFast
         runs[run].jobs[job].planned.maxParallel = maxParallel
         runs[run].jobs[job].phase = .running
@@ -105,16 +110,21 @@ extension Farm {
         guard state.phase == .running && state.cellsEnded == state.cells.count else { return }
         let count = state.cells.count
         if state.cellsFailed > 0 {
-            endJob(run, job, .failure, reason: "\(state.cellsFailed) of \(count) cells failed")
+            endJob(run, job, .failure, reason: Self.part(state.cellsFailed, of: count, "failed"))
         } else if state.cellsCancelled > 0 {
             let why = (state.stop ?? runs[run].cancellation).map { ": " + $0.evidence } ?? ""
-            endJob(run, job, .cancelled, reason: "\(state.cellsCancelled) of \(count) cells were cancelled" + why)
+            let part = Self.part(state.cellsCancelled, of: count, count == 1 ? "was cancelled" : "were cancelled")
+            endJob(run, job, .cancelled, reason: part + why)
         } else if state.cellsSkipped == count {
             let why = state.cells.first?.planned.skipped.map { ": " + $0 } ?? ""
             endJob(run, job, .skipped, reason: "every cell was skipped" + why)
         } else {
             endJob(run, job, .success, reason: "")
         }
+    }
+
+    private static func part(_ part: Int, of count: Int, _ what: String) -> String {
+        count == 1 ? "its only cell \(what)" : "\(part) of \(count) cells \(what)"
     }
 
     private mutating func endJob(_ run: Int, _ job: Int, _ ending: JobEnding, reason: String) {
@@ -130,11 +140,17 @@ extension Farm {
         if runs[run].isEnded && effects.last != .runEnded(runs[run].id) { effects.append(.runEnded(runs[run].id)) }
     }
 
-    mutating func cancel(_ id: RunID, by: String, reason: String) {
-        guard let run = runSlots[id], runs[run].cancellation == nil, !runs[run].isEnded else { return }
-        let stop = Stop.runCancelled(by: by, reason: reason)
+    mutating func cancel(_ id: RunID, by: String, reason: String, isForced: Bool) {
+        guard let run = runSlots[id], !runs[run].isEnded, runs[run].cancellation == nil || isForced else { return }
+        runs[run].isForced = runs[run].isForced || isForced
+        let stop = runs[run].cancellation ?? .runCancelled(by: by, reason: reason)
         runs[run].cancellation = stop
-        for job in runs[run].jobs.indices { cancelJob(run, job, stop) }
+        for job in runs[run].jobs.indices where !outlives(run, job) { cancelJob(run, job, stop) }
+    }
+
+    /// Whether the job goes on, or has a say, when its run is cancelled.
+    func outlives(_ run: Int, _ job: Int) -> Bool {
+        !runs[run].isForced && runs[run].jobs[job].planned.onCancel != .ends
     }
 
     mutating func cancelJob(_ run: Int, _ job: Int, _ stop: Stop) {

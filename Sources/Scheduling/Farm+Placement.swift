@@ -30,26 +30,43 @@ extension Farm {
             for classIndex in active.elements { woken.insert(classIndex) }
             forgetFreed()
         }
-        /// The first in order for which no agent had room.
-        var blocked: Candidate?
+        /// Classes for which no agent had room, in this call or before: none has got any since.
+        var waiting = active.count > woken.count ? active.elements.filter { !woken.contains($0) } : []
+        /// What would delay something that room is kept for: a shorter one behind it may not.
+        var tooLong: [Candidate] = []
         while !woken.isEmpty {
             guard workLeft > 0 else { return }
-            guard let candidate = firstCandidate(in: woken.elements) else { return woken.removeAll() }
-            guard let agent = bestAgent(for: candidate) else {
-                if blocked == nil && mayReserve(candidate.classIndex) { blocked = candidate }
-                woken.remove(candidate.classIndex)
+            guard let candidate = firstCandidate(in: woken.elements, leavingOut: tooLong) else {
+                return woken.removeAll()
+            }
+            let (found, wouldDelay) = bestAgent(for: candidate)
+            guard let agent = found else {
+                if wouldDelay && tooLong.count < Self.lanesTriedMax {
+                    tooLong.append(candidate)
+                } else {
+                    waiting.append(candidate.classIndex)
+                    woken.remove(candidate.classIndex)
+                }
                 continue
             }
-            if let first = blocked, mayReserve(first.classIndex), meets(agent, first.classIndex),
-                agents[agent].reservation == nil
-            {
-                // It is about to be overtaken.
-                blocked = nil
-                reserve(first.classIndex, near: agent)
+            if let overtaken = overtaken(by: candidate, on: agent, of: waiting) {
+                waiting.removeAll { $0 == overtaken }
+                reserve(overtaken, near: agent)
                 continue
             }
             grant(candidate, to: agent)
         }
+    }
+
+    /// The class that would lose its turn, and for which room can be kept.
+    private mutating func overtaken(by candidate: Candidate, on agent: Int, of waiting: [Int]) -> Int? {
+        guard agents[agent].reservation == nil else { return nil }
+        var first: Candidate?
+        for classIndex in waiting where mayReserve(classIndex) && meets(agent, classIndex) {
+            improve(&first, by: classIndex)
+        }
+        guard let first, first.precedes(candidate) else { return nil }
+        return first.classIndex
     }
 
     /// Leases to one agent that got something free; nothing else has changed.
@@ -69,9 +86,12 @@ extension Farm {
         freed.removeAll(keepingCapacity: true)
     }
 
-    private func firstCandidate(in classIndices: ArraySlice<Int>) -> Candidate? {
+    /// How many lanes are looked at for a shard that is short enough.
+    private static let lanesTriedMax = 32
+
+    private func firstCandidate(in classIndices: ArraySlice<Int>, leavingOut left: [Candidate]) -> Candidate? {
         var best: Candidate?
-        for classIndex in classIndices { improve(&best, by: classIndex) }
+        for classIndex in classIndices { improve(&best, by: classIndex, leavingOut: left) }
         return best
     }
 
@@ -108,17 +128,24 @@ extension Farm {
         return agents[agent].reservation == nil ? fitting : firstCandidate(for: agent)
     }
 
-    /// - Parameter agent: only what delays nothing that is kept there.
-    private func improve(_ best: inout Candidate?, by classIndex: Int, on agent: Int? = nil) {
+    /// - Parameters:
+    ///   - agent: only what delays nothing that is kept there.
+    ///   - left: their lanes in the class are not looked at.
+    private func improve(
+        _ best: inout Candidate?, by classIndex: Int, on agent: Int? = nil, leavingOut left: [Candidate] = []
+    ) {
         for queue in classes[classIndex].owners.indices {
-            let owner = classes[classIndex].owners[queue].owner
-            guard let lane = classes[classIndex].owners[queue].lanes.first else { continue }
-            let share = self.share(of: owner)
-            if let best, share > best.share || (share == best.share && best.lane < lane) { continue }
-            guard let (cell, shard) = firstShard(lane, classIndex) else { continue }
-            let candidate = Candidate(share: share, lane: lane, cell: cell, shard: shard, classIndex: classIndex)
-            if let agent, delays(classIndex, candidate.place, on: agent) { continue }
-            if best.map(candidate.precedes) ?? true { best = candidate }
+            let share = self.share(of: classes[classIndex].owners[queue].owner)
+            if let best, share > best.share { continue }
+            for lane in classes[classIndex].owners[queue].lanes.elements.prefix(Self.lanesTriedMax)
+            where !left.contains(where: { $0.classIndex == classIndex && $0.lane == lane }) {
+                if let best, share == best.share && best.lane < lane { break }
+                guard let (cell, shard) = firstShard(lane, classIndex) else { continue }
+                let candidate = Candidate(share: share, lane: lane, cell: cell, shard: shard, classIndex: classIndex)
+                if let agent, delays(classIndex, candidate.place, on: agent) { continue }
+                if best.map(candidate.precedes) ?? true { best = candidate }
+                break
+            }
         }
     }
 
@@ -155,7 +182,10 @@ extension Farm {
     }
 
     /// The agent that is left with the least when it takes a shard of the class; GPU agents last if it needs no GPU.
-    private mutating func bestAgent(for candidate: Candidate) -> Int? {
+    ///
+    /// - Returns: `wouldDelay` when some have room, which they keep for others.
+    private mutating func bestAgent(for candidate: Candidate) -> (agent: Int?, wouldDelay: Bool) {
+        var wouldDelay = false
         let classIndex = candidate.classIndex
         let requirement = classes[classIndex].requirement
         let from = Self.indexKey(
@@ -163,11 +193,15 @@ extension Farm {
         for key in openAgents.elements(from: from) {
             let agent = Int(key & 0xFFFF_FFFF)
             guard agents[agent].freeCPUs >= requirement.cpus, meets(agent, classIndex),
-                agents[agent].hasRoom(for: requirement), !delays(classIndex, candidate.place, on: agent)
+                agents[agent].hasRoom(for: requirement)
             else { continue }
-            return agent
+            guard !delays(classIndex, candidate.place, on: agent) else {
+                wouldDelay = true
+                continue
+            }
+            return (agent, false)
         }
-        return nil
+        return (nil, wouldDelay)
     }
 
     /// Orders agents by free GPUs, then by free cores, then by slot.

@@ -6,7 +6,7 @@ extension Farm {
     /// before their cells, and these before their shards, is order enough.
     package enum Decision: Equatable, Sendable {
         case runSubmitted(RunID, owner: Principal, plan: Plan, priority: Int = 0, at: Instant)
-        case runCancelled(RunID, by: String, reason: String)
+        case runCancelled(RunID, by: String, reason: String, isForced: Bool = false)
         case jobResolved(RunID, job: Int, Resolution, at: Instant)
         case cellSharded(CellID, shards: Int, items: Int?)
         case leased(Lease, startedAt: Instant?)
@@ -34,8 +34,10 @@ extension Farm {
             _ = addRun(run, owner: owner, plan: plan, priority: priority, at: at)
         case .used(let principal, let cpuSeconds, let gpuSeconds):
             restoreUse(of: principal, cpuSeconds: cpuSeconds, gpuSeconds: gpuSeconds)
-        case .runCancelled(let run, let by, let reason):
-            runs[slot(of: run)].cancellation = .runCancelled(by: by, reason: reason)
+        case .runCancelled(let run, let by, let reason, let isForced):
+            let slot = slot(of: run)
+            runs[slot].cancellation = runs[slot].cancellation ?? .runCancelled(by: by, reason: reason)
+            runs[slot].isForced = runs[slot].isForced || isForced
         case .jobResolved(let run, let job, let resolution, let at):
             restoreResolution(slot(of: run), job, resolution, at: at)
         case .cellSharded(let cell, let shards, _): restoreShards(at: known(cell), shards)
@@ -53,7 +55,8 @@ extension Farm {
             let slot = slot(of: run)
             runs[slot].jobs[job].phase = .ended(ending)
             runs[slot].jobsEnded += 1
-            guard runs[slot].jobs[job].cells.isEmpty, runs[slot].jobs[job].unrun == .waiting else { return }
+            guard runs[slot].jobs[job].cells.isEmpty, runs[slot].jobs[job].unrun == .waiting || ending == .cancelled
+            else { return }
             runs[slot].jobs[job].unrun = ending == .cancelled ? .cancelled : ending == .failure ? .failed : .skipped
         }
     }
@@ -70,9 +73,10 @@ extension Farm {
 
     private mutating func restoreResolution(_ run: Int, _ job: Int, _ resolution: Resolution, at time: Instant) {
         switch resolution {
-        case .cells(let cells, _, _) where cells.isEmpty: runs[run].jobs[job].unrun = .failed
-        case .cells(let cells, let failFast, let maxParallel):
-            startJob(run, job, cells: cells, failFast: failFast, maxParallel: maxParallel, at: time)
+        case .cells(let cells, _, _, _) where cells.isEmpty: runs[run].jobs[job].unrun = .failed
+        case .cells(let cells, let failFast, let maxParallel, let goesOn):
+            startJob(
+                run, job, cells: cells, failFast: failFast, maxParallel: maxParallel, goesOn: goesOn, at: time)
         case .notApplicable: runs[run].jobs[job].unrun = .skipped
         case .notReached: runs[run].jobs[job].unrun = .notReached
         case .failed: runs[run].jobs[job].unrun = .failed
@@ -183,7 +187,7 @@ extension Farm {
                 if case .ended = runs[run].jobs[need].phase { false } else { true }
             }
             runs[run].jobs[job].phase = .waiting(needs: left)
-            if let cancellation = runs[run].cancellation {
+            if let cancellation = runs[run].cancellation, !outlives(run, job) {
                 cancelJob(run, job, cancellation)
             } else if left == 0 {
                 makeReady(run, job)
@@ -197,7 +201,7 @@ extension Farm {
         let cells = runs[run].jobs[job].cells.indices
         runs[run].jobs[job].cellsActive = cells.count { !runs[run].jobs[job].cells[$0].leased.isEmpty }
         if !runs[run].jobs[job].isAtLimit { runs[run].jobs[job].open.start(at: now.nanoseconds) }
-        if let cancellation = runs[run].cancellation {
+        if let cancellation = runs[run].cancellation, !outlives(run, job) {
             runs[run].jobs[job].stop = cancellation
         } else if runs[run].jobs[job].planned.failFast && runs[run].jobs[job].cellsFailed > 0 {
             let failed = runs[run].jobs[job].cells.first {

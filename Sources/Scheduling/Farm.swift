@@ -159,7 +159,8 @@ package struct Farm: Sendable {
         case .offerDeclined(let attempt, let agent, let reason): decline(attempt, by: agent, reason: reason)
         case .attemptFinished(let attempt, let agent, let cause, let listed):
             finish(attempt, by: agent, cause, listed: listed)
-        case .runCancelled(let run, let by, let reason): cancel(run, by: by, reason: reason)
+        case .runCancelled(let run, let by, let reason, let isForced):
+            cancel(run, by: by, reason: reason, isForced: isForced)
         case .timeReached: handleDue()
         case .resume:
             hasAskedToContinue = false

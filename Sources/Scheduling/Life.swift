@@ -52,7 +52,8 @@ package enum Lives {
             switch self {
             case .unknown: "Nobody has submitted it, or its submission was not committed."
             case .running: "Some of its jobs have not ended."
-            case .cancelling: "Nothing new of it is leased; what runs is being stopped."
+            case .cancelling:
+                "Only jobs whose condition holds in a cancelled run still start or go on; what else runs is being stopped."
             case .judging: "All its jobs have ended; the gates judge, and their judgement is stored with its end."
             }
         }
@@ -65,6 +66,7 @@ package enum Lives {
         [
             (.unknown, .runSubmitted, .running, "stored with its plan, then acknowledged"),
             (.running, .runCancelled, .cancelling, "by its owner or an admin"),
+            (.cancelling, .runCancelled, .cancelling, "with force: no job goes on"),
             (.running, .runEnded, .judging, "its last job has ended"),
             (.cancelling, .runEnded, .judging, "its last job has ended"),
             (.judging, .runEnded, .judging, "a coordinator that was started anew lets judge again"),

@@ -12,6 +12,8 @@ struct RunRecord: Sendable {
     var jobs: [JobRecord]
     var jobsEnded = 0
     var cancellation: Stop?
+    /// No job outlives the cancellation.
+    var isForced = false
     /// Attempts that were tried again, and shards as far as cells are cut.
     var retries = 0
     var shards = 0

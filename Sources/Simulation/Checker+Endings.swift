@@ -83,6 +83,9 @@ extension Checker {
             throw Violation(rule: "a job ends once", detail: "\(run)/\(index)", at: now)
         }
         try require(job.cells.allSatisfy { $0.ending != nil }, "a job ends with its cells", "\(run)/\(index)")
+        try require(
+            ending != .cancelled || job.planned.onCancel != .goesOn || runs[run]?.isForced == true,
+            "what holds in a cancelled run goes on", "\(run)/\(index)")
         let failed = job.cells.contains { $0.ending == .failed && !$0.planned.continueOnError }
         try require(!failed || ending == .failure, "a failed cell fails its job", "\(run)/\(index): \(ending)")
         try require(

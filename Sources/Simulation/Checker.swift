@@ -45,6 +45,8 @@ package struct Checker: Sendable {
         var jobs: [Job]
         var isEnded = false
         var isCancelled = false
+        /// Cancelled with force.
+        var isForced = false
         var retries = 0
     }
 
@@ -110,9 +112,12 @@ package struct Checker: Sendable {
             runs[id] = Run(owner: owner, jobs: plan.jobs.map { Job(planned: $0) })
             for decision in kept { try keep(decision) }
             return true
-        case .runCancelled(let id, _, _):
-            guard let run = runs[id], !run.isCancelled, !run.isEnded else { return false }
+        case .runCancelled(let id, _, _, let isForced):
+            guard let run = runs[id], !run.isEnded, !run.isCancelled || (isForced && !run.isForced) else {
+                return false
+            }
             runs[id]?.isCancelled = true
+            runs[id]?.isForced = run.isForced || isForced
             return true
         case .jobResolved(let id, let job, let resolution):
             guard let run = runs[id], !run.jobs[job].isResolved, run.jobs[job].ending == nil else { return false }
@@ -141,7 +146,10 @@ package struct Checker: Sendable {
     private mutating func resolve(_ id: RunID, _ job: Int, _ resolution: Farm.Resolution) {
         runs[id]?.jobs[job].isResolved = true
         runs[id]?.jobs[job].resolvedAt = now
-        guard case .cells(let cells, let failFast, let maxParallel) = resolution else { return }
+        guard case .cells(let cells, let failFast, let maxParallel, let goesOn) = resolution,
+            goesOn || runs[id]?.isCancelled == false
+        else { return }
+        runs[id]?.jobs[job].planned.onCancel = goesOn ? .goesOn : .ends
         runs[id]?.jobs[job].cells = cells.map { Cell(planned: $0) }
         runs[id]?.jobs[job].planned.failFast = failFast
         runs[id]?.jobs[job].planned.maxParallel = maxParallel

@@ -25,7 +25,8 @@ struct Journal: Journaling {
         case .runRerun(let run, let owner, let plan, let priority, let kept):
             rows.append(.runSubmitted(run, owner: owner, plan: plan, priority: priority, at: time))
             rows += kept
-        case .runCancelled(let run, let by, let reason): rows.append(.runCancelled(run, by: by, reason: reason))
+        case .runCancelled(let run, let by, let reason, let isForced):
+            rows.append(.runCancelled(run, by: by, reason: reason, isForced: isForced))
         case .jobResolved(let run, let job, let resolution):
             rows.append(.jobResolved(run, job: job, resolution, at: time))
         case .agentJoined, .agentDisconnected, .agentDraining, .agentReleased, .agentRemoved, .leasesRenewed,
@@ -65,7 +66,7 @@ struct Journal: Journaling {
 
     private static func run(of decision: Farm.Decision) -> RunID? {
         switch decision {
-        case .runSubmitted(let run, _, _, _, _), .runCancelled(let run, _, _), .jobResolved(let run, _, _, _),
+        case .runSubmitted(let run, _, _, _, _), .runCancelled(let run, _, _, _), .jobResolved(let run, _, _, _),
             .jobEnded(let run, _, _):
             run
         case .cellSharded(let cell, _, _), .settled(let cell, _, _, _), .cellEnded(let cell, _): cell.run

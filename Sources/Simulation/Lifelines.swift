@@ -71,7 +71,7 @@ package struct Lifelines: Sendable {
             guard isNew else { return }
             try runs.take(.runSubmitted, run, at: now)
             for decision in kept { try follow(kept: decision, of: run, at: now) }
-        case .runCancelled(let run, _, _):
+        case .runCancelled(let run, _, _, _):
             if isNew { try runs.take(.runCancelled, run, at: now) }
         case .jobResolved(let run, let job, let resolution):
             guard isNew else { return }

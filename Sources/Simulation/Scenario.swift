@@ -10,6 +10,8 @@ package struct Scenario: Sendable {
         package var at: Duration
         /// When its owner cancels it.
         package var cancelAfter: Duration?
+        /// Its owner then has no patience with jobs that go on.
+        package var isForced = false
         /// The run whose passed shards it keeps; it waits for its end.
         package var reruns: RunID?
     }
@@ -43,7 +45,19 @@ package struct Scenario: Sendable {
         }
         settings.workPerCallMax = Int.random(in: 1...12, using: &random)
         settings.retriesMin = isComparable ? 1_000_000 : Int(seed % 40)
+        letJobsGoOn()
         addReruns()
+    }
+
+    /// Some jobs have a say when their run is cancelled. Drawn apart, as reruns are.
+    private mutating func letJobsGoOn() {
+        var random = SplitMix64(seed: seed ^ 0xA1)
+        for submission in submissions.indices {
+            submissions[submission].isForced = chance(0.4, &random)
+            for job in submissions[submission].plan.jobs.indices where chance(0.3, &random) {
+                submissions[submission].plan.jobs[job].onCancel = .asks
+            }
+        }
     }
 
     /// Some runs are run again, where they failed. Drawn apart, so that the rest of a seed's world stays as it was.
@@ -158,7 +172,9 @@ package struct Scenario: Sendable {
         if needed.contains(where: { $0 == .failure || $0 == .cancelled }) && chance(0.7, &random) {
             return .notReached(reason: "a job that it needs failed")
         }
-        return .cells(planned.cells ?? [], failFast: planned.failFast, maxParallel: planned.maxParallel)
+        return .cells(
+            planned.cells ?? [], failFast: planned.failFast, maxParallel: planned.maxParallel,
+            goesOn: planned.onCancel == .asks && chance(0.6, &random))
     }
 }
 

@@ -152,8 +152,11 @@ package struct World<Decider: Deciding>: Sendable {
 
     private mutating func cancel(_ index: Int) {
         let run = scenario.submissions[index].run
-        guard checker.runs[run].map({ !$0.isCancelled && !$0.isEnded }) ?? true else { return }
-        if isUp, checker.runs[run] != nil { decide(.runCancelled(run, by: "its owner", reason: "a test")) }
+        let isForced = checker.runs[run]?.isCancelled == true
+        if let known = checker.runs[run] {
+            guard !known.isEnded, !isForced || (scenario.submissions[index].isForced && !known.isForced) else { return }
+            if isUp { decide(.runCancelled(run, by: "its owner", reason: "a test", isForced: isForced)) }
+        }
         happenings.add(.cancel(index), at: now.advanced(by: .seconds(3)))
     }
 

@@ -58,10 +58,11 @@ package final class MemoryStore: Storage {
             if state.attempts[ending.attempt]?.ending == nil { state.attempts[ending.attempt]?.ending = ending }
         case .shardsSettled(let record):
             try insert(record, ShardID(cell: record.cell, shard: record.first), into: &state.settlements)
-        case .runCancelled(let run, let by, let reason, let at):
+        case .runCancelled(let run, let by, let reason, let isForced, let at):
             if state.runs[run]?.cancellation == nil {
                 state.runs[run]?.cancellation = StoredRun.Cancellation(by: by, reason: reason, at: at)
             }
+            if isForced { state.runs[run]?.cancellation?.isForced = true }
         case .runEnded(let ending): state.runs[ending.run]?.ending = ending
         case .bulkDropped(let run, let at): state.runs[run]?.bulkDroppedAt = at
         case .runNumbersLeftOut(let next): state.leastRun = max(state.leastRun, next.number)

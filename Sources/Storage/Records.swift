@@ -14,7 +14,8 @@ package enum Change: Equatable, Sendable {
     case attemptStarted(AttemptID, at: Instant)
     case attemptEnded(AttemptEnding)
     case shardsSettled(SettlementRecord)
-    case runCancelled(RunID, by: String, reason: String, at: Instant)
+    /// The first one counts, and whether any one was forced.
+    case runCancelled(RunID, by: String, reason: String, isForced: Bool = false, at: Instant)
     case runEnded(RunEnding)
     /// Its artifacts, logs and code are no longer kept; what the verdict rests on is.
     case bulkDropped(RunID, at: Instant)
@@ -122,11 +123,14 @@ package struct StoredRun: Equatable, Sendable {
         package var by: String
         package var reason: String
         package var at: Instant
+        /// Then or later, also what goes on in a cancelled run was ended.
+        package var isForced: Bool
 
-        package init(by: String, reason: String, at: Instant) {
+        package init(by: String, reason: String, at: Instant, isForced: Bool = false) {
             self.by = by
             self.reason = reason
             self.at = at
+            self.isForced = isForced
         }
     }
 

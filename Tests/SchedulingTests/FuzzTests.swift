@@ -141,7 +141,9 @@ import Testing
             let (attempt, agent) = attempt(farm, &random)
             let kind = Bool.random(using: &random) ? .passed : Cause.Kind.allCases.randomElement(using: &random) ?? .oom
             return .attemptFinished(attempt, by: agent, Cause(kind), listed: Int.random(in: -1...9, using: &random))
-        case 17: return Int.random(in: 0..<4, using: &random) == 0 ? .runCancelled(run, by: "x", reason: "") : .resume
+        case 17:
+            return Int.random(in: 0..<4, using: &random) == 0
+                ? .runCancelled(run, by: "x", reason: "", isForced: Bool.random(using: &random)) : .resume
         default: return .timeReached
         }
     }
@@ -183,7 +185,8 @@ import Testing
     private func plan(_ random: inout SplitMix64) -> Plan {
         let jobs = (0..<Int.random(in: 0...3, using: &random)).map { index in
             PlannedJob(
-                id: "j\(index)", needs: index > 0 && Bool.random(using: &random) ? [index - 1] : [], cells: nil,
+                id: "j\(index)", needs: index > 0 && Bool.random(using: &random) ? [index - 1] : [],
+                onCancel: Bool.random(using: &random) ? .asks : .ends, cells: nil,
                 shards: ShardPlan(
                     count: .random(in: 0...4, using: &random),
                     items: Bool.random(using: &random) ? .command("list") : nil,
@@ -208,6 +211,7 @@ import Testing
                 skipped: Int.random(in: 0..<8, using: &random) == 0 ? "no" : nil)
         }
         let most: Int? = Bool.random(using: &random) ? .random(in: 0...3, using: &random) : nil
-        return .cells(cells, failFast: Bool.random(using: &random), maxParallel: most)
+        return .cells(
+            cells, failFast: Bool.random(using: &random), maxParallel: most, goesOn: Bool.random(using: &random))
     }
 }

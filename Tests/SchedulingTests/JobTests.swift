@@ -134,6 +134,57 @@ import Testing
         #expect(stage.farm.progress(of: RunID(1)) == nil)
     }
 
+    /// A job that runs, one that needs it, and one that cleans up after both; each has one agent's whole time.
+    private func cancelledRun(_ goesOn: [Bool?], isForced: Bool = false) -> Stage {
+        var stage = Stage()
+        stage.join("a", cpus: 1)
+        let plan = plan(
+            PlannedJob(id: "work", onCancel: goesOn[0] == nil ? .ends : .asks, cells: nil),
+            PlannedJob(id: "next", needs: [0], onCancel: goesOn[1] == nil ? .ends : .asks, cells: nil),
+            PlannedJob(id: "clean", needs: [0, 1], onCancel: goesOn[2] == nil ? .ends : .asks, cells: nil))
+        stage(.runSubmitted(RunID(1), owner: Principal(role: .user, name: "ada"), plan: plan))
+        for job in goesOn.indices {
+            let cells = PlannedCell.named("x")
+            stage(
+                .jobResolved(
+                    RunID(1), job: job, .cells(cells, failFast: true, maxParallel: nil, goesOn: goesOn[job] ?? false)))
+            if job == 0 { stage(.runCancelled(RunID(1), by: "ada", reason: "", isForced: isForced)) }
+            stage.finish(shard(0, job: job), Cause(goesOn[job] == true && !isForced ? .passed : .cancelled))
+        }
+        return stage
+    }
+
+    @Test func `goes on in a cancelled run where its condition holds there`() {
+        let stage = cancelledRun([nil, true, true])
+        #expect(stage.history.compactMap(\.jobEnding) == [.cancelled, .success, .success])
+        #expect(stage.history.last?.isRunEnd == true)
+        #expect(cancelledRun([true, nil, true]).history.compactMap(\.jobEnding) == [.cancelled, .success, .success])
+        #expect(
+            cancelledRun([true, false, nil]).history.compactMap(\.jobEnding) == [.cancelled, .success, .cancelled])
+    }
+
+    @Test func `ends in a run that was cancelled with force`() {
+        let stage = cancelledRun([true, true, true], isForced: true)
+        #expect(stage.history.compactMap(\.jobEnding) == [.cancelled, .cancelled, .cancelled])
+    }
+
+    @Test func `that went on is ended by force later`() {
+        var stage = Stage()
+        stage.join("a", cpus: 1)
+        stage(
+            .runSubmitted(
+                RunID(1), owner: Principal(role: .user, name: "ada"),
+                plan: plan(PlannedJob(id: "work", onCancel: .asks, cells: nil))))
+        stage(
+            .jobResolved(
+                RunID(1), job: 0, .cells(PlannedCell.named("x"), failFast: true, maxParallel: nil, goesOn: true)))
+        #expect(stage(.runCancelled(RunID(1), by: "ada", reason: "")).cancelled == [])
+        #expect(stage(.runCancelled(RunID(1), by: "ada", reason: "")).cancelled == [])
+        let attempt = AttemptID(shard: shard(0), number: 1)
+        #expect(stage(.runCancelled(RunID(1), by: "ada", reason: "", isForced: true)).cancelled == [attempt])
+        #expect(stage.finish(shard(0), Cause(.cancelled)).compactMap(\.jobEnding) == [.cancelled])
+    }
+
     @Test func `that was never resolved is cancelled with its run`() {
         var stage = Stage()
         stage(

@@ -100,8 +100,31 @@ private struct IgnoresMaxParallel: Planted {
     init(settings: Farm.Settings, seed: UInt64) { farm = Farm(settings: settings, seed: seed) }
 
     mutating func falsify(_ event: inout Farm.Event) -> Bool {
-        if case .jobResolved(let run, let job, .cells(let cells, let failFast, _)) = event {
-            event = .jobResolved(run, job: job, .cells(cells, failFast: failFast, maxParallel: nil))
+        if case .jobResolved(let run, let job, .cells(let cells, let failFast, _, let goesOn)) = event {
+            event = .jobResolved(
+                run, job: job, .cells(cells, failFast: failFast, maxParallel: nil, goesOn: goesOn))
+        }
+        return true
+    }
+}
+
+/// Cancels the jobs that clean up after a cancelled run, too.
+private struct CancelsEverything: Planted {
+    var farm: Farm
+    var seen = 0
+    init(settings: Farm.Settings, seed: UInt64) { farm = Farm(settings: settings, seed: seed) }
+
+    mutating func falsify(_ event: inout Farm.Event) -> Bool {
+        if case .jobResolved(let run, let job, .cells(let cells, let failFast, let most, _)) = event {
+            event = .jobResolved(run, job: job, .cells(cells, failFast: failFast, maxParallel: most, goesOn: false))
+        }
+        return true
+    }
+
+    mutating func falsify(_ decision: inout Farm.Decision) -> Bool {
+        if case .jobResolved(let run, let job, .cells(let cells, let failFast, let most, _), let at) = decision {
+            decision = .jobResolved(
+                run, job: job, .cells(cells, failFast: failFast, maxParallel: most, goesOn: false), at: at)
         }
         return true
     }
@@ -239,6 +262,10 @@ private struct NeverRetries: Planted {
 
     @Test func `ignores max-parallel`() {
         #expect(caught(IgnoresMaxParallel.self, by: "max-parallel holds"))
+    }
+
+    @Test func `cancels what goes on in a cancelled run`() {
+        #expect(caught(CancelsEverything.self, by: "what holds in a cancelled run goes on"))
     }
 
     @Test func `forgets a settlement at restore`() {

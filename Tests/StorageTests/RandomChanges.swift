@@ -80,7 +80,11 @@ struct RandomChanges {
                     cell: shard.cell, first: shard.shard, last: shard.shard + random.number(3),
                     attempt: random.number(3), cause: random.cause(), at: random.at()))
         },
-        { .runCancelled($0.run(), by: $0.word("alice", "bob"), reason: $0.word("", "why"), at: $0.at()) },
+        {
+            .runCancelled(
+                $0.run(), by: $0.word("alice", "bob"), reason: $0.word("", "why"), isForced: $0.number(2) == 0,
+                at: $0.at())
+        },
         {
             .runEnded(
                 RunEnding(

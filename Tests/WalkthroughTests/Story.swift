@@ -143,11 +143,11 @@ struct Story {
         let resolution: Farm.Resolution
         // `try?`: a matrix that cannot be evaluated is another story.
         switch try? workflow.resolve(job: job, ancestors: [], request) {
-        case .cells(let cells, let failFast, let maxParallel):
+        case .cells(let cells, let failFast, let maxParallel, let goesOn):
             var planned = plan.jobs[job]
             planned.cells = cells
             record.resolution = Proto.PlannedJob(planned).encoded()
-            resolution = .cells(cells, failFast: failFast, maxParallel: maxParallel)
+            resolution = .cells(cells, failFast: failFast, maxParallel: maxParallel, goesOn: goesOn)
         case .notApplicable(let reason):
             (record.kind, record.reason) = (.notApplicable, reason)
             resolution = .notApplicable(reason: reason)

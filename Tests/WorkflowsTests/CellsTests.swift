@@ -58,7 +58,7 @@ import Testing
         }
         let skipped = NeededJob.Cell(id: "cuda_large", values: [], outcome: .skipped)
         let needed = NeededJob(id: "eval", outcome: .success, outputs: [], cells: cells + [skipped])
-        guard case .cells(let made, _, _) = try workflow.resolve(job: 1, ancestors: [needed], PlanRequest()) else {
+        guard case .cells(let made, _, _, _) = try workflow.resolve(job: 1, ancestors: [needed], PlanRequest()) else {
             Issue.record("no cells")
             return
         }

@@ -79,23 +79,49 @@ import Testing
         #expect(json["jobs"]?.array?[0]["cells"]?.array?[0]["shards"] == 1)
     }
 
+    @Test(arguments: [
+        ("", true, false), ("always()", true, true), ("!cancelled()", true, false), ("cancelled()", false, true),
+        ("failure()", false, false), ("success() || github.ref == ''", true, true), ("true", true, false),
+        ("always() && matrix.on == 1", true, true), ("success() && matrix.on == 1", true, false),
+    ])
+    func `knows what runs, and what goes on in a cancelled run`(condition: String, before: Bool, after: Bool) throws {
+        let text = """
+            sheaf: 1
+            on: push
+            jobs:
+              build: {runs-on: linux, steps: [{run: make}]}
+              clean: {needs: build, if: "\(condition)", runs-on: linux, strategy: {matrix: {on: [1, 2]}}, steps: [{run: ls}]}
+            """
+        let workflow = try #require(Self.read(text).workflow)
+        let asks = condition.contains("(")
+        #expect(try workflow.plan(PlanRequest()).jobs.map(\.onCancel) == [.ends, asks ? .asks : .ends])
+        let passed = NeededJob(id: "build", outcome: .success)
+        func resolve(_ isCancelled: Bool) throws -> (runs: Bool, goesOn: Bool) {
+            let found = try workflow.resolve(job: 1, ancestors: [passed], isCancelled: isCancelled, PlanRequest())
+            guard case .cells(let cells, _, _, let goesOn) = found else { return (false, false) }
+            return (cells.contains { $0.skipped == nil }, goesOn)
+        }
+        #expect(try resolve(false) == (before, before && after))
+        #expect(try resolve(true) == (after, after))
+    }
+
     @Test func `settles a job once what it needs has ended`() throws {
         let workflow = try #require(Self.read(Self.whole).workflow)
         let passed = NeededJob(id: "build", outcome: .success, outputs: [.init("best", "1")])
-        guard case .cells(let cells, _, _) = try workflow.resolve(job: 1, ancestors: [passed], PlanRequest()) else {
+        guard case .cells(let cells, _, _, _) = try workflow.resolve(job: 1, ancestors: [passed], PlanRequest()) else {
             Issue.record("no cells")
             return
         }
         #expect(cells.count == 3)
         #expect(cells.allSatisfy { $0.skipped == nil })
         guard
-            case .cells(let few, _, _) = try workflow.resolve(
+            case .cells(let few, _, _, _) = try workflow.resolve(
                 job: 1, ancestors: [passed], PlanRequest(inputs: [("trees", "5")]))
         else { Issue.record("no cells"); return }
         #expect(few.map { $0.skipped != nil } == [false, true, false])
         let failed = NeededJob(id: "build", outcome: .failure)
         let after = try workflow.resolve(job: 1, ancestors: [failed], PlanRequest())
-        if case .cells(let cells, _, _) = after { #expect(cells.allSatisfy { $0.skipped != nil }) }
+        if case .cells(let cells, _, _, _) = after { #expect(cells.allSatisfy { $0.skipped != nil }) }
     }
 
     @Test(arguments: [
@@ -136,7 +162,7 @@ import Testing
         let workflow = try #require(Self.read(text).workflow)
         #expect(try workflow.plan(PlanRequest()).jobs[1].cells == nil)
         let needed = NeededJob(id: "a", outcome: .success, outputs: [.init("list", "[10, 20]")])
-        guard case .cells(let cells, _, _) = try workflow.resolve(job: 1, ancestors: [needed], PlanRequest()) else {
+        guard case .cells(let cells, _, _, _) = try workflow.resolve(job: 1, ancestors: [needed], PlanRequest()) else {
             Issue.record("no cells")
             return
         }

@@ -295,7 +295,8 @@ extension SQLiteStore {
 
     private static let selectRun = """
         SELECT id, key, owner_role, owner, team, name, file, submitted_at, tree, commit_id, request, plan,
-            cancelled_by, cancel_reason, cancelled_at, ended_at, verdict, exit_code, judgement, bulk_dropped_at
+            cancelled_by, cancel_reason, cancelled_at, ended_at, verdict, exit_code, judgement, bulk_dropped_at,
+            cancel_forced
         FROM runs
         """
 
@@ -306,7 +307,7 @@ extension SQLiteStore {
             submittedAt: row.instant(7), tree: row.optionalDigest(8), commit: row.text(9), request: row.blob(10),
             plan: row.blob(11))
         let cancellation = row.optionalInstant(14).map {
-            StoredRun.Cancellation(by: row.text(12), reason: row.text(13), at: $0)
+            StoredRun.Cancellation(by: row.text(12), reason: row.text(13), at: $0, isForced: row.int(20) != 0)
         }
         let ending = row.optionalInstant(15).map {
             // An unknown word can only come from a damaged row: the worst verdict then.

@@ -176,6 +176,10 @@ enum Schema {
         """
         CREATE INDEX starts ON audit (at) WHERE action = 'start';
         """,
+        // A cancelled run that jobs outlive may be ended by force.
+        """
+        ALTER TABLE runs ADD COLUMN cancel_forced INTEGER NOT NULL DEFAULT 0;
+        """,
     ]
 
     /// The store's schema; refuses one that is newer or not ours.

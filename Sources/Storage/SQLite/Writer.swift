@@ -117,12 +117,13 @@ struct Writer: ~Copyable {
                 .run(record.cell.run), .int(record.cell.job), .int(record.cell.cell), .int(record.first),
                 .int(record.last), .int(record.attempt), .text(record.cause.kind.rawValue), .int(record.cause.code),
                 .text(record.cause.evidence), .instant(record.at))
-        case .runCancelled(let run, let by, let reason, let at):
+        case .runCancelled(let run, let by, let reason, let isForced, let at):
             try perform(
                 """
                 UPDATE runs SET cancelled_by = ?, cancel_reason = ?, cancelled_at = ?
                 WHERE id = ? AND cancelled_at IS NULL
                 """, .text(by), .text(reason), .instant(at), .run(run))
+            if isForced { try perform("UPDATE runs SET cancel_forced = 1 WHERE id = ?", .run(run)) }
         case .runEnded(let ending):
             try perform(
                 "UPDATE runs SET ended_at = ?, verdict = ?, exit_code = ?, judgement = ? WHERE id = ?",

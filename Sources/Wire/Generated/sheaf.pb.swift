@@ -1092,11 +1092,13 @@ extension Proto {
 }
 
 extension Proto {
+    /// With `force` also the jobs end whose `if` holds in a cancelled run, such as `always()`.
     package struct CancelRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.CancelRequest"
 
         package var run: UInt64 = 0
         package var reason: String = ""
+        package var force: Bool = false
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1106,6 +1108,7 @@ extension Proto {
                 switch tag {
                 case 8: run = try reader.value(ProtoUInt64.self)
                 case 18: reason = try reader.value(ProtoString.self)
+                case 24: force = try reader.value(ProtoBool.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1114,6 +1117,7 @@ extension Proto {
         package func encode(to writer: inout ProtoWriter) {
             writer.field(ProtoUInt64.self, 1, run)
             writer.field(ProtoString.self, 2, reason)
+            writer.field(ProtoBool.self, 3, force)
             writer.unknown(unknown)
         }
     }
@@ -3160,6 +3164,8 @@ extension Proto {
         package var shards: Proto.ShardPlan?
         package var retry: Proto.RetryPolicy?
         package var work: Proto.JobWork?
+        /// What becomes of it when the run is cancelled: 0 it ends, 1 its `if` is asked once what it needs has ended, 2 it goes on.
+        package var onCancel: UInt32 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3180,6 +3186,7 @@ extension Proto {
                 case 82: try reader.merge(into: &shards)
                 case 90: try reader.merge(into: &retry)
                 case 98: try reader.merge(into: &work)
+                case 104: onCancel = try reader.value(ProtoUInt32.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3198,6 +3205,7 @@ extension Proto {
             writer.field(ProtoNested<Proto.ShardPlan>.self, 10, shards)
             writer.field(ProtoNested<Proto.RetryPolicy>.self, 11, retry)
             writer.field(ProtoNested<Proto.JobWork>.self, 12, work)
+            writer.field(ProtoUInt32.self, 13, onCancel)
             writer.unknown(unknown)
         }
     }

@@ -45,6 +45,7 @@ extension Proto.PlannedJob {
         needs = job.needs.map { UInt32(held: $0) }
         needsGates = job.needsGates
         condition = job.condition
+        onCancel = job.onCancel.rawValue
         cellsKnown = job.cells != nil
         cells = (job.cells ?? []).map { Proto.PlannedCell($0) }
         failFast = job.failFast
@@ -57,13 +58,16 @@ extension Proto.PlannedJob {
     /// - Parameter jobCount: how many jobs the plan has: `needs` name them by position.
     package func meaning(among jobCount: Int) throws(MeaningError) -> Model.PlannedJob {
         guard cellsKnown || cells.isEmpty else { throw MeaningError("cells", "are given, and said to be unknown") }
+        guard let onCancel = CancelledRun(rawValue: onCancel) else {
+            throw MeaningError("on_cancel", "is \(onCancel), which nobody knows")
+        }
         return Model.PlannedJob(
             id: id, name: name,
             needs: try list("needs", needs) { need throws(MeaningError) in
                 guard need < jobCount else { throw MeaningError("", "names job \(need) of \(jobCount)") }
                 return Int(need)
             },
-            needsGates: needsGates, condition: condition,
+            needsGates: needsGates, condition: condition, onCancel: onCancel,
             cells: cellsKnown ? try list("cells", cells) { cell throws(MeaningError) in try cell.meaning() } : nil,
             failFast: failFast, maxParallel: maxParallel.map { Int($0) },
             shards: try required("shards", shards) { shards throws(MeaningError) in try shards.meaning() },

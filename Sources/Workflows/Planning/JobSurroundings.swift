@@ -6,6 +6,8 @@ struct Surroundings {
     /// `github`, `inputs` and `vars` of the run.
     var base: [Value.Member]
     var request: PlanRequest
+    /// The run was cancelled.
+    var isCancelled = false
     /// By position in the plan; `nil` for one that goes on, or of which nothing is known yet.
     var ended: (Int) -> NeededJob?
 }
@@ -161,7 +163,8 @@ extension Workflow {
     func held(by call: Int, _ around: Surroundings) throws(Mistakes) -> JobResolution? {
         let caller = calls[call].caller
         if let outer = caller.caller, let held = try held(by: outer, around) { return held }
-        return try held(caller, try callerContexts(call, around), ancestors(of: caller, around))
+        return try held(
+            caller, try callerContexts(call, around), ancestors(of: caller, around), isCancelled: around.isCancelled)
     }
 
     /// The jobs of the file itself, as gates see them: those that call workflows stand for what they call.

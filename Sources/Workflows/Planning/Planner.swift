@@ -4,7 +4,8 @@ package import Model
 
 /// What a job comes to once everything it needs has ended.
 package enum JobResolution: Equatable, Sendable {
-    case cells([PlannedCell], failFast: Bool, maxParallel: Int?)
+    /// - goesOn: its `if` holds when the run is cancelled, too.
+    case cells([PlannedCell], failFast: Bool, maxParallel: Int?, goesOn: Bool)
     /// Its own `if` was false, or what it needs was skipped; why, in a sentence.
     case notApplicable(String)
     /// Something it needs failed; why, in a sentence.
@@ -103,7 +104,8 @@ extension Workflow {
             let behind = jobsBehindGates(of: index, &mistakes).filter { !needs.contains($0) }
             var result = PlannedJob(
                 id: job.planID, name: job.title, needs: needs + Set(behind).sorted(), needsGates: job.needsGates,
-                condition: job.condition, cells: nil, shards: job.shards, retry: job.retry, work: job.work)
+                condition: job.condition, onCancel: asksForStatus(job) ? .asks : .ends, cells: nil, shards: job.shards,
+                retry: job.retry, work: job.work)
             if !dependsOnNeeds(job) {
                 do throws(Mistakes) {
                     let contexts = try contexts(in: job.caller, base, request) { _ in nil }
@@ -140,29 +142,49 @@ extension Workflow {
 
     /// What a job comes to, now that what it needs has ended.
     ///
-    /// - Parameter ancestors: all jobs that it needs, directly or not.
+    /// - Parameters:
+    ///   - ancestors: all jobs that it needs, directly or not.
+    ///   - isCancelled: the run was cancelled before.
     package func resolve(
-        job index: Int, ancestors: [NeededJob], _ request: PlanRequest
+        job index: Int, ancestors: [NeededJob], isCancelled: Bool = false, _ request: PlanRequest
     ) throws(Mistakes) -> JobResolution {
-        guard !scopes.isEmpty else { return try expanded(request).resolve(job: index, ancestors: ancestors, request) }
+        guard !scopes.isEmpty else {
+            return try expanded(request).resolve(job: index, ancestors: ancestors, isCancelled: isCancelled, request)
+        }
         let ended = Dictionary(ancestors.map { ($0.id, $0) }) { first, _ in first }
-        let around = Surroundings(base: try contexts(for: request), request: request) { [jobs] in
+        let around = Surroundings(base: try contexts(for: request), request: request, isCancelled: isCancelled) {
+            [jobs] in
             ended[jobs[$0].planID]
         }
         let job = jobs[index]
         if let caller = job.caller, let held = try held(by: caller, around) { return held }
         let contexts = try contexts(in: job.caller, around) + [needs(of: job, around)]
         let ancestors = self.ancestors(of: job, around)
-        if let held = try held(job, contexts, ancestors) { return held }
-        let made = try cells(of: job, contexts, request, status: Self.status(over: ancestors))
-        return .cells(made.cells, failFast: made.failFast, maxParallel: made.maxParallel)
+        if let held = try held(job, contexts, ancestors, isCancelled: isCancelled) { return held }
+        let status = Self.status(over: ancestors, isCancelled: isCancelled)
+        let made = try cells(of: job, contexts, request, status: status)
+        return .cells(
+            made.cells, failFast: made.failFast, maxParallel: made.maxParallel,
+            goesOn: try goesOn(job, contexts, ancestors, request))
+    }
+
+    /// Whether the job's own condition holds in a cancelled run, too.
+    private func goesOn(
+        _ job: JobSource, _ contexts: [Value.Member], _ ancestors: [NeededJob], _ request: PlanRequest
+    ) throws(Mistakes) -> Bool {
+        let status = Self.status(over: ancestors, isCancelled: true)
+        guard asksForStatus(job), try skipReason(of: job, contexts, status) == nil else { return false }
+        guard readsMatrix(job) else { return true }
+        // Each cell is asked; the job goes on when one of them does.
+        return try cells(of: job, contexts, request, status: status).cells.contains { $0.skipped == nil }
     }
 
     /// Why a job, or one that calls a workflow, does not run; `nil` when it does, or when each cell is asked.
     func held(
-        _ job: JobSource, _ contexts: [Value.Member], _ ancestors: [NeededJob]
+        _ job: JobSource, _ contexts: [Value.Member], _ ancestors: [NeededJob], isCancelled: Bool
     ) throws(Mistakes) -> JobResolution? {
-        guard let reason = try skipReason(of: job, contexts, Self.status(over: ancestors)) else { return nil }
+        let status = Self.status(over: ancestors, isCancelled: isCancelled)
+        guard let reason = try skipReason(of: job, contexts, status) else { return nil }
         if let failed = ancestors.first(where: { $0.outcome == .failure || $0.outcome == .cancelled }),
             !asksForStatus(job)
         {
@@ -176,14 +198,16 @@ extension Workflow {
     }
 
     /// What `success()` and its like ask, over all jobs that one needs.
-    static func status(over ancestors: [NeededJob]) -> @Sendable (String, [String]) -> Bool {
+    static func status(
+        over ancestors: [NeededJob], isCancelled: Bool
+    ) -> @Sendable (String, [String]) -> Bool {
         { function, named in
             let asked = named.isEmpty ? ancestors : ancestors.filter { named.contains($0.id) }
             return switch function {
             case "always": true
-            case "cancelled": asked.contains { $0.outcome == .cancelled }
+            case "cancelled": isCancelled || asked.contains { $0.outcome == .cancelled }
             case "failure": asked.contains { $0.outcome == .failure }
-            default: asked.allSatisfy { $0.outcome == .success }
+            default: !isCancelled && asked.allSatisfy { $0.outcome == .success }
             }
         }
     }
@@ -201,6 +225,10 @@ extension Workflow {
     private func asksForStatus(_ job: JobSource) -> Bool {
         // The text was checked when the file was read: what cannot be parsed asks for nothing.
         (try? Condition(job.condition ?? "", in: Scopes.jobConditionWithMatrix))?.asksForStatus ?? false
+    }
+
+    private func readsMatrix(_ job: JobSource) -> Bool {
+        (try? Condition(job.condition ?? "", in: Scopes.jobConditionWithMatrix)).map(readsMatrix) ?? false
     }
 
     /// Whether the job's condition reads the matrix, so that it is asked cell by cell.

@@ -141,10 +141,15 @@ struct LocalFarm: Sendable {
             if let unmet = farm.unmet(cell) { problems.append("\(cell.name): \(unmet)") }
         }
         guard problems.isEmpty else {
+            // What is missing decides what helps: a label can be given, an interpreter or a GPU cannot.
+            let lacksLabel = problems.contains { $0.contains("no agent has label") }
+            let help =
+                (lacksLabel ? "--label NAME gives this machine a label; " : "")
+                + "a farm has more machines: sheaf submit"
             throw CommandFailure(
-                "this machine cannot run \(problems.count) cell\(problems.count == 1 ? "" : "s"):\n  "
+                "this machine cannot run \(Spelling.counted(problems.count, "cell")):\n  "
                     + problems.prefix(20).joined(separator: "\n  "),
-                help: "--label adds labels; a farm has more machines: sheaf submit", exitCode: .usage)
+                help: help, exitCode: .usage)
         }
     }
 

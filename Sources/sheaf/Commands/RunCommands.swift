@@ -243,9 +243,14 @@ extension Commands {
         name: "cancel", summary: "stop a run: its attempts end, its report says so",
         discussion: """
               sheaf cancel r17 --reason "wrong branch"
+
+            Jobs whose 'if' holds in a cancelled run, as with always(), still start or go on; with --force they end too.
             """,
         operands: [.init(name: "RUN", help: "r17; only its owner and admins may")],
-        options: [.value("reason", "TEXT", "kept in the record")] + Farming.options,
+        options: [
+            .value("reason", "TEXT", "kept in the record"),
+            .flag("force", "also end jobs that go on in a cancelled run"),
+        ] + Farming.options,
         run: { arguments in
             let run = try PartName(arguments.operands[0]).run
             let answer = try await Farming.call(
@@ -253,6 +258,7 @@ extension Commands {
                 .with {
                     $0.run = run.number
                     $0.reason = arguments.value("reason") ?? ""
+                    $0.force = arguments.has("force")
                 })
             Terminal.print(answer.summary.map(Progress.line) ?? "\(run) is cancelled")
             return .passed
