@@ -74,6 +74,30 @@ import Testing
             gate.close()
         }
     }
+
+    /// The agent ends what it has with its lease. The new coordinator, which gives every lease a new term, is told so.
+    @Test(.timeLimit(.minutes(2)))
+    func `calls lost what its agent ended while there was no coordinator`() async throws {
+        try await withFarm(lease: 2) { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let workflow = try farm.write("code/eval.yml", Self.workflow(shards: 1))
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            await farm.killCoordinator()
+            while !living("FARM_GATE/go").isEmpty { await Task.yield() }
+            try await farm.startCoordinator()
+            #expect(await gate.started(2).count == 2)
+            gate.open()
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let explained = try await farm.sheaf("explain", "r1").output
+            #expect(explained.contains("lost_agent") && explained.contains("the lease ended"), "\(explained)")
+            #expect(!explained.contains("agent_fault"), "\(explained)")
+            gate.close()
+        }
+    }
 }
 
 /// What an agent's attempts started ends with the agent, long before anybody starts it again.

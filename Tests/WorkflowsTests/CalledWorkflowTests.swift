@@ -78,7 +78,7 @@ import Testing
         let workflow = try #require(Self.read(Self.caller).workflow).expanded(request)
         let setup = NeededJob(id: "setup", outcome: .success, outputs: [.init("tag", "v1")])
         let lint = NeededJob(id: "ci._3_13.lint", outcome: .success)
-        guard case .cells(let cells, _, _) = try workflow.resolve(job: 4, ancestors: [setup, lint], request) else {
+        guard case .cells(let cells, _, _, _) = try workflow.resolve(job: 4, ancestors: [setup, lint], request) else {
             Issue.record("the job does not run")
             return
         }

@@ -1,0 +1,55 @@
+import Testing
+
+/// What `sheaf cancel` ends, and what it leaves to clean up.
+@Suite struct `A run that is cancelled` {
+    private static let workflow = """
+        sheaf: 1
+        on: workflow_dispatch
+        jobs:
+          eval:
+            runs-on: self-hosted
+            steps:
+              - run: echo here > "$FARM_GATE/started"; exec sleep 1000
+          report:
+            needs: eval
+            runs-on: self-hosted
+            steps: [{run: echo never}]
+          clean:
+            needs: eval
+            if: always()
+            runs-on: self-hosted
+            steps: [{run: 'echo "swept after ${{ needs.eval.result }}"'}]
+          linger:
+            if: always()
+            runs-on: self-hosted
+            steps:
+              - run: echo here > "$FARM_GATE/started"; exec sleep 1000
+        """
+
+    @Test(.timeLimit(.minutes(2)))
+    func `lets jobs clean up whose condition holds all the same, and ends them by force`() async throws {
+        try await withFarm { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let workflow = try farm.write("code/eval.yml", Self.workflow)
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            #expect(try await farm.sheaf("cancel", "r1", "--reason", "enough").status == 0)
+
+            let swept = try await farm.sheaf("logs", "r1/clean", "-f")
+            #expect(swept.output.contains("swept after cancelled"), "\(swept.output)\(swept.error)")
+            let explained = try await farm.sheaf("explain", "r1").output
+            #expect(explained.contains("linger") && explained.contains("is on agent one"), "\(explained)")
+            // What goes on is known after a restart too.
+            await farm.killCoordinator()
+            try await farm.startCoordinator()
+            #expect(try await farm.sheaf("cancel", "r1", "--force").status == 0)
+            let watched = try await farm.sheaf("watch", "r1")
+            #expect(watched.status == 1, "\(watched.output)\(watched.error)")
+            let ended = try await farm.sheaf("explain", "r1").output
+            #expect(ended.contains("never started"), "\(ended)")
+            gate.close()
+        }
+    }
+}
