@@ -172,12 +172,9 @@ enum Schema {
         CREATE INDEX runs_by_end ON runs (ended_at);
         CREATE INDEX runs_by_name ON runs (name, id);
         """,
-        // Explanations ask when coordinators started.
+        // Explanations ask when coordinators started. A cancelled run that jobs outlive may be ended by force.
         """
         CREATE INDEX starts ON audit (at) WHERE action = 'start';
-        """,
-        // A cancelled run that jobs outlive may be ended by force.
-        """
         ALTER TABLE runs ADD COLUMN cancel_forced INTEGER NOT NULL DEFAULT 0;
         """,
     ]
