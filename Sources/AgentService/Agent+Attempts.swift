@@ -54,10 +54,9 @@ extension Agent {
 
     /// Why nothing may begin now on this disk; `nil` when it may.
     private func diskRefusal() -> String? {
-        let free = ByteCount(Files.freeBytes(at: settings.workFolder))
-        guard free < settings.diskFreeMin else { return nil }
+        guard let shortage = settings.diskShortage else { return nil }
         makeRoom()
-        return "\(free) are free on the disk of \(settings.workFolder), and \(settings.diskFreeMin) must stay free"
+        return shortage
     }
 
     func decline(_ attempt: Proto.AttemptRef, _ reason: String) {

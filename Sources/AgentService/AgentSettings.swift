@@ -44,6 +44,13 @@ package struct AgentSettings: Sendable {
     }
 
     package var name: String { identity.principal.name }
+
+    /// Why nothing may begin now on the disk of `workFolder`; `nil` when it may.
+    package var diskShortage: String? {
+        let free = ByteCount(Files.freeBytes(at: workFolder))
+        guard free < diskFreeMin else { return nil }
+        return "\(free) are free on the disk of \(workFolder), and \(diskFreeMin) must stay free"
+    }
 }
 
 /// What an agent tells its owner.

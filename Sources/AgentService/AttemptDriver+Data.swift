@@ -262,7 +262,7 @@ extension AttemptDriver {
         }
         guard !report.artifacts.contains(where: { $0.name == name }) || with["overwrite"] == "true" else {
             throw AgentError.user(
-                "this attempt has uploaded an artifact '\(name)' already; overwrite: true replaces it")
+                "this attempt has uploaded an artifact '\(name)' already; give each upload a name of its own")
         }
         let policyText = with["if-no-files-found"] ?? "warn"
         guard let policy = NoFilesPolicy(rawValue: policyText) else {

@@ -167,7 +167,8 @@ extension AttemptDriver {
         _ = output.endStep()
         if stopReason != nil { throw AgentError.cancelled }
         if var cause = cause(of: exit, name, isLate: isLate ? timeout : nil, oomKilledBefore: oomBefore) {
-            if cause.kind == .userExit { cause.evidence += ": \(output.last.line)" }
+            let said = output.lastLineOfStep
+            if cause.kind == .userExit, !said.isEmpty { cause.evidence += ": \(said)" }
             throw AgentError.ended(cause)
         }
         // Who finds the environment built would not get them.

@@ -280,7 +280,11 @@ actor AttemptDriver {
         }
         report.cause = cause.kind.rawValue
         report.code = cause.code.map { Int32($0) }
-        report.evidence = String(output.masked(cause.evidence).prefix(Self.evidenceCharactersMax))
+        // Where the workspace lies on this agent is nobody's business, and no help: paths count from it.
+        let evidence =
+            contexts.workspace.isEmpty
+            ? cause.evidence : cause.evidence.replacing(contexts.workspace + "/", with: "")
+        report.evidence = String(output.masked(evidence).prefix(Self.evidenceCharactersMax))
         report.endedAt = Instant.wallClock().nanoseconds
         report.annotations = output.annotations.map { annotation in
             .with {

@@ -28,6 +28,8 @@ final class StepOutput: Sendable {
         /// While not `nil`, commands are plain text until `::<token>::`.
         var stoppedUntil: String?
         var lastLine = ""
+        /// The same, of the step that runs.
+        var lastLineOfStep = ""
         var lastAt: Instant
         var echoes = false
         var saidSetOutput = false
@@ -51,6 +53,8 @@ final class StepOutput: Sendable {
 
     /// When something was last written, by the monotonic clock, and what.
     var last: (at: Instant, line: String) { state.withLock { ($0.lastAt, $0.lastLine) } }
+    /// What the step that runs, or ran last, wrote last; empty when it wrote nothing.
+    var lastLineOfStep: String { state.withLock { $0.lastLineOfStep } }
     /// The first message of a framework that ran out of GPU memory.
     var gpuMessage: String? { state.withLock { $0.gpuMessage } }
     /// The first message about a disk without room, and how much was free when it came.
@@ -88,6 +92,7 @@ final class StepOutput: Sendable {
             state.outputs = []
             state.stoppedUntil = nil
             state.failure = nil
+            state.lastLineOfStep = ""
             state.gpuMessage = nil
             state.diskMessage = nil
             state.lastAt = Clock.monotonic()
@@ -141,6 +146,7 @@ final class StepOutput: Sendable {
         }
         if let last = shown.last(where: { !$0.isEmpty }) {
             state.lastLine = String(decoding: last.prefix(300), as: UTF8.self)
+            state.lastLineOfStep = state.lastLine
         }
         log.append(shown, stream == .out ? .out : .err)
     }

@@ -81,7 +81,8 @@ extension ArtifactError: CustomStringConvertible {
         case .outside(let path):
             "\(path): lies outside the workspace\n  help: name a path below the workspace, without `..`"
         case .throughLink(let path, let link):
-            "\(path): goes through the symbolic link \(link)\n  help: name the place that the link points to"
+            "\(path): goes through the symbolic link \(link)\n"
+                + "  help: links are not followed: copy the file to a place below the workspace"
         case .linkLeaves(let path, let target):
             "\(path): the symbolic link points to \(target), which may lie outside the tree\n"
                 + "  help: make the link relative, with `..` only at its start, or leave it out"

@@ -1,3 +1,4 @@
+package import Model
 package import Transport
 import Wire
 
@@ -6,9 +7,11 @@ import Wire
 package enum Enrolling {
     /// Enrols and keeps what came of it. That it can be kept is found out first: a token is good only once.
     ///
-    /// - Parameter replacing: an identity that is there already; without it, it is left alone and an error.
+    /// - Parameters:
+    ///   - roles: what the bearer may be here; a token for another role stays unused.
+    ///   - replacing: an identity that is there already; without it, it is left alone and an error.
     package static func enrol(
-        tokenFile text: String, into profile: Profile, replacing: Bool = false
+        tokenFile text: String, as roles: Set<Principal.Role>, into profile: Profile, replacing: Bool = false
     ) async throws(ClientError) -> (identity: Identity, address: Address) {
         guard replacing || !profile.exists else {
             throw ClientError(
@@ -16,20 +19,36 @@ package enum Enrolling {
                 help: "--replace replaces it; --home FOLDER keeps another beside it", isRefusal: true)
         }
         try profile.prepare()
-        let (identity, address) = try await enrol(tokenFile: text)
+        let token = try read(text)
+        guard roles.contains(where: { $0.rawValue == token.role }) else {
+            throw ClientError(
+                "the token is for a farm's \(token.role) '\(token.name)'",
+                help: token.role == "agent"
+                    ? "on the agent's machine: sheaf agent --token-file FILE" : "sheaf enrol --token-file FILE",
+                isRefusal: true)
+        }
+        let (identity, address) = try await enrol(token)
         try profile.save(identity, address: address)
         return (identity, address)
+    }
+
+    private static func read(_ text: String) throws(ClientError) -> EnrolmentToken {
+        do throws(TokenError) { return try EnrolmentToken(fileText: text) } catch {
+            throw ClientError(
+                "the token cannot be used: \(error)", help: "give the whole file that sheaf token create made",
+                isRefusal: true)
+        }
     }
 
     package static func enrol(
         tokenFile text: String
     ) async throws(ClientError) -> (identity: Identity, address: Address) {
-        let token: EnrolmentToken
-        do throws(TokenError) { token = try EnrolmentToken(fileText: text) } catch {
-            throw ClientError(
-                "the token cannot be used: \(error)", help: "give the whole file that sheaf token create made",
-                isRefusal: true)
-        }
+        try await enrol(try read(text))
+    }
+
+    private static func enrol(
+        _ token: EnrolmentToken
+    ) async throws(ClientError) -> (identity: Identity, address: Address) {
         let key = PrivateKey.make()
         let answer: Proto.EnrolResponse
         do {

@@ -23,15 +23,22 @@ package struct Profile: Sendable {
         guard exists else {
             throw ClientError(
                 "you have no identity of a farm in \(folder)",
-                help: "ask an admin for a token file, then: sheaf enrol --token-file FILE")
+                help: "ask an admin for a token file, then: sheaf enrol --token-file FILE", isRefusal: true)
         }
         do {
             let text = try PrivateFile.read(addressPath, keptPrivate: false)
             let address = try Address(text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
             return (try Identity(file: identityPath), address)
+        } catch let error as CertificateError {
+            // A file that is open to others, or cannot be read, is still the right one.
+            let isWhole = if case .file = error { true } else { false }
+            throw ClientError(
+                "the identity in \(folder) cannot be used: \(error)",
+                help: isWhole ? nil : "enrol again with a new token", isRefusal: true)
         } catch {
             throw ClientError(
-                "the identity in \(folder) cannot be used: \(error)", help: "enrol again with a new token")
+                "the identity in \(folder) cannot be used: \(error)", help: "enrol again with a new token",
+                isRefusal: true)
         }
     }
 

@@ -41,8 +41,6 @@ package final class CoordinatorServer: Sendable {
     package let enrolmentAddresses: [Address]
     /// What could not be taken up from the state, in sentences.
     package let remarks: [String]
-    /// True when this start made the farm.
-    package let isNew: Bool
     private let server: LinkServer
     private let enrolment: LinkServer
     private let roster: Roster
@@ -69,7 +67,7 @@ package final class CoordinatorServer: Sendable {
         let objects = try await DiskThreads.shared.run { () throws(ArtifactError) in
             try ObjectStore(at: folder + "/objects")
         }
-        let (authority, isNew) = try openAuthority(folder)
+        let authority = try openAuthority(folder)
         let identity = try openIdentity(folder, authority)
         let clock = FarmClock()
         let keeper = StoreKeeper(storage, remark: remark, failed: failed)
@@ -132,7 +130,7 @@ package final class CoordinatorServer: Sendable {
             settings: settings.retention, keeper: keeper, store: objects, logs: logs, coordinator: coordinator)
         return CoordinatorServer(
             server: server, enrolment: enrolment, roster: roster, authority: authority, outbox: outbox,
-            remarks: remarks, isNew: isNew,
+            remarks: remarks,
             chores: [
                 Task {
                     do throws(StorageError) {
@@ -148,7 +146,7 @@ package final class CoordinatorServer: Sendable {
 
     private init(
         server: LinkServer, enrolment: LinkServer, roster: Roster, authority: Authority, outbox: OutboxPump,
-        remarks: [String], isNew: Bool, chores: [Task<Void, Never>]
+        remarks: [String], chores: [Task<Void, Never>]
     ) {
         self.chores = chores
         self.server = server
@@ -157,10 +155,12 @@ package final class CoordinatorServer: Sendable {
         self.authority = authority
         self.outbox = outbox
         self.remarks = remarks
-        self.isNew = isNew
         addresses = server.addresses
         enrolmentAddresses = enrolment.addresses
     }
+
+    /// Whether anybody could look after the farm: some admin's certificate is valid.
+    package var hasAdmin: Bool { get async { await roster.hasAdmin } }
 
     /// The fingerprint that token files carry.
     package var fingerprint: Digest { authority.certificate.fingerprint }
@@ -184,12 +184,12 @@ package final class CoordinatorServer: Sendable {
         await server.stop()
     }
 
-    private static func openAuthority(_ folder: String) throws(CertificateError) -> (Authority, isNew: Bool) {
+    private static func openAuthority(_ folder: String) throws(CertificateError) -> Authority {
         let path = folder + "/authority.pem"
-        if access(path, F_OK) == 0 { return (try Authority(file: path), false) }
+        if access(path, F_OK) == 0 { return try Authority(file: path) }
         let authority = try Authority.make()
         try authority.save(to: path)
-        return (authority, true)
+        return authority
     }
 
     /// The coordinator's own certificate, renewed at a start that finds two thirds of its life gone.

@@ -41,8 +41,9 @@ extension JobRecord {
     init(keeping resolution: Farm.Resolution, of job: Int, in run: RunID, planned: PlannedJob, at now: Instant) {
         self.init(run: run, job: job, kind: .cells, at: now)
         switch resolution {
-        case .cells(let cells, let failFast, let maxParallel):
+        case .cells(let cells, let failFast, let maxParallel, let goesOn):
             var planned = planned
+            planned.onCancel = goesOn ? .goesOn : .ends
             planned.cells = cells
             planned.failFast = failFast
             planned.maxParallel = maxParallel

@@ -59,6 +59,11 @@ actor Roster {
         }
     }
 
+    var hasAdmin: Bool {
+        let now = clock.now
+        return certificates.contains { $0.principal.role == .admin && $0.revokedAt == nil && $0.expiresAt > now }
+    }
+
     func announce(enrolment: Address, farm: Address) {
         enrolmentAddress = enrolment
         address = farm

@@ -232,7 +232,10 @@ extension Farm {
         }
         left = left.filter(requirement.hasInputs)
         if left.allSatisfy({ requirement.avoiding.contains($0.id) }) {
-            return "every agent that could take it is avoided for now: \(joined(left.map(\.id.name).sorted()))"
+            let named = left.sorted { $0.id < $1.id }.map { agent in
+                agent.id.name + (agent.pausedAfter.isEmpty ? "" : " (after \(agent.pausedAfter))")
+            }
+            return "every agent that could take it is avoided for now: \(joined(named))"
         }
         return nil
     }

@@ -17,6 +17,8 @@ package struct Matrix: Sendable {
         package var problem: String
         package var key: String?
         package var index: Int?
+        /// There are more cells than one job may have.
+        package var isTooLarge = false
 
         /// Where a mistake stands in the text that the matrix was made from.
         func place(in node: YAMLNode) -> YAMLNode {
@@ -240,7 +242,7 @@ package struct Matrix: Sendable {
     }
 
     private static func tooMany(_ cellsMax: Int) -> Mistake {
-        Mistake(problem: "The matrix has more than \(cellsMax) cells")
+        Mistake(problem: "The matrix has more than \(cellsMax) cells", isTooLarge: true)
     }
 
     /// The next combination: the last vector turns fastest. `false` after the last one.

@@ -39,6 +39,9 @@ enum Sheaf {
             Terminal.print(Help.version)
             return .passed
         case "completions":
+            guard words.count == 1 || words[1] == "bash" else {
+                throw UsageError("there are no completions for \(words[1])", help: "sheaf completions bash")
+            }
             Terminal.print(Help.bashCompletion(groups))
             return .passed
         default: break
@@ -52,7 +55,14 @@ enum Sheaf {
     }
 
     private static func help(_ words: [String], _ groups: [CommandGroup]) throws -> ExitCode {
-        Terminal.print(words.isEmpty ? Help.overview(groups) : Help.page(try find(words, in: groups).command))
+        guard let word = words.first, word != "help" else {
+            Terminal.print(Help.overview(groups))
+            return .passed
+        }
+        let family = groups.flatMap(\.commands).filter { $0.name.hasPrefix(word + " ") }
+        let isFamily = words.count == 1 && !family.isEmpty && !groups.flatMap(\.commands).contains { $0.name == word }
+        Terminal.print(
+            isFamily ? Help.list(family) : Help.page(try find(words, in: groups).command))
         return .passed
     }
 

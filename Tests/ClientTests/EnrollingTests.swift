@@ -43,7 +43,7 @@ import Wire
             await unasked.server.stop()
             let farm = try await Self.farm(authority, secret: token.secret, secrets)
             let text = token.fileText.replacingOccurrences(of: "\(unasked.address)", with: "\(farm.address)")
-            let (identity, address) = try await Enrolling.enrol(tokenFile: text, into: place)
+            let (identity, address) = try await Enrolling.enrol(tokenFile: text, as: [.user, .admin], into: place)
             #expect(identity.principal.name == "alice" && "\(address)" == "farm.example:7443")
             #expect(try place.load().identity.certificate == identity.certificate)
             #expect(secrets.all == [token.secret])
@@ -58,7 +58,7 @@ import Wire
             let token = Self.token(farm.address, try Authority.make().certificate.fingerprint)
             let place = Profile(folder: folder)
             let error = await failure { () async throws(ClientError) in
-                try await Enrolling.enrol(tokenFile: token.fileText, into: place)
+                try await Enrolling.enrol(tokenFile: token.fileText, as: [.user, .admin], into: place)
             }
             #expect(
                 error?.isRefusal == true && error?.help?.contains("not sent") == true, "\(String(describing: error))")
@@ -74,11 +74,27 @@ import Wire
             let token = Self.token(farm.address, authority.certificate.fingerprint)
             let place = Profile(folder: folder)
             let error = await failure { () async throws(ClientError) in
-                try await Enrolling.enrol(tokenFile: token.fileText, into: place)
+                try await Enrolling.enrol(tokenFile: token.fileText, as: [.user, .admin], into: place)
             }
             #expect(error?.problem.contains("used already") == true && error?.isRefusal == true)
             #expect(error?.help?.contains("sheaf token create") == true)
             #expect(!place.exists)
+            await farm.server.stop()
+        }
+    }
+
+    @Test func `leaves a token alone that is for somebody else's role`() async throws {
+        try await withFolder { folder in
+            let authority = try Authority.make()
+            let secrets = Seen<String>()
+            let farm = try await Self.farm(authority, secret: nil, secrets)
+            let token = Self.token(farm.address, authority.certificate.fingerprint)
+            let place = Profile(folder: folder)
+            let error = await failure { () async throws(ClientError) in
+                try await Enrolling.enrol(tokenFile: token.fileText, as: [.agent], into: place)
+            }
+            #expect(error?.problem == "the token is for a farm's user 'alice'", "\(String(describing: error))")
+            #expect(error?.isRefusal == true && secrets.all.isEmpty && !place.exists)
             await farm.server.stop()
         }
     }
@@ -92,7 +108,7 @@ import Wire
             try place.save(farm.person, address: farm.address)
             let token = Self.token(farm.address, authority.certificate.fingerprint)
             let error = await failure { () async throws(ClientError) in
-                try await Enrolling.enrol(tokenFile: token.fileText, into: place)
+                try await Enrolling.enrol(tokenFile: token.fileText, as: [.user, .admin], into: place)
             }
             #expect(error?.help?.contains("--replace") == true)
             #expect(secrets.all.isEmpty)
@@ -104,7 +120,7 @@ import Wire
     func `takes only whole tokens`(text: String) async throws {
         try await withFolder { folder in
             let error = await failure { () async throws(ClientError) in
-                try await Enrolling.enrol(tokenFile: text, into: Profile(folder: folder))
+                try await Enrolling.enrol(tokenFile: text, as: [.user, .admin], into: Profile(folder: folder))
             }
             #expect(error?.isRefusal == true)
         }

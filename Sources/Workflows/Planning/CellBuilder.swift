@@ -129,22 +129,28 @@ struct CellBuilder {
             if let count = cpus.number.flatMap({ Int(exactly: $0) }), (1...4096).contains(count) {
                 request.cpus = count
             } else {
-                mistakes.append(Diagnostic(at: place("cpus"), "'cpus' must be a whole number from 1 to 4096"))
+                mistakes.append(
+                    Diagnostic(
+                        at: place("cpus"), "'cpus' must be a whole number from 1 to 4096",
+                        help: "resources: {cpus: 4}"))
             }
         }
         if let memory = value["memory"] { request.memory = bytes(memory, at: place("memory"), &mistakes) }
         if let gpus = value["gpus"] {
+            let part = { (key: String) in node["gpus"]?[key]?.position ?? place("gpus") }
+            let memory = gpus["memory"].flatMap { bytes($0, at: part("memory"), &mistakes) }
             let count = gpus["count"] ?? (gpus.members == nil ? gpus : 1)
             guard let number = count.number.flatMap({ Int(exactly: $0) }), (0...64).contains(number) else {
                 mistakes.append(
-                    Diagnostic(at: place("gpus"), "'gpus' must be a whole number from 0 to 64, or a mapping"))
+                    Diagnostic(
+                        at: part("count"),
+                        gpus.members == nil
+                            ? "'gpus' must be a whole number from 0 to 64, or a mapping"
+                            : "'count' must be a whole number from 0 to 64",
+                        help: "gpus: 1, or gpus: {count: 1, memory: 40GiB, model: H200}"))
                 return request
             }
-            if number > 0 {
-                request.gpus = GPURequest(
-                    count: number, memory: gpus["memory"].flatMap { bytes($0, at: place("gpus"), &mistakes) },
-                    model: gpus["model"]?.string)
-            }
+            if number > 0 { request.gpus = GPURequest(count: number, memory: memory, model: gpus["model"]?.string) }
         }
         return request
     }

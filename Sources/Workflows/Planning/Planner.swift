@@ -331,9 +331,11 @@ extension Workflow {
             let isOfCover = error.key == "always"
             let place = isOfCover ? (job.cover?.always?.items?[error.index ?? 0] ?? node) : error.place(in: node)
             let isComputed = NodeExpressions.areIn(place)
+            let help =
+                error.isTooLarge ? "exclude cells, take a covering part of them (cover: pairs), or split the job" : nil
             let mistake = Diagnostic(
                 isComputed && !isKnown ? .warning : .error, at: place.position, error.problem,
-                help: isComputed ? "it comes to \(JSONWriter.text(value).prefix(200))" : nil, rule: .matrix)
+                help: help ?? (isComputed ? "it comes to \(JSONWriter.text(value).prefix(200))" : nil), rule: .matrix)
             guard mistake.severity == .warning else { throw Mistakes([mistake]) }
             warnings.append(mistake)
             return ([], nil)

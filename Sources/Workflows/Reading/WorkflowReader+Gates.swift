@@ -42,7 +42,9 @@ extension WorkflowReader {
             let known = jobs.map(\.id)
             if !known.contains(id) {
                 error(
-                    job, "no job '\(id)'", help: Spelling.nearest(to: id, among: known).map { "did you mean '\($0)'?" })
+                    job, "no job '\(id)'",
+                    help: Spelling.nearest(to: id, among: known).map { "did you mean '\($0)'?" }
+                        ?? "the jobs are \(known.prefix(20).joined(separator: ", "))")
             }
             rule.job = id
         }
@@ -293,7 +295,8 @@ extension WorkflowReader {
             if !isOpen && !known.contains(axis) {
                 error(
                     item, "no matrix has the axis '\(axis)'",
-                    help: Spelling.nearest(to: axis, among: known).map { "did you mean '\($0)'?" })
+                    help: Spelling.nearest(to: axis, among: known).map { "did you mean '\($0)'?" }
+                        ?? (known.isEmpty ? "no job has a matrix" : "the axes are \(known.joined(separator: ", "))"))
             }
             return axis
         }

@@ -270,9 +270,12 @@ extension WorkflowReader {
                 let place = YAMLNode(kind: .sequence([]), position: job.needPositions[need] ?? job.position)
                 error(
                     place, "the job '\(job.id)' needs '\(need)', which does not exist",
-                    help: Spelling.nearest(to: need, among: known).map { "did you mean '\($0)'?" })
+                    help: Spelling.nearest(to: need, among: known).map { "did you mean '\($0)'?" }
+                        ?? "the jobs are \(known.prefix(20).joined(separator: ", "))")
             }
-            if job.needs.contains(job.id) { error(place, "the job '\(job.id)' needs itself") }
+            if job.needs.contains(job.id) {
+                error(place, "the job '\(job.id)' needs itself", help: "remove it from its own 'needs'")
+            }
         }
         // Jobs whose needs are all reached, again and again: what is left stands in a cycle, or behind one.
         let byID = Dictionary(jobs.map { ($0.id, $0) }) { first, _ in first }

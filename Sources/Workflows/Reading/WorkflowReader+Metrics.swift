@@ -17,13 +17,23 @@ extension WorkflowReader {
             work.metricSources = metricSource(node).map { [$0] } ?? []
         } else {
             work.metrics = template(node, "'metrics'", in: Scopes.jobCell)
+            work.metrics.map { below(node, $0, "the metrics file") }
         }
+    }
+
+    /// What an agent reads of an attempt lies in its workspace.
+    mutating func below(_ node: YAMLNode, _ path: String, _ what: String) {
+        guard !path.contains("${{"), path.hasPrefix("/") || path.split(separator: "/").contains("..") else { return }
+        error(
+            node, "\(what) '\(path)' lies outside the workspace",
+            help: "name a path below the workspace, without '..'")
     }
 
     private mutating func metricSource(_ node: YAMLNode) -> MetricSource? {
         if node.scalar != nil {
             return template(node, "a path of 'metrics'", in: Scopes.jobCell).map {
-                MetricSource(path: $0, format: .sheaf)
+                below(node, $0, "the metrics file")
+                return MetricSource(path: $0, format: .sheaf)
             }
         }
         let keys = [Key("path"), Key("format"), Key("id"), Key("take"), Key("items")]
@@ -32,6 +42,7 @@ extension WorkflowReader {
             error(parts["path"] ?? node, "'metrics' needs the path of a file", help: "path: results.xml")
             return nil
         }
+        below(parts["path"] ?? node, path, "the metrics file")
         let formats = MetricSource.Format.allCases.map(\.rawValue)
         var source = MetricSource(path: path, format: .sheaf)
         if let node = parts["format"] {

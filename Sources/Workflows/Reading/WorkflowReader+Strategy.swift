@@ -131,7 +131,9 @@ extension WorkflowReader {
             return nil
         }
         switch key {
-        case "file": return .file(text)
+        case "file":
+            below(value, text, "the file of items")
+            return .file(text)
         case "command": return .command(text)
         default:
             if text != "pytest" { error(value, "unknown collector '\(text)'", help: "collect: pytest") }
@@ -171,13 +173,18 @@ extension WorkflowReader {
     private mutating func causes(_ node: YAMLNode) -> [String] {
         (node.items ?? [node]).compactMap { item in
             guard let word = text(item, "an entry of 'on'") else { return nil }
-            let causes = Cause.Kind.allCases.map(\.rawValue) + ["infrastructure"]
-            let coded = ["exit:", "signal:"].contains { word.hasPrefix($0) && Int(word.dropFirst($0.count)) != nil }
+            // What never comes back as a failed attempt is not tried again.
+            let endings: [Cause.Kind] = [.passed, .cancelled, .notNeeded, .queueTimeout]
+            let causes =
+                Cause.Kind.allCases.filter { !endings.contains($0) }.map(\.rawValue) + ["infrastructure"]
+            let coded = [("exit:", 1...255), ("signal:", 1...64)].contains { prefix, range in
+                word.hasPrefix(prefix) && Int(word.dropFirst(prefix.count)).map(range.contains) ?? false
+            }
             if !coded && !causes.contains(word) {
                 error(
                     item, "unknown cause '\(word)'",
                     help: Spelling.nearest(to: word, among: causes).map { "did you mean '\($0)'?" }
-                        ?? "give infrastructure, a cause or exit:N")
+                        ?? "give infrastructure, a cause, exit:1 to exit:255 or signal:1 to signal:64")
             }
             if word == Cause.Kind.userError.rawValue { error(item, "a usage error is never retried") }
             return word

@@ -244,6 +244,13 @@ import Model
     private func syntaxError() -> Diagnostic {
         let problem = unsafe parser.pointee.problem.map { unsafe String(cString: $0) } ?? "broken YAML"
         let context = unsafe parser.pointee.context.map { unsafe " " + String(cString: $0) } ?? ""
+        if let opened = unsafe parser.pointee.context, problem.contains("unexpected end of stream") {
+            // What is missing is missed at the end of the file; what to mend is where it was opened.
+            let what = unsafe String(cString: opened).replacing("while scanning a ", with: "")
+            return Diagnostic(
+                at: unsafe place(parser.pointee.context_mark), "broken YAML: the \(what) that begins here never ends",
+                help: "close it on this line")
+        }
         return Diagnostic(
             at: unsafe place(parser.pointee.problem_mark), "broken YAML: \(problem)\(context)",
             help: problem.contains("tab") || problem.contains("cannot start any token")

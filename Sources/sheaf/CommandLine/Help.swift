@@ -12,11 +12,16 @@ enum Help {
             """
         for group in groups {
             text += "\n\(group.title)\n"
-            for command in group.commands { text += "  \(pad(command.name, 18)) \(command.summary)\n" }
+            text += list(group.commands)
         }
         text +=
             "\nsheaf help COMMAND tells more. Exit codes: 0 passed, 1 did not pass, 2 your mistake, 3 the farm's fault.\n"
         return text
+    }
+
+    /// Commands with what each does, a line each.
+    static func list(_ commands: [Command]) -> String {
+        commands.map { "  \(pad($0.name, 18)) \($0.summary)\n" }.joined()
     }
 
     static func page(_ command: Command) -> String {

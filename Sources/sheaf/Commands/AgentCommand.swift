@@ -90,7 +90,8 @@ extension Commands {
     ) async throws -> Agent {
         guard identity.principal.role == .agent else {
             throw UsageError(
-                "the identity in \(profile.folder) is of a \(identity.principal.role.rawValue), not of an agent")
+                "the identity in \(profile.folder) is of the \(identity.principal.title), not of an agent",
+                help: "--home names another folder, for the agent's own")
         }
         let work = absolute(arguments.value("work") ?? profile.folder + "-work")
         var settings = try agentSettings(arguments, identity, address, home: profile.folder, work: work)
@@ -136,7 +137,7 @@ extension Commands {
         let text = try Files.read(tokenFile, bytesMax: EnrolmentToken.fileBytesMax)
         return try await Farming.failing { () async throws(ClientError) in
             try await Enrolling.enrol(
-                tokenFile: String(decoding: text, as: UTF8.self), into: profile, replacing: replacing)
+                tokenFile: String(decoding: text, as: UTF8.self), as: [.agent], into: profile, replacing: replacing)
         }
     }
 

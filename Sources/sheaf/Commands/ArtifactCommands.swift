@@ -16,7 +16,7 @@ extension Commands {
         options: [.value("format", "FORMAT", "text or json")] + Farming.options,
         run: { arguments in
             let format = try arguments.choice("format", of: ["text", "json"])
-            let run = try PartName(arguments.operands[0]).run
+            let run = try RunID(whole: arguments.operands[0])
             let found = try await Farming.call(
                 arguments, Proto.Farm.ListArtifacts.self, .with { $0.run = run.number }
             ).artifacts

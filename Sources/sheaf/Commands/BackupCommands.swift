@@ -1,5 +1,6 @@
 import CoordinatorService
 import Model
+import Storage
 import Transport
 
 extension Commands {
@@ -22,7 +23,7 @@ extension Commands {
             do {
                 summary = try Backup.make(of: state, into: into, at: .wallClock())
             } catch {
-                throw CommandFailure("\(state) could not be copied: \(error)")
+                throw CommandFailure("\(state) could not be copied: \(error)", exitCode: exitCode(of: error))
             }
             Terminal.print("\(into): \(words(summary))")
             return .passed
@@ -47,7 +48,7 @@ extension Commands {
             do {
                 restored = try Backup.restore(from, to: state, at: .wallClock())
             } catch {
-                throw CommandFailure("\(from) could not be restored: \(error)")
+                throw CommandFailure("\(from) could not be restored: \(error)", exitCode: exitCode(of: error))
             }
             for digest in restored.damaged {
                 Terminal.complain("warning: object \(digest.hex) is damaged in the backup; it counts as absent")
@@ -56,7 +57,15 @@ extension Commands {
             return .passed
         })
 
+    /// A wrong folder is the caller's mistake, a failing disk is not.
+    private static func exitCode(of error: any Error) -> ExitCode {
+        switch error {
+        case CoordinatorError.invalid, StorageError.inaccessible, StorageError.damaged, StorageError.newer: .usage
+        default: .farm
+        }
+    }
+
     private static func words(_ summary: Backup.Summary) -> String {
-        "\(summary.files) files, \(summary.copied) of them new (\(ByteCount(Int64(summary.copiedBytes))))"
+        "\(Spelling.counted(summary.files, "file")), \(summary.copied) of them new (\(ByteCount(Int64(summary.copiedBytes))))"
     }
 }

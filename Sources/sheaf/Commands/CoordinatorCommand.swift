@@ -10,7 +10,8 @@ extension Commands {
         name: "coordinator", summary: "run the farm's coordinator in this process",
         discussion: """
             Everything that it knows lies in the state folder; killed at any moment, it goes on from there. The first
-            start makes the farm's authority and writes a token for the first admin to admin.token in that folder.
+            start makes the farm's authority. A start that finds no admin with a valid certificate writes a token for one to
+            admin.token in that folder, good for a day.
 
               sheaf coordinator --state /var/lib/sheaf --listen 0.0.0.0:7443 --enrol 0.0.0.0:7444 --advertise farm.example
               sheaf enrol --token-file /var/lib/sheaf/admin.token
@@ -20,6 +21,7 @@ extension Commands {
             .value("listen", "HOST:PORT", "for agents and people with certificates; 127.0.0.1:7443 by default"),
             .value("enrol", "HOST:PORT", "for strangers with tokens; 127.0.0.1:7444 by default"),
             .value("advertise", "HOST", "how others reach this machine, for token files; as it listens by default"),
+            .flag("admin-token", "write such a token although there is an admin"),
             .value("lease", "SECONDS", "how long an agent may be silent before its attempts are lost; 30 by default"),
             .value("deliver", "FILE", "in JSON: the code hosts that hear of runs submitted with --deliver"),
             .value("keep-bulk", "DAYS", "for how long artifacts, logs and code are kept after a run; 90 by default"),
@@ -28,8 +30,8 @@ extension Commands {
             let state = arguments.value("state") ?? ".sheaf/farm"
             var settings = CoordinatorServer.Settings(
                 state: state,
-                listen: [try Address(arguments.value("listen") ?? "127.0.0.1:7443", defaultPort: 7443)],
-                enrolmentListen: [try Address(arguments.value("enrol") ?? "127.0.0.1:7444", defaultPort: 7444)],
+                listen: [try address(arguments, "listen", defaultPort: 7443)],
+                enrolmentListen: [try address(arguments, "enrol", defaultPort: 7444)],
                 advertisedHost: arguments.value("advertise"))
             if let lease = try arguments.number("lease", in: 2...3600) {
                 settings.coordinator.farm.lease = .seconds(lease)
@@ -53,11 +55,13 @@ extension Commands {
                 throw CommandFailure("the coordinator cannot start: \(error)")
             }
             for remark in server.remarks { Terminal.complain("warning: \(remark)") }
-            if server.isNew {
+            let hasAdmin = await server.hasAdmin
+            if !hasAdmin || arguments.has("admin-token") {
                 let token = try await server.makeToken(
                     for: Principal(role: .admin, name: "admin"), validFor: .seconds(86_400))
                 try PrivateFile.write(token, to: state + "/admin.token")
-                Terminal.print("a new farm; its first admin enrols with: sheaf enrol --token-file \(state)/admin.token")
+                let whose = hasAdmin ? "another admin" : "the farm has no admin; one"
+                Terminal.print("\(whose) enrols with: sheaf enrol --token-file \(state)/admin.token")
             }
             // Scripts wait for these two lines.
             let places = server.addresses.map(\.description).joined(separator: " ")
@@ -71,6 +75,13 @@ extension Commands {
             await server.stop()
             return .passed
         })
+
+    private static func address(_ arguments: Arguments, _ option: String, defaultPort: Int) throws -> Address {
+        guard let text = arguments.value(option) else { return Address(host: "127.0.0.1", port: defaultPort) }
+        do throws(LinkError) { return try Address(text, defaultPort: defaultPort) } catch {
+            throw UsageError("--\(option) \(text): \(error)", help: "--\(option) 0.0.0.0:\(defaultPort)")
+        }
+    }
 
     /// The store has failed: what is in memory and what is on disk may differ, and the disk is right.
     @Sendable static func endProcess(_ error: StorageError) -> Never {

@@ -102,6 +102,18 @@ struct PartName {
     }
 }
 
+extension RunID {
+    /// The run that a command takes as a whole: a part of one is a mistake, not a run.
+    init(whole text: String) throws {
+        let part = try PartName(text)
+        guard part.job.isEmpty else {
+            throw UsageError(
+                "'\(text)' names a part of \(part.run), and this is about whole runs", help: "write \(part.run)")
+        }
+        self = part.run
+    }
+}
+
 extension Commands {
     static let enrol = Command(
         name: "enrol", summary: "turn a token file into your identity",
@@ -120,7 +132,7 @@ extension Commands {
             let text = try Files.read(try arguments.required("token-file"), bytesMax: EnrolmentToken.fileBytesMax)
             let (identity, address) = try await Farming.failing { () async throws(ClientError) in
                 try await Enrolling.enrol(
-                    tokenFile: String(decoding: text, as: UTF8.self), into: profile,
+                    tokenFile: String(decoding: text, as: UTF8.self), as: [.user, .admin], into: profile,
                     replacing: arguments.has("replace"))
             }
             let team = identity.principal.team.map { ", team \($0)" } ?? ""
@@ -202,7 +214,13 @@ extension Commands {
                 $0.validS = UInt32(validity)
             }
             guard !request.role.isEmpty, !request.name.isEmpty else {
-                throw UsageError("--role and --name are needed")
+                throw UsageError(
+                    "--role and --name are needed", help: "sheaf token create --role agent --name gpu-3")
+            }
+            if let path = arguments.value("output"), access(path, F_OK) == 0 {
+                throw UsageError(
+                    "\(path) exists, and may hold a token that nobody has used yet",
+                    help: "name another file, or remove that one")
             }
             let answer = try await Farming.call(arguments, Proto.Farm.CreateToken.self, request)
             guard let path = arguments.value("output") else {
@@ -236,7 +254,7 @@ extension Commands {
                     $0.name = name
                     $0.reason = arguments.value("reason") ?? ""
                 })
-            Terminal.print("revoked: \(answer.certificates) certificate\(answer.certificates == 1 ? "" : "s")")
+            Terminal.print("revoked: \(Spelling.counted(Int(answer.certificates), "certificate"))")
             return .passed
         })
 
@@ -246,7 +264,7 @@ extension Commands {
         operands: [.init(name: "ALIAS", help: "the name"), .init(name: "RUN", help: "a run that passed")],
         options: Farming.options,
         run: { arguments in
-            let run = try PartName(arguments.operands[1]).run
+            let run = try RunID(whole: arguments.operands[1])
             let answer = try await Farming.call(
                 arguments, Proto.Farm.SetBaseline.self,
                 .with {

@@ -28,7 +28,7 @@ extension Commands {
             var bytes: [UInt8] = []
             try await rendered(
                 arguments, format == "text" ? "compare" : "compare-\(format)",
-                against: try PartName(arguments.operands[1]).run
+                against: try RunID(whole: arguments.operands[1])
             ) { bytes += $0 }
             if let path = arguments.value("output") { try Files.write(bytes, to: path) } else { Terminal.write(bytes) }
             return .passed
@@ -153,6 +153,10 @@ extension Commands {
             let (reason, until) = (try arguments.required("reason"), try arguments.required("until"))
             guard Waiver.isDay(until[...]) else {
                 throw UsageError("--until \(until) is no day", help: "--until 2026-12-31")
+            }
+            let today = Instant.wallClock().utc.prefix(10)
+            guard until >= today else {
+                throw UsageError("--until \(until) is over already: today is \(today)", help: "name a day to come")
             }
             let place = try waivedPlace(arguments.all("where"), plan: loaded.checked().plan)
             let line = waiverLine(gate, place, reason, try waiverAuthor(arguments), until)

@@ -26,6 +26,13 @@ extension Commands {
             guard let plan, let workflow = loaded.workflow else { return .usage }
             var read = try readResults(try arguments.required("results"))
             if !read.hasPlan { read.results.header.jobs = plan.expectedJobs }
+            if let measured = read.results.header.provenance.first(where: { $0.key == "workflow" })?.value.string,
+                measured != Digest(hashing: loaded.source).hex
+            {
+                Terminal.complain(
+                    "note: the results are of another text than \(loaded.file); their own plan is judged by this file's gates"
+                )
+            }
             let baselines = try baselines(of: plan, file: arguments.value("baseline"))
             let conditions: [String: Bool]
             do throws(Mistakes) {

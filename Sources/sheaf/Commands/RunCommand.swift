@@ -23,6 +23,7 @@ extension Commands {
         options: [
             .value("state", "FOLDER", "\(LocalState.standard) by default"),
             .value("cpus", "N", "use at most so many cores"), .value("memory", "SIZE", "use at most so much: 64GiB"),
+            .value("disk-free", "SIZE", "refuse to run with less free on the disk of the state; 1GiB by default"),
             .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
             .value("pass-env", "NAME", repeats: true, "a variable of this process that every step gets: PIP_INDEX_URL"),
             .value("step-user", "USER", "run all attempts as this user (as root; a user per attempt by default)"),
@@ -64,6 +65,9 @@ extension Commands {
                             $0.run = run.number
                         })
                 }
+                Terminal.complain("baseline \(alias) is \(run)")
+            } else if let alias = arguments.value("baseline") {
+                Terminal.complain("baseline \(alias) is not \(run), which did not pass")
             }
             await home.stop()
             let named = arguments.value("state").map { " --state \($0)" } ?? ""
@@ -115,6 +119,11 @@ struct LocalFarm: Sendable {
                 settings.accounts = .own
             }
             let agent = try await Agent.make(settings, tell: { _ in })
+            if let shortage = settings.diskShortage {
+                throw CommandFailure(
+                    shortage, help: "free some, name another disk with --state, or less with --disk-free 100MiB",
+                    exitCode: .usage)
+            }
             return LocalFarm(
                 server: server, agentTask: Task { try await agent.run() }, address: server.addresses[0],
                 person: person, loop: try Farming.loop(), capacity: agent.capacity)

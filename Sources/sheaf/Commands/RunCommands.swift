@@ -148,7 +148,7 @@ extension Commands {
             """,
         operands: [.init(name: "RUN", help: "r17")], options: Farming.options,
         run: { arguments in
-            let run = try PartName(arguments.operands[0]).run
+            let run = try RunID(whole: arguments.operands[0])
             return try await following(run, try Farming.door(arguments), arguments)
                 .follow(Signals.stream([SIGINT, SIGTERM]))
         })
@@ -166,7 +166,7 @@ extension Commands {
         run: { arguments in
             let format = try arguments.choice("format", of: ["text", "json"])
             if let name = arguments.operand(0) {
-                let run = try PartName(name).run
+                let run = try RunID(whole: name)
                 let client = try await Farming.connect(arguments)
                 var event: Proto.WatchEvent?
                 do {
@@ -252,7 +252,7 @@ extension Commands {
             .flag("force", "also end jobs that go on in a cancelled run"),
         ] + Farming.options,
         run: { arguments in
-            let run = try PartName(arguments.operands[0]).run
+            let run = try RunID(whole: arguments.operands[0])
             let answer = try await Farming.call(
                 arguments, Proto.Farm.Cancel.self,
                 .with {
@@ -278,7 +278,7 @@ extension Commands {
             .value("key", "KEY", "16 to 64 characters; the same key is the same run, so repeating is harmless"),
         ] + Farming.options,
         run: { arguments in
-            let earlier = try PartName(arguments.operands[0]).run
+            let earlier = try RunID(whole: arguments.operands[0])
             let key = arguments.value("key") ?? Submitting.newKey()
             guard (16...64).contains(key.utf8.count) else { throw UsageError("--key has 16 to 64 characters") }
             let connect = try Farming.door(arguments)
@@ -372,7 +372,7 @@ extension Commands {
     static func rendered(
         _ arguments: Arguments, _ format: String, against: RunID? = nil, _ take: ([UInt8]) -> Void
     ) async throws {
-        let run = try PartName(arguments.operands[0]).run
+        let run = try RunID(whole: arguments.operands[0])
         let rates = try arguments.value("rates").map {
             String(decoding: try Files.read($0, bytesMax: Rates.bytesMax), as: UTF8.self)
         }
