@@ -68,7 +68,8 @@ package struct PlannedJob: Equatable, Sendable {
 
     package init(
         id: String, name: String? = nil, needs: [Int] = [], needsGates: [String] = [], condition: String? = nil,
-        onCancel: CancelledRun = .ends, cells: [PlannedCell]?, failFast: Bool = true, maxParallel: Int? = nil, shards: ShardPlan = ShardPlan(),
+        onCancel: CancelledRun = .ends, cells: [PlannedCell]?, failFast: Bool = true, maxParallel: Int? = nil,
+        shards: ShardPlan = ShardPlan(),
         retry: RetryPolicy = RetryPolicy(), work: JobWork = JobWork()
     ) {
         self.id = id
