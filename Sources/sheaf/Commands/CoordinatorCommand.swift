@@ -76,7 +76,7 @@ extension Commands {
             return .passed
         })
 
-    private static func address(_ arguments: Arguments, _ option: String, defaultPort: Int) throws -> Address {
+    private static func address(_ arguments: Arguments, _ option: String, defaultPort: UInt16) throws -> Address {
         guard let text = arguments.value(option) else { return Address(host: "127.0.0.1", port: defaultPort) }
         do throws(LinkError) { return try Address(text, defaultPort: defaultPort) } catch {
             throw UsageError("--\(option) \(text): \(error)", help: "--\(option) 0.0.0.0:\(defaultPort)")

@@ -1,3 +1,4 @@
+import Artifacts
 import Gates
 import JSON
 import Model
