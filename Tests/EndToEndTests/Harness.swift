@@ -64,6 +64,8 @@ final class RealFarm {
     /// A token file for an agent or a person.
     func token(_ role: String, _ name: String, _ more: String...) async throws -> String {
         let path = folder + "/\(name).token"
+        // A used one, when somebody comes a second time: a token that is there is not overwritten.
+        try? FileManager.default.removeItem(atPath: path)
         let made = try await sheaf(["token", "create", "--role", role, "--name", name, "-o", path] + more)
         #expect(made.status == 0, "\(made.error)")
         return path
