@@ -20,8 +20,8 @@ private struct StoreJournal: Journaling {
         case .runRerun(let run, let owner, let plan, _, let kept):
             submit(run, owner, plan, at: time)
             for decision in kept { keep(decision, of: plan, at: time) }
-        case .runCancelled(let run, let by, let reason):
-            batches.append([.runCancelled(run, by: by, reason: reason, at: time)])
+        case .runCancelled(let run, let by, let reason, let isForced):
+            batches.append([.runCancelled(run, by: by, reason: reason, isForced: isForced, at: time)])
         case .jobResolved(let run, let job, let resolution):
             guard let plan = runs.first(where: { $0.id == run })?.plan else { return }
             batches.append([
