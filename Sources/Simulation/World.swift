@@ -226,7 +226,8 @@ package struct World<Decider: Deciding>: Sendable {
         for agent in agents where agent.process > 0 && agent.stalledUntil < now && agent.holdings.isWorking(on: attempt)
         {
             throw Violation(
-                rule: "an agent stops before its lease is given to another", detail: "\(attempt) on \(agent.id)",
+                rule: "an agent stops before its lease is given to another",
+                detail: "\(attempt) on \(agent.id): \(cause)",
                 at: now)
         }
     }
