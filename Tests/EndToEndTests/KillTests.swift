@@ -94,7 +94,8 @@ import Testing
             let waited = try await farm.sheaf("watch", "r1")
             #expect(waited.status == 0, "\(waited.output)\(waited.error)")
             let explained = try await farm.sheaf("explain", "r1").output
-            #expect(explained.contains("lost_agent") && explained.contains("came back without the attempt"), "\(explained)")
+            #expect(
+                explained.contains("lost_agent") && explained.contains("came back without the attempt"), "\(explained)")
             #expect(!explained.contains("agent_fault"), "\(explained)")
             gate.close()
         }
