@@ -273,7 +273,10 @@ extension World {
         case 0...2: crash(agent)
         case 3...5: lose(connectionOf: agent)
         case 6...7: kill()
-        case 8...9: agents[agent].stalledUntil = now.advanced(by: milliseconds(1_000...60_000))
+        case 8...9:
+            // A process that stands still already goes on no earlier for being stopped again.
+            let until = now.advanced(by: milliseconds(1_000...60_000))
+            agents[agent].stalledUntil = max(agents[agent].stalledUntil, until)
         case 10: lie(agent)
         // Now and then somebody says again what was said.
         case 11: drain(agent, chance(0.2, &random) ? agents[agent].isDraining : !agents[agent].isDraining)
