@@ -87,7 +87,7 @@ import Testing
             #expect(await gate.started(2).count == 2)
             await farm.killCoordinator()
             let agent = try #require(farm.agents["one"])
-            for cell in 0..<2 { _ = try await agent.line(with: "r1/0/\(cell)/0#1 ended: lost_agent") }
+            for _ in 0..<2 { _ = try await agent.line(with: "#1 ended: lost_agent") }
             try await farm.startCoordinator()
             #expect(await gate.started(2).count == 2)
             gate.open()
