@@ -103,16 +103,18 @@ package struct Workflow: Sendable {
     package static func read(
         _ text: [UInt8], file: String, files: WorkflowFiles = .none
     ) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
-        read(text, file: file, files: files, callers: [file])
+        var called = CalledFiles()
+        return read(text, file: file, files: files, callers: [file], called: &called)
     }
 
     static func read(
-        _ text: [UInt8], file: String, files: WorkflowFiles, callers: [String]
+        _ text: [UInt8], file: String, files: WorkflowFiles, callers: [String], called: inout CalledFiles
     ) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
         let (node, syntax) = YAMLReader.read(text, file: file)
         guard let node else { return (nil, syntax.isEmpty ? [Self.empty(file)] : ordered(syntax)) }
-        var reader = WorkflowReader(file: file, source: text, files: files, callers: callers)
+        var reader = WorkflowReader(file: file, source: text, files: files, callers: callers, called: called)
         let workflow = reader.workflow(node)
+        called = reader.called
         let diagnostics = ordered(syntax + reader.diagnostics)
         return (diagnostics.contains { $0.severity == .error } ? nil : workflow, diagnostics)
     }

@@ -133,6 +133,20 @@ import Testing
                 == .notReached("it needs 'setup', which failed"))
     }
 
+    /// Read as often as it is called, the last of these files would be read a hundred thousand million times.
+    @Test(.timeLimit(.minutes(1))) func `is read once for all that call it from as deep`() {
+        var all: [String: String] = [:]
+        for level in 1..<10 {
+            let jobs = (0..<20).map { "a\($0): {uses: ./\(level + 1).yml}" }.joined(separator: ", ")
+            all["./\(level).yml"] = "on: workflow_call\njobs: {\(jobs)}"
+        }
+        all["./10.yml"] = "on: workflow_call\njobs: {a: {runs-on: x, timeout-minutes: 1, steps: [{run: a}]}}"
+        let start = "on: push\njobs: {c: {uses: ./1.yml}}"
+        let (workflow, diagnostics) = Workflow.check(
+            Array(start.utf8), file: "0.yml", files: Self.files(all), request: PlanRequest())
+        #expect(workflow == nil && !diagnostics.isEmpty, "\(diagnostics)")
+    }
+
     @Test func `may call others, ten deep`() throws {
         func file(_ level: Int, of depth: Int) -> String {
             level == depth

@@ -44,7 +44,7 @@ extension WorkflowReader {
             return call
         }
         let file = reference.hasPrefix("./") ? String(reference.dropFirst(2)) : reference
-        let read = Workflow.read(bytes, file: file, files: files, callers: callers + [reference])
+        let read = read(bytes, file: file, reference)
         guard let called = read.workflow else {
             let first = read.diagnostics.first { $0.severity == .error }
             error(
@@ -71,6 +71,18 @@ extension WorkflowReader {
         diagnostics += read.diagnostics.filter { $0.severity == .unsupported }
         call.workflow = called
         return call
+    }
+
+    /// Reads a called file; one that was called from as deep before, as it was read then. Without that, files which call
+    /// one another twenty times each would be read for ever.
+    private mutating func read(
+        _ bytes: [UInt8], file: String, _ reference: String
+    ) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
+        let place = CalledFiles.Place(reference: reference, depth: callers.count)
+        if let known = called.workflows[place] { return known }
+        let read = Workflow.read(bytes, file: file, files: files, callers: callers + [reference], called: &called)
+        called.workflows[place] = read
+        return read
     }
 
     /// A file of this repository, or a file of another at a version.

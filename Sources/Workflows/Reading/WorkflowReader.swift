@@ -15,11 +15,17 @@ struct WorkflowReader {
     let files: WorkflowFiles
     /// Files that call one another down to this one, this one included.
     let callers: [String]
+    /// What was read so far of what is called.
+    var called: CalledFiles
 
-    init(file: String, source: [UInt8], files: WorkflowFiles = .none, callers: [String] = []) {
+    init(
+        file: String, source: [UInt8], files: WorkflowFiles = .none, callers: [String] = [],
+        called: CalledFiles = CalledFiles()
+    ) {
         self.file = file
         self.files = files
         self.callers = callers
+        self.called = called
         places = ScalarPlaces(source: source)
     }
 
