@@ -14,7 +14,7 @@ extension Farm {
         /// Its condition or its matrix could not be evaluated.
         case failed(reason: String)
 
-        var goesOn: Bool { if case .cells(_, _, _, let goesOn) = self { goesOn } else { false } }
+        var hasCells: Bool { if case .cells(let cells, _, _, _) = self { !cells.isEmpty } else { false } }
     }
 
     /// What happened.

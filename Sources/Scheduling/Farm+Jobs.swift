@@ -66,7 +66,9 @@ extension Farm {
         guard let run = runSlots[id], runs[run].jobs.indices.contains(job), runs[run].jobs[job].phase == .ready else {
             return
         }
-        if let cancellation = runs[run].cancellation, !resolution.goesOn {
+        let cancellation = runs[run].cancellation
+        if let cancellation, !resolution.hasCells {
+            // It is not left out by its own condition: the run was cancelled.
             return endUnrun(run, job, .cancelled, shown: .cancelled, reason: cancellation.evidence)
         }
         switch resolution {
@@ -78,6 +80,7 @@ extension Farm {
                 run, job, cells: cells, failFast: failFast, maxParallel: maxParallel, goesOn: goesOn, at: now)
             runs[run].jobs[job].open.start(at: now.nanoseconds)
             pend(run, job)
+            if let cancellation, !outlives(run, job) { stopJob(run, job, cancellation) }
         case .notApplicable(let reason): endUnrun(run, job, .skipped, shown: .skipped, reason: reason)
         case .notReached(let reason): endUnrun(run, job, .skipped, shown: .notReached, reason: reason)
         case .failed(let reason): endUnrun(run, job, .failure, shown: .failed, reason: reason)

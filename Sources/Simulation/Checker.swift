@@ -146,9 +146,7 @@ package struct Checker: Sendable {
     private mutating func resolve(_ id: RunID, _ job: Int, _ resolution: Farm.Resolution) {
         runs[id]?.jobs[job].isResolved = true
         runs[id]?.jobs[job].resolvedAt = now
-        guard case .cells(let cells, let failFast, let maxParallel, let goesOn) = resolution,
-            goesOn || runs[id]?.isCancelled == false
-        else { return }
+        guard case .cells(let cells, let failFast, let maxParallel, let goesOn) = resolution else { return }
         runs[id]?.jobs[job].planned.onCancel = goesOn ? .goesOn : .ends
         runs[id]?.jobs[job].cells = cells.map { Cell(planned: $0) }
         runs[id]?.jobs[job].planned.failFast = failFast
