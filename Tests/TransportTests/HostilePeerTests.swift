@@ -228,10 +228,10 @@ private let openOne = frame([0x08, 1, 0x2a, 11, 0x0a, 9] + Array("Test.Idle".utf
 @Suite struct `A client says` {
     @Test func `that nobody listens`() async throws {
         let farm = try TestFarm()
-        let server = try await farm.serve()
-        await server.stop()
+        // A port that is taken and not listened at: one that was let go may be another test's by now.
+        let taken = try BoundSocket(backlog: nil)
         await #expect {
-            try await Link.connect(to: server.addresses[0], as: farm.agent, on: farm.loop)
+            try await Link.connect(to: taken.address, as: farm.agent, on: farm.loop)
         } throws: { "\($0)".contains("cannot be reached") && "\($0)".contains("Connection refused") }
     }
 
@@ -245,7 +245,7 @@ private let openOne = frame([0x08, 1, 0x2a, 11, 0x0a, 9] + Array("Test.Idle".utf
     @Test func `that it was cancelled`() async throws {
         let farm = try TestFarm()
         // A listener that never answers: its backlog takes the connection.
-        let listener = try SilentListener()
+        let listener = try BoundSocket(backlog: 8)
         let address = listener.address
         let connecting = Task {
             do throws(LinkError) {
@@ -304,16 +304,18 @@ private func raiseDescriptorLimit() {
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
-/// Accepts nothing; the kernel completes TCP's handshake all the same.
-private final class SilentListener: Sendable {
+/// A port that is this test's for as long as it lives. With a backlog the kernel completes TCP's handshake, though nobody
+/// accepts; without one it refuses.
+private final class BoundSocket: Sendable {
     private let descriptor: CInt
     let address: Address
 
-    init() throws {
+    init(backlog: CInt?) throws {
         let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
         self.descriptor = descriptor
         guard let place = Address(host: "127.0.0.1", port: 0).numeric()?.first,
-            place.withPointer({ bind(descriptor, $0, $1) }) == 0, listen(descriptor, 8) == 0,
+            place.withPointer({ bind(descriptor, $0, $1) }) == 0,
+            backlog.map({ listen(descriptor, $0) == 0 }) ?? true,
             let bound = SocketAddress.local(of: descriptor)
         else { throw SystemError(errno, during: "listen") }
         address = bound.address
