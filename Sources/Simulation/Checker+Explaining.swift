@@ -18,8 +18,10 @@ extension Checker {
         return shards[shard]?.settled == nil ? shard : nil
     }
 
-    func anyLease(_ random: inout SplitMix64) -> AttemptID? {
-        shards.values.compactMap { $0.lease?.attempt }.sorted().randomElement(using: &random)
+    /// An attempt that is leased, and not to this agent.
+    func anyLease(notOf agent: AgentID, _ random: inout SplitMix64) -> AttemptID? {
+        shards.values.compactMap(\.lease).filter { $0.agent != agent }.map(\.attempt).sorted()
+            .randomElement(using: &random)
     }
 
     /// Every sentence that the farm may say is known here; each is held against what was committed.

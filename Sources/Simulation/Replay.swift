@@ -56,8 +56,36 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Where a comparable world comes to something else than the same one does undisturbed: the first entry of either's
+    /// tally that the other's lacks. `nil` where they agree, and where one breaks a rule.
+    package func difference<Decider: Deciding>(of decider: Decider.Type) -> String? {
+        var undisturbed = self
+        undisturbed.amount = .none
+        guard let calm = undisturbed.tally(of: decider), let troubled = tally(of: decider), calm != troubled else {
+            return nil
+        }
+        let place = zip(calm, troubled).prefix { $0 == $1 }.count
+        let entry = { (tally: [String]) in place < tally.count ? tally[place] : "nothing" }
+        return "undisturbed: \(entry(calm)); troubled: \(entry(troubled))"
+    }
+
+    private func tally<Decider: Deciding>(of _: Decider.Type) -> [String]? {
+        var world = World<Decider>(scenario)
+        do throws(Violation) {
+            try world.run()
+            return world.checker.tally
+        } catch {
+            return nil
+        }
+    }
+
     /// The smallest world found that breaks the same rule.
     package func shrunk<Decider: Deciding>(_ decider: Decider.Type, breaking rule: String) -> Replay {
+        shrunk { $0.violation(of: decider)?.rule == rule }
+    }
+
+    /// The smallest world found of which this still holds.
+    package func shrunk(while isFaulty: (Replay) -> Bool) -> Replay {
         var smallest = self
         var isSmaller = true
         while isSmaller {
@@ -66,7 +94,7 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
                 var candidate = smallest
                 candidate.cuts.removeAll { $0.isReplaced(by: cut) }
                 candidate.cuts.append(cut)
-                guard candidate.violation(of: decider)?.rule == rule else { continue }
+                guard isFaulty(candidate) else { continue }
                 smallest = candidate
                 isSmaller = true
                 break

@@ -291,9 +291,12 @@ extension World {
         return true
     }
 
-    /// Says of others' attempts, and of its own, what is not so.
+    /// Says of others' attempts what is not so. Of its own the farm has to believe it, also before their offers have come.
     private mutating func lie(_ agent: Int) {
-        guard let attempt = checker.anyLease(&random), agents[agent].held[attempt] == nil else { return }
+        guard let attempt = checker.anyLease(notOf: agents[agent].id, &random), agents[agent].held[attempt] == nil
+        else {
+            return
+        }
         var other = attempt
         switch Int.random(in: 0..<5, using: &random) {
         case 0: send(.report(attempt, Cause(.passed), listed: nil), from: agent)

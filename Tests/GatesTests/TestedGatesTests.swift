@@ -269,6 +269,20 @@ private let detecting = GateRule.Testing(.regression, detect: .absolute(0.02))
         #expect(one.gates[1].groups.map(\.verdict) == [.fail, .waived])
     }
 
+    @Test func `covers a comparison of different items, which nobody can decide`() {
+        let job = job()
+        let older = items((0..<100).map { $0 < 90 ? 1 : 0 })
+        let against = baseline(run(job, [passed(job, items: older)], number: 1, tree: 1))
+        var newer = run(job, [passed(job, items: Array(older.dropFirst(50)))])
+        newer.header.provenance = submitted
+        let limit = GateRule(.dropAtMost(.absolute(0)), against: RunID(1))
+        let waived = judge(
+            [limit], results: newer, baselines: against,
+            terms: JudgingTerms(waivers: [waiver(until: "2026-12-01")]))
+        #expect(waived.gates[1].verdict == .waived)
+        #expect(waived.gates[1].groups[0].reason.contains("else inconclusive: accuracy: different items: 50 of"))
+    }
+
     @Test func `never covers what is missing or broken`() {
         let refused = RefusedMetric(text: "NaN", reason: "not a number", file: "metrics.json", line: 1)
         let job = job()
