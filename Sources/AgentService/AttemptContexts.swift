@@ -41,6 +41,22 @@ struct AttemptContexts: Sendable {
         environment.append(CommandFile.Entry(name: name, value: value))
     }
 
+    /// The contexts of an action's steps: its own inputs, none of the steps around it, and a status of its own.
+    func inside(inputs: [Value.Member], folder: String) -> AttemptContexts {
+        var inner = self
+        inner.given = given.filter { $0.key != "inputs" } + [.init("inputs", .object(inputs))]
+        inner.github = github.filter { $0.key != "action_path" } + [.init("action_path", .string(folder))]
+        inner.steps = []
+        if status != .cancelled { inner.status = .success }
+        return inner
+    }
+
+    /// Goes on after an action: what its steps set for later ones stays.
+    mutating func leave(_ inner: AttemptContexts) {
+        environment = inner.environment
+        if inner.status == .cancelled { status = .cancelled }
+    }
+
     mutating func finish(_ id: String?, _ finished: Finished) {
         guard let id else { return }
         steps.removeAll { $0.id == id }

@@ -204,8 +204,10 @@ extension AttemptDriver {
             return [
                 .init(name: "python-version", value: interpreter.version),
                 .init(name: "python-path", value: (view?.bin ?? "") + "/python"),
-                .init(name: "cache-hit", value: "false"),
+                .init(name: "cache-hit", value: try await pipCache(with, interpreter)),
             ]
+        case "actions/cache", "actions/cache/restore", "actions/cache/save":
+            return try await cache(action.lowercased(), with)
         case "actions/upload-artifact": return try await upload(with)
         case "actions/download-artifact": return try await download(with)
         default: throw AgentError.user("the action '\(action)' is not supported")

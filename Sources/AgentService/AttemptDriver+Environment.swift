@@ -104,6 +104,7 @@ extension AttemptDriver {
             ("RUNNER_TEMP", folder.temporary), ("RUNNER_TOOL_CACHE", folder.home + "/.tools"),
             ("RUNNER_ENVIRONMENT", "self-hosted"),
         ]
+        if let action { variables.append(("GITHUB_ACTION_PATH", action.folder)) }
         for member in assignment.context("github").members ?? [] {
             guard case .string(let value) = member.value, Self.githubNames.contains(member.key) else { continue }
             variables.append(("GITHUB_" + member.key.uppercased(), value))

@@ -30,6 +30,9 @@ extension AttemptDriver {
                             try contexts.text(of: $0, "working-directory of \(place)", own: own)
                         }, timeout: try contexts.timeout(of: step, place, own: own),
                         continues: try contexts.continues(after: step, place, own: own)))
+            case .local(let action, _):
+                throw AgentError.user(
+                    "\(place): only setup-python and run may stand in setup, not './\(action.path)'")
             case .uses(let action, _, let with):
                 guard action.lowercased() == "actions/setup-python" else {
                     throw AgentError.user("\(place): only setup-python and run may stand in setup, not '\(action)'")

@@ -29,6 +29,7 @@ extension AttemptDriver {
         }
         let began = Clock.monotonic()
         for (index, step) in assignment.work.steps.enumerated() { await take(step, index) }
+        await runPosts()
         var usage = report.usage ?? Proto.Usage()
         usage.runNs = UInt64(clamping: began.duration(to: Clock.monotonic()).wholeNanoseconds)
         report.usage = usage
@@ -50,7 +51,7 @@ extension AttemptDriver {
     // MARK: Steps
 
     /// One step, from its condition to its outcome. What goes wrong is the step's failure, never thrown.
-    private func take(_ step: Step, _ index: Int) async {
+    func take(_ step: Step, _ index: Int) async {
         haltIfStopped()
         let began = Instant.wallClock()
         var name = step.name ?? Self.title(of: step)
@@ -59,23 +60,13 @@ extension AttemptDriver {
         let cpuBefore = cpuSoFar
         defer {
             contexts.finish(step.id, result)
-            let outcome = result.outcome.rawValue
-            let conclusion = result.conclusion.rawValue
-            report.steps.append(
-                .with {
-                    $0.name = output.masked(name)
-                    $0.outcome = outcome
-                    $0.conclusion = conclusion
-                    $0.startedAt = began.nanoseconds
-                    $0.endedAt = Instant.wallClock().nanoseconds
-                    $0.exitCode = exitCode.map { Int32(clamping: $0) }
-                    $0.cpuNs = cpuSoFar - min(cpuSoFar, cpuBefore)
-                })
+            // What an action does is told as the step that uses it.
+            if action == nil { tell(name, result, began, exitCode: exitCode, cpuBefore: cpuBefore) }
         }
         guard !isOver else { return }
         var continues = false
         do {
-            var own: [CommandFile.Entry] = []
+            var own = action?.environment ?? []
             for template in step.environment {
                 let text = try contexts.text(
                     of: template.text, "env.\(template.name) of \(Self.place(step, index))", own: own)
@@ -115,14 +106,32 @@ extension AttemptDriver {
         }
     }
 
+    /// Notes in the report what came of a step.
+    func tell(
+        _ name: String, _ result: AttemptContexts.Finished, _ began: Instant, exitCode: Int?, cpuBefore: UInt64
+    ) {
+        report.steps.append(
+            .with {
+                $0.name = output.masked(name)
+                $0.outcome = result.outcome.rawValue
+                $0.conclusion = result.conclusion.rawValue
+                $0.startedAt = began.nanoseconds
+                $0.endedAt = Instant.wallClock().nanoseconds
+                $0.exitCode = exitCode.map { Int32(clamping: $0) }
+                $0.cpuNs = cpuSoFar - min(cpuSoFar, cpuBefore)
+            })
+    }
+
     private static let nameCharactersMax = 200
     /// Of a name that is the script's first line.
     private static let titleCharactersMax = 64
 
-    private struct Made {
+    struct Made {
         var outputs: [CommandFile.Entry] = []
         var exitCode: Int?
         var failure: Cause?
+        /// What a program keeps for its own end.
+        var state: [CommandFile.Entry] = []
     }
 
     private static func title(of step: Step) -> String {
@@ -130,15 +139,17 @@ extension AttemptDriver {
         case .run(let script):
             "Run " + (script.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
         case .uses(let action, let reference, _): "Run \(action)" + (reference.isEmpty ? "" : "@\(reference)")
+        case .local(let action, _): "Run ./\(action.path)"
         }
     }
 
-    private static func place(_ step: Step, _ index: Int) -> String {
+    static func place(_ step: Step, _ index: Int) -> String {
         "step \(index + 1)" + (step.line > 0 ? " (line \(step.line))" : "")
     }
 
     private func perform(_ step: Step, _ index: Int, name: String, own: [CommandFile.Entry]) async throws -> Made {
         switch step.action {
+        case .local(let action, let with): return try await run(action, with, step, index, name: name, own: own)
         case .run(let script): return try await run(script, step, index, name: name, own: own)
         case .uses(let action, _, let with):
             var arguments: [CommandFile.Entry] = []
@@ -157,30 +168,44 @@ extension AttemptDriver {
         guard let place else { throw AgentError.cancelled }
         let where_ = Self.place(step, index)
         let text = try contexts.text(of: script, "run of \(where_)", own: own)
-        let timeout = try contexts.timeout(of: step, where_, own: own)
-        let files = try CommandFiles(in: place.folder, number: index)
+        let timeout = try timeout(of: step, where_, own: own)
+        stepsRun += 1
+        let number = stepsRun
+        let files = try CommandFiles(in: place.folder, number: number)
         let environment = environment(own: own, commandFiles: files.variables)
         let path = environment.last { $0.hasPrefix("PATH=") }.map { String($0.dropFirst(5)) } ?? ""
-        let named = try (step.shell ?? assignment.work.shell).map {
+        // The job's defaults are not an action's.
+        let named = try (step.shell ?? (action == nil ? assignment.work.shell : nil)).map {
             try contexts.text(of: $0, "shell of \(where_)", own: own)
         }
         let shell = try named.map { try Shell($0) } ?? Shell.standard(hasBash: find("bash", path: path) != nil)
-        let scriptPath = place.folder.files + "/step-\(index)\(shell.suffix)"
+        let scriptPath = place.folder.files + "/step-\(number)\(shell.suffix)"
         try place.folder.write(Array(text.utf8), to: scriptPath, mode: 0o700)
         var directory = place.folder.workspace
-        if let below = step.workingDirectory ?? assignment.work.workingDirectory {
+        if let below = step.workingDirectory ?? (action == nil ? assignment.work.workingDirectory : nil) {
             let folder = try contexts.text(of: below, "working-directory of \(where_)", own: own)
             directory = folder.resolved(from: place.folder.workspace).standardizedPath
         }
+        return try await execute(
+            shell.arguments(script: scriptPath), files, environment, in: directory, timeout: timeout, name: name)
+    }
+
+    /// Runs a step's program, and takes over what it says to later ones.
+    func execute(
+        _ arguments: [String], _ files: CommandFiles, _ environment: [String], in directory: String,
+        timeout: Duration?, name: String
+    ) async throws -> Made {
+        guard let place else { throw AgentError.cancelled }
         let oomBefore = place.enclosure.oomKills
         let (exit, isLate) = try await execute(
-            shell.arguments(script: scriptPath), environment: environment, directory: directory, timeout: timeout)
+            arguments, environment: environment, directory: directory, timeout: timeout)
         let spoken = output.endStep()
         var made = Made(outputs: spoken.outputs)
         made.failure = cause(of: exit, "step '\(name)'", isLate: isLate ? timeout : nil, oomKilledBefore: oomBefore)
         if case .code(let code) = exit.how { made.exitCode = code }
         // What the step said counts, also when it failed: later steps that always run may need it.
         let mistake = try take(files, &made)
+        made.state = (try? files.entries(.state)) ?? []
         if made.failure == nil, let problem = spoken.failure ?? mistake {
             made.failure = Cause(.userError, evidence: "step '\(name)': \(problem)")
         }

@@ -36,6 +36,12 @@ actor AttemptDriver {
     var checkedOutSources: [String: Files.Facts] = [:]
     /// What steps wrote to GITHUB_STEP_SUMMARY.
     var stepSummary: [UInt8] = []
+    /// The action whose steps run now.
+    var action: ActionFrame?
+    /// How many steps have run, those of actions included: names their files.
+    var stepsRun = 0
+    /// What is left to do after the steps, the last first.
+    var posts: [Post] = []
 
     private var watch: AttemptWatch
     private var isAbandoned = false
@@ -258,6 +264,12 @@ actor AttemptDriver {
 
     /// The first failure is the cause; what follows from it is not.
     func fail(_ cause: Cause) {
+        if action != nil {
+            // Whether the attempt fails by it, the step that uses the action decides.
+            if action?.failure == nil { action?.failure = cause }
+            if contexts.status == .success { contexts.status = .failure }
+            return
+        }
         if failure == nil { failure = cause }
         if contexts.status == .success { contexts.status = .failure }
     }

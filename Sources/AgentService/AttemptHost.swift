@@ -26,7 +26,8 @@ struct AttemptHost: Sendable {
     /// How long steps that always run may take after a job was stopped.
     var wrapUp = Duration.minutes(5)
     /// Where programs are searched after everything that the job put in front.
-    var searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    var searchPath = AttemptHost.searchPathStandard
+    static let searchPathStandard = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     /// Makes part of the names of cgroups: one that was killed is not used again, even by the agent's next life.
     var incarnation: String
     /// Whether each attempt lives in a chamber of its own; else its processes are found by looking.

@@ -65,11 +65,19 @@ package struct Discovery: Sendable {
         let (interpreters, views) = await reachable(remarks: &remarks)
         var all = ["self-hosted", "linux", Self.architecture]
         if !gpus.isEmpty { all.append("gpu") }
+        if hasNode { all.append("node") }
         for label in labels.map({ $0.lowercased() }) where !all.contains(label) { all.append(label) }
         let capacity = Capacity(
             cpus: max(1, min(cpus ?? Int.max, cores())), memory: memory.map { min($0, self.memory()) } ?? self.memory(),
             gpus: gpus, labels: all, interpreters: interpreters, inputs: inputs)
         return (capacity, views)
+    }
+
+    /// Whether a step would find Node.js: in the folders that steps search, not on this process's own PATH.
+    private var hasNode: Bool {
+        AttemptHost.searchPathStandard.split(separator: ":").contains { folder in
+            Files.facts(folder + "/node").map { $0.kind == .file && $0.mode & 0o111 != 0 } ?? false
+        }
     }
 
     /// GitHub's name for the processor.

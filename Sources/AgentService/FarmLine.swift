@@ -110,6 +110,19 @@ struct FarmObjects: Sendable {
         }
     }
 
+    /// Asks the farm something, on the connection there is.
+    func call<Method: ProtoMethod & SendableMetatype>(
+        _: Method.Type, _ request: Method.Request
+    ) async throws -> Method.Response {
+        let link = try await line.link()
+        do throws(LinkError) {
+            return try await link.call(Method.self, request)
+        } catch {
+            if FarmLine.isLoss(error) { line.lost(link) }
+            throw error
+        }
+    }
+
     struct Channel: ObjectChannel {
         let line: FarmLine
         let scope: Proto.Scope

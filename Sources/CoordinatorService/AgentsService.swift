@@ -12,6 +12,7 @@ struct AgentsService: Sendable {
     let pulses: Pulses
     let objects: ObjectsService
     let roster: Roster
+    let caches: CacheShelf
 
     /// One agent's working stream, for as long as its connection lasts.
     func work(_ stream: LinkStream, _ peer: Principal) async throws {

@@ -151,7 +151,7 @@ extension Coordinator {
         for (_, artifact) in run.artifacts {
             if let digest = artifact.artifact?.manifest.flatMap({ Digest($0.digest) }) { digests.insert(digest) }
         }
-        return digests
+        return digests.union(cachesFound[attempt] ?? [])
     }
 
     /// When the oldest attempt that goes on was leased.

@@ -25,10 +25,11 @@ extension Coordinator {
             if let last = own.last, own.allSatisfy({ $0.revokedAt != nil }) { revoked[id] = last.revocationReason }
             if record.draining { farm.restore(.agentDraining(id)) }
         }
+        var waiting: [StoredDecisions] = []
         for id in open {
             let stored = try await keeper.read { storage throws(StorageError) in try StoredDecisions(id, in: storage) }
             do throws(RecoveryError) {
-                try await restore(stored, trees)
+                if try await !restore(stored, trees) { waiting.append(stored) }
             } catch {
                 remarks.append("\(id) cannot go on: \(error.problem)")
                 // It is not judged: it stays open in the store, for a build that can read it.
@@ -38,6 +39,8 @@ extension Coordinator {
         store([
             .audited(AuditRecord(at: clock.now, who: "coordinator", action: AuditRecord.start, subject: "the farm"))
         ])
+        // In the order in which they came: the first of a group goes on, and the others wait as they did.
+        for stored in waiting { admit(stored) }
         handle(.resume)
         for id in runs.keys.sorted() {
             published[id] = farm.progress(of: id)
@@ -69,7 +72,9 @@ extension Coordinator {
         }
     }
 
-    private func restore(_ stored: StoredDecisions, _ trees: ObjectStore) async throws(RecoveryError) {
+    /// - Returns: false for a run that may only have waited for its concurrency group: what becomes of it shows when all
+    ///   that had begun are known.
+    private func restore(_ stored: StoredDecisions, _ trees: ObjectStore) async throws(RecoveryError) -> Bool {
         let record = stored.run.run
         let (request, plan) = try Self.submission(of: stored)
         let prepared: PreparedRun
@@ -83,8 +88,40 @@ extension Coordinator {
             throw RecoveryError("its code tree cannot be read: \(error)")
         }
         var run = LiveRun(id: record.id, owner: record.owner, submittedAt: record.submittedAt, prepared: prepared)
-        for decision in try stored.decisions(into: &run) { farm.restore(decision) }
+        let decisions = try stored.decisions(into: &run)
         runs[record.id] = run
+        if let concurrency = run.concurrency {
+            guard stored.hasBegun else { return false }
+            groups.restore(.init(record.id), group: concurrency.group, of: run.request.repository)
+        }
+        for decision in decisions { farm.restore(decision) }
+        for job in stored.jobs where job.kind == .cells && job.ending == nil {
+            guard let group = run.concurrencyGroup(of: job.job) else { continue }
+            groups.restore(.init(record.id, job: job.job), group: group, of: run.request.repository)
+        }
+        return true
+    }
+
+    private func admit(_ stored: StoredDecisions) {
+        let record = stored.run.run
+        guard let run = runs[record.id], let concurrency = run.concurrency else { return }
+        let submitted = Farm.Decision.runSubmitted(
+            record.id, owner: run.owner, plan: run.plan, priority: Int(run.request.priority), at: run.submittedAt)
+        if let cancellation = stored.run.cancellation {
+            farm.restore(submitted)
+            farm.restore(
+                .runCancelled(
+                    record.id, by: cancellation.by, reason: cancellation.reason, isForced: cancellation.isForced))
+            return
+        }
+        let effects = groups.enter(
+            .init(record.id), group: concurrency.group, of: run.request.repository, cancelling: false)
+        if effects.contains(.start(.init(record.id))) {
+            farm.restore(submitted)
+        } else {
+            held[record.id] = .runSubmitted(
+                record.id, owner: run.owner, plan: run.plan, priority: Int(run.request.priority))
+        }
     }
 
     /// What a run was submitted with, as it was stored.
@@ -122,6 +159,9 @@ struct StoredDecisions: Sendable {
         attempts = try storage.attempts(of: id)
         settlements = try storage.settlements(of: id)
     }
+
+    /// Anything of it was decided.
+    var hasBegun: Bool { !jobs.isEmpty || !cells.isEmpty || !attempts.isEmpty }
 
     /// In the order in which the farm takes them.
     ///

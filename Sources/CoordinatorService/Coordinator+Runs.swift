@@ -46,7 +46,7 @@ extension Coordinator {
                         at: now, who: (who ?? owner).title, action: who == nil ? "submit" : "rerun",
                         subject: who == nil ? "run \(id)" : "run \(RunID(run.request.rerunOf)) as run \(id)")),
             ], touching: id)
-        handle(.runSubmitted(id, owner: owner, plan: run.plan, priority: Int(run.request.priority)))
+        begin(id, .runSubmitted(id, owner: owner, plan: run.plan, priority: Int(run.request.priority)))
         await committed()
         return id
     }
@@ -67,6 +67,7 @@ extension Coordinator {
     /// - Parameter isForced: also jobs end whose conditions hold in a cancelled run.
     func cancel(_ id: RunID, reason: String, isForced: Bool, by who: Principal) async -> Bool {
         guard let run = runs[id], run.phase == .running else { return false }
+        let isForced = isForced || held[id] != nil
         if !run.isCancelled || (isForced && !run.isCancelForced) {
             runs[id]?.isCancelled = true
             runs[id]?.isCancelForced = run.isCancelForced || isForced
@@ -78,7 +79,7 @@ extension Coordinator {
                             at: clock.now, who: who.title, action: isForced ? "cancel --force" : "cancel",
                             subject: "run \(id)")),
                 ], touching: id)
-            handle(.runCancelled(id, by: who.title, reason: reason, isForced: isForced))
+            for event in endings(of: id, by: who.title, reason, isForced: isForced) { handle(event) }
         }
         await committed()
         return true
@@ -145,7 +146,9 @@ extension Coordinator {
     }
 
     func explain(_ cell: CellID, shard: Int?) -> [String] {
-        farm.explain(cell, shard: shard, at: clock.now) + diskWaits(in: cell, shard: shard)
+        let member = ConcurrencyGroups.Member(cell.run)
+        if let wait = waiting(member) ?? waiting(.init(cell.run, job: cell.job)) { return [wait] }
+        return farm.explain(cell, shard: shard, at: clock.now) + diskWaits(in: cell, shard: shard)
     }
 }
 

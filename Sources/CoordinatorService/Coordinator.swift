@@ -79,6 +79,14 @@ package actor Coordinator {
     /// The report that is being handled, whose bytes are stored with the attempt's end.
     var reportInHand: (attempt: AttemptID, report: Proto.AttemptReport)?
 
+    var groups = ConcurrencyGroups()
+    /// Runs that wait for their concurrency group: what the farm is told of them when it is free.
+    var held: [RunID: Farm.Event] = [:]
+    /// What decisions of groups lead to, within the event that is being handled.
+    private var following: [Farm.Event] = []
+    /// Trees that attempts have found under keys of `actions/cache`: they may read them.
+    var cachesFound: [AttemptID: Set<Digest>] = [:]
+
     /// Attempts whose objects the farm's disk had no room for, and when that was last said.
     var refusedByDisk: [AttemptID: Instant] = [:]
     /// The heartbeat that is being handled, until it is answered.
@@ -122,7 +130,9 @@ package actor Coordinator {
             farm.handle(events[next], at: now, into: &effects)
             next += 1
             for effect in effects {
-                if let following = take(effect, at: now) { events.append(following) }
+                if let next = take(effect, at: now) { events.append(next) }
+                events += following
+                following = []
             }
         }
         startWriting()
@@ -174,10 +184,12 @@ package actor Coordinator {
         case .jobEnded(let run, let job, let ending, _):
             runs[run]?.endings[job] = ending
             pending.touch(run)
+            for effect in groups.leave(.init(run, job: job)) { following += follow(effect) }
         case .runEnded(let run):
             runs[run]?.phase = .judging
             pending.deeds.append(.judge(run))
             pending.touch(run)
+            for effect in groups.leave(.init(run)) { following += follow(effect) }
         case .wake(let at): wake(at: at)
         case .continueLater:
             // The actor itself takes it up again, after the events that have come in between.
@@ -205,6 +217,7 @@ package actor Coordinator {
             runs[attempt.run]?.take(hand.report, of: attempt)
         }
         refusedByDisk[attempt] = nil
+        cachesFound[attempt] = nil
         pending.deeds.append(.endLog(attempt))
         pending.touch(attempt.shard.cell)
         if cause.kind != .passed, let run = runs[attempt.run] {
@@ -241,18 +254,24 @@ package actor Coordinator {
     /// What a job comes to, now that what it needs has ended.
     ///
     /// - Parameter heldBack: why gates that it waits for do not let it start.
-    private func resolve(_ job: Int, of id: RunID, at now: Instant, heldBack: String? = nil) -> Farm.Event? {
+    func resolve(_ job: Int, of id: RunID, at now: Instant, heldBack: String? = nil) -> Farm.Event? {
         guard var run = runs[id] else { return nil }
         let resolution: Farm.Resolution
         do throws(Mistakes) {
             switch try run.workflow.resolve(
-                job: job, ancestors: run.ancestors(of: job), isCancelled: run.isCancelled, run.planRequest)
+                job: job, ancestors: run.ancestors(of: job), isCancelled: run.isCancelled, run.planRequest,
+                plannedCells: { [plan = run.plan] in plan.jobs[$0].cells })
             {
             case .cells where heldBack != nil: resolution = .notReached(reason: heldBack ?? "")
             // Nothing would be measured: that must not look like success.
             case .cells(let cells, _, _, _) where cells.isEmpty:
                 resolution = .failed(reason: "the matrix has no cells")
             case .cells(let cells, let failFast, let maxParallel, let goesOn):
+                let (isFree, others) = mayStart(job, of: id)
+                for other in others { following += follow(other) }
+                // Resolved again once the group is free: what it reads may be another then.
+                guard isFree else { return nil }
+                run = runs[id] ?? run
                 run.plan.jobs[job].cells = cells
                 run.plan.jobs[job].failFast = failFast
                 run.plan.jobs[job].maxParallel = maxParallel

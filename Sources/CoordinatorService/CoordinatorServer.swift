@@ -107,7 +107,8 @@ package final class CoordinatorServer: Sendable {
         let objectsService = ObjectsService(store: objects, coordinator: coordinator, keeper: keeper, people: people)
         let agents = AgentsService(
             coordinator: coordinator, keeper: keeper, logs: logs, pulses: pulses, objects: objectsService,
-            roster: roster)
+            roster: roster,
+            caches: CacheShelf(coordinator: coordinator, keeper: keeper, objects: objectsService, clock: clock))
         let desk = Desk(people: people, agents: agents, objects: objectsService)
         let admission = roster.admission
         let enrolment = try await LinkServer.start(

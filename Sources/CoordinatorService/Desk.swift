@@ -109,6 +109,14 @@ struct Desk: Sendable {
             await stream.answer(Proto.Agents.Report.self, limits: .large) { report throws(LinkStatus) in
                 try await agents.report(report, peer)
             }
+        case Proto.Agents.FindCache.name:
+            await stream.answer(Proto.Agents.FindCache.self) { request throws(LinkStatus) in
+                try await agents.caches.find(request, peer)
+            }
+        case Proto.Agents.SaveCache.name:
+            await stream.answer(Proto.Agents.SaveCache.self) { request throws(LinkStatus) in
+                try await agents.caches.save(request, peer)
+            }
         case Proto.Agents.AppendLog.name: try await agents.appendLog(stream, peer)
         case Proto.Agents.Renew.name:
             await stream.answer(Proto.Agents.Renew.self) { request throws(LinkStatus) in

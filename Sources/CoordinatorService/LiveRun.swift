@@ -39,6 +39,8 @@ struct LiveRun: Sendable {
     /// What of it waits for something that the farm does not have: as of the last look, and what watchers were told.
     var unmet: Set<String> = []
     var unmetTold: Set<String> = []
+    /// The group that the run as a whole belongs to.
+    let concurrency: Workflow.Concurrency?
     /// The contexts `github`, `inputs` and `vars`.
     let contexts: [Value.Member]
 
@@ -53,6 +55,7 @@ struct LiveRun: Sendable {
         planRequest = prepared.planRequest
         plan = prepared.plan
         contexts = prepared.contexts
+        concurrency = prepared.concurrency
     }
 
     /// All jobs that a job needs, directly or not, in the order of the plan.
@@ -82,6 +85,22 @@ struct LiveRun: Sendable {
             return NeededJob.Cell(
                 id: cell.id, values: cell.values, outcome: Self.outcome(of: cellEndings[id]),
                 outputs: cellOutputs[id] ?? [])
+        }
+        return needed
+    }
+
+    /// How those cells of a job ended that one cell waited for: their outputs, and the worst of their ends.
+    private func needed(_ need: CellNeed, of job: Int) -> NeededJob {
+        var needed = NeededJob(id: plan.jobs[job].id, outcome: .success)
+        let outcomes = need.cells.map { Self.outcome(of: cellEndings[CellID(run: id, job: job, cell: $0)]) }
+        needed.outcome =
+            [.failure, .cancelled].first { outcomes.contains($0) }
+            ?? (outcomes.allSatisfy { $0 == .skipped } ? .skipped : .success)
+        for cell in need.cells {
+            for output in cellOutputs[CellID(run: id, job: job, cell: cell)] ?? [] {
+                needed.outputs.removeAll { $0.key == output.key }
+                needed.outputs.append(output)
+            }
         }
         return needed
     }
@@ -198,7 +217,9 @@ struct LiveRun: Sendable {
     private func contexts(of cell: PlannedCell, in job: Int) -> [Value.Member] {
         let withCells = workflow.readsCells(job: job)
         // It was resolved with the same texts before anything of it could be leased.
-        let known = try? workflow.contexts(ofJob: job, contexts, planRequest) { needed($0, withCells: withCells) }
+        let known = try? workflow.contexts(ofJob: job, contexts, planRequest) { other in
+            cell.needs.first { $0.job == other }.map { needed($0, of: other) } ?? needed(other, withCells: withCells)
+        }
         let cells = plan.jobs[job].cells ?? []
         let strategy: Value = [
             "fail-fast": .boolean(plan.jobs[job].failFast),

@@ -12,6 +12,7 @@ struct PreparedRun: Sendable {
     var plan: Plan
     var contexts: [Value.Member]
     var warnings: [Diagnostic]
+    var concurrency: Workflow.Concurrency?
 
     /// - Parameter tree: the submitted code tree; the manifests of `inputs` are files of it. Blocks on the disk.
     /// - Throws: every mistake in the workflow.
@@ -27,6 +28,7 @@ struct PreparedRun: Sendable {
         workflow = try read.expanded(planRequest)
         plan = try workflow.plan(planRequest)
         contexts = try workflow.contexts(for: planRequest)
+        concurrency = try workflow.concurrency(planRequest)
     }
 
     /// A stored run: its plan is loaded as it was made, and not made again. Blocks on the disk.
@@ -50,7 +52,14 @@ struct PreparedRun: Sendable {
         if let problem = trees.problem { throw problem }
         planRequest = try Self.planRequest(request, run, owner, manifests: manifests, files: files)
         workflow = try read.expanded(planRequest)
+        guard workflow.jobIDs == plan.jobs.map(\.id) else {
+            let top = SourcePosition(file: Self.file(of: request), line: 1, column: 1)
+            throw Mistakes([
+                Diagnostic(at: top, "this build makes other jobs of the workflow than the one that planned it")
+            ])
+        }
         contexts = try workflow.contexts(for: planRequest)
+        concurrency = try workflow.concurrency(planRequest)
     }
 
     /// - Parameter bytes: a file of the code tree, by its path.

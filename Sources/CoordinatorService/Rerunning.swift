@@ -225,7 +225,8 @@ extension Coordinator {
                         at: kept.live.submittedAt, who: who.title, action: "rerun",
                         subject: "what failed of run \(kept.earlier) as run \(id)"))
             ], touching: id)
-        handle(
+        begin(
+            id,
             .runRerun(
                 id, owner: kept.live.owner, plan: kept.live.plan, priority: Int(kept.live.request.priority),
                 keeping: kept.decisions))

@@ -80,6 +80,12 @@ package struct Retention: Sendable {
             await coordinator.committed()
             pass.dropped += fresh
         }
+        let caches = try await keeper.read { storage throws(StorageError) in try storage.caches(of: nil) }
+        let stale = CacheShelf.dropping(caches, at: now)
+        if !stale.isEmpty {
+            await coordinator.store(stale)
+            await coordinator.committed()
+        }
         guard sweeping || !pass.dropped.isEmpty else { return pass }
         let sweep = try await sweep(now)
         if !sweep.removed.isEmpty {
@@ -102,6 +108,10 @@ package struct Retention: Sendable {
             let storage = keeper.storage
             let reader = RunReader(storage: storage)
             var needed: Set<Digest> = []
+            for cache in try storage.caches(of: nil) where needed.insert(cache.manifest).inserted {
+                guard let manifest = try? Manifest(decoding: store.read(cache.manifest).bytes) else { continue }
+                needed.formUnion(manifest.chunks.map(\.digest))
+            }
             var before: RunID?
             while case let runs = try storage.runs(before: before, most: Self.runsPerStep), let last = runs.last {
                 for run in runs {

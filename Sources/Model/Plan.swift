@@ -52,6 +52,8 @@ package struct PlannedJob: Equatable, Sendable {
     package var name: String
     /// Positions in the plan of the jobs that this one waits for.
     package var needs: [Int]
+    /// Those of them whose cells are waited for one by one: see `PlannedCell.needs`.
+    package var matched: [Int]
     /// Names of gates that must pass before this job starts.
     package var needsGates: [String]
     /// The text of `if`, an expression; `nil` is `success()`.
@@ -67,14 +69,16 @@ package struct PlannedJob: Equatable, Sendable {
     package var work: JobWork
 
     package init(
-        id: String, name: String? = nil, needs: [Int] = [], needsGates: [String] = [], condition: String? = nil,
-        onCancel: CancelledRun = .ends, cells: [PlannedCell]?, failFast: Bool = true, maxParallel: Int? = nil,
+        id: String, name: String? = nil, needs: [Int] = [], matched: [Int] = [], needsGates: [String] = [],
+        condition: String? = nil, onCancel: CancelledRun = .ends, cells: [PlannedCell]?, failFast: Bool = true,
+        maxParallel: Int? = nil,
         shards: ShardPlan = ShardPlan(),
         retry: RetryPolicy = RetryPolicy(), work: JobWork = JobWork()
     ) {
         self.id = id
         self.name = name ?? id
         self.needs = needs
+        self.matched = matched
         self.needsGates = needsGates
         self.condition = condition
         self.onCancel = onCancel
@@ -117,6 +121,10 @@ package struct PlannedCell: Equatable, Sendable {
     /// `false`: named in the report, and neutral.
     package var required: Bool
     package var inputs: [HeldInput]
+    /// Cells of other jobs that this one waits for, beside what its job waits for: `needs: {job: build, match: [python]}`.
+    package var needs: [CellNeed]
+    /// The environment that it deploys to, by name.
+    package var environment: String?
     /// Why this cell does not run: its `if` was false. The text of the condition with what it came to.
     package var skipped: String?
 
@@ -124,10 +132,12 @@ package struct PlannedCell: Equatable, Sendable {
         id: String, name: String, values: [Value.Member] = [], labels: [String] = [], python: String? = nil,
         resources: ResourceRequest = ResourceRequest(), timeout: Duration = .minutes(60), idleTimeout: Duration? = nil,
         queueTimeout: Duration = .minutes(60), continueOnError: Bool = false, required: Bool = true,
-        inputs: [HeldInput] = [], skipped: String? = nil
+        inputs: [HeldInput] = [], needs: [CellNeed] = [], environment: String? = nil, skipped: String? = nil
     ) {
         self.id = id
         self.name = name
+        self.needs = needs
+        self.environment = environment
         self.values = values
         self.labels = labels
         self.python = python
@@ -139,6 +149,22 @@ package struct PlannedCell: Equatable, Sendable {
         self.required = required
         self.inputs = inputs
         self.skipped = skipped
+    }
+}
+
+/// Cells of one job that a cell of another waits for.
+package struct CellNeed: Equatable, Sendable {
+    /// Its position in the plan.
+    package var job: Int
+    /// Positions in the job, ascending; one at least.
+    package var cells: [Int]
+    /// Whether all of them must have passed; else it is enough that they have ended.
+    package var mustPass: Bool
+
+    package init(job: Int, cells: [Int], mustPass: Bool = true) {
+        self.job = job
+        self.cells = cells
+        self.mustPass = mustPass
     }
 }
 
@@ -159,8 +185,17 @@ package struct ShardPlan: Equatable, Sendable {
     package var items: ItemSource?
     package var maxParallel: Int?
     package var failFast: Bool
+    /// Items go to shards by how long they took in earlier runs, the longest first; else in the listing's order.
+    package var byHistory: Bool
+    /// How long a shard should take: where items were seen before, this decides the count.
+    package var target: Duration?
 
-    package init(count: Int = 1, items: ItemSource? = nil, maxParallel: Int? = nil, failFast: Bool = false) {
+    package init(
+        count: Int = 1, items: ItemSource? = nil, maxParallel: Int? = nil, failFast: Bool = false,
+        byHistory: Bool = false, target: Duration? = nil
+    ) {
+        self.byHistory = byHistory
+        self.target = target
         self.count = count
         self.items = items
         self.maxParallel = maxParallel
@@ -253,6 +288,8 @@ package struct Step: Equatable, Sendable {
         case run(String)
         /// The action without its reference (`actions/checkout`), and the reference (`v4`).
         case uses(action: String, reference: String, with: [Template])
+        /// An action of the code tree.
+        case local(LocalAction, with: [Template])
     }
 
     package var id: String?

@@ -6,6 +6,17 @@ extension Farm {
         guard self[cell: place].phase == .unopened else { return }
         workLeft -= 1
         if self[cell: place].planned.skipped != nil { return endCell(place, .skipped) }
+        switch needs(of: place) {
+        case .open(let needed) where stop(of: place) == nil:
+            runs[place.run].jobs[needed.job].cells[needed.cell].waiters.append((place.job, place.cell))
+            return
+        case .skipped where stop(of: place) == nil: return endCell(place, .skipped)
+        case .failed(let name, let ending) where self[cell: place].stop == nil:
+            // It is cut all the same: its shards tell why they never ran.
+            self[cell: place].stop = .needFailed(name: name, ending: ending)
+            pending.append(.cell(id(of: place)))
+        case .met, .open, .skipped, .failed: break
+        }
         if self[job: place].planned.shards.items == nil {
             shard(place, into: max(1, self[job: place].planned.shards.count), items: nil)
         } else {
@@ -13,6 +24,35 @@ extension Farm {
             self[cell: place].fresh = RangeList(ShardID.listing..<ShardID.listing + 1)
         }
         queueFresh(place, waited: 0)
+    }
+
+    /// What has become of the cells of other jobs that a cell waits for.
+    enum Needs {
+        case met
+        /// The first that goes on.
+        case open(Place)
+        case skipped
+        case failed(name: String, Farm.CellEnding)
+    }
+
+    func needs(of place: Place) -> Needs {
+        var found = Needs.met
+        for need in self[cell: place].planned.needs where runs[place.run].jobs.indices.contains(need.job) {
+            for index in need.cells where runs[place.run].jobs[need.job].cells.indices.contains(index) {
+                let needed = runs[place.run].jobs[need.job].cells[index]
+                guard case .ended(let ending) = needed.phase else {
+                    return .open(Place(run: place.run, job: need.job, cell: index))
+                }
+                guard need.mustPass else { continue }
+                switch ending {
+                case .passed, .notNeeded: break
+                case .skipped: if case .met = found { found = .skipped }
+                case .failed where needed.planned.continueOnError: break
+                case .failed, .cancelled: found = .failed(name: needed.planned.name, ending)
+                }
+            }
+        }
+        return found
     }
 
     mutating func shard(_ place: Place, into shards: Int, items: Int?) {
@@ -51,6 +91,10 @@ extension Farm {
         self[cell: place].returned = [:]
         self[cell: place].fresh = RangeList()
         effects.append(.cellEnded(id(of: place), ending))
+        for waiter in self[cell: place].waiters {
+            pending.append(.opening(CellID(run: runs[place.run].id, job: waiter.job, cell: waiter.cell)))
+        }
+        self[cell: place].waiters = []
         let planned = self[cell: place].planned
         self[job: place].count(ending, continueOnError: planned.continueOnError)
         if ending == .failed && !planned.continueOnError && self[job: place].planned.failFast
@@ -67,6 +111,12 @@ extension Farm {
     mutating func stopCell(_ place: Place) -> Bool {
         guard let stop = self[cell: place].stop ?? self[job: place].stop else { return true }
         guard !self[cell: place].isEnded else { return true }
+        // It waited for others, and need not any more.
+        if self[cell: place].phase == .unopened {
+            guard workLeft > 0 else { return false }
+            openCell(place)
+            guard !self[cell: place].isEnded else { return true }
+        }
         relist(place)
         let cause = Cause(.cancelled, evidence: stop.evidence)
         while let range = self[cell: place].fresh.ranges.first {

@@ -25,7 +25,9 @@ extension Farm {
         let cell = self[cell: place]
         switch cell.phase {
         case .ended(let ending): return ["it has ended: \(ending.rawValue)"]
-        case .unopened: return ["it is about to be queued"]
+        case .unopened:
+            guard case .open(let needed) = needs(of: place) else { return ["it is about to be queued"] }
+            return ["waits for cell '\(self[cell: needed].planned.name)'"]
         case .listing, .open: break
         }
         var lines = stop(of: place).map { ["is being stopped: \($0.evidence)"] } ?? []

@@ -80,6 +80,10 @@ extension Farm {
                 run, job, cells: cells, failFast: failFast, maxParallel: maxParallel, goesOn: goesOn, at: now)
             runs[run].jobs[job].open.start(at: now.nanoseconds)
             pend(run, job)
+            // Who waits for its cells one by one can be told which they are.
+            for dependent in runs[run].jobs[job].dependents where isMatched(run, job, by: dependent) {
+                countNeed(run, dependent)
+            }
             if let cancellation, !outlives(run, job) { stopJob(run, job, cancellation) }
         case .notApplicable(let reason): endUnrun(run, job, .skipped, shown: .skipped, reason: reason)
         case .notReached(let reason): endUnrun(run, job, .skipped, shown: .notReached, reason: reason)
@@ -134,13 +138,26 @@ extension Farm {
         runs[run].jobs[job].phase = .ended(ending)
         runs[run].jobsEnded += 1
         effects.append(.jobEnded(runs[run].id, job: job, ending, reason: reason))
+        let hasCells = runs[run].jobs[job].hasCells
         for dependent in runs[run].jobs[job].dependents {
-            guard case .waiting(let needs) = runs[run].jobs[dependent].phase else { continue }
-            runs[run].jobs[dependent].phase = .waiting(needs: needs - 1)
-            if needs == 1 { makeReady(run, dependent) }
+            // Counted when its cells were known.
+            if hasCells, isMatched(run, job, by: dependent) { continue }
+            countNeed(run, dependent)
         }
         // The last of a chain of cancelled jobs ends before those that it was called for: only one says so.
         if runs[run].isEnded && effects.last != .runEnded(runs[run].id) { effects.append(.runEnded(runs[run].id)) }
+    }
+
+    /// Whether a job waits for the cells of another one by one.
+    private func isMatched(_ run: Int, _ job: Int, by dependent: Int) -> Bool {
+        runs[run].jobs[dependent].planned.matched.contains(job)
+    }
+
+    /// One of the things that a job waits for has come.
+    private mutating func countNeed(_ run: Int, _ dependent: Int) {
+        guard case .waiting(let needs) = runs[run].jobs[dependent].phase else { return }
+        runs[run].jobs[dependent].phase = .waiting(needs: needs - 1)
+        if needs == 1 { makeReady(run, dependent) }
     }
 
     mutating func cancel(_ id: RunID, by: String, reason: String, isForced: Bool) {
@@ -184,6 +201,11 @@ extension Farm {
         case .cell(let id):
             guard let place = place(of: id) else { return true }
             return stopCell(place)
+        case .opening(let id):
+            guard let place = place(of: id), runs[place.run].jobs[place.job].opened > place.cell else { return true }
+            guard workLeft > 0 else { return false }
+            openCell(place)
+            return true
         case .job(let id, let job):
             guard let run = runSlots[id] else { return true }
             // Opening may end cells and with them the job; what is stopped must be open.

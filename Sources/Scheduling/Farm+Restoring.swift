@@ -183,8 +183,10 @@ extension Farm {
         switch runs[run].jobs[job].phase {
         case .waiting:
             let needs = Set(runs[run].jobs[job].planned.needs)
+            let matched = runs[run].jobs[job].planned.matched
             let left = needs.count { need in
-                if case .ended = runs[run].jobs[need].phase { false } else { true }
+                if case .ended = runs[run].jobs[need].phase { return false }
+                return !(matched.contains(need) && runs[run].jobs[need].hasCells)
             }
             runs[run].jobs[job].phase = .waiting(needs: left)
             if let cancellation = runs[run].cancellation, !outlives(run, job) {
@@ -221,6 +223,9 @@ extension Farm {
         }
         if let failed = self[cell: place].firstFailed, self[job: place].planned.shards.failFast {
             self[cell: place].stop = .shardFailed(failed)
+        }
+        if case .failed(let name, let ending) = needs(of: place) {
+            self[cell: place].stop = .needFailed(name: name, ending: ending)
         }
         if self[cell: place].isSettled { return endCell(place, self[cell: place].ending) }
         // How long the shards could have been leased is not known where limits held them back, and nobody could take

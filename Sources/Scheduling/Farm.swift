@@ -68,6 +68,8 @@ package struct Farm: Sendable {
         case job(RunID, Int)
         /// Shards to stop.
         case cell(CellID)
+        /// A cell that waited for others: they may have ended.
+        case opening(CellID)
     }
 
     /// The highest priority of a run, and the lowest below zero.

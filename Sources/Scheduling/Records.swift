@@ -26,6 +26,8 @@ enum Stop: Sendable {
     case runCancelled(by: String, reason: String)
     case cellFailed(name: String)
     case shardFailed(Int)
+    /// A cell of another job that this one waited for did not pass.
+    case needFailed(name: String, ending: Farm.CellEnding)
 
     /// In a sentence, for whatever is cancelled by it.
     var evidence: String {
@@ -33,6 +35,8 @@ enum Stop: Sendable {
         case .runCancelled(let by, let reason):
             "the run was cancelled by \(by)" + (reason.isEmpty ? "" : ": \(reason)")
         case .cellFailed(let name): "cell '\(name)' failed, and the job is fail-fast"
+        case .needFailed(let name, let ending):
+            "it needs '\(name)', which " + (ending == .failed ? "failed" : "was cancelled")
         case .shardFailed(let shard): "shard \(shard) of the cell failed, and its shards are fail-fast"
         }
     }
@@ -81,6 +85,9 @@ struct JobRecord: Sendable {
     /// Runs while `max-parallel` lets a further cell start.
     var open = Stopwatch()
 
+    /// Its cells are known: those that wait for single cells of it can be told apart.
+    var hasCells: Bool { !cells.isEmpty }
+
     var isAtLimit: Bool { planned.maxParallel.map { cellsActive >= max(1, $0) } ?? false }
 
     /// Endings are counted once here, live or restored.
@@ -116,6 +123,8 @@ struct CellRecord: Sendable {
 
     let planned: PlannedCell
     var phase = Phase.unopened
+    /// Cells of other jobs that wait for this one, by job and cell.
+    var waiters: [(job: Int, cell: Int)] = []
     var stop: Stop?
     var shards: Int?
     /// Never leased, or only in offers that were declined.

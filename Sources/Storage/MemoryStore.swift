@@ -18,6 +18,7 @@ package final class MemoryStore: Storage {
         var grants: [Digest: Set<String>] = [:]
         var audit: [AuditRecord] = []
         var deliveries: [String: DeliveryRecord] = [:]
+        var caches: [CacheRecord.Name: CacheRecord] = [:]
     }
 
     private let state = Mutex(State())
@@ -69,6 +70,9 @@ package final class MemoryStore: Storage {
         case .agentSeen, .agentDraining, .certificateIssued, .certificatesRevoked, .tokenCreated, .tokenUsed,
             .baselineSet, .objectsGranted, .objectsForgotten, .audited:
             try applyRegister(change, to: &state)
+        case .cacheSaved(let cache): if state.caches[cache.name] == nil { state.caches[cache.name] = cache }
+        case .cacheUsed(let name, let at): state.caches[name]?.usedAt = at
+        case .cachesDropped(let names): for name in names { state.caches[name] = nil }
         case .deliveryIntended(let delivery): try insert(delivery, delivery.key, into: &state.deliveries)
         case .deliveryTried(let key):
             if state.deliveries[key]?.ending == nil { state.deliveries[key]?.tries += 1 }
@@ -113,7 +117,8 @@ package final class MemoryStore: Storage {
         case .audited(let record): state.audit.append(record)
         case .runSubmitted, .jobResolved, .jobEnded, .cellSharded, .cellEnded, .attemptLeased, .leaseWithdrawn,
             .attemptStarted, .attemptEnded, .shardsSettled, .runCancelled, .runEnded, .bulkDropped,
-            .runNumbersLeftOut, .deliveryIntended, .deliveryTried, .deliveryPostponed, .deliveryEnded:
+            .runNumbersLeftOut, .cacheSaved, .cacheUsed, .cachesDropped, .deliveryIntended, .deliveryTried,
+            .deliveryPostponed, .deliveryEnded:
             break
         }
     }
@@ -231,6 +236,12 @@ package final class MemoryStore: Storage {
     package func baselines() -> [BaselineRecord] { read { $0.baselines.values.sorted { $0.alias < $1.alias } } }
     package func granted(_ digests: [Digest], to scope: String) -> Set<Digest> {
         read { state in Set(digests.filter { state.grants[$0]?.contains(scope) ?? false }) }
+    }
+    package func caches(of repository: String?) -> [CacheRecord] {
+        read { state in
+            state.caches.values.filter { repository == nil || $0.name.repository == repository }
+                .sorted(by: CacheRecord.isBefore)
+        }
     }
     package func audit(most: Int) -> [AuditRecord] { read { Array($0.audit.reversed().prefix(most)) } }
     package func starts(from: Instant, to: Instant, most: Int) -> [Instant] {

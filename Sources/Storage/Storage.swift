@@ -40,6 +40,8 @@ package protocol Storage: AnyObject, Sendable {
     func baselines() throws(StorageError) -> [BaselineRecord]
     /// Those of `digests` that the scope was granted.
     func granted(_ digests: [Digest], to scope: String) throws(StorageError) -> Set<Digest>
+    /// Newest first, then by key; of all repositories where none is named.
+    func caches(of repository: String?) throws(StorageError) -> [CacheRecord]
     /// Newest first.
     func audit(most: Int) throws(StorageError) -> [AuditRecord]
     /// When coordinators started (the audited action `AuditRecord.start`), within a time, both ends included; oldest first.

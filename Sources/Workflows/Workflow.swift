@@ -28,6 +28,7 @@ package struct Workflow: Sendable {
     var environment: [Template] = []
     var defaults = Defaults()
     var permissions: Permissions?
+    var concurrencyNode: YAMLNode?
     /// Which cells a run takes: a text over `github`, `inputs` and `vars`.
     var tier: YAMLNode?
     var jobs: [JobSource] = []
@@ -185,6 +186,8 @@ struct JobSource: Sendable {
     var needs: [String] = []
     /// Gates that must pass before it starts.
     var needsGates: [String] = []
+    /// Needs whose cells are waited for one by one: those with the same values of these axes.
+    var matches: [String: [(axis: String, position: SourcePosition)]] = [:]
     /// Where each of them stands.
     var needPositions: [String: SourcePosition] = [:]
     var condition: String?
@@ -208,6 +211,11 @@ struct JobSource: Sendable {
     /// An expression asks for single cells of a job that this one needs.
     var readsCells = false
     var permissions: Permissions?
+    var concurrency: YAMLNode?
+    /// The environment that it deploys to: a name, or a mapping with one.
+    var environment: YAMLNode?
+    /// A step runs an action for Node.js.
+    var needsNode = false
     /// The workflow that the job calls instead of having steps.
     var call: CallSource?
     /// The first step that asks for a Python, with the place of its version.
@@ -248,7 +256,7 @@ struct JobSource: Sendable {
         [
             name, runsOn, matrix, cover?.always, failFast, maxParallel, continueOnError, required, tier, timeout,
             idleTimeout,
-            queueTimeout,
+            queueTimeout, environment?["name"] ?? environment,
             resources,
         ].compactMap { $0 }
     }

@@ -57,6 +57,7 @@ private final class GatedStore: Storage {
     }
     func use(since: Instant) -> [UseRecord] { memory.use(since: since) }
     func agents() -> [AgentRecord] { memory.agents() }
+    func caches(of repository: String?) -> [CacheRecord] { memory.caches(of: repository) }
     func certificates() -> [CertificateRecord] { memory.certificates() }
     func token(hash: Digest) -> TokenRecord? { memory.token(hash: hash) }
     func baselines() -> [BaselineRecord] { memory.baselines() }

@@ -46,6 +46,41 @@ def frame(content):
 
 # texts
 
+CALLER = """on: push
+jobs:
+  b: {runs-on: x, outputs: {o: "1"}, steps: [{run: y}]}
+  a:
+    needs: b
+    uses: ./c.yml
+    strategy: {matrix: {v: [1, 2]}}
+    with: {i: "${{ matrix.v }}", n: 3, f: true}
+  d: {needs: a, runs-on: x, steps: [{id: s, uses: ./a, with: {who: "${{ needs.a.outputs.o }}"}}]}
+"""
+CALLED = """on: {workflow_call: {inputs: {i: {type: string}, n: {type: number}, f: {type: boolean, default: false}},
+  outputs: {o: {value: "${{ jobs.j.outputs.o }}"}}}}
+jobs:
+  j: {if: inputs.f, runs-on: "${{ inputs.i }}", outputs: {o: "${{ inputs.n }}"}, steps: [{run: y}]}
+  k: {needs: j, runs-on: x, steps: [{uses: ./a}]}
+"""
+ACTION = """inputs: {who: {required: true, default: "${{ github.actor }}"}}
+outputs: {said: {value: "${{ steps.s.outputs.said }}"}}
+runs: {using: composite, steps: [{id: s, run: 'echo ${{ inputs.who }}', shell: bash, if: success()}]}
+"""
+write("called", "whole", "\0".join([CALLER, CALLED, ACTION]))
+write("called", "match", """sheaf: 1
+on: push
+jobs:
+  b: {runs-on: x, strategy: {matrix: {v: [1, 2]}}, steps: [{run: y}]}
+  t: {needs: {job: b, match: [v]}, runs-on: x, strategy: {matrix: {v: [1, 2]}}, steps: [{uses: ./a}]}
+\0\0runs: {using: node20, main: m.js, post: p.js, post-if: always()}
+""")
+write("events", "push", """on:
+  push: {branches: [main, "releases/**", "!releases/**-alpha"], paths-ignore: ["docs/**", "*.[mM]d"]}
+  pull_request: {types: [opened, labeled], branches-ignore: ["x+y?"]}
+\0""" + json.dumps({"name": "push", "ref": "refs/heads/releases/1", "changed": ["docs/a", "src/b.c"]}))
+write("events", "dispatch", """on: {workflow_dispatch: {inputs: {n: {type: number, required: true}, c: {type: choice, options: [a, b]}}}}
+\0""" + json.dumps({"name": "workflow_dispatch", "inputs": {"n": "3", "c": "a"}}))
+
 write("workflow", "example", (root / "docs/examples/iris/eval.yml").read_bytes())
 write("workflow", "matrix", """\
 on: [push, pull_request]

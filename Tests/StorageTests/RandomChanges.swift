@@ -23,6 +23,11 @@ struct RandomChanges {
         }
         return digest
     }
+    private mutating func cacheName() -> CacheRecord.Name {
+        CacheRecord.Name(
+            repository: word("a/b", "c"), branch: word("refs/heads/main", "refs/heads/x"), key: word("k1", "k2", "l"),
+            paths: digest())
+    }
     private mutating func cause() -> Cause {
         switch number(3) {
         case 0: Cause(.passed)
@@ -133,6 +138,15 @@ struct RandomChanges {
                 $0.number(2) == 0
                     ? .init(at: $0.at(), receipt: "r") : .init(at: $0.at(), receipt: nil, reason: "given up"))
         },
+        { random in
+            let at = random.at()
+            return .cacheSaved(
+                CacheRecord(
+                    name: random.cacheName(), manifest: random.digest(), manifestBytes: random.number(100),
+                    contentBytes: random.number(1000), savedAt: at, usedAt: at))
+        },
+        { .cacheUsed($0.cacheName(), at: $0.at()) },
+        { .cachesDropped([$0.cacheName()]) },
     ]
 
     /// A number for each kind of change: the compiler asks for new ones here.
@@ -166,6 +180,9 @@ struct RandomChanges {
         case .deliveryTried: 25
         case .deliveryPostponed: 26
         case .deliveryEnded: 27
+        case .cacheSaved: 28
+        case .cacheUsed: 29
+        case .cachesDropped: 30
         }
     }
 }
@@ -201,6 +218,9 @@ func everything(in store: any Storage) throws -> [String] {
     said.append("certificates \(try store.certificates())")
     for digest in digests { said.append("token \(try store.token(hash: digest).map { "\($0)" } ?? "none")") }
     said.append("baselines \(try store.baselines())")
+    for repository in ["a/b", "c", nil] {
+        said.append("caches \(repository ?? "") \(try store.caches(of: repository))")
+    }
     for scope in ["user:a", "agent:b"] {
         said.append("granted \(try store.granted(digests, to: scope).sorted())")
     }

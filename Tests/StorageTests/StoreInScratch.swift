@@ -57,6 +57,7 @@ final class StoreInScratch: Storage, @unchecked Sendable {
     func granted(_ digests: [Digest], to scope: String) throws(StorageError) -> Set<Digest> {
         try store.granted(digests, to: scope)
     }
+    func caches(of repository: String?) throws(StorageError) -> [CacheRecord] { try store.caches(of: repository) }
     func audit(most: Int) throws(StorageError) -> [AuditRecord] { try store.audit(most: most) }
     func starts(from: Instant, to: Instant, most: Int) throws(StorageError) -> [Instant] {
         try store.starts(from: from, to: to, most: most)

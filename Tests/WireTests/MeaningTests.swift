@@ -88,7 +88,7 @@ import Wire
         Mistake(words: "jobs[0].cells[0].inputs[0].manifest has 0 bytes; a SHA-256 digest has 32") {
             $0.jobs[0].cells[0].inputs = [Proto.HeldInput()]
         },
-        Mistake(words: "jobs[0].work.steps[0].action is missing: it is one of run and uses") {
+        Mistake(words: "jobs[0].work.steps[0].action is missing: it is one of run, uses and local") {
             $0.jobs[0].work?.steps[0].action = nil
         },
         Mistake(words: "gates[0].limits[0].bound is nan") { $0.gates[0].limits[0].bound = .nan },

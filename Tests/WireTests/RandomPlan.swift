@@ -59,7 +59,8 @@ struct RandomPlan {
             id: text(), name: text(), values: values, labels: several { $0.text() }, python: maybe { $0.text() },
             resources: resources(), timeout: duration(), idleTimeout: maybe { $0.duration() },
             queueTimeout: duration(), continueOnError: chance(), required: chance(), inputs: several { $0.input() },
-            skipped: maybe { $0.text() })
+            needs: several { CellNeed(job: $0.number(0...9), cells: [$0.number(0...99)], mustPass: $0.chance()) },
+            environment: maybe { $0.text() }, skipped: maybe { $0.text() })
     }
 
     mutating func gate() -> GateRule {
@@ -90,9 +91,28 @@ struct RandomPlan {
     mutating func step() -> Step {
         Step(
             id: maybe { $0.text() }, name: maybe { $0.text() }, condition: maybe { $0.text() },
-            action: chance() ? .run(text()) : .uses(action: text(), reference: text(), with: templates()),
-            environment: templates(), shell: maybe { $0.text() }, workingDirectory: maybe { $0.text() },
+            action: action(), environment: templates(), shell: maybe { $0.text() },
+            workingDirectory: maybe { $0.text() },
             timeout: maybe { $0.text() }, continueOnError: maybe { $0.text() }, line: number(0...1_000_000))
+    }
+
+    private mutating func action() -> Step.Action {
+        switch number(0...5) {
+        case 0: return .local(local(), with: templates())
+        case 1...3: return .run(text())
+        default: return .uses(action: text(), reference: text(), with: templates())
+        }
+    }
+
+    private mutating func local() -> LocalAction {
+        let program = LocalAction.NodeProgram(
+            main: text(), post: maybe { $0.text() }, postCondition: maybe { $0.text() })
+        return LocalAction(
+            path: text(),
+            inputs: several { .init(name: $0.text(), fallback: $0.maybe { $0.text() }, isRequired: $0.chance()) },
+            body: chance()
+                ? .node(program)
+                : .steps([Step(action: .run(text()), environment: templates())], outputs: templates()))
     }
 
     mutating func capacity() -> Capacity {

@@ -75,3 +75,22 @@ import Workflows
         }
     }
 }
+
+@Suite struct `The numbers of a gate` {
+    /// Each mistake is told once, at its own place.
+    @Test(arguments: [
+        ("{metric: \"\", at-least: 1}", "6:15", "'metric' must not be empty"),
+        ("{metric: m, at-least: .nan}", "6:28", "'at-least' must be a finite number"),
+        ("{metric: m, baseline: {alias: c}, drop-at-most: -1}", "6:54", "'drop-at-most' must be 0 or more, not -1"),
+        ("{metric: m, baseline: {alias: c}, rise-at-most: -3%}", "6:54", "'rise-at-most' must be 0 or more, not -3%"),
+        ("{metric: m, between: [2, 1]}", "6:27", "'between' needs two numbers"),
+        ("{metric: m}", "6:3", "the gate 'g' has no limit"),
+    ])
+    func `are told their mistakes once, at their places`(gate: String, place: String, problem: String) {
+        let text =
+            "sheaf: 1\non: push\njobs:\n  a: {runs-on: x, metrics: m.json, steps: [{run: y}]}\ngates:\n  g: \(gate)\n"
+        let errors = Workflow.read(Array(text.utf8), file: "w.yml").diagnostics.filter { $0.severity == .error }
+        #expect(errors.map { "\($0.position)" } == ["w.yml:\(place)"], "\(errors)")
+        #expect(errors.first?.problem.contains(problem) == true, "\(errors)")
+    }
+}

@@ -226,6 +226,22 @@ extension SQLiteStore {
         }
     }
 
+    package func caches(of repository: String?) throws(StorageError) -> [CacheRecord] {
+        let columns = "repository, branch, key, paths, manifest, manifest_bytes, content_bytes, saved_at, used_at"
+        let found = try rows(
+            "SELECT \(columns) FROM caches" + (repository == nil ? "" : " WHERE repository = ?"),
+            repository.map { [.text($0)] } ?? []
+        ) { row in
+            CacheRecord(
+                name: CacheRecord.Name(
+                    repository: row.text(0), branch: row.text(1), key: row.text(2),
+                    paths: row.optionalDigest(3) ?? Self.noDigest),
+                manifest: row.optionalDigest(4) ?? Self.noDigest, manifestBytes: Int(row.int64(5)),
+                contentBytes: Int(row.int64(6)), savedAt: row.instant(7), usedAt: row.instant(8))
+        }
+        return found.sorted(by: CacheRecord.isBefore)
+    }
+
     package func audit(most: Int) throws(StorageError) -> [AuditRecord] {
         try rows(
             """

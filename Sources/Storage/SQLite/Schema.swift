@@ -177,6 +177,21 @@ enum Schema {
         CREATE INDEX starts ON audit (at) WHERE action = 'start';
         ALTER TABLE runs ADD COLUMN cancel_forced INTEGER NOT NULL DEFAULT 0;
         """,
+        // What actions/cache keeps.
+        """
+        CREATE TABLE caches (
+            repository TEXT NOT NULL,
+            branch TEXT NOT NULL,
+            key TEXT NOT NULL,
+            paths BLOB NOT NULL,
+            manifest BLOB NOT NULL,
+            manifest_bytes INTEGER NOT NULL,
+            content_bytes INTEGER NOT NULL,
+            saved_at INTEGER NOT NULL,
+            used_at INTEGER NOT NULL,
+            PRIMARY KEY (repository, branch, key, paths)
+        ) STRICT, WITHOUT ROWID;
+        """,
     ]
 
     /// The store's schema; refuses one that is newer or not ours.

@@ -171,6 +171,26 @@ struct Writer: ~Copyable {
                 """, .text(baseline.alias), .run(baseline.run), .text(baseline.setBy), .instant(baseline.setAt))
         case .objectsGranted(let scope, let digests):
             for digest in digests { try grant.run(.text(scope), .digest(digest)) }
+        case .cacheSaved(let cache):
+            try perform(
+                """
+                INSERT INTO caches
+                    (repository, branch, key, paths, manifest, manifest_bytes, content_bytes, saved_at, used_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO NOTHING
+                """, .text(cache.name.repository), .text(cache.name.branch), .text(cache.name.key),
+                .digest(cache.name.paths), .digest(cache.manifest), .int(cache.manifestBytes),
+                .int(cache.contentBytes), .instant(cache.savedAt), .instant(cache.usedAt))
+        case .cacheUsed(let name, let at):
+            try perform(
+                "UPDATE caches SET used_at = ? WHERE repository = ? AND branch = ? AND key = ? AND paths = ?",
+                .instant(at), .text(name.repository), .text(name.branch), .text(name.key), .digest(name.paths))
+        case .cachesDropped(let names):
+            for name in names {
+                try perform(
+                    "DELETE FROM caches WHERE repository = ? AND branch = ? AND key = ? AND paths = ?",
+                    .text(name.repository), .text(name.branch), .text(name.key), .digest(name.paths))
+            }
         case .deliveryIntended(let delivery): try insert(delivery)
         case .deliveryTried(let key):
             try perform(

@@ -470,6 +470,138 @@ extension Proto {
 }
 
 extension Proto {
+    package struct FindCacheRequest: ProtoMessage {
+        package static let protoName = "sheaf.v1.FindCacheRequest"
+
+        package var attempt: Proto.AttemptRef?
+        package var key: String = ""
+        /// Beginnings of keys that will do, the best first.
+        package var restoreKeys: [String] = []
+        /// Digest of the paths that are kept: others' files never come back under the same key.
+        package var paths: [UInt8] = []
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: try reader.merge(into: &attempt)
+                case 18: key = try reader.value(ProtoString.self)
+                case 26: try reader.append(ProtoString.self, to: &restoreKeys)
+                case 34: paths = try reader.value(ProtoBytes.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoNested<Proto.AttemptRef>.self, 1, attempt)
+            writer.field(ProtoString.self, 2, key)
+            writer.repeated(ProtoString.self, 3, restoreKeys)
+            writer.field(ProtoBytes.self, 4, paths)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct FindCacheResponse: ProtoMessage {
+        package static let protoName = "sheaf.v1.FindCacheResponse"
+
+        /// Empty where nothing was found.
+        package var key: String = ""
+        package var manifest: Proto.ObjectRef?
+        /// The branch that saved it.
+        package var branch: String = ""
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: key = try reader.value(ProtoString.self)
+                case 18: try reader.merge(into: &manifest)
+                case 26: branch = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, key)
+            writer.field(ProtoNested<Proto.ObjectRef>.self, 2, manifest)
+            writer.field(ProtoString.self, 3, branch)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct SaveCacheRequest: ProtoMessage {
+        package static let protoName = "sheaf.v1.SaveCacheRequest"
+
+        package var attempt: Proto.AttemptRef?
+        package var key: String = ""
+        package var paths: [UInt8] = []
+        package var manifest: Proto.ObjectRef?
+        package var contentBytes: UInt64 = 0
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: try reader.merge(into: &attempt)
+                case 18: key = try reader.value(ProtoString.self)
+                case 26: paths = try reader.value(ProtoBytes.self)
+                case 34: try reader.merge(into: &manifest)
+                case 40: contentBytes = try reader.value(ProtoUInt64.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoNested<Proto.AttemptRef>.self, 1, attempt)
+            writer.field(ProtoString.self, 2, key)
+            writer.field(ProtoBytes.self, 3, paths)
+            writer.field(ProtoNested<Proto.ObjectRef>.self, 4, manifest)
+            writer.field(ProtoUInt64.self, 5, contentBytes)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct SaveCacheResponse: ProtoMessage {
+        package static let protoName = "sheaf.v1.SaveCacheResponse"
+
+        /// False when another attempt has saved this key first.
+        package var saved: Bool = false
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 8: saved = try reader.value(ProtoBool.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoBool.self, 1, saved)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
     package struct RenewResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.RenewResponse"
 
@@ -3166,6 +3298,8 @@ extension Proto {
         package var work: Proto.JobWork?
         /// What becomes of it when the run is cancelled: 0 it ends, 1 its `if` is asked once what it needs has ended, 2 it goes on.
         package var onCancel: UInt32 = 0
+        /// Those of `needs` whose cells are waited for one by one.
+        package var matched: [UInt32] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3187,6 +3321,8 @@ extension Proto {
                 case 90: try reader.merge(into: &retry)
                 case 98: try reader.merge(into: &work)
                 case 104: onCancel = try reader.value(ProtoUInt32.self)
+                case 112: try reader.append(ProtoUInt32.self, to: &matched)
+                case 114: try reader.appendPacked(ProtoUInt32.self, to: &matched)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3206,6 +3342,7 @@ extension Proto {
             writer.field(ProtoNested<Proto.RetryPolicy>.self, 11, retry)
             writer.field(ProtoNested<Proto.JobWork>.self, 12, work)
             writer.field(ProtoUInt32.self, 13, onCancel)
+            writer.packed(ProtoUInt32.self, 14, matched)
             writer.unknown(unknown)
         }
     }
@@ -3229,6 +3366,9 @@ extension Proto {
         package var required: Bool = false
         package var inputs: [Proto.HeldInput] = []
         package var skipped: String?
+        package var needs: [Proto.CellNeed] = []
+        /// The environment that it deploys to, by name.
+        package var environment: String?
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3249,6 +3389,8 @@ extension Proto {
                 case 88: required = try reader.value(ProtoBool.self)
                 case 98: try reader.append(ProtoNested<Proto.HeldInput>.self, to: &inputs)
                 case 106: skipped = try reader.value(ProtoString.self)
+                case 114: try reader.append(ProtoNested<Proto.CellNeed>.self, to: &needs)
+                case 122: environment = try reader.value(ProtoString.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3268,6 +3410,42 @@ extension Proto {
             writer.field(ProtoBool.self, 11, required)
             writer.repeated(ProtoNested<Proto.HeldInput>.self, 12, inputs)
             writer.field(ProtoString.self, 13, skipped)
+            writer.repeated(ProtoNested<Proto.CellNeed>.self, 14, needs)
+            writer.field(ProtoString.self, 15, environment)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// Cells of one job that a cell of another waits for, by position.
+    package struct CellNeed: ProtoMessage {
+        package static let protoName = "sheaf.v1.CellNeed"
+
+        package var job: UInt32 = 0
+        package var cells: [UInt32] = []
+        /// It is enough that they have ended.
+        package var anyEnd: Bool = false
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 8: job = try reader.value(ProtoUInt32.self)
+                case 16: try reader.append(ProtoUInt32.self, to: &cells)
+                case 18: try reader.appendPacked(ProtoUInt32.self, to: &cells)
+                case 24: anyEnd = try reader.value(ProtoBool.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoUInt32.self, 1, job)
+            writer.packed(ProtoUInt32.self, 2, cells)
+            writer.field(ProtoBool.self, 3, anyEnd)
             writer.unknown(unknown)
         }
     }
@@ -3281,6 +3459,10 @@ extension Proto {
         package var items: Proto.ItemSource?
         package var maxParallel: UInt32?
         package var failFast: Bool = false
+        /// Items go to shards by how long they took before.
+        package var byHistory: Bool = false
+        /// How long a shard should take; 0: nobody says.
+        package var targetNs: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3292,6 +3474,8 @@ extension Proto {
                 case 18: try reader.merge(into: &items)
                 case 24: maxParallel = try reader.value(ProtoUInt32.self)
                 case 32: failFast = try reader.value(ProtoBool.self)
+                case 40: byHistory = try reader.value(ProtoBool.self)
+                case 48: targetNs = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3302,6 +3486,8 @@ extension Proto {
             writer.field(ProtoNested<Proto.ItemSource>.self, 2, items)
             writer.field(ProtoUInt32.self, 3, maxParallel)
             writer.field(ProtoBool.self, 4, failFast)
+            writer.field(ProtoBool.self, 5, byHistory)
+            writer.field(ProtoUInt64.self, 6, targetNs)
             writer.unknown(unknown)
         }
     }
@@ -3469,6 +3655,7 @@ extension Proto {
         package enum Action: Sendable, Equatable {
             case run(String)
             case uses(Proto.UsesAction)
+            case local(Proto.LocalAction)
         }
 
         package var id: String?
@@ -3493,6 +3680,7 @@ extension Proto {
                 case 26: condition = try reader.value(ProtoString.self)
                 case 34: action = .run(try reader.value(ProtoString.self))
                 case 42: var value = if case .uses(let present) = action { present } else { Proto.UsesAction() }; try reader.merge(into: &value); action = .uses(value)
+                case 98: var value = if case .local(let present) = action { present } else { Proto.LocalAction() }; try reader.merge(into: &value); action = .local(value)
                 case 50: try reader.append(ProtoNested<Proto.Template>.self, to: &environment)
                 case 58: shell = try reader.value(ProtoString.self)
                 case 66: workingDirectory = try reader.value(ProtoString.self)
@@ -3516,6 +3704,7 @@ extension Proto {
             writer.field(ProtoString.self, 9, timeout)
             writer.field(ProtoString.self, 10, continueOnError)
             writer.field(ProtoUInt32.self, 11, line)
+            if case .local(let value) = action { writer.always(ProtoNested<Proto.LocalAction>.self, 12, value) }
             writer.unknown(unknown)
         }
     }
@@ -3547,6 +3736,111 @@ extension Proto {
             writer.field(ProtoString.self, 1, action)
             writer.field(ProtoString.self, 2, reference)
             writer.repeated(ProtoNested<Proto.Template>.self, 3, with)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// An action of the code tree, as its `action.yml` said when the run was planned.
+    package struct LocalAction: ProtoMessage {
+        package static let protoName = "sheaf.v1.LocalAction"
+
+        /// Its folder in the tree.
+        package var path: String = ""
+        package var inputs: [Proto.ActionInput] = []
+        package var with: [Proto.Template] = []
+        /// One of both: steps with their outputs, or a program for Node.js.
+        package var steps: [Proto.Step] = []
+        package var outputs: [Proto.Template] = []
+        package var node: Proto.NodeProgram?
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: path = try reader.value(ProtoString.self)
+                case 18: try reader.append(ProtoNested<Proto.ActionInput>.self, to: &inputs)
+                case 26: try reader.append(ProtoNested<Proto.Template>.self, to: &with)
+                case 34: try reader.append(ProtoNested<Proto.Step>.self, to: &steps)
+                case 42: try reader.append(ProtoNested<Proto.Template>.self, to: &outputs)
+                case 50: try reader.merge(into: &node)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, path)
+            writer.repeated(ProtoNested<Proto.ActionInput>.self, 2, inputs)
+            writer.repeated(ProtoNested<Proto.Template>.self, 3, with)
+            writer.repeated(ProtoNested<Proto.Step>.self, 4, steps)
+            writer.repeated(ProtoNested<Proto.Template>.self, 5, outputs)
+            writer.field(ProtoNested<Proto.NodeProgram>.self, 6, node)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct ActionInput: ProtoMessage {
+        package static let protoName = "sheaf.v1.ActionInput"
+
+        package var name: String = ""
+        package var fallback: String?
+        package var required: Bool = false
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: name = try reader.value(ProtoString.self)
+                case 18: fallback = try reader.value(ProtoString.self)
+                case 24: required = try reader.value(ProtoBool.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, name)
+            writer.field(ProtoString.self, 2, fallback)
+            writer.field(ProtoBool.self, 3, required)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct NodeProgram: ProtoMessage {
+        package static let protoName = "sheaf.v1.NodeProgram"
+
+        package var main: String = ""
+        package var post: String?
+        package var postCondition: String?
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: main = try reader.value(ProtoString.self)
+                case 18: post = try reader.value(ProtoString.self)
+                case 26: postCondition = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, main)
+            writer.field(ProtoString.self, 2, post)
+            writer.field(ProtoString.self, 3, postCondition)
             writer.unknown(unknown)
         }
     }
@@ -4110,6 +4404,22 @@ extension Proto {
             package typealias Request = Proto.RenewRequest
             package typealias Response = Proto.RenewResponse
             package static let name = "Agents.Renew"
+            package static let streamsRequest = false
+            package static let streamsResponse = false
+        }
+        /// What an earlier run has kept under a key, for an attempt of this agent's.
+        package enum FindCache: ProtoMethod {
+            package typealias Request = Proto.FindCacheRequest
+            package typealias Response = Proto.FindCacheResponse
+            package static let name = "Agents.FindCache"
+            package static let streamsRequest = false
+            package static let streamsResponse = false
+        }
+        /// Keeps a tree under a key that nothing is kept under yet. The manifest must have been put before.
+        package enum SaveCache: ProtoMethod {
+            package typealias Request = Proto.SaveCacheRequest
+            package typealias Response = Proto.SaveCacheResponse
+            package static let name = "Agents.SaveCache"
             package static let streamsRequest = false
             package static let streamsResponse = false
         }

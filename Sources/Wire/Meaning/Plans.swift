@@ -43,6 +43,7 @@ extension Proto.PlannedJob {
         id = job.id
         name = job.name
         needs = job.needs.map { UInt32(held: $0) }
+        matched = job.matched.map { UInt32(held: $0) }
         needsGates = job.needsGates
         condition = job.condition
         onCancel = job.onCancel.rawValue
@@ -65,6 +66,10 @@ extension Proto.PlannedJob {
             id: id, name: name,
             needs: try list("needs", needs) { need throws(MeaningError) in
                 guard need < jobCount else { throw MeaningError("", "names job \(need) of \(jobCount)") }
+                return Int(need)
+            },
+            matched: try list("matched", matched) { need throws(MeaningError) in
+                guard needs.contains(need) else { throw MeaningError("", "names job \(need), which is not needed") }
                 return Int(need)
             },
             needsGates: needsGates, condition: condition, onCancel: onCancel,
@@ -91,6 +96,14 @@ extension Proto.PlannedCell {
         continueOnError = cell.continueOnError
         required = cell.required
         inputs = cell.inputs.map { Proto.HeldInput($0) }
+        needs = cell.needs.map { need in
+            .with {
+                $0.job = UInt32(held: need.job)
+                $0.cells = need.cells.map { UInt32(held: $0) }
+                $0.anyEnd = !need.mustPass
+            }
+        }
+        environment = cell.environment
         skipped = cell.skipped
     }
 
@@ -105,6 +118,8 @@ extension Proto.PlannedCell {
             queueTimeout: try duration("queue_timeout_ns", queueTimeoutNs), continueOnError: continueOnError,
             required: required,
             inputs: try list("inputs", inputs) { input throws(MeaningError) in try input.meaning() },
+            needs: needs.map { CellNeed(job: Int($0.job), cells: $0.cells.map { Int($0) }, mustPass: !$0.anyEnd) },
+            environment: environment,
             skipped: skipped)
     }
 }
@@ -133,6 +148,8 @@ extension Proto.ShardPlan {
         items = plan.items.map { Proto.ItemSource($0) }
         maxParallel = plan.maxParallel.map { UInt32(held: $0) }
         failFast = plan.failFast
+        byHistory = plan.byHistory
+        targetNs = plan.target.map { UInt64(clamping: $0.wholeNanoseconds) } ?? 0
     }
 
     package func meaning() throws(MeaningError) -> Model.ShardPlan {
@@ -141,7 +158,8 @@ extension Proto.ShardPlan {
             try field("items") { () throws(MeaningError) in try source.meaning() }
         }
         return Model.ShardPlan(
-            count: Int(count), items: items, maxParallel: maxParallel.map { Int($0) }, failFast: failFast)
+            count: Int(count), items: items, maxParallel: maxParallel.map { Int($0) }, failFast: failFast,
+            byHistory: byHistory, target: targetNs == 0 ? nil : try duration("target_ns", targetNs))
     }
 }
 

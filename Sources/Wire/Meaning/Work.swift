@@ -73,6 +73,7 @@ extension Proto.Step {
             uses.reference = reference
             uses.with = with.map { Proto.Template($0) }
             action = .uses(uses)
+        case .local(let local, let with): action = .local(Proto.LocalAction(local, with))
         }
         environment = step.environment.map { Proto.Template($0) }
         shell = step.shell
@@ -88,11 +89,56 @@ extension Proto.Step {
         case .run(let command): action = .run(command)
         case .uses(let uses):
             action = .uses(action: uses.action, reference: uses.reference, with: uses.with.map(\.meaning))
-        case nil: throw MeaningError("action", "is missing: it is one of run and uses")
+        case .local(let local):
+            action = .local(
+                try field("local") { () throws(MeaningError) in try local.meaning() }, with: local.with.map(\.meaning))
+        case nil: throw MeaningError("action", "is missing: it is one of run, uses and local")
         }
         return Model.Step(
             id: id, name: name, condition: condition, action: action, environment: environment.map(\.meaning),
             shell: shell, workingDirectory: workingDirectory, timeout: timeout, continueOnError: continueOnError,
             line: Int(line))
+    }
+}
+
+extension Proto.LocalAction {
+    package init(_ action: Model.LocalAction, _ with: [Model.Template]) {
+        self.init()
+        path = action.path
+        inputs = action.inputs.map { input in
+            .with {
+                $0.name = input.name
+                $0.fallback = input.fallback
+                $0.required = input.isRequired
+            }
+        }
+        self.with = with.map { Proto.Template($0) }
+        switch action.body {
+        case .steps(let steps, let outputs):
+            self.steps = steps.map { Proto.Step($0) }
+            self.outputs = outputs.map { Proto.Template($0) }
+        case .node(let program):
+            node = .with {
+                $0.main = program.main
+                $0.post = program.post
+                $0.postCondition = program.postCondition
+            }
+        }
+    }
+
+    /// Without what it is given.
+    package func meaning() throws(MeaningError) -> Model.LocalAction {
+        let body: Model.LocalAction.Body
+        if let node {
+            body = .node(
+                Model.LocalAction.NodeProgram(main: node.main, post: node.post, postCondition: node.postCondition))
+        } else {
+            body = .steps(
+                try list("steps", steps) { step throws(MeaningError) in try step.meaning() },
+                outputs: outputs.map(\.meaning))
+        }
+        return Model.LocalAction(
+            path: path,
+            inputs: inputs.map { .init(name: $0.name, fallback: $0.fallback, isRequired: $0.required) }, body: body)
     }
 }

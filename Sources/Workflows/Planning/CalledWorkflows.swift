@@ -144,6 +144,25 @@ extension Workflow {
 
     // MARK: Places
 
+    /// Of the plan's jobs, in its order.
+    package var jobIDs: [String] { jobs.map(\.planID) }
+
+    /// Gates and waivers that name a job of a called workflow, which shows only now: `job: ci.test`.
+    func checkCalledNames(_ mistakes: inout [Diagnostic]) {
+        let known = Set(jobIDs)
+        func check(_ id: String?, _ place: SourcePosition) {
+            guard let id, id.contains("."), !known.contains(id) else { return }
+            mistakes.append(
+                Diagnostic(
+                    at: place, "no job '\(id)'",
+                    help: Spelling.nearest(to: id, among: jobIDs).map { "did you mean '\($0)'?" }))
+        }
+        for gate in gates { check(gate.job, gate.position) }
+        for waiver in waivers {
+            if case .cells(let job) = waiver.subject { check(job, waiver.position) }
+        }
+    }
+
     /// The file that a job stands in.
     func file(of job: JobSource) -> Workflow { job.caller.map { calls[$0].workflow } ?? self }
 

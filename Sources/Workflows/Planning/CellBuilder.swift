@@ -37,6 +37,11 @@ struct CellBuilder {
             if value.boolean == nil { add("'required' must be true or false", at: job.required, help: nil, &mistakes) }
             cell.required = value.boolean ?? true
         }
+        cell.environment = value(job.environment?["name"] ?? job.environment, &mistakes).flatMap {
+            let name = Conversion.text(of: $0)
+            return name.isEmpty ? nil : name
+        }
+        if job.needsNode, !cell.labels.contains("node") { cell.labels.append("node") }
         cell.inputs = job.heldInputs(request, &mistakes)
         cell.skipped = outOfTier(&mistakes) ?? skipped(&mistakes)
         return cell

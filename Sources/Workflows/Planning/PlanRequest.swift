@@ -69,6 +69,7 @@ extension Workflow {
         let ref = payload["ref"]?.string.map { $0.hasPrefix("refs/") ? $0 : "refs/heads/" + $0 } ?? request.ref
         let repository = payload["repository"]?["full_name"]?.string ?? request.repository
         let owner = repository.split(separator: "/").first.map(String.init) ?? ""
+        let server = Self.server(of: payload, repository)
         let isTag = ref.hasPrefix("refs/tags/")
         let short =
             ["refs/heads/", "refs/tags/", "refs/pull/"].first { ref.hasPrefix($0) }
@@ -82,6 +83,11 @@ extension Workflow {
             .init("actor", .string(request.actor)), .init("triggering_actor", .string(request.actor)),
             .init("workflow", .string(name)), .init("run_id", .string(request.run.map { "\($0.number)" } ?? "")),
             .init("run_number", .string(request.run.map { "\($0.number)" } ?? "")), .init("run_attempt", "1"),
+            .init("server_url", .string(server)),
+            .init("api_url", .string(server == Self.github ? "https://api.github.com" : server + "/api/v3")),
+            .init(
+                "graphql_url",
+                .string(server == Self.github ? "https://api.github.com/graphql" : server + "/api/graphql")),
             .init("head_ref", payload["pull_request"]?["head"]?["ref"] ?? ""),
             .init("base_ref", payload["pull_request"]?["base"]?["ref"] ?? ""),
         ])
@@ -90,6 +96,16 @@ extension Workflow {
         ]
         let given = request.contexts
         return given + computed.filter { member in !given.contains { $0.key == member.key } }
+    }
+
+    private static let github = "https://github.com"
+
+    /// Where the repository is, as the payload says; else where GitHub is.
+    private static func server(of payload: Value, _ repository: String) -> String {
+        guard let page = payload["repository"]?["html_url"]?.string, page.hasPrefix("http"), !repository.isEmpty,
+            page.hasSuffix("/" + repository)
+        else { return github }
+        return String(page.dropLast(repository.count + 1))
     }
 
     /// The event's payload; one of `workflow_dispatch` has the inputs, as texts, as GitHub sends them.

@@ -46,6 +46,10 @@ package enum PlanText {
         writer.string(cell.name)
         writer.key("values")
         writer.value(.object(cell.values))
+        if let environment = cell.environment {
+            writer.key("environment")
+            writer.string(environment)
+        }
         writer.key("shards")
         if let shards = shards(of: job) { writer.integer(shards) } else { writer.null() }
         writer.endObject()
@@ -72,8 +76,9 @@ package enum PlanText {
             for cell in cells {
                 let labels = cell.labels.isEmpty ? "" : "  on \(cell.labels.joined(separator: ", "))"
                 let python = cell.python.map { "  python \($0)" } ?? ""
+                let environment = cell.environment.map { "  to \($0)" } ?? ""
                 let skipped = cell.skipped.map { "  skipped: \($0)" } ?? ""
-                text += "  \(cell.name)\(labels)\(python)  \(ask(cell.resources))\(skipped)\n"
+                text += "  \(cell.name)\(labels)\(python)  \(ask(cell.resources))\(environment)\(skipped)\n"
             }
         }
         if !plan.gates.isEmpty {

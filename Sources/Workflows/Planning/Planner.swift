@@ -103,16 +103,18 @@ extension Workflow {
             let needs = planNeeds(of: index)
             let behind = jobsBehindGates(of: index, &mistakes).filter { !needs.contains($0) }
             var result = PlannedJob(
-                id: job.planID, name: job.title, needs: needs + Set(behind).sorted(), needsGates: job.needsGates,
-                condition: job.condition, onCancel: asksForStatus(job) ? .asks : .ends, cells: nil, shards: job.shards,
-                retry: job.retry, work: job.work)
+                id: job.planID, name: job.title, needs: needs + Set(behind).sorted(), matched: matchedNeeds(of: index),
+                needsGates: job.needsGates, condition: job.condition, onCancel: asksForStatus(job) ? .asks : .ends,
+                cells: nil, shards: job.shards, retry: job.retry, work: job.work)
             if !dependsOnNeeds(job) {
                 do throws(Mistakes) {
                     let contexts = try contexts(in: job.caller, base, request) { _ in nil }
                     let made = try cells(of: job, contexts + [.init("needs", .object([]))], request, status: nil)
+                    var cells = made.cells
+                    match(&cells, of: index, { planned.indices.contains($0) ? planned[$0].cells : nil }, &mistakes)
                     mistakes += made.warnings
                     covers[job.planID] = made.cover
-                    result.cells = made.cells
+                    result.cells = cells
                     result.failFast = made.failFast
                     result.maxParallel = made.maxParallel
                 } catch {
@@ -123,6 +125,10 @@ extension Workflow {
                 _ = job.heldInputs(request, &mistakes)
             }
             planned.append(result)
+        }
+        checkCalledNames(&mistakes)
+        if mistakes.isEmpty {
+            do throws(Mistakes) { _ = try concurrency(request) } catch { mistakes += error.diagnostics }
         }
         let gates = readGates(request, &mistakes)
         let evaluators = readEvaluators(request, &mistakes)
@@ -143,13 +149,17 @@ extension Workflow {
     /// What a job comes to, now that what it needs has ended.
     ///
     /// - Parameters:
-    ///   - ancestors: all jobs that it needs, directly or not.
+    ///   - ancestors: all jobs that it needs, directly or not, as far as they have ended: those whose cells it waits for
+    ///     one by one may go on.
     ///   - isCancelled: the run was cancelled before.
+    ///   - plannedCells: the cells of a job of the plan, where they are known.
     package func resolve(
-        job index: Int, ancestors: [NeededJob], isCancelled: Bool = false, _ request: PlanRequest
+        job index: Int, ancestors: [NeededJob], isCancelled: Bool = false, _ request: PlanRequest,
+        plannedCells: (Int) -> [PlannedCell]? = { _ in nil }
     ) throws(Mistakes) -> JobResolution {
         guard !scopes.isEmpty else {
-            return try expanded(request).resolve(job: index, ancestors: ancestors, isCancelled: isCancelled, request)
+            return try expanded(request).resolve(
+                job: index, ancestors: ancestors, isCancelled: isCancelled, request, plannedCells: plannedCells)
         }
         let ended = Dictionary(ancestors.map { ($0.id, $0) }) { first, _ in first }
         let around = Surroundings(base: try contexts(for: request), request: request, isCancelled: isCancelled) {
@@ -163,8 +173,12 @@ extension Workflow {
         if let held = try held(job, contexts, ancestors, isCancelled: isCancelled) { return held }
         let status = Self.status(over: ancestors, isCancelled: isCancelled)
         let made = try cells(of: job, contexts, request, status: status)
+        var cells = made.cells
+        var mistakes: [Diagnostic] = []
+        match(&cells, of: index, plannedCells, &mistakes)
+        guard mistakes.isEmpty else { throw Mistakes(mistakes) }
         return .cells(
-            made.cells, failFast: made.failFast, maxParallel: made.maxParallel,
+            cells, failFast: made.failFast, maxParallel: made.maxParallel,
             goesOn: try goesOn(job, contexts, ancestors, request))
     }
 
@@ -222,7 +236,7 @@ extension Workflow {
             || read.contains { $0.first == "inputs" } && hasLateInputs(job.caller)
     }
 
-    private func asksForStatus(_ job: JobSource) -> Bool {
+    func asksForStatus(_ job: JobSource) -> Bool {
         // The text was checked when the file was read: what cannot be parsed asks for nothing.
         (try? Condition(job.condition ?? "", in: Scopes.jobConditionWithMatrix))?.asksForStatus ?? false
     }

@@ -125,8 +125,8 @@ extension GateRule {
             switch (limits[place], threshold.key) {
             case (.atLeast, "at-least"): limits[place] = .atLeast(try Self.number(value))
             case (.atMost, "at-most"): limits[place] = .atMost(try Self.number(value))
-            case (.dropAtMost, "drop-at-most"): limits[place] = .dropAtMost(try Self.amount(value))
-            case (.riseAtMost, "rise-at-most"): limits[place] = .riseAtMost(try Self.amount(value))
+            case (.dropAtMost, "drop-at-most"): limits[place] = .dropAtMost(try Self.loss(value))
+            case (.riseAtMost, "rise-at-most"): limits[place] = .riseAtMost(try Self.loss(value))
             case (.ratioAtMost, "ratio-at-most"):
                 let most = try Self.number(value)
                 guard most > 0 else { throw .init(problem: "is not above 0") }
@@ -145,6 +145,11 @@ extension GateRule {
             throw .init(problem: "is \(JSONWriter.text(value).prefix(60)), not a number")
         }
         return number
+    }
+
+    private static func loss(_ value: Value) throws(Workflow.Unfit) -> Amount {
+        guard try magnitude(value) >= 0 else { throw .init(problem: "is below 0") }
+        return try amount(value)
     }
 
     private static func amount(_ value: Value) throws(Workflow.Unfit) -> Amount {

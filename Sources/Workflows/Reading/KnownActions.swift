@@ -7,8 +7,6 @@ struct KnownAction {
     var outputs: [String]
     /// The oldest major version that means what agents do.
     var oldest = 4
-    /// Agents carry it out.
-    var isHonoured = true
 
     private typealias Key = WorkflowReader.Key
 
@@ -26,7 +24,7 @@ struct KnownAction {
         "actions/setup-python": KnownAction(
             inputs: [
                 Key("python-version"), Key("architecture"), Key("update-environment"), Key("check-latest"),
-                Key("cache", .unsupported), Key("cache-dependency-path", .unsupported),
+                Key("cache"), Key("cache-dependency-path"),
                 Key("python-version-file", .unsupported), Key("token", .unsupported),
                 Key("allow-prereleases", .unsupported),
                 Key("freethreaded", .unsupported), Key("pip-version", .unsupported), Key("pip-install", .unsupported),
@@ -45,9 +43,16 @@ struct KnownAction {
         "actions/cache": KnownAction(
             inputs: [
                 Key("path"), Key("key"), Key("restore-keys"), Key("upload-chunk-size"), Key("enableCrossOsArchive"),
-                Key("fail-on-cache-miss"), Key("lookup-only"), Key("save-always"),
-            ], outputs: ["cache-hit"], isHonoured: false),
+                Key("fail-on-cache-miss"), Key("lookup-only"), Key("save-always", .unsupported),
+            ], outputs: ["cache-hit"]),
+        "actions/cache/restore": KnownAction(
+            inputs: [
+                Key("path"), Key("key"), Key("restore-keys"), Key("enableCrossOsArchive"), Key("fail-on-cache-miss"),
+                Key("lookup-only"),
+            ], outputs: ["cache-hit", "cache-primary-key", "cache-matched-key"]),
+        "actions/cache/save": KnownAction(
+            inputs: [Key("path"), Key("key"), Key("upload-chunk-size"), Key("enableCrossOsArchive")], outputs: []),
     ]
 
-    static var honoured: [String] { all.filter(\.value.isHonoured).keys.sorted() }
+    static var honoured: [String] { all.keys.sorted() }
 }

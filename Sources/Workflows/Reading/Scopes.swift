@@ -29,5 +29,8 @@ package enum Scopes {
     package static let environmentAddress = ExpressionScope(names: cell + ["steps", "job", "runner", "env"])
     package static let stepCondition = ExpressionScope(names: step, functions: stepStatus + [hashFiles])
     package static let stepText = ExpressionScope(names: step + ["secrets"], functions: [hashFiles])
+    private static let action = ["github", "inputs", "strategy", "matrix", "steps", "job", "runner", "env"]
+    package static let actionCondition = ExpressionScope(names: action, functions: stepStatus + [hashFiles])
+    package static let actionText = ExpressionScope(names: action, functions: [hashFiles])
     package static let jobOutputs = ExpressionScope(names: step + ["secrets"], functions: [hashFiles])
 }

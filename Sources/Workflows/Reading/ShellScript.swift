@@ -12,47 +12,72 @@ struct ShellScript {
 
     let lines: [Line]
 
+    /// Works on bytes: what matters here is ASCII, and large workflows are mostly scripts.
     init(_ script: String) {
+        let bytes = Array(script.utf8)
         var lines: [Line] = []
         var offset = 0
-        var open: (text: String, offset: Int)?
-        for part in script.split(separator: "\n", omittingEmptySubsequences: false) {
-            defer { offset += part.utf16.count + 1 }
-            var text = Self.withoutComment(part)
-            let continues = text.last == "\\"
+        var open: (text: [UInt8], offset: Int)?
+        func add(_ text: [UInt8], at offset: Int) {
+            let words = Self.words(text[...])
+            if !words.isEmpty {
+                lines.append(Line(text: String(decoding: text, as: UTF8.self), offset: offset, words: words))
+            }
+        }
+        for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            defer { offset += Self.units(line) + 1 }
+            var text = Self.withoutComment(line)
+            let continues = text.last == UInt8(ascii: "\\")
             if continues { text.removeLast() }
             if let begun = open {
-                open = (begun.text + " " + text, begun.offset)
+                open = (begun.text + [UInt8(ascii: " ")] + text, begun.offset)
+            } else if continues {
+                open = (Array(text), offset + Self.indentation(line))
             } else {
-                open = (text, offset + part.prefix { $0 == " " || $0 == "\t" }.utf16.count)
+                add(Array(text), at: offset + Self.indentation(line))
             }
             guard !continues, let whole = open else { continue }
             open = nil
-            let words = Self.words(whole.text)
-            if !words.isEmpty { lines.append(Line(text: whole.text, offset: whole.offset, words: words)) }
+            add(whole.text, at: whole.offset)
         }
-        if let rest = open { lines.append(Line(text: rest.text, offset: rest.offset, words: Self.words(rest.text))) }
+        if let rest = open { add(rest.text, at: rest.offset) }
         self.lines = lines
     }
 
-    private static func withoutComment(_ line: Substring) -> String {
-        var quote: Character?
-        var previous: Character = " "
-        var kept = ""
-        for character in line {
-            if character == "#", quote == nil, previous == " " || previous == "\t" { break }
-            if character == quote { quote = nil } else if quote == nil, "'\"".contains(character) { quote = character }
-            kept.append(character)
-            previous = character
-        }
-        while kept.last == " " || kept.last == "\t" || kept.last == "\r" { kept.removeLast() }
-        return kept
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+
+    private static func indentation(_ line: ArraySlice<UInt8>) -> Int { line.prefix(while: isBlank).count }
+
+    /// How many UTF-16 units a text has.
+    private static func units(_ text: ArraySlice<UInt8>) -> Int {
+        text.reduce(0) { $0 + ($1 & 0xC0 == 0x80 ? 0 : $1 >= 0xF0 ? 2 : 1) }
     }
 
-    private static func words(_ text: String) -> [String] {
-        text.split { $0 == " " || $0 == "\t" }.map { word in
-            String(word.filter { $0 != "'" && $0 != "\"" })
-        }.filter { !$0.isEmpty }
+    private static func withoutComment(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var quote: UInt8?
+        var previous = UInt8(ascii: " ")
+        var end = line.startIndex
+        for byte in line {
+            if byte == UInt8(ascii: "#"), quote == nil, isBlank(previous) { break }
+            if byte == quote {
+                quote = nil
+            } else if quote == nil, byte == UInt8(ascii: "'") || byte == UInt8(ascii: "\"") {
+                quote = byte
+            }
+            end += 1
+            previous = byte
+        }
+        while end > line.startIndex, isBlank(line[end - 1]) || line[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+        return line[..<end]
+    }
+
+    private static func words(_ text: ArraySlice<UInt8>) -> [String] {
+        text.split(whereSeparator: isBlank).compactMap { word in
+            let plain =
+                word.contains { $0 == UInt8(ascii: "'") || $0 == UInt8(ascii: "\"") }
+                ? word.filter { $0 != UInt8(ascii: "'") && $0 != UInt8(ascii: "\"") }[...] : word
+            return plain.isEmpty ? nil : String(decoding: plain, as: UTF8.self)
+        }
     }
 
     /// Names that the script writes to `$GITHUB_ENV`; `isOpen` when it writes what cannot be read off.

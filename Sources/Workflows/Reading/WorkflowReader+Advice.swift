@@ -113,7 +113,7 @@ extension WorkflowReader {
     mutating func adviseOnCache(_ with: YAMLNode?, at node: YAMLNode) {
         guard let key = with?["key"], let text = key.scalar?.text, with?["restore-keys"] == nil,
             // What does not parse was reported when 'with' was read.
-            let template = try? TemplateText(text, in: Scopes.stepText)
+            let template = try? TemplateText(text, in: stepText)
         else { return }
         let changing = ["run_id", "run_number", "run_attempt", "sha"]
         for expression in template.expressions {
@@ -157,9 +157,9 @@ extension WorkflowReader {
 
     /// Texts that strangers write, in the text of a script: `github.event.issue.title` may be `"; rm -rf ~`.
     mutating func adviseOnInjection(_ node: YAMLNode) {
-        guard let text = node.scalar?.text, TemplateText.hasExpression(text),
+        guard let text = node.scalar?.text, TemplateText.hasExpression(text), Self.mayReadStrangers(text),
             // What does not parse was reported when the text was read.
-            let template = try? TemplateText(text, in: Scopes.stepText)
+            let template = try? TemplateText(text, in: stepText)
         else { return }
         for expression in template.expressions.prefix(Self.advicePerTextMax) {
             for path in expression.printed where Self.isWrittenByStrangers(path) {
@@ -170,6 +170,12 @@ extension WorkflowReader {
                     help: "hand it over by env, and read \"$TITLE\" in the script")
             }
         }
+    }
+
+    /// Whether to look at all: parsing every script twice takes as long as all other advice.
+    private static func mayReadStrangers(_ text: String) -> Bool {
+        let lower = text.lowercased()
+        return lower.contains("event") || lower.contains("head_ref")
     }
 
     private static let strangersWrite: Set<[String]> = [

@@ -62,6 +62,11 @@ extension WorkflowReader {
         if !called.gates.isEmpty {
             unsupported(uses, "gates of a called workflow", help: "write the gates of '\(reference)' into this file")
         }
+        if let group = called.concurrencyNode {
+            unsupported(
+                YAMLNode(kind: .sequence([]), position: group.position), "'concurrency' of a called workflow",
+                help: "give it to the workflow that calls, or to a job")
+        }
         if let matrix = job.matrix, NodeExpressions.references(of: matrix).contains(where: { $0.first == "needs" }) {
             unsupported(
                 matrix, "the matrix of a job that calls a workflow, made of outputs of other jobs",
@@ -184,81 +189,5 @@ extension WorkflowReader {
         error(
             entry.keyNode, "\(who) asks for \(asked), but this job allows \(allowed)",
             help: "give the job permissions: {\(asked)}")
-    }
-
-    // MARK: local actions
-
-    /// What a local action takes, held against what it is given.
-    mutating func checkLocalAction(_ reference: String, _ with: YAMLNode?, at uses: YAMLNode) {
-        let folder = reference.hasSuffix("/") ? String(reference.dropLast()) : reference
-        let names = ["\(folder)/action.yml", "\(folder)/action.yaml"]
-        guard let name = names.first(where: { files.read($0) != nil }), let bytes = files.read(name) else {
-            if files.isWhole, files.read(folder + "/Dockerfile") == nil {
-                // A step before may make it.
-                warning(
-                    .step, uses.position, "there is no action in '\(reference)'", help: "it needs an action.yml")
-            }
-            return
-        }
-        let action = LocalAction.read(bytes, file: name)
-        if let broken = action.diagnostics.first {
-            error(uses, "the action is broken: \(broken.position): \(broken.problem)", help: broken.suggestion)
-            return
-        }
-        let given = with?.entries ?? []
-        for entry in given where !action.inputs.contains(where: { CaseFolding.equal($0.name, entry.key) }) {
-            let known = action.inputs.map(\.name)
-            warning(
-                .step, entry.keyPosition, "the action takes no input '\(entry.key)'",
-                help: Spelling.nearest(to: entry.key, among: known).map { "did you mean '\($0)'?" }
-                    ?? (known.isEmpty ? "it takes none" : "it takes \(known.joined(separator: ", "))"))
-        }
-        for input in action.inputs where input.isRequired && !input.hasDefault {
-            if !given.contains(where: { CaseFolding.equal($0.key, input.name) }) {
-                warning(
-                    .step, uses.position, "the action requires the input '\(input.name)'",
-                    help: "with: {\(input.name): …}")
-            }
-        }
-    }
-}
-
-/// The metadata of an action of the repository: `action.yml`.
-struct LocalAction {
-    struct Input {
-        var name: String
-        var isRequired = false
-        var hasDefault = false
-    }
-
-    var inputs: [Input] = []
-    var outputs: [String] = []
-    /// `composite`, `node20`, `docker`.
-    var using = ""
-    var diagnostics: [Diagnostic] = []
-
-    static func read(_ text: [UInt8], file: String) -> LocalAction {
-        let (node, syntax) = YAMLReader.read(text, file: file)
-        var action = LocalAction()
-        action.diagnostics = syntax
-        guard let node else { return action }
-        for entry in node["inputs"]?.entries ?? [] {
-            action.inputs.append(
-                Input(
-                    name: entry.key, isRequired: entry.value["required"]?.value.boolean ?? false,
-                    hasDefault: entry.value["default"] != nil))
-        }
-        action.outputs = (node["outputs"]?.entries ?? []).map(\.key)
-        guard let using = node["runs"]?["using"]?.scalar?.text else {
-            action.diagnostics.append(
-                Diagnostic(at: node.position, "the action has no 'runs.using'", help: "runs: {using: composite, …}"))
-            return action
-        }
-        action.using = using
-        for step in node["runs"]?["steps"]?.items ?? [] where step["run"] != nil && step["shell"] == nil {
-            action.diagnostics.append(
-                Diagnostic(at: step.position, "a step of an action needs 'shell'", help: "shell: bash"))
-        }
-        return action
     }
 }

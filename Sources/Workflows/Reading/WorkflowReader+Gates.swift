@@ -31,16 +31,23 @@ extension WorkflowReader {
             error(place, "the gate '\(entry.key)' has no 'metric'")
             return nil
         }
+        if metric.isEmpty {
+            error(metricNode, "'metric' must not be empty", help: "name what a job measures: metric: accuracy")
+            return nil
+        }
         var rule = GateRule(name: entry.key, metric: metric, limits: [], position: entry.keyPosition)
         rule.limits = limits(parts, &rule.thresholds)
-        if rule.limits.isEmpty {
+        let keys = ["at-least", "at-most", "between", "drop-at-most", "rise-at-most", "ratio-at-most"]
+        // One that is wrong was told.
+        if rule.limits.isEmpty, !keys.contains(where: { parts[$0] != nil }) {
             error(
                 place, "the gate '\(entry.key)' has no limit",
                 help: "add at-least, at-most, between, or a limit against a baseline")
         }
         if let job = parts["job"], let id = text(job, "'job'") {
             let known = jobs.map(\.id)
-            if !known.contains(id) {
+            // Jobs of called workflows are known once the run is planned.
+            if !known.contains(id), !jobs.contains(where: { $0.call != nil && id.hasPrefix($0.id + ".") }) {
                 error(
                     job, "no job '\(id)'",
                     help: Spelling.nearest(to: id, among: known).map { "did you mean '\($0)'?" }
@@ -172,9 +179,11 @@ extension WorkflowReader {
             }
         }
         if let amount = amount("drop-at-most", parts["drop-at-most"], &thresholds) {
+            checkLoss(amount, "drop-at-most", parts["drop-at-most"])
             limits.append(.dropAtMost(amount))
         }
         if let amount = amount("rise-at-most", parts["rise-at-most"], &thresholds) {
+            checkLoss(amount, "rise-at-most", parts["rise-at-most"])
             limits.append(.riseAtMost(amount))
         }
         if let node = parts["ratio-at-most"], let number = bound("ratio-at-most", node, &thresholds) {
@@ -235,6 +244,18 @@ extension WorkflowReader {
             return nil
         }
         return bound(node, what).map { .absolute($0) }
+    }
+
+    /// What a measurement may lose is nothing at least.
+    private mutating func checkLoss(_ amount: GateRule.Amount, _ key: String, _ node: YAMLNode?) {
+        let number =
+            switch amount {
+            case .absolute(let number), .percent(let number): number
+            }
+        guard number < 0, let node else { return }
+        error(
+            node, "'\(key)' must be 0 or more, not \(node.scalar?.text ?? "")",
+            help: "how much worse it may be; to ask for a gain, use at-least, at-most or ratio-at-most")
     }
 
     private mutating func statistic(_ node: YAMLNode) -> GateRule.Statistic? {

@@ -5,7 +5,7 @@ extension WorkflowReader {
     /// What a job may have whether it has steps or calls a workflow.
     private static let commonKeys: [Key] = [
         Key("name"), Key("needs"), Key("if"), Key("strategy"), Key("permissions"),
-        Key("concurrency", .unsupported, help: "runs of one group are not held back or cancelled here: remove it"),
+        Key("concurrency"),
     ]
 
     private static let jobKeys: [Key] =
@@ -13,7 +13,7 @@ extension WorkflowReader {
             Key("runs-on"), Key("env"), Key("defaults"), Key("outputs"), Key("continue-on-error"),
             Key("timeout-minutes"), Key("steps"),
             Key("cancel-timeout-minutes", .unsupported, help: "a cancelled attempt has the agent's grace: remove it"),
-            Key("environment", .unsupported, help: "there are no approvals to wait for here: remove it to run without"),
+            Key("environment"),
             Key("container", .unsupported, help: "agents start no containers: install what is needed by setup"),
             Key("services", .unsupported, help: "agents start no containers: start the service in a step"),
             Key("snapshot", .unsupported), Key("shards", .sheaf), Key("resources", .sheaf), Key("inputs", .sheaf),
@@ -53,6 +53,7 @@ extension WorkflowReader {
             if let job = job(entry, of: workflow) { jobs.append(job) }
         }
         checkNeeds(of: jobs, known: known)
+        checkMatches(of: jobs)
         let count = Self.count(jobs)
         if count > files.jobsMax {
             error(
@@ -94,7 +95,7 @@ extension WorkflowReader {
             job.needsGates = (node.items ?? [node]).compactMap { notEmpty($0, "an entry of 'needs-gates'") }
         }
         if let node = parts["needs"] {
-            job.needs = needs(node)
+            job.needs = needs(node, of: &job)
             for named in (node.items ?? [node]).map({ $0["job"] ?? $0 }) {
                 if let id = named.scalar?.text { job.needPositions[id] = named.position }
             }
@@ -111,7 +112,10 @@ extension WorkflowReader {
         }
         if let node = parts["strategy"] { strategy(node, into: &job) }
         if let node = parts["permissions"] { job.permissions = permissions(node) }
-        if let node = parts["concurrency"] { concurrency(node, in: Scopes.jobCell) }
+        if let node = parts["concurrency"] {
+            concurrency(node, in: Scopes.jobCell)
+            job.concurrency = jobConcurrency(node, isCall: calls)
+        }
         if calls {
             job.call = call(parts, of: job, in: workflow, at: entry)
             if let most = job.maxParallel {
@@ -163,7 +167,10 @@ extension WorkflowReader {
                 entry.keyNode, "the job '\(entry.key)' has no 'runs-on'",
                 help: "name labels: runs-on: [self-hosted, linux]")
         }
-        if let node = parts["environment"] { deployment(node) }
+        if let node = parts["environment"] {
+            deployment(node)
+            job.environment = node
+        }
         if let node = parts["snapshot"] { snapshot(node) }
         if let node = parts["container"] { container(node) }
         if let node = parts["services"] { services(node) }
@@ -210,6 +217,7 @@ extension WorkflowReader {
             warning(.step, entry.keyPosition, "the job '\(job.id)' has no 'steps': it does nothing")
         }
         job.python = walk.python
+        job.needsNode = walk.needsNode
         if let node = parts["metrics"] { readMetrics(node, into: &work) }
         if let node = parts["outputs"] {
             if let entries = node.entries {
@@ -236,31 +244,65 @@ extension WorkflowReader {
 
     // MARK: needs
 
-    private mutating func needs(_ node: YAMLNode) -> [String] {
+    private mutating func needs(_ node: YAMLNode, of job: inout JobSource) -> [String] {
         switch node.kind {
         case .scalar: return notEmpty(node, "'needs'").map { [$0] } ?? []
         case .sequence(let items):
-            return items.compactMap { $0.entries == nil ? notEmpty($0, "an entry of 'needs'") : need($0) }
-        case .mapping: return need(node).map { [$0] } ?? []
+            var found: [String] = []
+            for item in items {
+                let need = item.entries == nil ? notEmpty(item, "an entry of 'needs'") : need(item, of: &job)
+                if let need { found.append(need) }
+            }
+            return found
+        case .mapping: return need(node, of: &job).map { [$0] } ?? []
         }
     }
 
     /// `{job: build, match: [python]}`
-    private mutating func need(_ node: YAMLNode) -> String? {
+    private mutating func need(_ node: YAMLNode, of source: inout JobSource) -> String? {
         guard isSheaf else {
             error(node, "'needs' must be a job or a list of jobs, not a mapping")
             return nil
         }
-        let keys = [
-            Key("job"),
-            Key("match", .unsupported, help: "a job waits for all cells of the job that it needs: leave 'match' out"),
-        ]
-        guard let parts = mapping(node, "an entry of 'needs'", keys) else { return nil }
+        guard let parts = mapping(node, "an entry of 'needs'", [Key("job"), Key("match")]) else { return nil }
         guard let job = parts["job"] else {
             error(node, "an entry of 'needs' has no 'job'", help: "needs: {job: build}")
             return nil
         }
-        return notEmpty(job, "'job'")
+        guard let id = notEmpty(job, "'job'") else { return nil }
+        if let match = parts["match"] {
+            source.matches[id] = texts(match, "'match'").map { ($0.text, $0.node.position) }
+        }
+        return id
+    }
+
+    /// The axes by which cells wait for cells are axes of both jobs, as far as the file tells.
+    private mutating func checkMatches(of jobs: [JobSource]) {
+        for job in jobs {
+            for (need, axes) in job.matches.sorted(by: { $0.key < $1.key }) {
+                guard let needed = jobs.first(where: { $0.id == need }) else { continue }
+                guard needed.call == nil, job.call == nil else {
+                    let place = axes.first?.position ?? job.position
+                    unsupported(
+                        YAMLNode(kind: .sequence([]), position: place), "'match' with a job that calls a workflow",
+                        help: "leave 'match' out: the job waits for all of it")
+                    continue
+                }
+                for (axis, position) in axes {
+                    for one in [needed, job] {
+                        guard case .object(let fields, nil) = PlaceTypes.matrix(one.matrix),
+                            !fields.contains(where: { CaseFolding.equal($0.name, axis) })
+                        else { continue }
+                        let known = fields.map(\.name)
+                        error(
+                            YAMLNode(kind: .sequence([]), position: position),
+                            "the matrix of '\(one.id)' has no '\(axis)'",
+                            help: Spelling.nearest(to: axis, among: known).map { "did you mean '\($0)'?" }
+                                ?? (known.isEmpty ? "it has none" : "it has \(known.joined(separator: ", "))"))
+                    }
+                }
+            }
+        }
     }
 
     private mutating func checkNeeds(of jobs: [JobSource], known: [String]) {

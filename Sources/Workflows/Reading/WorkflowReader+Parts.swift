@@ -95,9 +95,34 @@ extension WorkflowReader {
         if let cancel = parts["cancel-in-progress"] {
             _ = literal(cancel, "'cancel-in-progress'", "true or false", in: scope) { $0.boolean != nil }
         }
-        if let queue = parts["queue"], let word = text(queue, "'queue'"), !["single", "max"].contains(word) {
-            error(queue, "'queue' must be single or max, not '\(word)'")
+        if let queue = parts["queue"], let word = text(queue, "'queue'") {
+            if word == "max" {
+                unsupported(
+                    queue, "a queue of more than one", help: "the newest waits, and those before it are cancelled")
+            } else if word != "single" {
+                error(queue, "'queue' must be single or max, not '\(word)'")
+            }
         }
+    }
+
+    /// A job's group holds for all of its cells together.
+    mutating func jobConcurrency(_ node: YAMLNode, isCall: Bool) -> YAMLNode? {
+        if isCall {
+            unsupported(
+                node, "'concurrency' of a job that calls a workflow", help: "give it to the jobs of that workflow")
+            return nil
+        }
+        if NodeExpressions.references(of: node).contains(where: { ["matrix", "strategy"].contains($0.first) }) {
+            unsupported(
+                node["group"] ?? node, "a concurrency group per cell", help: "max-parallel: 1 runs cell after cell")
+            return nil
+        }
+        if let cancel = node["cancel-in-progress"], cancel.value.boolean != false {
+            unsupported(
+                cancel, "'cancel-in-progress' of a job", help: "give the group to the workflow, with cancel-in-progress"
+            )
+        }
+        return node
     }
 
     /// The environment that a job deploys to.

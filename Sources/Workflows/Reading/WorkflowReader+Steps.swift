@@ -9,6 +9,10 @@ struct StepWalk {
     var python: (text: String, position: SourcePosition)?
     /// A step so far may have fetched or made files that are not in the code tree.
     var mayHaveFetched = false
+    /// An action for Node.js is among them.
+    var needsNode = false
+    /// With those of actions.
+    var stepCount = 0
 }
 
 extension WorkflowReader {
@@ -30,6 +34,7 @@ extension WorkflowReader {
             error(node, "\(what) has \(items.count) steps; the limit is \(Limits.stepsPerJobMax)")
             return []
         }
+        walk.stepCount += items.count
         return items.compactMap { step($0, &walk) }
     }
 
@@ -37,7 +42,7 @@ extension WorkflowReader {
         guard let parts = mapping(node, "a step", Self.stepKeys) else { return nil }
         let id = parts["id"].flatMap { identifier($0, &walk) }
         let outer = types
-        let environment = parts["env"].map { self.environment($0, in: Scopes.stepText) } ?? []
+        let environment = parts["env"].map { self.environment($0, in: stepText) } ?? []
         defer {
             // What a step sets for itself ends with it; what it writes to $GITHUB_ENV stays.
             types.forget(since: outer)
@@ -46,21 +51,21 @@ extension WorkflowReader {
         var step = Step(action: .run(""), line: node.position.line)
         step.id = id
         step.environment = environment
-        if let name = parts["name"] { step.name = template(name, "'name'", in: Scopes.stepText) }
-        if let node = parts["if"] { step.condition = condition(node, in: Scopes.stepCondition) }
+        if let name = parts["name"] { step.name = template(name, "'name'", in: stepText) }
+        if let node = parts["if"] { step.condition = condition(node, in: stepCondition) }
         if let node = parts["timeout-minutes"] {
-            step.timeout = minutes(node, "'timeout-minutes'", in: Scopes.stepText)?.scalar?.text
+            step.timeout = minutes(node, "'timeout-minutes'", in: stepText)?.scalar?.text
         }
         if let node = parts["continue-on-error"] {
-            let kept = literal(node, "'continue-on-error'", "true or false", in: Scopes.stepText) { $0.boolean != nil }
+            let kept = literal(node, "'continue-on-error'", "true or false", in: stepText) { $0.boolean != nil }
             step.continueOnError = kept?.scalar?.text
         }
         if let node = parts["shell"] {
-            step.shell = template(node, "'shell'", in: Scopes.stepText)
+            step.shell = template(node, "'shell'", in: stepText)
             checkShell(node)
         }
         if let node = parts["working-directory"] {
-            step.workingDirectory = template(node, "'working-directory'", in: Scopes.stepText)
+            step.workingDirectory = template(node, "'working-directory'", in: stepText)
         }
         guard let action = action(node, parts, &walk) else { return nil }
         step.action = action
@@ -88,7 +93,7 @@ extension WorkflowReader {
         switch (parts["run"], parts["uses"]) {
         case (nil, nil):
             error(node, "a step needs 'run' or 'uses'")
-            for key in ["with"] { if let part = parts[key] { templates(part, "'with'", in: Scopes.stepText) } }
+            for key in ["with"] { if let part = parts[key] { templates(part, "'with'", in: stepText) } }
             return nil
         case (let run, let uses):
             for entry in entries where foreign.contains(entry.key) {
@@ -99,7 +104,7 @@ extension WorkflowReader {
                         : "'\(entry.key)' belongs to '\(isRun ? "uses" : "run")', not to '\(isRun ? "run" : "uses")'")
             }
             if isRun, let run {
-                guard let text = template(run, "'run'", in: Scopes.stepText) else { return nil }
+                guard let text = template(run, "'run'", in: stepText) else { return nil }
                 adviseOnScript(run, parts, &walk)
                 return .run(text)
             }
@@ -114,7 +119,11 @@ extension WorkflowReader {
         var outputs = ValueType.texts
         if let reference = parts["uses"]?.scalar?.text {
             let name = Self.actionName(reference)
-            if let known = KnownAction.all[name] {
+            if let own = localActionOutputs[name] {
+                outputs = own
+                types.envIsOpen = true
+                walk.mayHaveFetched = true
+            } else if let known = KnownAction.all[name] {
                 outputs = .object(known.outputs.map { .init($0, .string) }, others: nil)
                 if name != "actions/checkout" && name != "actions/setup-python" { walk.mayHaveFetched = true }
             } else {
@@ -122,7 +131,7 @@ extension WorkflowReader {
                 if !Self.fetchesNothing(name) { walk.mayHaveFetched = true }
             }
         }
-        if let script = parts["run"]?.scalar?.text {
+        if let script = parts["run"]?.scalar?.text, script.contains("GITHUB_ENV") {
             let written = ShellScript(script).variablesWritten
             written.names.forEach { types.define($0) }
             if written.isOpen { types.envIsOpen = true }
@@ -153,13 +162,20 @@ extension WorkflowReader {
         let name = Self.actionName(whole)
         if name == "actions/cache" || name.hasPrefix("actions/cache/") { adviseOnCache(with, at: node) }
         if name == "actions/github-script", let script = with?["script"] { adviseOnInjection(script) }
-        guard let known = KnownAction.all[name], known.isHonoured, given != nil || with == nil else {
-            if whole.hasPrefix("./") { checkLocalAction(whole, with, at: node) }
+        if whole.hasPrefix("./"), given != nil || with == nil {
+            return localAction(whole, with, given ?? [], at: node, &walk)
+        }
+        guard let known = KnownAction.all[name], given != nil || with == nil else {
             unsupported(node, "the action '\(whole)'", help: Self.help(for: name, whole))
             return .uses(action: words[0], reference: words.count > 1 ? words[1] : "", with: [])
         }
         for entry in with?.entries ?? [] {
             checkInput(entry, of: name, known.inputs)
+            if name == "actions/setup-python", entry.key == "cache", let kind = entry.value.scalar?.text, kind != "pip",
+                !kind.isEmpty, !kind.contains("${{")
+            {
+                unsupported(entry.value, "a cache of \(kind)", help: "setup-python keeps what pip fetches: cache: pip")
+            }
             if entry.key == "python-version" {
                 adviseOnVersion(entry.value)
                 if walk.python == nil, name == "actions/setup-python", let text = entry.value.scalar?.text {
@@ -171,6 +187,9 @@ extension WorkflowReader {
         adviseOnAge(of: name, words[1], at: node)
         if name == "actions/upload-artifact", with?["path"] == nil {
             error(node, "upload-artifact needs a 'path'")
+        }
+        if name.hasPrefix("actions/cache") {
+            for key in ["key", "path"] where with?[key] == nil { error(node, "\(name.dropFirst(8)) needs a '\(key)'") }
         }
         return .uses(action: name, reference: words[1], with: given ?? [])
     }
@@ -209,7 +228,6 @@ extension WorkflowReader {
 
     private static func help(for name: String, _ whole: String) -> String {
         if whole.hasPrefix("docker://") { return "agents start no containers: run the command itself" }
-        if whole.hasPrefix("./") { return "agents run no actions of the repository: call its scripts in a 'run'" }
         if let near = Spelling.nearest(to: name, among: KnownAction.honoured) { return "did you mean '\(near)'?" }
         return "agents have \(KnownAction.honoured.map { $0.dropFirst(8) }.joined(separator: ", "))"
     }
@@ -229,7 +247,7 @@ extension WorkflowReader {
         guard let with else { return [] }
         guard let entries = with.entries else {
             if let scalar = with.scalar, isOneExpression(scalar.text) {
-                template(with, "'with'", in: Scopes.stepText, taking: .anything)
+                template(with, "'with'", in: stepText, taking: .anything)
                 unsupported(with, "a 'with' that is one expression", help: "write its inputs out")
             } else {
                 error(with, "'with' must be a mapping, not \(with.kindName)")
@@ -237,7 +255,7 @@ extension WorkflowReader {
             return nil
         }
         return entries.compactMap { entry in
-            template(entry.value, "'\(entry.key)'", in: Scopes.stepText).map { Template(entry.key, $0) }
+            template(entry.value, "'\(entry.key)'", in: stepText).map { Template(entry.key, $0) }
         }
     }
 

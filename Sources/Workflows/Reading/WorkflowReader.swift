@@ -13,6 +13,15 @@ struct WorkflowReader {
     var types = PlaceTypes()
     /// Where the files are that jobs call.
     let files: WorkflowFiles
+    /// What the texts of a step see: a workflow's, or an action's.
+    var stepText = Scopes.stepText
+    var stepCondition = Scopes.stepCondition
+    /// Files that were read because of a `uses`, so that each is read once however often it is named.
+    var called = CalledFiles()
+    /// How many actions lead to the one that is being read.
+    var actionDepth = 0
+    /// The outputs of the actions of the repository that were named, by reference.
+    var localActionOutputs: [String: ValueType] = [:]
     /// Files that call one another down to this one, this one included.
     let callers: [String]
     /// What was read so far of what is called.
@@ -53,6 +62,7 @@ struct WorkflowReader {
         if let node = entries["permissions"] { workflow.permissions = permissions(node) }
         if let node = entries["concurrency"] {
             concurrency(node, in: Scopes.workflowConcurrency)
+            workflow.concurrencyNode = node
         }
         if let node = entries["jobs"] { workflow.jobs = jobs(node, of: workflow) }
         if let node = entries["false-block-rate"] { falseBlockRate(node, into: &workflow) }
@@ -67,7 +77,7 @@ struct WorkflowReader {
     private static let workflowKeys: [Key] = [
         Key("name"), Key("description"), Key("run-name"), Key("on"), Key("env"), Key("defaults"), Key("permissions"),
         Key("jobs"),
-        Key("concurrency", .unsupported, help: "runs of one group are not held back or cancelled here: remove it"),
+        Key("concurrency"),
         Key("sheaf"), Key("tier", .sheaf), Key("false-block-rate", .sheaf), Key("gates", .sheaf),
         Key("waivers", .sheaf),
         Key("quarantine", .sheaf),

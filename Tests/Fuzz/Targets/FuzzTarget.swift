@@ -5,6 +5,10 @@ import Model
 enum FuzzTarget: String, CaseIterable, Sendable {
     /// A workflow file, from YAML to its plan.
     case workflow
+    /// A workflow, then after NUL bytes a workflow that it calls and an action that it uses.
+    case called
+    /// What starts a workflow: its `on`, a NUL byte, and an event in JSON with its name as a member `name`.
+    case events
     /// `${{ }}`: an expression, a newline, and contexts in JSON.
     case expression
     case json
@@ -31,6 +35,8 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     func run(_ bytes: [UInt8]) throws(FuzzFinding) {
         switch self {
         case .workflow: try WorkflowFuzz.run(bytes)
+        case .called: try CalledFuzz.run(bytes)
+        case .events: try EventFuzz.run(bytes)
         case .expression: try ExpressionFuzz.run(bytes)
         case .json: try JSONFuzz.run(bytes)
         case .metrics: try MetricsFuzz.metrics(bytes)

@@ -29,6 +29,49 @@ enum WorkflowFuzz {
     }
 }
 
+enum CalledFuzz {
+    static func run(_ bytes: [UInt8]) throws(FuzzFinding) {
+        let parts = bytes.split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false).map { Array($0) }
+        let files = WorkflowFiles(isWhole: true) { name in
+            switch name {
+            case "./c.yml": parts.count > 1 ? parts[1] : nil
+            case "./a/action.yml": parts.count > 2 ? parts[2] : nil
+            default: nil
+            }
+        }
+        let request = PlanRequest()
+        let (workflow, diagnostics) = Workflow.read(parts[0], file: "fuzz.yml", files: files)
+        for diagnostic in diagnostics {
+            try promise(diagnostic.position.line >= 1, "\(diagnostic) stands nowhere")
+        }
+        guard let workflow, let plan = try? workflow.plan(request) else { return }
+        try promise(plan.jobs.count <= Limits.jobsMax, "\(plan.jobs.count) jobs")
+        try promise(Set(plan.jobs.map(\.id)).count == plan.jobs.count, "two jobs have one id")
+        for (index, job) in plan.jobs.enumerated() {
+            try promise(job.needs.allSatisfy { $0 != index && plan.jobs.indices.contains($0) }, "a job needs none")
+            let ended = plan.jobs.map { NeededJob(id: $0.id, outcome: .success, outputs: [.init("o", "1")]) }
+            _ = try? workflow.resolve(job: index, ancestors: ended, request, plannedCells: { plan.jobs[$0].cells })
+        }
+        try promise((try? workflow.plan(request)) == plan, "two plans of one request")
+    }
+}
+
+enum EventFuzz {
+    static func run(_ bytes: [UInt8]) throws(FuzzFinding) {
+        let parts = bytes.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false).map { Array($0) }
+        let jobs = "\njobs: {a: {runs-on: x, steps: [{run: y}]}}\n"
+        let (workflow, _) = Workflow.read(parts[0] + Array(jobs.utf8), file: "fuzz.yml")
+        guard let workflow, let event = try? JSONParser.value(parts.count > 1 ? parts[1] : Array("{}".utf8)) else {
+            return
+        }
+        var request = PlanRequest(eventName: event["name"]?.string, event: event)
+        request.changedPaths = event["changed"]?.array?.compactMap(\.string)
+        let decision = workflow.start(by: request)
+        try promise(workflow.start(by: request) == decision, "two answers to one event")
+        _ = try? workflow.plan(request)
+    }
+}
+
 enum ExpressionFuzz {
     static func run(_ bytes: [UInt8]) throws(FuzzFinding) {
         let parts = bytes.split(separator: 0x0A, maxSplits: 1, omittingEmptySubsequences: false)

@@ -1,0 +1,156 @@
+import Artifacts
+import Model
+import Storage
+import Transport
+import Wire
+
+/// What `actions/cache` keeps: found and saved by attempts, by key. A run sees what its own branch has saved, then what
+/// the branch has that it will be merged into, then the default branch.
+struct CacheShelf: Sendable {
+    static let keyBytesMax = 512
+    static let restoreKeysMax = 10
+    /// What one repository keeps at most, before compression; what was not used for longest goes first.
+    static let contentBytesMax = 10 << 30
+    static let unusedMax = Duration.seconds(7 * 86_400)
+
+    let coordinator: Coordinator
+    let keeper: StoreKeeper
+    let objects: ObjectsService
+    let clock: FarmClock
+
+    /// Where a run looks.
+    struct Scope: Equatable, Sendable {
+        var repository: String
+        /// The first is its own: what it saves is saved there.
+        var branches: [String]
+    }
+
+    func find(_ request: Proto.FindCacheRequest, _ peer: Principal) async throws(LinkStatus) -> Proto.FindCacheResponse
+    {
+        let (attempt, scope, paths) = try await asked(request.attempt, request.key, request.paths, peer)
+        guard request.restoreKeys.count <= Self.restoreKeysMax,
+            request.restoreKeys.allSatisfy({ Self.isKey($0) })
+        else { throw LinkStatus(.invalid, "at most \(Self.restoreKeysMax) restore-keys of \(Self.keyBytesMax) bytes") }
+        let all = try await records(of: scope.repository).filter { $0.name.paths == paths }
+        guard let found = Self.find(request.key, request.restoreKeys, in: scope.branches, among: all) else {
+            return Proto.FindCacheResponse()
+        }
+        let store = objects.store
+        let isWhole = await DiskThreads.shared.run {
+            guard let manifest = try? Manifest(decoding: store.read(found.manifest).bytes) else { return false }
+            return store.missing(of: manifest.chunks.map(\.digest)).isEmpty
+        }
+        // What the disk has lost was never kept.
+        guard isWhole else {
+            await coordinator.store([.cachesDropped([found.name])])
+            return Proto.FindCacheResponse()
+        }
+        await coordinator.allow(found.manifest, for: attempt)
+        await coordinator.store([.cacheUsed(found.name, at: clock.now)])
+        return .with {
+            $0.key = found.name.key
+            $0.manifest = Proto.ObjectRef(found.manifest, size: UInt64(found.manifestBytes))
+            $0.branch = found.name.branch
+        }
+    }
+
+    /// The key itself, else the newest that begins with it, else the same for each restore key; branch by branch.
+    ///
+    /// - Parameter all: newest first.
+    static func find(
+        _ key: String, _ restoreKeys: [String], in branches: [String], among all: [CacheRecord]
+    ) -> CacheRecord? {
+        for branch in branches {
+            let own = all.filter { $0.name.branch == branch }
+            if let exact = own.first(where: { $0.name.key == key }) { return exact }
+            for start in [key] + restoreKeys {
+                if let found = own.first(where: { $0.name.key.hasPrefix(start) }) { return found }
+            }
+        }
+        return nil
+    }
+
+    func save(_ request: Proto.SaveCacheRequest, _ peer: Principal) async throws(LinkStatus) -> Proto.SaveCacheResponse
+    {
+        let (_, scope, paths) = try await asked(request.attempt, request.key, request.paths, peer)
+        guard let manifest = request.manifest.flatMap(ObjectRef.init), let branch = scope.branches.first else {
+            throw LinkStatus(.invalid, "a cache names its manifest")
+        }
+        let absent = try await objects.absent([manifest.digest], in: ObjectsService.scope(of: peer))
+        guard absent.isEmpty else {
+            throw LinkStatus(.conflict, "the cache names \(manifest.digest.short), which the agent has not put")
+        }
+        let name = CacheRecord.Name(repository: scope.repository, branch: branch, key: request.key, paths: paths)
+        let all = try await records(of: scope.repository)
+        guard !all.contains(where: { $0.name == name }) else { return .with { $0.saved = false } }
+        let record = CacheRecord(
+            name: name, manifest: manifest.digest, manifestBytes: manifest.sizeBytes,
+            contentBytes: Int(clamping: request.contentBytes), savedAt: clock.now, usedAt: clock.now)
+        await coordinator.store([.cacheSaved(record)] + Self.dropping(all + [record], at: clock.now))
+        await coordinator.committed()
+        return .with { $0.saved = true }
+    }
+
+    /// What goes so that the rest is not too much: what nobody used for a week, then what was not used for longest.
+    static func dropping(_ all: [CacheRecord], at now: Instant) -> [Change] {
+        let oldest = now.advanced(by: .zero - unusedMax)
+        var dropped = all.filter { $0.usedAt < oldest }.map(\.name)
+        for (_, own) in Dictionary(grouping: all.filter { $0.usedAt >= oldest }, by: \.name.repository) {
+            var room = contentBytesMax
+            for record in own.sorted(by: { ($0.usedAt, $0.savedAt) > ($1.usedAt, $1.savedAt) }) {
+                room -= record.contentBytes
+                if room < 0 { dropped.append(record.name) }
+            }
+        }
+        return dropped.isEmpty ? [] : [.cachesDropped(dropped)]
+    }
+
+    private func asked(
+        _ named: Proto.AttemptRef?, _ key: String, _ paths: [UInt8], _ peer: Principal
+    ) async throws(LinkStatus) -> (AttemptID, Scope, Digest) {
+        let attempt: AttemptID
+        do throws(MeaningError) {
+            guard let meaning = try named?.meaning() else { throw MeaningError("attempt", "is missing") }
+            attempt = meaning
+        } catch {
+            throw LinkStatus(.invalid, "\(error)")
+        }
+        guard let scope = await coordinator.cacheScope(of: attempt, AgentID(peer.name)) else {
+            throw LinkStatus(.denied, "\(peer.title) does not hold \(attempt)")
+        }
+        guard Self.isKey(key), let paths = Digest(paths) else {
+            throw LinkStatus(.invalid, "a key has 1 to \(Self.keyBytesMax) bytes and no comma")
+        }
+        return (attempt, scope, paths)
+    }
+
+    private static func isKey(_ key: String) -> Bool {
+        !key.isEmpty && key.utf8.count <= keyBytesMax && !key.contains(",") && !key.contains(where: \.isNewline)
+    }
+
+    private func records(of repository: String) async throws(LinkStatus) -> [CacheRecord] {
+        do throws(CoordinatorError) {
+            return try await keeper.read { storage throws(StorageError) in try storage.caches(of: repository) }
+        } catch {
+            throw LinkStatus(.unavailable, "\(error)")
+        }
+    }
+}
+
+extension Coordinator {
+    /// Where an attempt's run looks for caches; `nil` when the agent does not hold the attempt.
+    func cacheScope(of attempt: AttemptID, _ agent: AgentID) -> CacheShelf.Scope? {
+        guard holds(attempt, agent), let run = runs[attempt.run] else { return nil }
+        let github = run.contexts.first { $0.key == "github" }?.value
+        let base = github?["base_ref"]?.string ?? ""
+        let main = github?["event"]?["repository"]?["default_branch"]?.string ?? "main"
+        var branches = [github?["ref"]?.string ?? ""]
+        for branch in [base, main] where !branch.isEmpty && !branches.contains("refs/heads/\(branch)") {
+            branches.append("refs/heads/\(branch)")
+        }
+        return CacheShelf.Scope(repository: run.request.repository, branches: branches)
+    }
+
+    /// Lets an attempt's agent read a tree.
+    func allow(_ manifest: Digest, for attempt: AttemptID) { cachesFound[attempt, default: []].insert(manifest) }
+}

@@ -1,0 +1,276 @@
+import Foundation
+import Testing
+
+/// Actions of the repository, caches and concurrency groups, with the real `sheaf run`.
+@Suite struct `A run of what the repository brings along` {
+    private static let actions = [
+        "w.yml": """
+        on: workflow_dispatch
+        env: {OUTER: outer}
+        jobs:
+          a:
+            runs-on: ubuntu-latest
+            timeout-minutes: 5
+            steps:
+              - uses: actions/checkout@v4
+              - id: g
+                uses: ./.github/actions/greet
+                with: {who: you}
+                env: {LOUD: "!"}
+              - run: test "${{ steps.g.outputs.said }}" = "hello you! from inner" && test "$FROM_ACTION" = kept
+              - id: bad
+                uses: ./.github/actions/greet
+                continue-on-error: true
+                with: {who: nobody, fail: yes}
+              - run: test "${{ steps.bad.outcome }}" = failure && test -f after-failure
+          b:
+            runs-on: ubuntu-latest
+            timeout-minutes: 5
+            steps:
+              - uses: ./.github/actions/greet
+                with: {who: x}
+        """,
+        ".github/actions/greet/action.yml": """
+        name: greet
+        inputs:
+          who: {required: true}
+          fail: {default: no}
+        outputs:
+          said: {value: "${{ steps.say.outputs.text }}"}
+        runs:
+          using: composite
+          steps:
+            - run: sh "$GITHUB_ACTION_PATH/check.sh" && test "${{ github.action_path }}" = "$GITHUB_ACTION_PATH"
+              shell: bash
+            - id: inner
+              uses: ./.github/actions/inner
+            - id: say
+              shell: bash
+              run: |
+                echo "text=hello ${{ inputs.who }}$LOUD from ${{ steps.inner.outputs.name }}" >> "$GITHUB_OUTPUT"
+                echo FROM_ACTION=kept >> "$GITHUB_ENV"
+                test "$OUTER" = outer
+            - run: "exit 3"
+              if: inputs.fail == 'yes'
+              shell: bash
+            - run: exit 9
+              if: inputs.fail == 'yes'
+              shell: bash
+            - run: touch after-failure
+              if: failure()
+              shell: bash
+        """,
+        ".github/actions/greet/check.sh": "test -d .github",
+        ".github/actions/inner/action.yml": """
+        outputs: {name: {value: "${{ steps.n.outputs.name }}"}}
+        runs:
+          using: composite
+          steps: [{id: n, run: echo name=inner >> $GITHUB_OUTPUT, shell: sh}]
+        """,
+    ]
+
+    @Test func `does the steps of its actions with their own inputs, outputs and status`() async throws {
+        let machine = try OwnMachine(Self.actions)
+        defer { machine.end() }
+        let run = try await machine.run("w.yml")
+        #expect(run.status == 1, "\(run.output)\(run.error)")
+        let logs = try await machine.sheaf("logs", "r1/a")
+        let explained = try await machine.sheaf("explain", "r1")
+        #expect(explained.output.contains("job a: 1 cell, ended: success"), "\(explained.output)\(logs.output)")
+        #expect(logs.output.contains("exit 3") && !logs.output.contains("exit 9"), "\(logs.output)")
+        // GitHub wants the tree checked out before an action of it is used.
+        #expect(
+            explained.output.contains("is not in the workspace: check the code out before it"), "\(explained.output)")
+    }
+
+    private static let cached = [
+        "w.yml": """
+        on: workflow_dispatch
+        jobs:
+          a:
+            runs-on: ubuntu-latest
+            timeout-minutes: 5
+            steps:
+              - uses: actions/checkout@v4
+              - id: c
+                uses: actions/cache@v4
+                with:
+                  key: deps-${{ hashFiles('lock.txt') }}
+                  restore-keys: deps-
+                  path: |
+                    ~/.cache/tool
+                    data
+                    !data/*.tmp
+              - run: |
+                  echo "hit=[${{ steps.c.outputs.cache-hit }}]"
+                  if [ "${{ steps.c.outputs.cache-hit }}" != true ]; then
+                    test -z "${{ steps.c.outputs.cache-hit }}" || test -f data/big
+                    mkdir -p ~/.cache/tool data; cat lock.txt > ~/.cache/tool/x; echo big > data/big; echo t > data/a.tmp
+                  fi
+                  test "$(cat ~/.cache/tool/x)" = "$(cat lock.txt)" && test -f data/big
+              - run: exit ${{ hashFiles('fail') != '' && 1 || 0 }}
+        """,
+        "lock.txt": "one",
+    ]
+
+    @Test func `finds on the second run what the first has kept, by its key or by its beginning`() async throws {
+        let machine = try OwnMachine(Self.cached)
+        defer { machine.end() }
+        func log(_ number: Int) async throws -> String {
+            let run = try await machine.run("w.yml")
+            let log = try await machine.sheaf("logs", "r\(number)/a").output
+            #expect(run.status == (number == 4 ? 1 : 0), "\(number): \(log)\(run.error)")
+            return log
+        }
+        let first = try await log(1)
+        #expect(first.contains("cache miss") && first.contains("kept under 'deps-"), "\(first)")
+        let second = try await log(2)
+        #expect(second.contains("cache hit: 'deps-") && second.contains("hit=[true]"), "\(second)")
+        #expect(!second.contains("kept under"), "\(second)")
+        try Data("two".utf8).write(to: URL(filePath: machine.folder + "/code/lock.txt"))
+        let third = try await log(3)
+        #expect(third.contains("cache hit by its beginning") && third.contains("hit=[false]"), "\(third)")
+        #expect(third.contains("kept under"), "\(third)")
+        // What a job leaves that fails is not kept.
+        try Data("three".utf8).write(to: URL(filePath: machine.folder + "/code/lock.txt"))
+        try Data("x".utf8).write(to: URL(filePath: machine.folder + "/code/fail"))
+        let fourth = try await log(4)
+        #expect(!fourth.contains("kept under"), "\(fourth)")
+    }
+
+    private static let node = [
+        "w.yml": """
+        on: workflow_dispatch
+        jobs:
+          a:
+            runs-on: ubuntu-latest
+            timeout-minutes: 5
+            steps:
+              - uses: actions/checkout@v4
+              - {id: n, uses: ./n, with: {who am i: you}}
+              - run: test "${{ steps.n.outputs.said }}" = "you"
+        """,
+        "n/action.yml": "inputs: {who am i: {}}\nruns: {using: node20, main: main.js, post: post.js}",
+        "n/main.js": """
+        const fs = require('fs');
+        fs.appendFileSync(process.env.GITHUB_OUTPUT, `said=${process.env.INPUT_WHO_AM_I}\\n`);
+        fs.appendFileSync(process.env.GITHUB_STATE, 'left=over\\n');
+        """,
+        "n/post.js": "console.log('post says ' + process.env.STATE_left);",
+    ]
+
+    private static let hasNode = ["/usr/bin/node", "/usr/local/bin/node"].contains {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
+
+    @Test func `runs actions for Node where there is one, and else names what is missing`() async throws {
+        let machine = try OwnMachine(Self.node)
+        defer { machine.end() }
+        let run = try await machine.run("w.yml")
+        if Self.hasNode {
+            let log = try await machine.sheaf("logs", "r1/a").output
+            #expect(run.status == 0 && log.contains("post says over"), "\(log)\(run.error)")
+        } else {
+            #expect(run.status == 2 && run.error.contains("no agent has label node"), "\(run.error)")
+        }
+    }
+}
+
+/// Cells that need single cells of another job.
+@Suite struct `A run whose cells wait for cells` {
+    private static let workflow = """
+        sheaf: 1
+        on: workflow_dispatch
+        jobs:
+          build:
+            runs-on: self-hosted
+            strategy: {fail-fast: false, matrix: {python: ["3.11", "3.12", "3.13"]}}
+            outputs: {wheel: "${{ steps.w.outputs.wheel }}"}
+            steps:
+              - {id: w, run: 'echo wheel=for-${{ matrix.python }} >> "$GITHUB_OUTPUT"'}
+              - run: exit ${{ matrix.python == '3.12' && 4 || 0 }}
+          test:
+            needs: {job: build, match: [python]}
+            runs-on: self-hosted
+            strategy: {fail-fast: false, matrix: {python: ["3.11", "3.12", "3.13"]}}
+            steps:
+              - run: test "${{ needs.build.outputs.wheel }}" = "for-${{ matrix.python }}" && echo it is mine
+        """
+
+    @Test func `gives each the outputs of its own, and stops only those whose own has failed`() async throws {
+        let machine = try OwnMachine(["w.yml": Self.workflow])
+        defer { machine.end() }
+        let run = try await machine.run("w.yml")
+        #expect(run.status == 1, "\(run.output)\(run.error)")
+        let explained = try await machine.sheaf("explain", "r1").output
+        #expect(explained.contains("it needs 'build (3.12)', which failed"), "\(explained)")
+        for cell in ["_3_11", "_3_13"] {
+            let log = try await machine.sheaf("logs", "r1/test/\(cell)").output
+            #expect(log.contains("it is mine"), "\(log)\(explained)")
+        }
+    }
+}
+
+/// Two runs of one group on one farm.
+@Suite struct `Runs of one concurrency group` {
+    private static func workflow(_ cancels: Bool) -> String {
+        """
+        on: workflow_dispatch
+        concurrency: {group: one, cancel-in-progress: \(cancels)}
+        jobs:
+          a:
+            runs-on: self-hosted
+            timeout-minutes: 5
+            steps: [{run: "while [ ! -e $GATE ]; do sleep 0.05; done", env: {GATE: "${{ github.event.inputs.gate }}"}}]
+        """.replacing("on: workflow_dispatch", with: "on: {workflow_dispatch: {inputs: {gate: {type: string}}}}")
+    }
+
+    @Test func `go on one after the other, the newest one waiting, also after a restart`() async throws {
+        try await withFarm { farm in
+            let file = try farm.write("code/w.yml", Self.workflow(false))
+            try await farm.startAgent("one", cpus: 2)
+            let gate = farm.folder + "/gate"
+            func submit() async throws -> Finished {
+                try await farm.sheaf("submit", file, "--tree", farm.folder + "/code", "--input", "gate=\(gate)")
+            }
+            for number in 1...3 {
+                let run = try await submit()
+                #expect(run.status == 0 && run.output.contains("r\(number)"), "\(run.output)\(run.error)")
+            }
+            let second = try await farm.sheaf("watch", "r2")
+            #expect(second.status != 0, "\(second.output)\(second.error)")
+            let why = try await farm.sheaf("explain", "r2")
+            #expect(
+                why.output.contains("run r3 took its place in concurrency group 'one'"), "\(why.output)\(why.error)")
+            var wait = try await farm.sheaf("explain", "r3/a")
+            #expect(wait.output.contains("waits for run r1 of concurrency group 'one'"), "\(wait.output)\(wait.error)")
+            await farm.killCoordinator()
+            try await farm.startCoordinator()
+            wait = try await farm.sheaf("explain", "r3/a")
+            #expect(wait.output.contains("waits for run r1 of concurrency group 'one'"), "\(wait.output)\(wait.error)")
+            try farm.write("gate", "")
+            for run in ["r1", "r3"] {
+                let ended = try await farm.sheaf("watch", run)
+                #expect(ended.status == 0, "\(run): \(ended.output)\(ended.error)")
+            }
+        }
+    }
+
+    @Test func `end the one that goes on, where the newer one says so`() async throws {
+        try await withFarm { farm in
+            let file = try farm.write("code/w.yml", Self.workflow(true))
+            try await farm.startAgent("one", cpus: 2)
+            func submit(_ gate: String) async throws {
+                let run = try await farm.sheaf(
+                    "submit", file, "--tree", farm.folder + "/code", "--input", "gate=\(gate)")
+                #expect(run.status == 0, "\(run.output)\(run.error)")
+            }
+            try await submit(farm.folder + "/never")
+            try await submit("/")
+            let second = try await farm.sheaf("watch", "r2")
+            #expect(second.status == 0, "\(second.output)\(second.error)")
+            let first = try await farm.sheaf("explain", "r1")
+            #expect(first.output.contains("run r2 came in concurrency group 'one'"), "\(first.output)\(first.error)")
+        }
+    }
+}
