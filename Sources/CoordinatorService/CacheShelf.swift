@@ -148,7 +148,7 @@ extension Coordinator {
         for branch in [base, main] where !branch.isEmpty && !branches.contains("refs/heads/\(branch)") {
             branches.append("refs/heads/\(branch)")
         }
-        return CacheShelf.Scope(repository: run.request.repository, branches: branches)
+        return CacheShelf.Scope(repository: run.household, branches: branches)
     }
 
     /// Lets an attempt's agent read a tree.

@@ -12,7 +12,7 @@ extension Coordinator {
         guard let run = runs[id], let concurrency = run.concurrency else { return handle(event) }
         held[id] = event
         let effects = groups.enter(
-            .init(id), group: concurrency.group, of: run.request.repository, cancelling: concurrency.cancels)
+            .init(id), group: concurrency.group, of: run.household, cancelling: concurrency.cancels)
         tellWaiting(.init(id))
         handle(effects)
     }
@@ -73,7 +73,7 @@ extension Coordinator {
     func mayStart(_ job: Int, of id: RunID) -> (isFree: Bool, others: [ConcurrencyGroups.Effect]) {
         guard let run = runs[id], let group = run.concurrencyGroup(of: job) else { return (true, []) }
         let member = ConcurrencyGroups.Member(id, job: job)
-        let effects = groups.enter(member, group: group, of: run.request.repository, cancelling: false)
+        let effects = groups.enter(member, group: group, of: run.household, cancelling: false)
         tellWaiting(member)
         return (effects.contains(.start(member)), effects.filter { $0 != .start(member) })
     }
@@ -96,6 +96,12 @@ extension Coordinator {
 }
 
 extension LiveRun {
+    /// Whose caches and groups these are. A repository is what its submitter says: nobody reaches those of another team
+    /// by its name.
+    var household: String {
+        (owner.team.map { "team \($0)" } ?? "user \(owner.name)") + "\n" + request.repository
+    }
+
     /// The group of one of its jobs. What cannot be evaluated was said when the run was planned, and holds nobody up.
     func concurrencyGroup(of job: Int) -> String? {
         try? workflow.concurrencyGroup(ofJob: job, contexts, planRequest) { needed($0) }

@@ -92,12 +92,12 @@ extension Coordinator {
         runs[record.id] = run
         if let concurrency = run.concurrency {
             guard stored.hasBegun else { return false }
-            groups.restore(.init(record.id), group: concurrency.group, of: run.request.repository)
+            groups.restore(.init(record.id), group: concurrency.group, of: run.household)
         }
         for decision in decisions { farm.restore(decision) }
         for job in stored.jobs where job.kind == .cells && job.ending == nil {
             guard let group = run.concurrencyGroup(of: job.job) else { continue }
-            groups.restore(.init(record.id, job: job.job), group: group, of: run.request.repository)
+            groups.restore(.init(record.id, job: job.job), group: group, of: run.household)
         }
         return true
     }
@@ -115,7 +115,7 @@ extension Coordinator {
             return
         }
         let effects = groups.enter(
-            .init(record.id), group: concurrency.group, of: run.request.repository, cancelling: false)
+            .init(record.id), group: concurrency.group, of: run.household, cancelling: false)
         if effects.contains(.start(.init(record.id))) {
             farm.restore(submitted)
         } else {

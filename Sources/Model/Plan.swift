@@ -185,17 +185,10 @@ package struct ShardPlan: Equatable, Sendable {
     package var items: ItemSource?
     package var maxParallel: Int?
     package var failFast: Bool
-    /// Items go to shards by how long they took in earlier runs, the longest first; else in the listing's order.
-    package var byHistory: Bool
-    /// How long a shard should take: where items were seen before, this decides the count.
-    package var target: Duration?
 
     package init(
-        count: Int = 1, items: ItemSource? = nil, maxParallel: Int? = nil, failFast: Bool = false,
-        byHistory: Bool = false, target: Duration? = nil
+        count: Int = 1, items: ItemSource? = nil, maxParallel: Int? = nil, failFast: Bool = false
     ) {
-        self.byHistory = byHistory
-        self.target = target
         self.count = count
         self.items = items
         self.maxParallel = maxParallel

@@ -3459,10 +3459,6 @@ extension Proto {
         package var items: Proto.ItemSource?
         package var maxParallel: UInt32?
         package var failFast: Bool = false
-        /// Items go to shards by how long they took before.
-        package var byHistory: Bool = false
-        /// How long a shard should take; 0: nobody says.
-        package var targetNs: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3474,8 +3470,6 @@ extension Proto {
                 case 18: try reader.merge(into: &items)
                 case 24: maxParallel = try reader.value(ProtoUInt32.self)
                 case 32: failFast = try reader.value(ProtoBool.self)
-                case 40: byHistory = try reader.value(ProtoBool.self)
-                case 48: targetNs = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3486,8 +3480,6 @@ extension Proto {
             writer.field(ProtoNested<Proto.ItemSource>.self, 2, items)
             writer.field(ProtoUInt32.self, 3, maxParallel)
             writer.field(ProtoBool.self, 4, failFast)
-            writer.field(ProtoBool.self, 5, byHistory)
-            writer.field(ProtoUInt64.self, 6, targetNs)
             writer.unknown(unknown)
         }
     }

@@ -148,8 +148,6 @@ extension Proto.ShardPlan {
         items = plan.items.map { Proto.ItemSource($0) }
         maxParallel = plan.maxParallel.map { UInt32(held: $0) }
         failFast = plan.failFast
-        byHistory = plan.byHistory
-        targetNs = plan.target.map { UInt64(clamping: $0.wholeNanoseconds) } ?? 0
     }
 
     package func meaning() throws(MeaningError) -> Model.ShardPlan {
@@ -158,8 +156,7 @@ extension Proto.ShardPlan {
             try field("items") { () throws(MeaningError) in try source.meaning() }
         }
         return Model.ShardPlan(
-            count: Int(count), items: items, maxParallel: maxParallel.map { Int($0) }, failFast: failFast,
-            byHistory: byHistory, target: targetNs == 0 ? nil : try duration("target_ns", targetNs))
+            count: Int(count), items: items, maxParallel: maxParallel.map { Int($0) }, failFast: failFast)
     }
 }
 
