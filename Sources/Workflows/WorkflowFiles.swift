@@ -21,14 +21,3 @@ package struct WorkflowFiles: Sendable {
     /// Nothing is known beyond the file itself.
     package static let none = WorkflowFiles { _ in nil }
 }
-
-/// The called files that were read while one workflow is read.
-struct CalledFiles: Sendable {
-    struct Place: Hashable {
-        var reference: String
-        /// How many calls led there: it decides how deep further ones may go.
-        var depth: Int
-    }
-
-    var workflows: [Place: (workflow: Workflow?, diagnostics: [Diagnostic])] = [:]
-}

@@ -106,10 +106,10 @@ import Wire
             run(
                 """
                 files=$(dirname "$GITHUB_ENV")
-                mkfifo "$files/step-1.sh"
-                ln -s /etc/passwd "$files/step-2.sh"
-                mkdir -p "$files/step-3.sh/deep"
-                mkfifo "$files/step-1-github_env"
+                mkfifo "$files/step-2.sh"
+                ln -s /etc/passwd "$files/step-3.sh"
+                mkdir -p "$files/step-4.sh/deep"
+                mkfifo "$files/step-2-github_env"
                 """), run("echo one"), run("echo two"), run("echo three"),
         ])
         #expect(ended.report.cause == "passed", "\(ended.report.evidence)")

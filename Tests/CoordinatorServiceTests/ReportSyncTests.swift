@@ -1,6 +1,7 @@
 import FaultyDisk
 import Foundation
 import Model
+import Scheduling
 import Storage
 import Testing
 import Transport
@@ -27,6 +28,8 @@ import Wire
         let anywhere = Address(host: "127.0.0.1", port: 0)
         var settings = CoordinatorServer.Settings(state: folder, listen: [anywhere], enrolmentListen: [anywhere])
         settings.disk = String(cString: faulty_disk_name(disk))
+        // This agent sends no heartbeats.
+        settings.coordinator.farm.lease = .minutes(60)
         let server = try await CoordinatorServer.start(settings, failed: { preconditionFailure("\($0)") })
         let loop = try EventLoop(name: "test-clients")
         let person = try await Link.connect(

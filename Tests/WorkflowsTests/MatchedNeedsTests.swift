@@ -37,7 +37,7 @@ import Testing
         // When it is resolved, what it needs may go on.
         let resolution = try #require(workflow).resolve(
             job: 1, ancestors: [], PlanRequest(), plannedCells: { plan.jobs[$0].cells })
-        guard case .cells(let cells, _, _) = resolution else {
+        guard case .cells(let cells, _, _, _) = resolution else {
             Issue.record("\(resolution)")
             return
         }

@@ -87,8 +87,7 @@ extension WorkflowReader {
             }
             return found
         }
-        var reader = WorkflowReader(file: file, source: bytes, files: files, callers: callers)
-        reader.called = called
+        var reader = WorkflowReader(file: file, source: bytes, files: files, callers: callers, called: called)
         reader.actionDepth = actionDepth + 1
         reader.stepText = Scopes.actionText
         reader.stepCondition = Scopes.actionCondition

@@ -17,15 +17,13 @@ struct WorkflowReader {
     var stepText = Scopes.stepText
     var stepCondition = Scopes.stepCondition
     /// Files that were read because of a `uses`, so that each is read once however often it is named.
-    var called = CalledFiles()
+    var called: CalledFiles
     /// How many actions lead to the one that is being read.
     var actionDepth = 0
     /// The outputs of the actions of the repository that were named, by reference.
     var localActionOutputs: [String: ValueType] = [:]
     /// Files that call one another down to this one, this one included.
     let callers: [String]
-    /// What was read so far of what is called.
-    var called: CalledFiles
 
     init(
         file: String, source: [UInt8], files: WorkflowFiles = .none, callers: [String] = [],
