@@ -84,7 +84,7 @@ private final class Forge: OutsideWorld {
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `is delivered once the decision that wants it is committed`() async throws {
+    @Test(.timeLimit(.minutes(5))) func `is delivered once the decision that wants it is committed`() async throws {
         let (storage, forge) = (MemoryStore() as any Storage, Forge())
         let keeper = StoreKeeper(storage, failed: { preconditionFailure("\($0)") })
         let outbox = OutboxPump(keeper: keeper, clock: FarmClock(), consumers: ["comment": forge])
@@ -102,7 +102,7 @@ private final class Forge: OutsideWorld {
         await outbox.stop()
     }
 
-    @Test(.timeLimit(.minutes(1))) func `is found and not repeated when its answer was lost`() async throws {
+    @Test(.timeLimit(.minutes(5))) func `is found and not repeated when its answer was lost`() async throws {
         let (storage, forge) = (MemoryStore() as any Storage, Forge(.forgetsToAnswer))
         let outbox = Self.pump(storage, forge)
         try storage.commit([.deliveryIntended(Self.intent("a"))])
@@ -112,7 +112,7 @@ private final class Forge: OutsideWorld {
         await outbox.stop()
     }
 
-    @Test(.timeLimit(.minutes(1))) func `is taken up by the next coordinator when one dies in the middle`() async throws
+    @Test(.timeLimit(.minutes(5))) func `is taken up by the next coordinator when one dies in the middle`() async throws
     {
         let (storage, forge) = (MemoryStore() as any Storage, Forge(.hangs))
         let keys = (0..<5).map { "key-\($0)" }
@@ -137,7 +137,7 @@ private final class Forge: OutsideWorld {
         await second.stop()
     }
 
-    @Test(.timeLimit(.minutes(1))) func `is given up when it is refused, and waits when nobody delivers it`()
+    @Test(.timeLimit(.minutes(5))) func `is given up when it is refused, and waits when nobody delivers it`()
         async throws
     {
         let (storage, forge) = (MemoryStore() as any Storage, Forge(.refuses))
