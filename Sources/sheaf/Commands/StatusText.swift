@@ -1,0 +1,73 @@
+import JSON
+import Model
+import Wire
+
+/// Runs and cells in tables.
+enum StatusText {
+    static func runs(_ runs: [Proto.RunSummary]) -> String {
+        guard !runs.isEmpty else { return "there are no runs yet" }
+        let rows = runs.map { run in
+            [
+                "r\(run.run)", run.state == "ended" ? run.verdict : run.state, run.name,
+                run.owner + (run.team.isEmpty ? "" : " (\(run.team))"), Instant(nanoseconds: run.submittedAt).utc,
+                String(run.commit.prefix(12)),
+            ]
+        }
+        return Table.text(["RUN", "STATE", "WORKFLOW", "OWNER", "SUBMITTED", "COMMIT"], rows)
+    }
+
+    static func cells(_ cells: [Proto.CellSummary]) -> String {
+        let rows = cells.map { cell in
+            [
+                cell.state, "\(cell.shardsSettled)/\(cell.shardsTotal > 0 ? "\(cell.shardsTotal)" : "?")", cell.job,
+                cell.name,
+            ]
+        }
+        return Table.text(["STATE", "SHARDS", "JOB", "CELL"], rows)
+    }
+
+    /// A list of runs.
+    static func json(_ runs: [Proto.RunSummary]) -> [UInt8] { bytes(.array(runs.map { .object(members($0)) })) }
+
+    /// One run with its cells.
+    static func json(_ run: Proto.RunSummary, _ cells: [Proto.CellSummary]) -> [UInt8] {
+        let cells = cells.map { cell -> Value in
+            [
+                "job": .string(cell.job), "cell": .string(cell.cell), "name": .string(cell.name),
+                "state": .string(cell.state), "shards_settled": .number(Double(cell.shardsSettled)),
+                "shards_total": cell.shardsTotal > 0 ? .number(Double(cell.shardsTotal)) : .null,
+            ]
+        }
+        return bytes(.object(members(run) + [.init("matrix", .array(cells))]))
+    }
+
+    private static func bytes(_ value: Value) -> [UInt8] {
+        var writer = JSONWriter(indent: 2)
+        writer.value(value)
+        writer.newline()
+        return writer.bytes
+    }
+
+    private static func members(_ run: Proto.RunSummary) -> [Value.Member] {
+        let cells: Value = [
+            "waiting": .number(Double(run.cellsWaiting)), "running": .number(Double(run.cellsRunning)),
+            "passed": .number(Double(run.cellsPassed)), "failed": .number(Double(run.cellsFailed)),
+            "other": .number(Double(run.cellsOther)),
+        ]
+        let hasEnded = run.state == "ended"
+        // The list holds no counts of runs that have ended: unknown is not zero.
+        let isCounted =
+            run.cellsWaiting + run.cellsRunning + run.cellsPassed + run.cellsFailed + run.cellsOther > 0 || !hasEnded
+        return [
+            .init("run", .string("r\(run.run)")), .init("name", .string(run.name)), .init("file", .string(run.file)),
+            .init("state", .string(run.state)), .init("verdict", run.verdict.isEmpty ? .null : .string(run.verdict)),
+            .init("exit_code", hasEnded ? .number(Double(run.exitCode)) : .null), .init("owner", .string(run.owner)),
+            .init("team", .string(run.team)), .init("commit", .string(run.commit)),
+            .init("submitted_at", .string(Instant(nanoseconds: run.submittedAt).utc)),
+            .init("ended_at", hasEnded ? .string(Instant(nanoseconds: run.endedAt).utc) : .null),
+            .init("cells", isCounted ? cells : .null),
+            .init("shards_settled", isCounted ? .number(Double(run.shardsSettled)) : .null),
+            .init("shards_total", run.shardsTotal > 0 ? .number(Double(run.shardsTotal)) : .null),
+        ]
+    }
+}
