@@ -107,7 +107,8 @@ extension Judge {
         case .blocked(let reason): return all(.inconclusive, reason)
         case .floors(let floors, let reason):
             return all(
-                floors == .pass ? .pass : .inconclusive, "no baseline: \(reason); \(floors.sentence(rule.metric))")
+                floors == .pass ? .pass : .inconclusive,
+                "\(GroupJudgement.noBaseline)\(reason); \(floors.sentence(rule.metric))")
         case .table(let place, let other):
             let cells = Array(group.cells.joined())
             let matches = matches(cells, job: job, in: place, job: other)

@@ -101,6 +101,12 @@ package struct GroupJudgement: Equatable, Sendable {
         self.verdict = verdict
         self.reason = reason
     }
+
+    /// How the reason of a limit begins that had nothing to compare with.
+    static let noBaseline = "no baseline: "
+
+    /// Whether it passes although it should have been compared: plain limits decided (`first: pass-floor`).
+    package var passesUncompared: Bool { verdict == .pass && reason.contains(Self.noBaseline) }
 }
 
 /// How a test was done, and what its answer is worth.

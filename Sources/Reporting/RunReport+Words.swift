@@ -74,11 +74,14 @@ extension GateJudgement {
         return groups[place]
     }
 
-    /// `fails in 1 of 6 groups`, `all 6 groups pass`.
+    /// `fails in 1 of 6 groups`, `all 6 groups pass`, and where that was no comparison yet, that it was none.
     var outcome: String {
         guard isApplicable else { return "does not apply: its 'when' is false" }
         let count = groups.count
-        guard verdict > .pass else { return count == 1 ? "passes" : "all \(count) groups pass" }
+        guard verdict > .pass else {
+            let pass = count == 1 ? "passes" : "all \(count) groups pass"
+            return pass + (groups.contains(where: \.passesUncompared) ? " by plain limits alone: no baseline yet" : "")
+        }
         guard count > 1 else { return verdict.predicate(of: 1) }
         return "\(verdict.predicate(of: 1)) in \(groups.count { $0.verdict == verdict }) of \(count) groups"
     }

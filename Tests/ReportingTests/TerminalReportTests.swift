@@ -8,6 +8,19 @@ import Testing
         sample.report.text(columns: columns).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
+    @Test func `does not say that something was compared with nothing`() {
+        var sample = Sample()
+        sample.axes = [("python", ["3.11", "3.12"])]
+        var first = GateRule(name: "no-regression", metric: "accuracy", limits: [.dropAtMost(.absolute(0.01))])
+        first.baseline = .run(RunID(1))
+        first.passesFirstOnFloor = true
+        sample.gates.append(first)
+        sample.baselines = [ResolvedBaseline(.run(RunID(1)), .absent("nothing is called 'champion' yet"))]
+        let gates = lines(sample).filter { $0.contains("no-regression") }
+        #expect(gates.contains { $0.contains("pass") } && gates.joined().contains("by plain limits alone"), "\(gates)")
+        #expect(lines(sample).joined().contains("no baseline yet"))
+    }
+
     /// The text was read by people before it was written down here.
     @Test func `says verdict, reasons, grid, and what to look at`() {
         let expected = """
