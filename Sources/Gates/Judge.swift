@@ -53,7 +53,9 @@ package func judge(
 ) -> Judgement {
     var judge = Judge(results: results, baselines: baselines, conditions: conditions, terms: terms)
     let jobs = judge.jobsGate()
-    return Judgement(gates: [jobs] + judge.gates(rules), cells: judge.cellJudgements())
+    var judgement = Judgement(gates: [jobs] + judge.gates(rules), cells: judge.cellJudgements())
+    judgement.baselines = baselines.map(\.note)
+    return judgement
 }
 
 /// Judges single gates of a run that may still go on, for `needs-gates`. Tests count within the whole run's family, as

@@ -10,6 +10,8 @@ package struct Judgement: Equatable, Sendable {
     package var cells: [CellJudgement]
     /// Whether `verdict` is `incomplete` for no other reason than causes of the infrastructure.
     package var isInfrastructureOnly: Bool
+    /// What the gates' references to baselines came to.
+    package var baselines: [BaselineNote] = []
 
     package init(gates: [GateJudgement], cells: [CellJudgement]) {
         self.gates = gates

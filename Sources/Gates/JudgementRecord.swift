@@ -18,6 +18,7 @@ extension Judgement {
             .init("verdict", .string(verdict.rawValue)), .init("gates", .array(gates.map { $0.written(whole: whole) })),
         ]
         if whole { members.append(.init("cells", .array(cells.map(\.written)))) }
+        if whole, !baselines.isEmpty { members.append(.init("baselines", .array(baselines.map(\.written)))) }
         var writer = JSONWriter()
         writer.value(.object(members))
         writer.newline()
@@ -41,6 +42,7 @@ extension Judgement {
             cells.append(judgement)
         }
         self.init(gates: read, cells: cells)
+        baselines = (value["baselines"]?.array ?? []).compactMap { BaselineNote(written: $0) }
         guard verdict.rawValue == value["verdict"]?.string else { return nil }
     }
 }

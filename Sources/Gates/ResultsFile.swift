@@ -4,7 +4,7 @@ package import Model
 /// What `sheaf export` writes and `sheaf judge` reads: JSON lines, a header, then one line per settled shard.
 ///
 /// The header is `{"sheaf":1,"run","plan":{"jobs":[{"id","cells":[{"id","name","values","shards"}]}]},"commit","tree",
-/// "provenance"}`: the plan has the form of `sheaf plan --format json`, with what ended without running beside. A line
+/// "provenance", "baselines"}`: the plan has the form of `sheaf plan --format json`, with what ended without running beside. A line
 /// is `{"job","cell":{axis:value},"cell_id","shard","shards","attempt","cause","metrics","items"}`.
 package struct ResultsFile: Equatable, Sendable {
     package var results: Results
@@ -78,6 +78,10 @@ package struct ResultsFile: Equatable, Sendable {
         writer.value(header.tree.map { .string($0.hex) } ?? .null)
         writer.key("provenance")
         writer.value(.object(header.provenance))
+        if !header.baselines.isEmpty {
+            writer.key("baselines")
+            writer.value(.array(header.baselines.map(\.written)))
+        }
         writer.endObject()
         writer.newline()
     }

@@ -43,6 +43,14 @@ struct ResultsLine {
             guard case .object(let members) = provenance.value else { throw error("'provenance' is an object") }
             header.provenance = members
         }
+        if present(node["baselines"]) != nil {
+            for entry in try list("baselines", of: node, in: "the header") {
+                guard let note = BaselineNote(written: entry.value) else {
+                    throw error("'baselines' has a strange entry")
+                }
+                header.baselines.append(note)
+            }
+        }
         guard let plan = present(node["plan"]) else { return (header, false) }
         let jobs = try list("jobs", of: plan, in: "plan")
         guard jobs.count <= Limits.jobsMax else { throw error("more than \(Limits.jobsMax) jobs") }

@@ -18,6 +18,8 @@ package struct ResultsHeader: Equatable, Sendable {
     /// The digest of the code tree; the same tree is no baseline for itself.
     package var tree: Digest?
     package var provenance: [Value.Member]
+    /// What the baselines of the gates came to; empty before the run was judged.
+    package var baselines: [BaselineNote] = []
 
     package init(
         run: RunID? = nil, jobs: [ExpectedJob], commit: String? = nil, tree: Digest? = nil,

@@ -13,6 +13,8 @@ extension RunSnapshot {
     ///   not hold it, or no longer: then the shard's cause is a fault of the farm. What it throws ends the call.
     package func results(object: (ObjectRef) throws -> [UInt8]?) throws -> Results {
         var results = Results(header: header(), shards: [])
+        // `try?`: a damaged judgement is told by whoever shows it; the results stand for themselves.
+        if let judgement = try? judgement() { results.header.baselines = judgement.baselines }
         var listing: (cell: CellID, items: Listing)?
         for settlement in settlements {
             guard let cell = cell(settlement.cell) else { continue }

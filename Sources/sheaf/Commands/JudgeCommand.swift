@@ -16,7 +16,7 @@ extension Commands {
         operands: [.init(name: "FILE", help: "the workflow, whose gates are asked")],
         options: [
             .value("results", "FILE", "JSON lines, as sheaf export writes them"),
-            .value("baseline", "FILE", "the results that gates with a baseline compare with"),
+            .value("baseline", "FILE", repeats: true, "the results that gates with a baseline compare with"),
         ] + eventOptions,
         run: { arguments in
             let format = try arguments.choice("format", of: ["text", "json"])
@@ -34,7 +34,8 @@ extension Commands {
                     "note: the results are of another text than \(loaded.file); their own plan is judged by this file's gates"
                 )
             }
-            let baselines = try baselines(of: plan, file: arguments.value("baseline"))
+            let baselines = try baselines(
+                of: plan, notes: read.results.header.baselines, files: arguments.all("baseline"))
             let conditions: [String: Bool]
             do throws(Mistakes) {
                 conditions = try workflow.gateConditions(loaded.request, ancestors: nil)
@@ -61,15 +62,13 @@ extension Commands {
         }
     }
 
-    /// The one file that was given answers every reference of the plan.
-    private static func baselines(of plan: Plan, file: String?) throws -> [ResolvedBaseline] {
+    private static func baselines(
+        of plan: Plan, notes: [BaselineNote], files: [String]
+    ) throws -> [ResolvedBaseline] {
         var seen: [GateRule.BaselineReference] = []
         for reference in plan.gates.compactMap(\.baseline) where !seen.contains(reference) { seen.append(reference) }
-        let given = try file.map(readResults)
-        return seen.map { reference in
-            guard let given, let file else { return ResolvedBaseline(reference, .absent("no --baseline was given")) }
-            return ResolvedBaseline(reference, .found(given.results, name: file))
-        }
+        let given = try files.map { (results: try readResults($0).results, name: $0) }
+        return ResolvedBaseline.again(seen, notes: notes, files: given)
     }
 
     private static func absent(_ baselines: [ResolvedBaseline]) -> [ResolvedBaseline] {

@@ -1,0 +1,24 @@
+/// What a gate's reference to a baseline came to when the run was judged: kept with the verdict and exported with the results,
+/// so that whoever judges them again can say the same.
+package struct BaselineNote: Equatable, Sendable {
+    package enum State: String, Sendable {
+        case found
+        /// There was none yet.
+        case absent
+        /// It should have been there and could not be had.
+        case unavailable
+    }
+
+    package var reference: GateRule.BaselineReference
+    package var state: State
+    /// What the report calls it, or where it was looked for.
+    package var text: String
+    package var run: RunID?
+
+    package init(_ reference: GateRule.BaselineReference, _ state: State, _ text: String, run: RunID? = nil) {
+        self.reference = reference
+        self.state = state
+        self.text = text
+        self.run = run
+    }
+}
