@@ -20,8 +20,8 @@ package enum CodeTree {
                 throw .submodule(path: String(decoding: entry.dropLast(), as: UTF8.self))
             }
             let path = try TreePath(Array(entry))
-            // `.sheaf` holds the state of `sheaf run` and may not be ignored in every repository.
-            guard path.parts[0] != Array(".sheaf".utf8)[...] else { continue }
+            // `.sheaf` holds the state of `sheaf run`, keys among it, wherever that was started.
+            guard !path.parts.contains(where: { $0.elementsEqual(".sheaf".utf8) }) else { continue }
             paths.append(path)
             guard paths.count <= Limits.treeFilesMax else {
                 throw .tooMuch(limit: "files", most: Limits.treeFilesMax)

@@ -17,6 +17,8 @@ package struct CodePacking: Sendable {
     /// The folder whose files travel: the top of the repository, or the folder itself outside one.
     package let folder: String
     package let origin: Origin
+    /// Whether git says what belongs to the code.
+    package let isRepository: Bool
     private let selection: Selection
 
     /// Looks at a folder.
@@ -28,9 +30,11 @@ package struct CodePacking: Sendable {
         guard let top = try await Self.git(["rev-parse", "--show-toplevel"], in: folder, mayFail: true) else {
             self.folder = folder
             origin = Origin()
+            isRepository = false
             selection = CodeTree.everything
             return
         }
+        isRepository = true
         self.folder = alone ? folder : Self.line(top)
         var origin = Origin()
         let at = self.folder
@@ -42,7 +46,7 @@ package struct CodePacking: Sendable {
         }
         let changes =
             try await Self.git(
-                ["status", "--porcelain", "-z", "--", ".", ":(exclude).sheaf"], in: at) ?? []
+                ["status", "--porcelain", "-z", "--", ".", ":(exclude,glob)**/.sheaf/**"], in: at) ?? []
         origin.isDirty = !changes.isEmpty
         if let remote = try await Self.git(["remote", "get-url", "origin"], in: at, mayFail: true) {
             origin.repository = Self.repository(Self.line(remote))
@@ -88,6 +92,24 @@ package struct CodePacking: Sendable {
         }
         history.problem = "there is no branch '\(branch)' here, nor at 'origin'"
         return history
+    }
+
+    /// Git leaves out a farm's own folder, which says so itself; elsewhere only its name can tell.
+    ///
+    /// - Throws: `ClientError` for a state within the code that would travel with it.
+    func refuse(state: String?) throws(ClientError) {
+        guard !isRepository, let state = state.flatMap(Self.real), let code = Self.real(folder) else { return }
+        let top = code == "/" ? code : code + "/"
+        guard state.hasPrefix(top), !state.dropFirst(top.count).split(separator: "/").contains(".sheaf") else { return }
+        throw ClientError(
+            "the state in \(state) lies within the code, whose files all travel to the agents",
+            help: "give --state a folder elsewhere, or one below .sheaf", isRefusal: true)
+    }
+
+    private static func real(_ path: String) -> String? {
+        guard let found = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(found) }
+        return unsafe String(cString: found)
     }
 
     /// Gives the other side what it lacks of the code.

@@ -44,7 +44,7 @@ package struct Profile: Sendable {
 
     /// Makes the folder, and finds out whether an identity can be written there.
     func prepare() throws(ClientError) {
-        do throws(CertificateError) { try PrivateFile.makeFolder(folder) } catch {
+        do throws(CertificateError) { try PrivateFile.makeStateFolder(folder) } catch {
             throw ClientError("no identity can be kept in \(folder): \(error)", isRefusal: true)
         }
         guard access(folder, W_OK | X_OK) == 0 else {
@@ -56,7 +56,7 @@ package struct Profile: Sendable {
 
     package func save(_ identity: Identity, address: Address) throws(ClientError) {
         do {
-            try PrivateFile.makeFolder(folder)
+            try PrivateFile.makeStateFolder(folder)
             try PrivateFile.write("\(address)\n", to: addressPath)
             try identity.save(to: identityPath)
         } catch {

@@ -60,7 +60,7 @@ package final class CoordinatorServer: Sendable {
         failed: @escaping @Sendable (StorageError) -> Never
     ) async throws -> CoordinatorServer {
         let folder = settings.state
-        try PrivateFile.makeFolder(folder)
+        try PrivateFile.makeStateFolder(folder)
         let storage = try await DiskThreads.shared.run { [settings] () throws(StorageError) in
             try SQLiteStore(folder: folder, checkedAtOnceMax: settings.checkedAtOnceMax, disk: settings.disk)
         }

@@ -65,6 +65,26 @@ package enum PrivateFile {
         guard fsync(directory.raw) == 0 else { throw failure("sync the folder") }
     }
 
+    /// Makes a folder for keys and state, as `makeFolder` does. Git never takes its files for a part of the code around it,
+    /// which would send the keys to everybody who runs that code.
+    package static func makeStateFolder(_ path: String) throws(CertificateError) {
+        try makeFolder(path)
+        let mark = path + "/.gitignore"
+        let raw = unsafe open(mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard raw >= 0 else {
+            guard errno == EEXIST else { throw .file(path: mark, SystemError(errno, during: "make").description) }
+            return
+        }
+        let file = Descriptor(adopting: raw)
+        let text = Array("*\n".utf8)
+        let count = unsafe text.withUnsafeBytes { unsafe Glibc.write(file.raw, $0.baseAddress, $0.count) }
+        guard count == text.count else {
+            let error = SystemError(errno, during: "write")
+            unsafe unlink(mark)
+            throw .file(path: mark, error.description)
+        }
+    }
+
     /// Makes the folder, closed to others, and what is missing above it, which others may pass: an agent's folder for
     /// attempts may stand beside its identity. Folders that exist stay as they are.
     package static func makeFolder(_ path: String) throws(CertificateError) {

@@ -259,7 +259,12 @@ import Testing
         try scratch.write("in/pkg/mod.py", "2")
         try scratch.write("in/ignored.o", "3")
         try scratch.write("in/.sheaf/state", "4")
-        let listing = Array("kept.py\0gone.py\0gone/too.py\0pkg/mod.py\0kept.py\0kept.py/odd\0.sheaf/state\0".utf8)
+        try scratch.write("in/pkg/.sheaf/state/farm/authority.pem", "5")
+        let listing = Array(
+            """
+            kept.py\0gone.py\0gone/too.py\0pkg/mod.py\0kept.py\0kept.py/odd\0.sheaf/state\0\
+            pkg/.sheaf/state/farm/authority.pem\0
+            """.utf8)
         let scan = try TreeScan(of: scratch.folder("in"), CodeTree.selection(listing: listing))
         #expect(scan.paths == ["kept.py", "pkg/mod.py"])
     }

@@ -1,10 +1,11 @@
 import Artifacts
-import Client
 import Foundation
 import Model
 import Testing
 import Transport
 import Wire
+
+@testable import Client
 
 @Suite struct `Packing code` {
     private static func git(_ arguments: String..., in folder: String) throws {
@@ -33,6 +34,36 @@ import Wire
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         let manifest = try await Transfer(channel).download(uploaded.manifest, into: Folder(at: place))
         return (code, manifest.files.map(\.path.text))
+    }
+
+    @Test func `leaves out a farm's own folders, whatever they are called and wherever they lie`() async throws {
+        try await withFolder { scratch in
+            let folder = scratch + "/code"
+            try write("1", to: folder + "/sub/eval.py")
+            try Self.git("init", "-q", "-b", "main", in: folder)
+            try Self.git("add", ".", in: folder)
+            try Self.git("commit", "-q", "-m", "one", in: folder)
+            try write("key", to: folder + "/sub/.sheaf/state/farm/authority.pem")
+            try PrivateFile.makeStateFolder(folder + "/farm")
+            try write("key", to: folder + "/farm/authority.pem")
+            let (code, files) = try await Self.travel(folder + "/sub", scratch)
+            #expect(files == ["sub/eval.py"] && !code.origin.isDirty && code.isRepository)
+        }
+    }
+
+    @Test func `refuses a farm's own folder within code that no git keeps`() async throws {
+        try await withFolder { scratch in
+            try write("1", to: scratch + "/code/eval.py")
+            try write("key", to: scratch + "/code/farm/authority.pem")
+            try write("key", to: scratch + "/code/.sheaf/state/authority.pem")
+            let code = try await CodePacking(scratch + "/code")
+            #expect { try code.refuse(state: scratch + "/code/farm") } throws: {
+                "\($0)".contains("lies within the code, whose files all travel")
+            }
+            try code.refuse(state: scratch + "/code/.sheaf/state")
+            try code.refuse(state: scratch)
+            try code.refuse(state: nil)
+        }
     }
 
     @Test func `takes what git tracks and does not ignore, as it lies there now`() async throws {

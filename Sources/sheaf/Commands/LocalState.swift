@@ -23,6 +23,8 @@ enum LocalState {
     ///
     /// - Throws: `StorageError.inUse` while another process serves it, and what `CoordinatorServer.start` throws.
     static func serve(_ folder: String) async throws -> (server: CoordinatorServer, person: Identity) {
+        // The agent's workspaces lie there, too.
+        try PrivateFile.makeStateFolder(folder)
         let loopback = Address(host: "127.0.0.1", port: 0)
         let server = try await CoordinatorServer.start(
             CoordinatorServer.Settings(state: folder + "/farm", listen: [loopback], enrolmentListen: [loopback]),

@@ -45,7 +45,7 @@ extension Commands {
             }
             try home.refuse(plan)
             try await tellOpenRuns(client, state)
-            guard let run = try await submit(request, arguments, to: client) else {
+            guard let run = try await submit(request, arguments, state: state, to: client) else {
                 await home.stop()
                 return .usage
             }

@@ -52,7 +52,9 @@ extension Commands {
             // Not of the baselines.
             request.deliver = arguments.has("deliver")
             request.deliverRequest = UInt32(number ?? 0)
-            guard let run = try await submit(request, arguments, to: client) else { return .usage }
+            guard let run = try await submit(request, arguments, state: arguments.value("home"), to: client) else {
+                return .usage
+            }
             guard let signals else {
                 Terminal.print("\(run)")
                 return .passed
@@ -70,14 +72,16 @@ extension Commands {
     }
 
     /// Packs and submits; `nil` when the farm found mistakes, which were printed.
+    ///
+    /// - Parameter state: a folder with keys, which must not travel with the code.
     static func submit(
-        _ request: Proto.SubmitRunRequest, _ arguments: Arguments, to client: FarmClient
+        _ request: Proto.SubmitRunRequest, _ arguments: Arguments, state: String?, to client: FarmClient
     ) async throws -> RunID? {
         let folder = arguments.value("tree") ?? Files.folder(of: arguments.operands[0])
         let answer: Submitting.Answer
         do throws(ClientError) {
             answer = try await Submitting.submit(
-                request, code: folder, alone: arguments.value("tree") != nil, to: client)
+                request, code: folder, alone: arguments.value("tree") != nil, state: state, to: client)
         } catch {
             guard !error.isRefusal else { throw Farming.failure(error) }
             throw CommandFailure(
