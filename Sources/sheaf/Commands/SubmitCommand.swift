@@ -52,9 +52,8 @@ extension Commands {
             // Not of the baselines.
             request.deliver = arguments.has("deliver")
             request.deliverRequest = UInt32(number ?? 0)
-            guard let run = try await submit(request, arguments, state: arguments.value("home"), to: client) else {
-                return .usage
-            }
+            let home = Farming.profile(arguments).folder
+            guard let run = try await submit(request, arguments, state: home, to: client) else { return .usage }
             guard let signals else {
                 Terminal.print("\(run)")
                 return .passed
