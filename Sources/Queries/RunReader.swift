@@ -120,11 +120,13 @@ package struct RunReader: Sendable {
         guard let snapshot = try snapshot(of: run), owner.mayRead(runsOf: snapshot.record.owner) else {
             return .unavailable("there is no run \(run) that \(owner.spelled) may read")
         }
-        guard snapshot.ending != nil else { return .unavailable("\(run) has not ended") }
+        guard let ending = snapshot.ending else { return .unavailable("\(run) has not ended") }
         let commit = snapshot.record.commit
+        // Whoever compares with what did not pass itself should see that.
+        let verdict = ending.verdict > .waived ? ", verdict \(ending.verdict.rawValue)" : ""
         return .found(
             try snapshot.results(object: object),
-            name: name + (commit.isEmpty ? "" : ", commit \(commit.prefix(12))"))
+            name: name + (commit.isEmpty ? "" : ", commit \(commit.prefix(12))") + verdict)
     }
 }
 

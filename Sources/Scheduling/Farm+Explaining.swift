@@ -181,6 +181,17 @@ extension Farm {
         return unmet(requirement, among: agents.filter(\.isOnline))
     }
 
+    /// Everything of what this cell needs that no connected agent has, thing by thing; where each alone is there and all
+    /// together are not, that. Empty when an agent could take it once it is free. Teams aside.
+    package func allUnmet(_ cell: PlannedCell) -> [String] {
+        var whole = Requirement(cell, team: nil, defaultMemory: settings.defaultMemory)
+        whole.team = nil
+        let online = agents.filter(\.isOnline)
+        let found = whole.parts.compactMap { unmet($0, among: online) }
+        guard found.isEmpty else { return found.reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
+        return unmet(whole, among: online).map { [$0] } ?? []
+    }
+
     func unmet(_ requirement: Requirement) -> String? {
         let online = agents.filter(\.isOnline)
         guard !online.isEmpty else { return "no agent is connected" }

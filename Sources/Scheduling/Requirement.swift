@@ -29,6 +29,23 @@ struct Requirement: Hashable, Sendable {
         inputs = cell.inputs
     }
 
+    /// Each thing that it asks for alone.
+    var parts: [Requirement] {
+        var none = self
+        (none.labels, none.python, none.pythonWord, none.gpus) = ([], nil, nil, nil)
+        (none.cpus, none.memory, none.inputs, none.avoiding) = (1, nil, [], [])
+        let with = { (change: (inout Requirement) -> Void) in
+            var part = none
+            change(&part)
+            return part
+        }
+        return labels.map { label in with { $0.labels = [label] } }
+            + [
+                with { ($0.python, $0.pythonWord) = (python, pythonWord) }, with { $0.gpus = gpus },
+                with { $0.cpus = cpus }, with { $0.memory = memory },
+            ] + inputs.map { input in with { $0.inputs = [input] } }
+    }
+
     /// Whether the agent could take it if nothing else ran there.
     func isMet(by agent: AgentRecord) -> Bool {
         admits(agent.team) && cpus <= agent.capacity.cpus && missingLabels(agent).isEmpty && hasPython(agent)

@@ -40,6 +40,29 @@ import Testing
         #expect(stage.farm.unmet(row.cell) == row.unmet)
     }
 
+    @Test func `names everything that no agent has, where somebody can still choose another machine`() {
+        var stage = Stage()
+        stage.join("a", cpus: 8, labels: ["linux", "gpu"], python: ["3.9.2"])
+        stage.join("b", cpus: 2, labels: ["linux", "arm"], python: ["3.11.7"])
+        let much = Self.cell {
+            $0.labels = ["linux", "tpu"]
+            $0.python = "3.12"
+            $0.resources.cpus = 16
+        }
+        #expect(
+            stage.farm.allUnmet(much) == [
+                "no agent has label tpu", "no agent has python 3.12; agents offer 3.9.2, 3.11.7",
+                "no agent has 16 cores; the most that one has is 8",
+            ])
+        // Each alone is there.
+        let together = Self.cell {
+            $0.labels = ["arm"]
+            $0.resources.cpus = 8
+        }
+        #expect(stage.farm.allUnmet(together) == ["no agent has 8 cores; the most that one has is 2"])
+        #expect(stage.farm.allUnmet(Self.cell { $0.labels = ["gpu"] }) == [])
+    }
+
     @Test func `says what a busy farm is busy with`() {
         var stage = Stage()
         stage.join("a", cpus: 4)

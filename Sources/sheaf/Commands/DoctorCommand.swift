@@ -97,7 +97,9 @@ struct Doctor: Sendable {
             )
         } catch {
             return Finding(
-                subject: "disk", state: .wrong, fact: "\(error)", help: "--work names a folder that is there")
+                subject: "disk", state: .wrong,
+                // Its own help is for whoever packs files.
+                fact: String("\(error)".prefix { $0 != "\n" }), help: "--work names a folder that is there")
         }
     }
 

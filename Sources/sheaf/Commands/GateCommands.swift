@@ -148,7 +148,7 @@ extension Commands {
                 throw UsageError(
                     "the workflow has no gate '\(gate)'",
                     help: Spelling.nearest(to: gate, among: names).map { "did you mean '\($0)'?" }
-                        ?? "it has \(names.joined(separator: ", "))")
+                        ?? (names.isEmpty ? "it has none" : "it has \(names.joined(separator: ", "))"))
             }
             let (reason, until) = (try arguments.required("reason"), try arguments.required("until"))
             guard Waiver.isDay(until[...]) else {

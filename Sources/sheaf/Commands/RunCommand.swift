@@ -147,7 +147,8 @@ struct LocalFarm: Sendable {
             .agentJoined(AgentID("local"), team: nil, capacity: capacity, holds: []), at: .epoch, into: &effects)
         var problems: [String] = []
         for cell in plan.jobs.flatMap({ $0.cells ?? [] }) where cell.skipped == nil {
-            if let unmet = farm.unmet(cell) { problems.append("\(cell.name): \(unmet)") }
+            let unmet = farm.allUnmet(cell)
+            if !unmet.isEmpty { problems.append("\(cell.name): \(unmet.joined(separator: "; "))") }
         }
         guard problems.isEmpty else {
             // What is missing decides what helps: a label can be given, an interpreter or a GPU cannot.
