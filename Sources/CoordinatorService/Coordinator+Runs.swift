@@ -103,6 +103,7 @@ extension Coordinator {
         var summary = Proto.RunSummary.with {
             $0.run = id.number
             $0.name = run.plan.name
+            $0.title = run.plan.title
             $0.file = run.plan.file
             $0.state = run.phase == .judging ? "judging" : "running"
             $0.owner = run.owner.name

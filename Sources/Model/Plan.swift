@@ -1,6 +1,8 @@
 /// What a workflow comes to, once its matrices are expanded: what the farm schedules and the gates judge.
 package struct Plan: Equatable, Sendable {
     package var name: String
+    /// What this run is about, on one line: `run-name`, else what its event says. Empty: nothing beside the name.
+    package var title: String
     /// The workflow file's path as the submitter gave it; diagnostics and reports use it.
     package var file: String
     package var jobs: [PlannedJob]
@@ -13,10 +15,11 @@ package struct Plan: Equatable, Sendable {
     package var evaluators: [EvaluatorFile]
 
     package init(
-        name: String, file: String, jobs: [PlannedJob], gates: [GateRule] = [], falseBlockRate: Double = 0.05,
-        waivers: [Waiver] = [], evaluators: [EvaluatorFile] = []
+        name: String, title: String = "", file: String, jobs: [PlannedJob], gates: [GateRule] = [],
+        falseBlockRate: Double = 0.05, waivers: [Waiver] = [], evaluators: [EvaluatorFile] = []
     ) {
         self.name = name
+        self.title = title
         self.file = file
         self.jobs = jobs
         self.gates = gates

@@ -45,6 +45,7 @@ extension RunSnapshot {
             run: id, workflow: plan.name.isEmpty ? record.name : plan.name, file: record.file,
             event: request.eventName, actor: record.owner.spelled, submittedAt: record.submittedAt,
             endedAt: ending?.at, notes: notes)
+        facts.title = plan.title
         if let cancellation {
             facts.notes.insert(
                 "cancelled by \(cancellation.by) at \(cancellation.at.utc)"

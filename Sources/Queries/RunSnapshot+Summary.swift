@@ -51,6 +51,8 @@ extension Proto.RunSummary {
         self.init()
         run = stored.run.id.number
         name = stored.run.name
+        // `try?`: a plan that cannot be read is told where the run is asked for.
+        title = (try? Proto.PlanHead(decoding: stored.run.plan, limits: .large).title) ?? ""
         file = stored.run.file
         state = stored.ending == nil ? "running" : "ended"
         verdict = stored.ending?.verdict.rawValue ?? ""

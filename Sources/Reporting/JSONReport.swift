@@ -8,7 +8,8 @@ extension RunReport {
     package var json: [UInt8] {
         var members: [Value.Member] = [
             .init("sheaf_report", 1), .init("run", orNull(facts.run?.description)),
-            .init("workflow", .string(facts.workflow)), .init("file", .string(facts.file)),
+            .init("workflow", .string(facts.workflow)), .init("title", .string(facts.title)),
+            .init("file", .string(facts.file)),
             .init("event", .string(facts.event)), .init("actor", .string(facts.actor)),
             .init("submitted_at", orNull(facts.submittedAt?.utc)), .init("ended_at", orNull(facts.endedAt?.utc)),
             .init("duration_s", orNull(duration)), .init("commit", orNull(commit)), .init("tree", orNull(tree?.hex)),

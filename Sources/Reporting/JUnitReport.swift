@@ -49,7 +49,7 @@ struct JUnitReport {
         let suites = [gates] + report.jobs.map(suite)
         let all = Suite(name: "", cases: suites.flatMap(\.cases))
         var text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-        text += "<testsuites name=\(quoted(report.title)) \(counts(all, seconds: report.duration?.inSeconds))>\n"
+        text += "<testsuites name=\(quoted(report.name)) \(counts(all, seconds: report.duration?.inSeconds))>\n"
         for suite in suites { text += xml(suite) }
         return text + "</testsuites>\n"
     }

@@ -4,6 +4,8 @@ package import Model
 package struct RunFacts: Equatable, Sendable {
     package var run: RunID?
     package var workflow: String
+    /// What this run is about; empty where nobody said.
+    package var title = ""
     /// The workflow file's path as the submitter gave it.
     package var file: String
     package var event: String

@@ -97,10 +97,13 @@ extension RunReport {
     var headline: String { isOver ? judgement.verdict.rawValue.uppercased() : "RUNNING" }
 
     /// `r17 nightly-eval`.
-    var title: String {
+    var name: String {
         let name = facts.workflow.isEmpty ? facts.file : facts.workflow
         return [facts.run?.description ?? "", name].filter { !$0.isEmpty }.joined(separator: " ")
     }
+
+    /// `r17 nightly-eval: what the run is about`.
+    var title: String { facts.title.isEmpty ? name : "\(name): \(facts.title)" }
 
     /// The verdict in one sentence: which gates decide it.
     package var verdictSentence: String {

@@ -5,6 +5,8 @@ package import Model
 package struct Workflow: Sendable {
     package var file: String
     package var name: String
+    /// `run-name`.
+    var runName: YAMLNode?
     /// `sheaf: 1` stands at its top: Sheaf's own keys and rules hold.
     package var isSheaf = false
     /// What starts it, in order.

@@ -187,6 +187,8 @@ import Wire
         let ended = try #require(try sample.snapshot()).summary()
         #expect(ended.state == "ended" && ended.verdict == "fail" && ended.exitCode == 1)
         #expect(ended.cellsPassed == 1 && ended.cellsFailed == 1)
+        // As lists show it, from the plan's bytes alone.
+        #expect(ended.title == "Fit longer")
     }
 }
 

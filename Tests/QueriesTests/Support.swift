@@ -60,7 +60,7 @@ final class StoredSample {
                         id: "eval_\($0)", name: "eval (\($0))", values: [.init("seed", .number(Double($0)))])
                 }
             }, shards: shards)
-        return Model.Plan(name: "nightly", file: "eval.yml", jobs: [job] + beside, gates: gates)
+        return Model.Plan(name: "nightly", title: "Fit longer", file: "eval.yml", jobs: [job] + beside, gates: gates)
     }
 
     func submit(

@@ -43,6 +43,7 @@ import Testing
         let sample = sample(text, over: over)
         var facts = sample.facts
         facts.file = text
+        facts.title = text
         facts.actor = text
         facts.event = text
         facts.notes = [text]

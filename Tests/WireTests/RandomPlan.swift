@@ -9,7 +9,8 @@ struct RandomPlan {
     mutating func plan() -> Plan {
         let jobs = number(0...4)
         return Plan(
-            name: text(), file: "eval.yml", jobs: (0..<jobs).map { job($0, of: jobs) }, gates: several { $0.gate() },
+            name: text(), title: text(), file: "eval.yml", jobs: (0..<jobs).map { job($0, of: jobs) },
+            gates: several { $0.gate() },
             falseBlockRate: share(), waivers: several { $0.waiver() })
     }
 

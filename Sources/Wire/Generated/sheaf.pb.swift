@@ -991,6 +991,8 @@ extension Proto {
         package var submittedAt: Int64 = 0
         package var endedAt: Int64 = 0
         package var commit: String = ""
+        /// As in `Plan`.
+        package var title: String = ""
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1016,6 +1018,7 @@ extension Proto {
                 case 128: submittedAt = try reader.value(ProtoInt64.self)
                 case 136: endedAt = try reader.value(ProtoInt64.self)
                 case 146: commit = try reader.value(ProtoString.self)
+                case 154: title = try reader.value(ProtoString.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1040,6 +1043,7 @@ extension Proto {
             writer.field(ProtoInt64.self, 16, submittedAt)
             writer.field(ProtoInt64.self, 17, endedAt)
             writer.field(ProtoString.self, 18, commit)
+            writer.field(ProtoString.self, 19, title)
             writer.unknown(unknown)
         }
     }
@@ -3161,6 +3165,8 @@ extension Proto {
         package var falseBlockRate: Double = 0
         package var waivers: [Proto.Waiver] = []
         package var evaluators: [Proto.EvaluatorFile] = []
+        /// What this run is about: `run-name`, else what its event says.
+        package var title: String = ""
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3175,6 +3181,7 @@ extension Proto {
                 case 41: falseBlockRate = try reader.value(ProtoDouble.self)
                 case 50: try reader.append(ProtoNested<Proto.Waiver>.self, to: &waivers)
                 case 58: try reader.append(ProtoNested<Proto.EvaluatorFile>.self, to: &evaluators)
+                case 66: title = try reader.value(ProtoString.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3188,6 +3195,33 @@ extension Proto {
             writer.field(ProtoDouble.self, 5, falseBlockRate)
             writer.repeated(ProtoNested<Proto.Waiver>.self, 6, waivers)
             writer.repeated(ProtoNested<Proto.EvaluatorFile>.self, 7, evaluators)
+            writer.field(ProtoString.self, 8, title)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// What lists of runs show of a `Plan`: all else of its bytes is passed over.
+    package struct PlanHead: ProtoMessage {
+        package static let protoName = "sheaf.v1.PlanHead"
+
+        package var title: String = ""
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 66: title = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 8, title)
             writer.unknown(unknown)
         }
     }

@@ -9,6 +9,7 @@ extension Proto.Plan {
     package init(_ plan: Model.Plan) {
         self.init()
         name = plan.name
+        title = plan.title
         file = plan.file
         jobs = plan.jobs.map { Proto.PlannedJob($0) }
         gates = plan.gates.map { Proto.GateRule($0) }
@@ -25,7 +26,7 @@ extension Proto.Plan {
     package func meaning() throws(MeaningError) -> Model.Plan {
         let count = jobs.count
         return Model.Plan(
-            name: name, file: file,
+            name: name, title: title, file: file,
             jobs: try list("jobs", jobs) { job throws(MeaningError) in try job.meaning(among: count) },
             gates: try list("gates", gates) { gate throws(MeaningError) in try gate.meaning() },
             falseBlockRate: falseBlockRate,

@@ -130,6 +130,7 @@ extension Workflow {
         if mistakes.isEmpty {
             do throws(Mistakes) { _ = try concurrency(request) } catch { mistakes += error.diagnostics }
         }
+        let title = title(of: request, base, &mistakes)
         let gates = readGates(request, &mistakes)
         let evaluators = readEvaluators(request, &mistakes)
         guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
@@ -141,8 +142,8 @@ extension Workflow {
             ])
         }
         let plan = Plan(
-            name: name, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate, waivers: waivers,
-            evaluators: evaluators)
+            name: name, title: title, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate,
+            waivers: waivers, evaluators: evaluators)
         return Planned(plan: plan, warnings: mistakes, covers: covers)
     }
 

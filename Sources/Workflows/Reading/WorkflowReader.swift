@@ -54,7 +54,10 @@ struct WorkflowReader {
             template(node, "'tier'", in: Scopes.runName)
             workflow.tier = node
         }
-        if let name = entries["run-name"] { template(name, "'run-name'", in: Scopes.runName) }
+        if let name = entries["run-name"] {
+            template(name, "'run-name'", in: Scopes.runName)
+            workflow.runName = name
+        }
         if let node = entries["env"] { workflow.environment = environment(node, in: Scopes.workflowEnvironment) }
         if let node = entries["defaults"] { workflow.defaults = defaults(node) }
         if let node = entries["permissions"] { workflow.permissions = permissions(node) }

@@ -93,7 +93,8 @@ final class Progress {
         var parts = ["\(done) of \(total) cells done"]
         if summary.cellsRunning > 0 { parts.append("\(summary.cellsRunning) running") }
         if summary.cellsFailed > 0 { parts.append("\(summary.cellsFailed) failed") }
-        var line = "r\(summary.run) \(PlainText.line(summary.name)): \(parts.joined(separator: ", "))"
+        let title = summary.title.isEmpty ? "" : " (\(PlainText.line(summary.title).prefix(60)))"
+        var line = "r\(summary.run) \(PlainText.line(summary.name))\(title): \(parts.joined(separator: ", "))"
         line +=
             " · \(summary.shardsSettled)" + (summary.shardsTotal > 0 ? " of \(summary.shardsTotal)" : "") + " shards"
         if summary.state != "running" { line += " · \(summary.verdict.isEmpty ? summary.state : summary.verdict)" }

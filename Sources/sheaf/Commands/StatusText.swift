@@ -10,10 +10,10 @@ enum StatusText {
             [
                 "r\(run.run)", run.state == "ended" ? run.verdict : run.state, run.name,
                 run.owner + (run.team.isEmpty ? "" : " (\(run.team))"), Instant(nanoseconds: run.submittedAt).utc,
-                String(run.commit.prefix(12)),
+                String(run.commit.prefix(12)), String(run.title.prefix(60)),
             ]
         }
-        return Table.text(["RUN", "STATE", "WORKFLOW", "OWNER", "SUBMITTED", "COMMIT"], rows)
+        return Table.text(["RUN", "STATE", "WORKFLOW", "OWNER", "SUBMITTED", "COMMIT", "TITLE"], rows)
     }
 
     static func cells(_ cells: [Proto.CellSummary]) -> String {
@@ -59,7 +59,8 @@ enum StatusText {
         let isCounted =
             run.cellsWaiting + run.cellsRunning + run.cellsPassed + run.cellsFailed + run.cellsOther > 0 || !hasEnded
         return [
-            .init("run", .string("r\(run.run)")), .init("name", .string(run.name)), .init("file", .string(run.file)),
+            .init("run", .string("r\(run.run)")), .init("name", .string(run.name)),
+            .init("title", .string(run.title)), .init("file", .string(run.file)),
             .init("state", .string(run.state)), .init("verdict", run.verdict.isEmpty ? .null : .string(run.verdict)),
             .init("exit_code", hasEnded ? .number(Double(run.exitCode)) : .null), .init("owner", .string(run.owner)),
             .init("team", .string(run.team)), .init("commit", .string(run.commit)),
