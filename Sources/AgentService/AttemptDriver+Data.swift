@@ -177,14 +177,15 @@ extension AttemptDriver {
     // MARK: The code tree
 
     /// Unpacks the run's code tree. It belongs to the attempt's user.
-    func unpackTree(into folder: String, existing: TreeWriter.Existing = .refuse) async throws {
+    @discardableResult
+    func unpackTree(into folder: String, existing: TreeWriter.Existing = .refuse) async throws -> Manifest {
         guard let tree = assignment.tree else { throw AgentError.user("the run has no code tree to check out") }
         let transfer = transfer
         let owner = place?.account.map { Owner(user: $0.user, group: $0.group) }
         let root = try Folder(at: folder)
-        try await farm {
+        return try await farm {
             let object = try await transfer.reference(to: tree, of: tree)
-            try await transfer.download(object, into: root, existing: existing, owner: owner)
+            return try await transfer.download(object, into: root, existing: existing, owner: owner)
         }
     }
 
@@ -214,35 +215,8 @@ extension AttemptDriver {
         }
     }
 
-    private func checkout(_ with: [String: String]) async throws -> [CommandFile.Entry] {
-        guard let place else { throw AgentError.cancelled }
-        let own = assignment.github("repository")
-        if let repository = with["repository"], !repository.isEmpty, repository != own {
-            throw AgentError.user(
-                "checkout of another repository ('\(repository)') is not supported: only the submitted tree is here")
-        }
-        var folder = place.folder.workspace
-        if let path = with["path"], !path.isEmpty {
-            let target = path.resolved(from: folder).standardizedPath
-            guard target.isInside(folder) else {
-                throw AgentError.user("checkout's path '\(path)' leads out of the workspace")
-            }
-            if target != folder { folder = try subfolder(target, of: folder) }
-        }
-        try await unpackTree(into: folder, existing: .replace)
-        checkedOutMetrics = Files.facts(metricsPath, followingLinks: false)
-        for index in metricPatterns.indices {
-            for path in try metricFiles(of: index) {
-                checkedOutSources[path] = Files.facts(place.folder.workspace + "/" + path, followingLinks: false)
-            }
-        }
-        return [
-            .init(name: "ref", value: assignment.github("ref")), .init(name: "commit", value: assignment.github("sha")),
-        ]
-    }
-
     /// Makes a folder below one that belongs to the attempt's user, through no link.
-    private func subfolder(_ target: String, of folder: String) throws -> String {
+    func subfolder(_ target: String, of folder: String) throws -> String {
         let below = String(target.dropFirst(folder.count + 1))
         let owner = place?.account.map { Owner(user: $0.user, group: $0.group) }
         _ = try Folder(at: folder).subfolder(below, creating: true, owner: owner)

@@ -52,7 +52,7 @@ package struct CodePacking: Sendable {
             origin.repository = Self.repository(Self.line(remote))
         }
         self.origin = origin
-        let listing = try await Self.git(CodeTree.gitArguments, in: at) ?? []
+        let listing = try await Self.listing(of: at)
         do throws(ArtifactError) {
             selection = try CodeTree.selection(listing: listing)
         } catch {
@@ -110,6 +110,43 @@ package struct CodePacking: Sendable {
         guard let found = unsafe realpath(path, nil) else { return nil }
         defer { unsafe free(found) }
         return unsafe String(cString: found)
+    }
+
+    /// How deep submodules are looked for within submodules, and how many of them there may be in all.
+    private static let submodulesDeepMax = 10
+    private static let submodulesMax = 1000
+
+    /// What git lists of a repository and of the submodules in it that are checked out; one that is not is left out.
+    private static func listing(of top: String) async throws(ClientError) -> [UInt8] {
+        var listing: [UInt8] = []
+        var rest = [(start: "", depth: 0)]
+        var seen = 0
+        while let (start, depth) = rest.popLast() {
+            let folder = start.isEmpty ? top : "\(top)/\(start)"
+            let stages = try await git(["ls-files", "-z", "--stage"], in: folder) ?? []
+            var submodules: Set<ArraySlice<UInt8>> = []
+            // `160000 DIGEST 0\tlibs/x` is a commit of another repository.
+            for entry in stages.split(separator: 0) where entry.starts(with: Array("160000 ".utf8)) {
+                guard let tab = entry.firstIndex(of: UInt8(ascii: "\t")) else { continue }
+                submodules.insert(entry[(tab + 1)...])
+            }
+            for entry in try await git(CodeTree.gitArguments, in: folder)?.split(separator: 0) ?? [] {
+                guard submodules.contains(entry) else {
+                    listing += Array(start.utf8) + (start.isEmpty ? [] : [UInt8(ascii: "/")]) + entry + [0]
+                    continue
+                }
+                let name = String(decoding: entry, as: UTF8.self)
+                guard access("\(folder)/\(name)/.git", F_OK) == 0 else { continue }
+                seen += 1
+                guard depth < submodulesDeepMax, seen <= submodulesMax else {
+                    throw ClientError(
+                        "the code cannot be packed: more than \(submodulesMax) submodules, or more than "
+                            + "\(submodulesDeepMax) inside each other")
+                }
+                rest.append((start.isEmpty ? name : "\(start)/\(name)", depth + 1))
+            }
+        }
+        return listing
     }
 
     /// Gives the other side what it lacks of the code.

@@ -53,6 +53,41 @@ import Wire
         #expect(linked.out == [])
     }
 
+    @Test(arguments: [
+        ("ref", "refs/heads/main", ""), ("ref", "main", ""), ("ref", "abc123", ""), ("ref", "", ""),
+        ("ref", "f00d", ""), ("ref", "topic", ""), ("ref", "refs/heads/topic", ""),
+        ("ref", "v1.2", "checkout of 'v1.2' is not supported"), ("ref", "abc", "check the other one out"),
+        ("repository", "Team/Eval", ""), ("repository", "team/other", "checkout of another repository"),
+        ("submodules", "false", ""), ("submodules", "true", "the submodule 'libs/b' was not there"),
+        ("submodules", "recursive", "the submodule 'libs/b' was not there when the code was submitted, nor 1 more"),
+        ("lfs", "false", ""), ("lfs", "true", "1 file of the submitted tree is a pointer of Git LFS ('data/m.bin')"),
+    ])
+    func `checkout honours what the submitted tree can, and names the rest`(
+        input: String, value: String, words: String
+    ) async throws {
+        let workshop = try await Workshop()
+        let tree = try await workshop.tree([
+            ".gitmodules":
+                "[submodule \"a\"]\n\tpath = libs/a\n\turl = ../a\n[submodule \"b\"]\n  path=libs/b\n[x]\npath = ../up\n",
+            "libs/a/x.py": "1", "libs/a/.gitmodules": "[submodule \"deep\"]\npath = deep\n", "libs/bb/x.py": "1",
+            ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "data/whole.bin": "bytes",
+            "data/m.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 99\n",
+        ])
+        let ended = try await workshop.attempt([uses("actions/checkout", [input: value])]) {
+            $0.tree = tree
+            $0.contexts = [
+                .init(
+                    "github",
+                    [
+                        "ref": "refs/heads/main", "ref_name": "main", "sha": "abc123", "repository": "team/eval",
+                        "event": ["pull_request": ["head": ["ref": "topic", "sha": "f00d"]]],
+                    ])
+            ]
+        }
+        #expect(ended.report.cause == (words.isEmpty ? "passed" : "user_error"), "\(ended.report.evidence)")
+        #expect(words.isEmpty || ended.report.evidence.contains(words), "\(ended.report.evidence)")
+    }
+
     @Test func `an artifact goes up and comes down as it was`() async throws {
         let workshop = try await Workshop(accounts: Workshop.isRoot ? Workshop.users : AccountPool(.own))
         let up = try await workshop.attempt([

@@ -48,6 +48,8 @@ import Testing
         ("env: {A B: 1}\n        run: echo", .environment, 15, "no name"),
         ("uses: actions/setup-python@v5\n        with: {python-version: 3.10}", .version, 32, "quote it"),
         ("uses: actions/checkout@v2", .deprecated, 15, "is old"),
+        ("uses: actions/checkout@v4\n        with: {fetch-depth: 0}", .step, 29, "has no effect"),
+        ("uses: actions/checkout@v4\n        with: {fetch-tags: true}", .step, 28, "no .git"),
         ("uses: actions/checkout@v4\n        with: {patth: x}", .step, 16, "did you mean 'path'"),
         (
             "uses: actions/cache@v4\n        with: {path: x, key: \"a-${{ github.run_id }}\"}", .cache, 37,
@@ -73,6 +75,7 @@ import Testing
         "uses: actions/cache@v4\n        with: {path: x, key: \"a-${{ github.run_id }}\", restore-keys: a-}",
         "run: echo \"$T\" | docker login --password-stdin\n        env: {T: x}",
         "run: |\n          curl -O x\n          tar -czf m.tgz model/",
+        "uses: actions/checkout@v4\n        with: {ref: \"${{ github.sha }}\", fetch-depth: 1, submodules: recursive, lfs: true}",
         "run: docker pull x:latest", "run: echo $(( 1 + 2 )) > bc", "run: echo 1+1 | bc > sum",
         "run: |\n          echo A=1 >> $GITHUB_ENV\n      - run: echo ${{ env.A }}",
         "uses: some/action@v1\n      - run: echo ${{ env.FROM_ACTION }}",
@@ -85,6 +88,13 @@ import Testing
             !known.contains($0.rule) && !$0.problem.contains("'steps'") || $0.severity == .error
         }
         #expect(found.allSatisfy { $0.problem.contains("'one'") }, "\(found)")
+    }
+
+    @Test func `says which checkouts there cannot be`() {
+        for (key, words) in [("ref: main", "another commit ('main')"), ("repository: a/b", "another repository")] {
+            let found = advice("uses: actions/checkout@v4\n        with: {\(key)}")
+            #expect(found.contains { $0.severity == .unsupported && $0.problem.contains(words) }, "\(found)")
+        }
     }
 
     @Test func `knows secrets that are written to the log`() {

@@ -13,12 +13,13 @@ struct KnownAction {
     static let all: [String: KnownAction] = [
         "actions/checkout": KnownAction(
             inputs: [
-                Key("path"), Key("clean"), Key("fetch-depth"), Key("persist-credentials"), Key("ref", .unsupported),
-                Key("repository", .unsupported), Key("submodules", .unsupported), Key("lfs", .unsupported),
-                Key("token", .unsupported), Key("ssh-key", .unsupported), Key("ssh-known-hosts", .unsupported),
+                Key("path"), Key("clean"), Key("fetch-depth"), Key("persist-credentials"), Key("ref"),
+                Key("repository"),
+                Key("submodules"), Key("lfs"), Key("token", .unsupported), Key("ssh-key", .unsupported),
+                Key("ssh-known-hosts", .unsupported),
                 Key("ssh-strict", .unsupported), Key("ssh-user", .unsupported), Key("filter", .unsupported),
                 Key("sparse-checkout", .unsupported), Key("sparse-checkout-cone-mode", .unsupported),
-                Key("fetch-tags", .unsupported), Key("show-progress"), Key("set-safe-directory"),
+                Key("fetch-tags"), Key("show-progress"), Key("set-safe-directory"),
                 Key("github-server-url", .unsupported),
             ], outputs: ["ref", "commit"]),
         "actions/setup-python": KnownAction(

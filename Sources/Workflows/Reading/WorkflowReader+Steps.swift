@@ -184,6 +184,7 @@ extension WorkflowReader {
                 checkPython(entry.value)
             }
         }
+        if name == "actions/checkout" { checkCheckout(with) }
         adviseOnAge(of: name, words[1], at: node)
         if name == "actions/upload-artifact", with?["path"] == nil {
             error(node, "upload-artifact needs a 'path'")
@@ -192,6 +193,24 @@ extension WorkflowReader {
             for key in ["key", "path"] where with?[key] == nil { error(node, "\(name.dropFirst(8)) needs a '\(key)'") }
         }
         return .uses(action: name, reference: words[1], with: given ?? [])
+    }
+
+    /// The submitted tree is the only one that there is to check out, and it has no history.
+    private mutating func checkCheckout(_ with: YAMLNode?) {
+        for (key, what) in [("ref", "another commit"), ("repository", "another repository")] {
+            guard let node = with?[key], let text = node.scalar?.text, !text.isEmpty, !text.contains("${{") else {
+                continue
+            }
+            unsupported(
+                node, "a checkout of \(what) ('\(text.prefix(100))')",
+                help: "remove '\(key)': what was submitted is checked out; to run the other one, submit that")
+        }
+        for (key, usual) in [("fetch-depth", "1"), ("fetch-tags", "false")] {
+            guard let node = with?[key], let text = node.scalar?.text, text != usual, !text.isEmpty else { continue }
+            warning(
+                .step, node.position, "the tree that is checked out has no .git: '\(key)' has no effect",
+                help: "what a step asks git's history for fails here: hand it over by an input or a file")
+        }
     }
 
     /// A shell that is written out: GitHub's own names, or a command with the script's place in it.
