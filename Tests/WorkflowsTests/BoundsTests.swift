@@ -81,6 +81,37 @@ import Testing
         #expect(diagnostics(texts[5]).contains { $0.problem.contains("more than 256 cells") })
     }
 
+    /// A plan says how many shards there are; nothing of it is as long as they are many.
+    @Test func `may ask for a million shards, and for no more`() throws {
+        let axis = "[" + (0..<100).map(String.init).joined(separator: ", ") + "]"
+        func text(_ shards: Int, _ more: String = "") -> [UInt8] {
+            Array(
+                """
+                sheaf: 1
+                on: push
+                jobs:
+                  eval:
+                    runs-on: x
+                    strategy: {matrix: {a: \(axis), b: \(axis)}}
+                    shards: \(shards)
+                    steps: [{run: "echo ${{ matrix.a }}"}]
+                \(more)
+                """.utf8)
+        }
+        let one = try #require(Workflow.read(text(1), file: "w.yml").workflow).plan(PlanRequest())
+        var many = try #require(Workflow.read(text(100), file: "w.yml").workflow).plan(PlanRequest())
+        let cells = try #require(many.jobs[0].cells)
+        #expect(cells.count == Limits.cellsPerJobMax && Set(cells.map(\.id)).count == cells.count)
+        #expect(cells.count * many.jobs[0].shards.count == Limits.shardsPerRunMax)
+        many.jobs[0].shards.count = 1
+        #expect(many == one)
+        let more = try #require(
+            Workflow.read(text(100, "  one: {runs-on: x, steps: [{run: y}]}"), file: "w.yml").workflow)
+        #expect { try more.plan(PlanRequest()) } throws: {
+            "\($0)".contains("1000001 shards; the limit is 1000000")
+        }
+    }
+
     @Test func `may not multiply`() {
         var bomb = "on: push\nenv:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
         for level in 1...9 {

@@ -29,26 +29,19 @@ extension Benchmark {
             name: "plan.shards", unit: "shards/s",
             what: "a million shards: 10 000 cells that read the matrix everywhere, 100 shards each"
         ) { _ in
-            let values = (0..<100).map { "v\($0)" }.joined(separator: ", ")
-            let source = """
-                sheaf: 1
-                on: {workflow_dispatch: {}}
-                jobs:
-                  eval:
-                    runs-on: [self-hosted, "${{ matrix.a == 'v1' && 'gpu' || 'linux' }}"]
-                    if: matrix.a != 'v9'
-                    strategy: {matrix: {a: [\(values)], b: [\(values)]}}
-                    timeout-minutes: ${{ matrix.b == 'v2' && 5 || 10 }}
-                    shards: 100
-                    steps:
-                      - uses: actions/setup-python@v5
-                        with: {python-version: "3.${{ strategy.job-index }}"}
-                      - run: "true"
-                """
-            let (workflow, diagnostics) = Workflow.read(Array(source.utf8), file: "bench.yml")
-            guard let workflow else { throw CommandFailure("\(diagnostics)") }
+            let workflow = try millionShards()
             let (taken, plan) = try timed { try workflow.plan(PlanRequest()) }
             return Sample(work: Double((plan.jobs[0].cells?.count ?? 0) * plan.jobs[0].shards.count), taken: taken)
+        },
+        Benchmark(
+            name: "plan.memory", unit: "MB", what: "on the heap, of the plan of the same million shards"
+        ) { _ in
+            let workflow = try millionShards()
+            let before = clinux_heap_bytes()
+            let plan = try workflow.plan(PlanRequest())
+            let after = clinux_heap_bytes()
+            // The plan lives until it has been measured.
+            return withExtendedLifetime(plan) { Sample((Double(after) - Double(before)) / 1e6) }
         },
         Benchmark(
             name: "plan.cover", unit: "cells/s", what: "pairs of 2000 combinations of five axes, chosen and proved"
@@ -204,4 +197,27 @@ private struct BenchFarm {
             farm.handle(.resume, at: now, into: &effects)
         }
     }
+}
+
+/// 10 000 cells of 100 shards each, in a workflow that reads the matrix wherever it may.
+private func millionShards() throws -> Workflow {
+    let values = (0..<100).map { "v\($0)" }.joined(separator: ", ")
+    let source = """
+        sheaf: 1
+        on: {workflow_dispatch: {}}
+        jobs:
+          eval:
+            runs-on: [self-hosted, "${{ matrix.a == 'v1' && 'gpu' || 'linux' }}"]
+            if: matrix.a != 'v9'
+            strategy: {matrix: {a: [\(values)], b: [\(values)]}}
+            timeout-minutes: ${{ matrix.b == 'v2' && 5 || 10 }}
+            shards: 100
+            steps:
+              - uses: actions/setup-python@v5
+                with: {python-version: "3.${{ strategy.job-index }}"}
+              - run: "true"
+        """
+    let (workflow, diagnostics) = Workflow.read(Array(source.utf8), file: "bench.yml")
+    guard let workflow else { throw CommandFailure("\(diagnostics)") }
+    return workflow
 }
