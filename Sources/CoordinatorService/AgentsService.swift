@@ -13,6 +13,7 @@ struct AgentsService: Sendable {
     let objects: ObjectsService
     let roster: Roster
     let caches: CacheShelf
+    let listings: ListingCutter
 
     /// One agent's working stream, for as long as its connection lasts.
     func work(_ stream: LinkStream, _ peer: Principal) async throws {
@@ -56,7 +57,7 @@ struct AgentsService: Sendable {
                 .conflict, "the report names \(absent[0].short), which the agent has not put; put it, then report again"
             )
         }
-        let counted = try await coordinator.report(report, from: agent)
+        let counted = try await coordinator.report(try await listings.cut(report, by: agent), from: agent)
         return .with { $0.counted = counted }
     }
 

@@ -106,7 +106,8 @@ extension Coordinator {
             .attemptFinished(
                 attempt, by: agent, cause,
                 listed: attempt.shard.shard == ShardID.listing && cause.kind == .passed
-                    ? Int(report.listingCount) : nil))
+                    ? Int(report.listingCount) : nil,
+                shards: report.shardEnds.isEmpty ? nil : report.shardEnds.count))
         reportInHand = nil
         await committed()
         return true

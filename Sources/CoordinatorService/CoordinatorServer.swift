@@ -108,7 +108,8 @@ package final class CoordinatorServer: Sendable {
         let agents = AgentsService(
             coordinator: coordinator, keeper: keeper, logs: logs, pulses: pulses, objects: objectsService,
             roster: roster,
-            caches: CacheShelf(coordinator: coordinator, keeper: keeper, objects: objectsService, clock: clock))
+            caches: CacheShelf(coordinator: coordinator, keeper: keeper, objects: objectsService, clock: clock),
+            listings: ListingCutter(coordinator: coordinator, library: library))
         let desk = Desk(people: people, agents: agents, objects: objectsService)
         let admission = roster.admission
         let enrolment = try await LinkServer.start(

@@ -22,6 +22,8 @@ struct LiveRun: Sendable {
     var isCancelForced = false
     /// The items of a cell, once they are listed.
     var listings: [CellID: Proto.ObjectRef] = [:]
+    /// Where the items of each shard end, in a listing that was cut by how long they take.
+    private var shardEnds: [CellID: [Int]] = [:]
     /// How many those are.
     var itemCount: [CellID: Int] = [:]
     /// What jobs handed to those that need them; a later cell's word replaces an earlier one's, an empty one does not.
@@ -118,7 +120,10 @@ struct LiveRun: Sendable {
     /// Takes over what the last attempt at a shard has to give to others.
     mutating func take(_ report: Proto.AttemptReport, of attempt: AttemptID) {
         let cell = attempt.shard.cell
-        if let listing = report.listing, attempt.shard.shard == ShardID.listing { listings[cell] = listing }
+        if let listing = report.listing, attempt.shard.shard == ShardID.listing {
+            listings[cell] = listing
+            shardEnds[cell] = report.shardEnds.map { Int($0) }
+        }
         for (name, text) in report.outputs.sorted(by: { $0.key < $1.key }) where !text.isEmpty {
             var members = outputs[cell.job] ?? []
             members.removeAll { $0.key == name }
@@ -202,7 +207,8 @@ struct LiveRun: Sendable {
         if isListing {
             assignment.itemSource = job.shards.items.map { Proto.ItemSource($0) }
         } else if let listing = listings[shard.cell], let items = itemCount[shard.cell] {
-            let slice = ShardPlan.slice(shard: shard.shard, of: count, items: items)
+            let slice = ShardCut.slice(
+                shard: shard.shard, of: count, items: items, ends: shardEnds[shard.cell] ?? [])
             assignment.items = .with {
                 $0.listing = listing
                 $0.first = UInt32(clamping: slice.lowerBound)

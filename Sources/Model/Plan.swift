@@ -182,18 +182,32 @@ package struct ShardPlan: Equatable, Sendable {
         case collect(String)
     }
 
+    /// By what items are cut.
+    package enum Balance: Hashable, Sendable {
+        /// In equal numbers.
+        case none
+        /// By how long they took in earlier runs.
+        ///
+        /// - target: how long a shard should take; `nil`: there are as many shards as `count` says.
+        case history(target: Duration?)
+    }
+
     /// How many shards a cell has; with items, at most this many, and never more than items. At least 1.
     package var count: Int
     /// `nil`: a shard only gets its number.
     package var items: ItemSource?
+    /// Of no meaning without items.
+    package var balance: Balance
     package var maxParallel: Int?
     package var failFast: Bool
 
     package init(
-        count: Int = 1, items: ItemSource? = nil, maxParallel: Int? = nil, failFast: Bool = false
+        count: Int = 1, items: ItemSource? = nil, balance: Balance = .none, maxParallel: Int? = nil,
+        failFast: Bool = false
     ) {
         self.count = count
         self.items = items
+        self.balance = balance
         self.maxParallel = maxParallel
         self.failFast = failFast
     }

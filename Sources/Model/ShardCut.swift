@@ -29,6 +29,23 @@ package enum ShardCut {
         return Int(max(1, min(wanted, Double(min(most, max(durations.count, 1))))))
     }
 
+    /// The items of one shard: positions in a listing.
+    ///
+    /// - Parameter ends: where each shard's items end, in a listing that stands in the order of shards; none: they were cut
+    ///   in equal numbers.
+    package static func slice(shard: Int, of count: Int, items: Int, ends: [Int]) -> Range<Int> {
+        guard areEnds(ends, of: count, items: items) else {
+            return ShardPlan.slice(shard: shard, of: count, items: items)
+        }
+        precondition(ends.indices.contains(shard), "a shard is one of its count")
+        return (shard == 0 ? 0 : ends[shard - 1])..<ends[shard]
+    }
+
+    /// Whether these cut so many items into so many shards.
+    private static func areEnds(_ ends: [Int], of count: Int, items: Int) -> Bool {
+        ends.count == count && ends.last == items && (ends.first ?? 0) >= 0
+    }
+
     /// Durations without gaps; `nil` where nothing was seen. What is no time counts as not seen.
     private static func filled(_ durations: [Double?]) -> [Double]? {
         let seen = durations.compactMap { $0 }.filter { $0.isFinite && $0 >= 0 }

@@ -25,22 +25,62 @@ extension RunSnapshot {
                 listing = (settlement.cell, try items(of: settlement.cell, object: object))
             }
             for number in settlement.first...max(settlement.first, settlement.last) {
-                let shard = ShardID(cell: settlement.cell, shard: number)
-                var settled = SettledShard(
-                    job: plan.jobs[settlement.cell.job].id, cell: cell.id, values: cell.values, shard: number,
-                    shardCount: count ?? 0, attempt: settlement.attempt, cause: settlement.cause)
-                switch listing?.items {
-                case .items(let items):
-                    guard let count, number >= 0, number < count else { break }
-                    settled.assigned = items.part(ShardPlan.slice(shard: number, of: count, items: items.count))
-                case .lost(let evidence): settled.lose(evidence)
-                case .undeclared, nil: break
-                }
-                try measure(AttemptID(shard: shard, number: settlement.attempt), into: &settled, object: object)
-                results.shards.append(settled)
+                results.shards.append(
+                    try settled(settlement, number, cell, count, listing?.items ?? .undeclared, object: object))
             }
         }
         return results
+    }
+
+    /// How long a passing shard took, with the items that it had and what was measured on them.
+    package struct TimedShard: Sendable {
+        package var seconds: Double
+        package var assigned: TextColumn
+        package var items: ItemTable
+    }
+
+    /// The shards of a cell that passed and had items, in their order.
+    ///
+    /// - Parameter object: as for `results`.
+    package func timedShards(of cell: CellID, object: (ObjectRef) throws -> [UInt8]?) throws -> [TimedShard] {
+        guard let planned = self.cell(cell) else { return [] }
+        let listing = try items(of: cell, object: object)
+        guard case .items = listing else { return [] }
+        var timed: [TimedShard] = []
+        for settlement in settlements
+        where settlement.cell == cell && settlement.first >= 0 && settlement.cause.kind == .passed {
+            for number in settlement.first...max(settlement.first, settlement.last) {
+                let shard = ShardID(cell: cell, shard: number)
+                guard let attempt = attempt(AttemptID(shard: shard, number: settlement.attempt)),
+                    let end = attempt.ending?.at
+                else { continue }
+                let settled = try settled(settlement, number, planned, shardCount(of: cell), listing, object: object)
+                guard settled.cause.kind == .passed, let assigned = settled.assigned else { continue }
+                let seconds = (attempt.startedAt ?? attempt.lease.at).duration(to: end).inSeconds
+                timed.append(TimedShard(seconds: max(0, seconds), assigned: assigned, items: settled.items))
+            }
+        }
+        return timed
+    }
+
+    private func settled(
+        _ settlement: SettlementRecord, _ number: Int, _ cell: PlannedCell, _ count: Int?, _ listing: Listing,
+        object: (ObjectRef) throws -> [UInt8]?
+    ) throws -> SettledShard {
+        let shard = ShardID(cell: settlement.cell, shard: number)
+        var settled = SettledShard(
+            job: plan.jobs[settlement.cell.job].id, cell: cell.id, values: cell.values, shard: number,
+            shardCount: count ?? 0, attempt: settlement.attempt, cause: settlement.cause)
+        switch listing {
+        case .items(let items, let ends):
+            guard let count, number >= 0, number < count else { break }
+            settled.assigned = items.part(
+                ShardCut.slice(shard: number, of: count, items: items.count, ends: ends))
+        case .lost(let evidence): settled.lose(evidence)
+        case .undeclared: break
+        }
+        try measure(AttemptID(shard: shard, number: settlement.attempt), into: &settled, object: object)
+        return settled
     }
 
     // MARK: what had to report
@@ -116,8 +156,8 @@ extension RunSnapshot {
     private enum Listing {
         /// The cell has no items, or nobody has listed them yet.
         case undeclared
-        /// Their ids, in the listing's order.
-        case items(TextColumn)
+        /// Their ids, in the listing's order, and where the items of each shard end if they were not cut in equal numbers.
+        case items(TextColumn, ends: [Int])
         case lost(String)
     }
 
@@ -126,9 +166,12 @@ extension RunSnapshot {
             return .undeclared
         }
         var found: ObjectRef?
+        var ends: [Int] = []
         for attempt in attempts(at: ShardID(cell: cell, shard: ShardID.listing))
         where attempt.ending?.cause.kind == .passed {
-            found = try report(of: attempt)?.listing.flatMap(ObjectRef.init)
+            let report = try report(of: attempt)
+            found = report?.listing.flatMap(ObjectRef.init)
+            ends = report?.shardEnds.map { Int($0) } ?? []
         }
         if let listing = known.listing, found?.digest != listing {
             // The size only bounds what is read.
@@ -140,7 +183,7 @@ extension RunSnapshot {
         }
         var lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
-        return .items(TextColumn(lines.lazy.map { String(decoding: $0, as: UTF8.self) }))
+        return .items(TextColumn(lines.lazy.map { String(decoding: $0, as: UTF8.self) }), ends: ends)
     }
 
     private func measure(

@@ -41,7 +41,8 @@ extension Farm {
         /// The agent does not take the offer; that costs no attempt.
         case offerDeclined(AttemptID, by: AgentID, reason: String)
         /// - listed: for a listing that passed, how many items there are.
-        case attemptFinished(AttemptID, by: AgentID, Cause, listed: Int?)
+        /// - shards: how many shards those were cut in; `nil`: as many as the plan says.
+        case attemptFinished(AttemptID, by: AgentID, Cause, listed: Int?, shards: Int? = nil)
         /// - isForced: also jobs end that were to go on in a cancelled run.
         case runCancelled(RunID, by: String, reason: String, isForced: Bool = false)
         /// The time that `wake(at:)` asked for has come.

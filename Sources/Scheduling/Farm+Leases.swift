@@ -99,7 +99,7 @@ extension Farm {
         }
     }
 
-    mutating func finish(_ attempt: AttemptID, by agent: AgentID, _ cause: Cause, listed: Int?) {
+    mutating func finish(_ attempt: AttemptID, by agent: AgentID, _ cause: Cause, listed: Int?, shards: Int?) {
         hear(agent)
         guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
         let cause = believable(cause, from: agent, isCancelled: lease.cancelledAt != nil)
@@ -127,7 +127,7 @@ extension Farm {
         case .some(let count) where count > Limits.itemsPerCellMax:
             let evidence = "the listing lists \(count) items; a cell has at most \(Limits.itemsPerCellMax)"
             conclude(attempt, Cause(.userError, evidence: evidence))
-        case .some(let count): concludeListing(attempt, cause, items: count)
+        case .some(let count): concludeListing(attempt, cause, items: count, shards: shards)
         }
     }
 
@@ -143,11 +143,13 @@ extension Farm {
         }
     }
 
-    private mutating func concludeListing(_ attempt: AttemptID, _ cause: Cause, items: Int) {
+    private mutating func concludeListing(_ attempt: AttemptID, _ cause: Cause, items: Int, shards: Int?) {
         guard let place = place(of: attempt.shard.cell) else { return }
         release(attempt.shard, at: place)
         effects.append(.attemptEnded(attempt, cause, retryAt: nil, why: "it listed \(items) items"))
-        shard(place, into: min(max(1, self[job: place].planned.shards.count), items), items: items)
+        // However they were cut, never in more than the plan allows.
+        let most = min(max(1, self[job: place].planned.shards.count), items)
+        shard(place, into: min(max(1, shards ?? most), most), items: items)
         queueFresh(place, waited: 0)
         if stop(of: place) != nil { pending.append(.cell(attempt.shard.cell)) }
     }

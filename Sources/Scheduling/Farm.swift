@@ -159,8 +159,8 @@ package struct Farm: Sendable {
         case .leasesRenewed(let agent, let attempts): renew(attempts, by: agent)
         case .attemptStarted(let attempt, let agent): start(attempt, by: agent)
         case .offerDeclined(let attempt, let agent, let reason): decline(attempt, by: agent, reason: reason)
-        case .attemptFinished(let attempt, let agent, let cause, let listed):
-            finish(attempt, by: agent, cause, listed: listed)
+        case .attemptFinished(let attempt, let agent, let cause, let listed, let shards):
+            finish(attempt, by: agent, cause, listed: listed, shards: shards)
         case .runCancelled(let run, let by, let reason, let isForced):
             cancel(run, by: by, reason: reason, isForced: isForced)
         case .timeReached: handleDue()

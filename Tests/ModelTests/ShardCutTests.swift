@@ -38,8 +38,11 @@ import Testing
             let count = Int.random(in: 1...20, using: &random)
             let cut = ShardCut.balanced(durations: seconds, count: count)
             let loads = cut.map { $0.reduce(0) { $0 + seconds[$1] } }
-            let bound = seconds.reduce(0, +) / Double(cut.count) + (seconds.max() ?? 0)
+            let longest = seconds.max() ?? 0
+            let bound = seconds.reduce(0, +) / Double(cut.count) + longest
             #expect((loads.max() ?? 0) <= bound + 1e-9, "seed \(seed)")
+            // Whoever has most got its last item when it had least.
+            #expect((loads.max() ?? 0) - (loads.min() ?? 0) <= longest + 1e-9, "seed \(seed)")
         }
     }
 
@@ -56,6 +59,21 @@ import Testing
         #expect(
             ShardCut.balanced(durations: [.greatestFiniteMagnitude, .greatestFiniteMagnitude, nil], count: 2)
                 == [[0, 1], [2]])
+    }
+
+    @Test func `stand one shard behind the other in the listing that was cut`() {
+        for seed in UInt64(0)..<200 {
+            var random = SplitMix64(seed: seed)
+            let durations = durations(Int.random(in: 1...40, using: &random), &random)
+            let cut = ShardCut.balanced(durations: durations, count: Int.random(in: 1...9, using: &random))
+            let ends = cut.reduce(into: [Int]()) { $0.append(($0.last ?? 0) + $1.count) }
+            let order = cut.flatMap { $0 }
+            for (shard, items) in cut.enumerated() {
+                let slice = ShardCut.slice(shard: shard, of: cut.count, items: order.count, ends: ends)
+                #expect(order[slice].elementsEqual(items), "seed \(seed), shard \(shard)")
+            }
+        }
+        #expect(ShardCut.slice(shard: 1, of: 2, items: 5, ends: []) == 3..<5)
     }
 
     @Test func `are as many as a target duration asks for`() {

@@ -86,6 +86,17 @@ import Wire
         #expect(judgement.verdict == .incomplete && judgement.exitCode == 3)
     }
 
+    @Test func `give shards of unequal numbers what the cut of the listing says`() throws {
+        let sample = try StoredSample()
+        try sample.submitListed(["q0", "q3", "q1", "q2", "q4"], ends: [1, 5])
+        for shard in 0..<2 {
+            try sample.run(sample.attempt(0, shard)) { _ in }
+            try sample.settle(0, shard...shard)
+        }
+        let results = try #require(try sample.results())
+        #expect(results.shards.map(\.assigned) == [["q0"], ["q3", "q1", "q2", "q4"]])
+    }
+
     @Test func `are incomplete, by the farm's fault, where a file is gone`() throws {
         let sample = try StoredSample()
         try sample.submit(

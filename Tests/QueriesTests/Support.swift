@@ -144,6 +144,27 @@ final class StoredSample {
         try settle(cell, shard...shard)
     }
 
+    /// Submits a run of one cell whose items are listed, and cut in the order of shards where `ends` says so.
+    func submitListed(
+        _ items: [String], ends: [UInt32] = [], shards count: Int = 2, of repository: String = "",
+        balance: ShardPlan.Balance = .history(target: nil)
+    ) throws {
+        let plan = Self.plan(cells: 1, shards: ShardPlan(count: count, items: .command("list"), balance: balance))
+        try submit(plan) { $0.repository = repository }
+        try resolve()
+        let listing = put(items.map { $0 + "\n" }.joined())
+        try run(attempt(0, ShardID.listing)) {
+            $0.listing = listing
+            $0.listingCount = UInt32(items.count)
+            $0.shardEnds = ends
+        }
+        try store.commit([
+            .cellSharded(
+                CellID(run: run, job: 0, cell: 0), shards: min(count, items.count), items: items.count,
+                listing: Digest(listing.digest))
+        ])
+    }
+
     /// Judges and ends the run, as the coordinator does.
     @discardableResult func end() throws -> Judgement {
         guard let snapshot = try snapshot() else { preconditionFailure("the run was submitted") }

@@ -235,6 +235,15 @@ import Testing
         #expect(stage.farm.shardCount(of: shard(0).cell) == shards)
     }
 
+    @Test(arguments: [(9, 2, 2), (9, 4, 4), (9, 7, 4), (3, 4, 3), (9, 0, 1), (9, -1, 1)])
+    func `is cut as its listing was, never in more shards than it may have`(items: Int, cut: Int, shards: Int) {
+        var stage = Stage()
+        stage.join("a", cpus: 16)
+        stage.submit(1, .one(shards: listed))
+        let effects = stage.finish(shard(ShardID.listing), listed: items, shards: cut)
+        #expect(effects.contains(.cellSharded(shard(0).cell, shards: shards, items: items)))
+    }
+
     @Test func `whose listing lists nothing has failed`() {
         var stage = Stage()
         stage.join("a")

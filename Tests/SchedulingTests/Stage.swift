@@ -86,10 +86,11 @@ struct Stage {
 
     /// Reports how the current attempt of a shard ended, from the agent that has it.
     @discardableResult mutating func finish(
-        _ shard: ShardID, _ cause: Cause = Cause(.passed), listed: Int? = nil
+        _ shard: ShardID, _ cause: Cause = Cause(.passed), listed: Int? = nil, shards: Int? = nil
     ) -> [Farm.Effect] {
         guard let lease = leases[shard] else { return [] }
-        return resolving(self(.attemptFinished(lease.attempt, by: lease.agent, cause, listed: listed)))
+        return resolving(
+            self(.attemptFinished(lease.attempt, by: lease.agent, cause, listed: listed, shards: shards)))
     }
 
     /// The current leases, from the history.

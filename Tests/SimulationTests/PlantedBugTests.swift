@@ -161,7 +161,7 @@ private struct CountsLateReports: Planted {
     init(settings: Farm.Settings, seed: UInt64) { farm = Farm(settings: settings, seed: seed) }
 
     mutating func falsify(_ effects: inout [Farm.Effect], after event: Farm.Event, at now: Instant) {
-        guard case .attemptFinished(let attempt, _, let cause, _) = event else { return }
+        guard case .attemptFinished(let attempt, _, let cause, _, _) = event else { return }
         for case .forgetAttempt(attempt, _, _) in effects where !attempt.shard.isListing {
             let shard = attempt.shard.shard
             effects.append(.settled(attempt.shard.cell, shards: shard...shard, attempt: attempt.number, cause))

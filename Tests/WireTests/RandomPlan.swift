@@ -35,7 +35,9 @@ struct RandomPlan {
             needsGates: several { $0.text() }, condition: maybe { $0.text() }, cells: cells, failFast: chance(),
             maxParallel: maybe { $0.number(0...10_000) },
             shards: ShardPlan(
-                count: number(1...10_000), items: maybe { $0.source() }, maxParallel: maybe { $0.number(0...9) },
+                count: number(1...10_000), items: maybe { $0.source() },
+                balance: [.none, .history(target: nil), .history(target: duration() + .seconds(1))][number(0...2)],
+                maxParallel: maybe { $0.number(0...9) },
                 failFast: chance()),
             retry: RetryPolicy(
                 attemptsMax: number(1...100), on: several { $0.text() }, backoffMin: duration(),

@@ -230,12 +230,41 @@ import Testing
             "sheaf: 1\non: push\njobs: {a: {runs-on: x, retry: {on: [oomm]}, steps: [{run: y}]}}", "3:37",
             "did you mean 'oom'"
         ),
+        (shards("{balance: history}"), "3:42", "no items to balance"),
+        (shards("{count: 2, target-minutes: 5}"), "3:59", "no items to balance"),
+        (shards("{items: {file: i.txt}, balance: time}"), "3:64", "is history or none"),
+        (shards("{items: {file: i.txt}, target-minutes: 5}"), "3:71", "needs a count"),
+        (shards("{count: 2, items: {file: i.txt}, target-minutes: 0}"), "3:81", "above 0"),
+        (shards("{count: 2, items: {file: i.txt}, target-minutes: .inf}"), "3:81", "above 0"),
+        (shards("{count: 2, items: {file: i.txt}, balance: none, target-minutes: 5}"), "3:74", "how long items take"),
         ("sheaf: 2\non: push\njobs: {a: {runs-on: x, steps: [{run: y}]}}", "1:8", "must be 1"),
     ])
     func `says what is wrong, and where`(text: String, place: String, words: String) {
         let diagnostics = Self.read(text).diagnostics.filter { $0.severity == .error }
         let found = diagnostics.contains { "\($0)".contains(words) && "\($0.position)" == "w.yml:\(place)" }
         #expect(found, "\(diagnostics)")
+    }
+
+    private static func shards(_ text: String) -> String {
+        "sheaf: 1\non: push\njobs: {a: {runs-on: x, shards: \(text), steps: [{run: y}]}}"
+    }
+
+    @Test func `says how items are balanced`() throws {
+        func plan(_ text: String) throws -> ShardPlan {
+            let (workflow, diagnostics) = Self.read(Self.shards(text))
+            #expect(!diagnostics.contains { $0.severity != .warning }, "\(diagnostics)")
+            return try #require(workflow?.plan(PlanRequest()).jobs.first?.shards)
+        }
+        let items = ShardPlan.ItemSource.file("i.txt")
+        #expect(
+            try plan("{count: 8, items: {file: i.txt}, balance: history}")
+                == ShardPlan(count: 8, items: items, balance: .history(target: nil)))
+        #expect(try plan("{count: 8, items: {file: i.txt}, balance: none}") == ShardPlan(count: 8, items: items))
+        for more in ["", "balance: history, "] {
+            #expect(
+                try plan("{count: 8, items: {file: i.txt}, \(more)target-minutes: 2.5}")
+                    == ShardPlan(count: 8, items: items, balance: .history(target: .seconds(150))))
+        }
     }
 
     @Test(arguments: [("sheaf: 1\n", Diagnostic.Severity.error), ("", .warning)])

@@ -2502,6 +2502,9 @@ extension Proto {
         package var logBytes: UInt64 = 0
         /// The files of the job's metric sources, by source and path; none for a source that nothing matched.
         package var metricFiles: [Proto.MetricsFile] = []
+        /// Written by the coordinator, never taken from an agent: where each shard's items end in the listing, which it has put
+        /// in the order of shards. None: they are cut in equal numbers.
+        package var shardEnds: [UInt32] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -2529,6 +2532,8 @@ extension Proto {
                 case 146: try reader.append(ProtoNested<Proto.Annotation>.self, to: &annotations)
                 case 152: logBytes = try reader.value(ProtoUInt64.self)
                 case 162: try reader.append(ProtoNested<Proto.MetricsFile>.self, to: &metricFiles)
+                case 168: try reader.append(ProtoUInt32.self, to: &shardEnds)
+                case 170: try reader.appendPacked(ProtoUInt32.self, to: &shardEnds)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2555,6 +2560,7 @@ extension Proto {
             writer.repeated(ProtoNested<Proto.Annotation>.self, 18, annotations)
             writer.field(ProtoUInt64.self, 19, logBytes)
             writer.repeated(ProtoNested<Proto.MetricsFile>.self, 20, metricFiles)
+            writer.packed(ProtoUInt32.self, 21, shardEnds)
             writer.unknown(unknown)
         }
     }
@@ -3493,6 +3499,10 @@ extension Proto {
         package var items: Proto.ItemSource?
         package var maxParallel: UInt32?
         package var failFast: Bool = false
+        /// Items are cut by how long they took in earlier runs, not in equal numbers.
+        package var balanceHistory: Bool = false
+        /// How long a shard should take; 0: there are `count` of them.
+        package var targetNs: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3504,6 +3514,8 @@ extension Proto {
                 case 18: try reader.merge(into: &items)
                 case 24: maxParallel = try reader.value(ProtoUInt32.self)
                 case 32: failFast = try reader.value(ProtoBool.self)
+                case 40: balanceHistory = try reader.value(ProtoBool.self)
+                case 48: targetNs = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3514,6 +3526,8 @@ extension Proto {
             writer.field(ProtoNested<Proto.ItemSource>.self, 2, items)
             writer.field(ProtoUInt32.self, 3, maxParallel)
             writer.field(ProtoBool.self, 4, failFast)
+            writer.field(ProtoBool.self, 5, balanceHistory)
+            writer.field(ProtoUInt64.self, 6, targetNs)
             writer.unknown(unknown)
         }
     }

@@ -149,15 +149,22 @@ extension Proto.ShardPlan {
         items = plan.items.map { Proto.ItemSource($0) }
         maxParallel = plan.maxParallel.map { UInt32(held: $0) }
         failFast = plan.failFast
+        if case .history(let target) = plan.balance {
+            balanceHistory = true
+            targetNs = target.map { UInt64(clamping: $0.wholeNanoseconds) } ?? 0
+        }
     }
 
     package func meaning() throws(MeaningError) -> Model.ShardPlan {
         guard count > 0 else { throw MeaningError("count", "is missing: a cell has at least 1 shard") }
+        guard balanceHistory || targetNs == 0 else { throw MeaningError("target_ns", "needs 'balance_history'") }
+        let target = targetNs == 0 ? nil : try duration("target_ns", targetNs)
         let items = try self.items.map { source throws(MeaningError) in
             try field("items") { () throws(MeaningError) in try source.meaning() }
         }
         return Model.ShardPlan(
-            count: Int(count), items: items, maxParallel: maxParallel.map { Int($0) }, failFast: failFast)
+            count: Int(count), items: items, balance: balanceHistory ? .history(target: target) : .none,
+            maxParallel: maxParallel.map { Int($0) }, failFast: failFast)
     }
 }
 

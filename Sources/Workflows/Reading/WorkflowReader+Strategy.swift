@@ -106,7 +106,7 @@ extension WorkflowReader {
         }
         let keys = [
             Key("count"), Key("items"), Key("max-parallel"), Key("fail-fast"), Key("balance"),
-            Key("target-minutes", .unsupported, help: "give a count"),
+            Key("target-minutes"),
         ]
         guard let parts = mapping(node, "'shards'", keys) else { return plan }
         if let count = parts["count"] { plan.count = whole(count, "'count'", 1...Limits.shardsPerCellMax) ?? 1 }
@@ -114,12 +114,41 @@ extension WorkflowReader {
             plan.maxParallel = whole(most, "'max-parallel'", 1...Limits.shardsPerCellMax)
         }
         if let failFast = parts["fail-fast"] { plan.failFast = flag(failFast, "'fail-fast'") ?? false }
-        if let balance = parts["balance"], balance.scalar?.text != "none" {
-            unsupported(
-                balance, "balancing shards by history", help: "remove 'balance': shards get equal numbers of items")
-        }
         if let items = parts["items"] { plan.items = itemSource(items) }
+        balance(&plan, parts)
         return plan
+    }
+
+    private static let targetMinutesMax = 1e6
+
+    private mutating func balance(_ plan: inout ShardPlan, _ parts: [String: YAMLNode]) {
+        if let word = parts["balance"] {
+            switch word.scalar?.text {
+            case "history": plan.balance = .history(target: nil)
+            case "none": break
+            default:
+                error(word, "'balance' is history or none", help: "balance: history cuts items by how long they took")
+            }
+        }
+        if let node = parts["target-minutes"] {
+            guard let minutes = node.value.number, minutes > 0, minutes <= Self.targetMinutesMax else {
+                return error(
+                    node, "'target-minutes' must be a number of minutes above 0, at most \(Int(Self.targetMinutesMax))")
+            }
+            if let word = parts["balance"], plan.balance == .none {
+                error(word, "'target-minutes' needs to know how long items take", help: "balance: history")
+            } else if parts["count"] == nil {
+                error(
+                    node, "'target-minutes' needs a count",
+                    help:
+                        "give the most shards that there may be; where nothing is known of the items there are as many")
+            }
+            plan.balance = .history(target: .nanoseconds(Int64(minutes * 60e9)))
+        }
+        if plan.balance != .none, parts["items"] == nil, let node = parts["target-minutes"] ?? parts["balance"] {
+            error(node, "there are no items to balance", help: "say where they come from: items: {file: items.txt}")
+            plan.balance = .none
+        }
     }
 
     private mutating func itemSource(_ node: YAMLNode) -> ShardPlan.ItemSource? {
