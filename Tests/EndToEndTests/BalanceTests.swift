@@ -63,4 +63,62 @@ import Testing
         #expect(cut["even"] == [["slow", "e"], ["a", "b", "c", "d", "new"]])
         #expect(cut["timed"] == [["slow"], ["c", "e", "new"], ["a", "b", "d"]])
     }
+
+    private static let held = """
+        sheaf: 1
+        name: held
+        on: workflow_dispatch
+        jobs:
+          even:
+            runs-on: self-hosted
+            shards: {count: 2, items: {file: items.txt}, balance: history}
+            steps:
+              - run: |
+                  if [ -e MARKS/held ]; then
+                    echo "$SHEAF_SHARD" > "$FARM_GATE/started"
+                    read line < "$FARM_GATE/go"
+                  fi
+                  if [ -e MARKS/held ] && [ "$SHEAF_SHARD" = 1 ]; then exit 3; fi
+                  while read -r item; do
+                    case "$item" in slow*) seconds=60;; *) seconds=12;; esac
+                    # By now the slow one is quick: a listing that was cut anew would be cut otherwise.
+                    if [ -e MARKS/held ]; then seconds=1; fi
+                    echo "{\\"id\\": \\"$item\\", \\"seconds\\": $seconds}" >> "$SHEAF_ITEMS_OUT"
+                  done < "$SHEAF_ITEMS"
+        """
+
+    @Test func `stay as they were cut when the coordinator is killed, and when the run is run again`() async throws {
+        try await withFarm(lease: 4) { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            try farm.write("marks/x", "")
+            let text = Self.held.replacingOccurrences(of: "MARKS", with: farm.folder + "/marks")
+            let workflow = try farm.write("code/held.yml", text)
+            try farm.write("code/items.txt", "a\nb\nslow\nc\nd\ne\n")
+            try await farm.startAgent(
+                "a", cpus: 1, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let first = try await farm.sheaf("submit", workflow, "--wait")
+            #expect(first.status == 0, "\(first.output)\(first.error)")
+            #expect(
+                try items(try await farm.sheaf("export", "r1").output)["even"] == [
+                    ["a", "b", "slow"], ["c", "d", "e"],
+                ])
+
+            try farm.write("marks/held", "")
+            let second = try await farm.sheaf("submit", workflow)
+            #expect(second.status == 0, "\(second.output)\(second.error)")
+            #expect(await gate.started(1) == ["0"])
+            await farm.killCoordinator()
+            try await farm.startCoordinator()
+            gate.open()
+            let watched = try await farm.sheaf("watch", "r2")
+            #expect(watched.status == 1, "\(watched.output)\(watched.error)")
+            gate.close()
+
+            try FileManager.default.removeItem(atPath: farm.folder + "/marks/held")
+            let again = try await farm.sheaf("rerun", "r2", "--failed", "--wait")
+            #expect(again.status == 0, "\(again.output)\(again.error)")
+            let cut = try items(try await farm.sheaf("export", "r3").output)
+            #expect(cut["even"] == [["slow"], ["a", "b", "c", "d", "e"]])
+        }
+    }
 }

@@ -6,12 +6,9 @@ import Testing
 
 @Suite struct `A cover` {
     /// Checks a certificate with nothing but the expanded matrix in hand: what is wrong with it, in words.
-    private func faults(of certificate: CoverCertificate, cells: [Matrix.Combination], matrix: Value) throws -> [String]
-    {
+    private func faults(of certificate: CoverCertificate, cells: [Matrix.Combination], matrix: Value) -> [String] {
         var faults: [String] = []
-        // Cells that only include makes are no part of the product.
-        let product = Value.object((matrix.members ?? []).filter { $0.key != "include" })
-        let valid = try Matrix.expand(product, cellsMax: 1_000_000).map(\.shown)
+        let valid = Self.product(of: matrix)
         let names = (matrix.members ?? []).map(\.key).filter { $0 != "include" && $0 != "exclude" }
         if certificate.axes.map(\.name) != names { faults.append("axes \(certificate.axes.map(\.name))") }
         /// Items as positions: two equal items of one axis are told apart by neither side.
@@ -58,6 +55,20 @@ import Testing
         return faults
     }
 
+    /// Every combination that no entry of exclude matches, the first axis slowest, by nested loops alone. For matrices of
+    /// texts that differ in more than their case.
+    private static func product(of matrix: Value) -> [[Value.Member]] {
+        var cells: [[Value.Member]] = [[]]
+        // Cells that only include makes are no part of it.
+        for axis in matrix.members ?? [] where axis.key != "include" && axis.key != "exclude" {
+            cells = cells.flatMap { cell in (axis.value.array ?? []).map { cell + [.init(axis.key, $0)] } }
+        }
+        let excluded = (matrix["exclude"]?.array ?? []).compactMap(\.members)
+        return cells.filter { cell in
+            !excluded.contains { entry in entry.allSatisfy { wanted in cell.contains(wanted) } }
+        }
+    }
+
     private func value(_ yaml: String) throws -> Value {
         try #require(YAMLReader.read(Array(yaml.utf8), file: "m.yml").node).value
     }
@@ -73,7 +84,7 @@ import Testing
         #expect(shown.covered.count == 203)
         #expect(cells.count <= 30)
         #expect(cells.count >= shown.lowerBound)
-        #expect(try faults(of: shown, cells: cells, matrix: matrix) == [])
+        #expect(faults(of: shown, cells: cells, matrix: matrix) == [])
         let again = try Matrix(matrix).covering(CoverRule(strength: 2), cellsMax: 10_000)
         #expect(again.cells == cells && again.certificate == shown)
     }
@@ -111,7 +122,7 @@ import Testing
                 #expect(try cells == read.combinations(cellsMax: 10_000), "seed \(seed)")
                 continue
             }
-            #expect(try faults(of: certificate, cells: cells, matrix: matrix) == [], "seed \(seed)")
+            #expect(faults(of: certificate, cells: cells, matrix: matrix) == [], "seed \(seed)")
             #expect(certificate.cells.count >= certificate.lowerBound, "seed \(seed)")
             let whole = try read.combinations(cellsMax: 10_000)
             #expect(cells.allSatisfy { whole.contains($0) }, "seed \(seed)")
