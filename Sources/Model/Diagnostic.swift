@@ -31,6 +31,8 @@ package struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
         case workflow
         /// Correct elsewhere, not honoured here.
         case unsupported
+        /// Correct, and without any effect here.
+        case idle
         /// An expression that always fails, or always gives the same.
         case expression
         /// A member that no context has at this place.

@@ -17,6 +17,29 @@ import Testing
         return diagnostics(text)
     }
 
+    @Test func `names what makes no difference here`() {
+        let text = """
+            on: {push: , schedule: [{cron: "0 2 * * *"}]}
+            permissions: {id-token: write, contents: read}
+            jobs:
+              a:
+                runs-on: x
+                timeout-minutes: 5
+                environment: {name: production, url: https://example.org}
+                steps:
+                  - uses: actions/setup-python@v5
+                    with: {python-version: "3.11", check-latest: true}
+                  - uses: actions/upload-artifact@v4
+                    with: {name: x, path: y, retention-days: 3, compression-level: 9}
+            """
+        let told = diagnostics(text).filter { $0.rule == .idle }
+        #expect(
+            told.map { "\($0.position)" } == [
+                "w.yml:1:14", "w.yml:2:25", "w.yml:7:37", "w.yml:10:40", "w.yml:12:33", "w.yml:12:52",
+            ], "\(told)")
+        #expect(told.allSatisfy { $0.severity == .warning && $0.problem.contains("has no effect here") })
+    }
+
     /// One step each, with the rule, the column of the caret in its line, and words of the message or the help.
     @Test(arguments: [
         ("run: echo ${{ github.events }}", Diagnostic.Rule.member, 30, "did you mean 'event'"),

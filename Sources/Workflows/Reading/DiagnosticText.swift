@@ -117,6 +117,7 @@ extension Diagnostic.Rule {
         switch self {
         case .workflow: "The text is no workflow"
         case .unsupported: "Correct elsewhere, not honoured here"
+        case .idle: "Correct, and without any effect here"
         case .expression: "An expression that always fails, or always gives the same"
         case .member: "A member that no context has at this place"
         case .unset: "A variable that nothing sets"

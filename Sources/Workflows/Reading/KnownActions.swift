@@ -24,7 +24,9 @@ struct KnownAction {
             ], outputs: ["ref", "commit"]),
         "actions/setup-python": KnownAction(
             inputs: [
-                Key("python-version"), Key("architecture"), Key("update-environment"), Key("check-latest"),
+                Key("python-version"), Key("architecture", .idle, help: "an agent has Pythons of its own architecture"),
+                Key("update-environment", .idle, help: "the Python is first on PATH in every case"),
+                Key("check-latest", .idle, help: "the newest that the agent has is used; nothing is fetched"),
                 Key("cache"), Key("cache-dependency-path"),
                 Key("python-version-file", .unsupported), Key("token", .unsupported),
                 Key("allow-prereleases", .unsupported),
@@ -32,7 +34,9 @@ struct KnownAction {
             ], outputs: ["python-version", "cache-hit", "python-path"], oldest: 5),
         "actions/upload-artifact": KnownAction(
             inputs: [
-                Key("name"), Key("path"), Key("if-no-files-found"), Key("retention-days"), Key("compression-level"),
+                Key("name"), Key("path"), Key("if-no-files-found"),
+                Key("retention-days", .idle, help: "how long artifacts are kept is the farm's to say"),
+                Key("compression-level", .idle, help: "artifacts are compressed by zstd"),
                 Key("overwrite", .unsupported), Key("include-hidden-files"), Key("archive", .unsupported),
             ], outputs: ["artifact-id", "artifact-url", "artifact-digest"]),
         "actions/download-artifact": KnownAction(
@@ -43,16 +47,19 @@ struct KnownAction {
             ], outputs: ["download-path"]),
         "actions/cache": KnownAction(
             inputs: [
-                Key("path"), Key("key"), Key("restore-keys"), Key("upload-chunk-size"), Key("enableCrossOsArchive"),
+                Key("path"), Key("key"), Key("restore-keys"), Key("upload-chunk-size", .idle),
+                Key("enableCrossOsArchive", .idle),
                 Key("fail-on-cache-miss"), Key("lookup-only"), Key("save-always", .unsupported),
             ], outputs: ["cache-hit"]),
         "actions/cache/restore": KnownAction(
             inputs: [
-                Key("path"), Key("key"), Key("restore-keys"), Key("enableCrossOsArchive"), Key("fail-on-cache-miss"),
+                Key("path"), Key("key"), Key("restore-keys"), Key("enableCrossOsArchive", .idle),
+                Key("fail-on-cache-miss"),
                 Key("lookup-only"),
             ], outputs: ["cache-hit", "cache-primary-key", "cache-matched-key"]),
         "actions/cache/save": KnownAction(
-            inputs: [Key("path"), Key("key"), Key("upload-chunk-size"), Key("enableCrossOsArchive")], outputs: []),
+            inputs: [Key("path"), Key("key"), Key("upload-chunk-size", .idle), Key("enableCrossOsArchive", .idle)],
+            outputs: []),
     ]
 
     static var honoured: [String] { all.keys.sorted() }

@@ -62,6 +62,9 @@ extension WorkflowReader {
                 error(place, "'schedule' says no time", help: "schedule: [{cron: \"0 2 * * *\"}]")
                 return
             }
+            warning(
+                .idle, place.position, "'schedule' has no effect here: a farm starts no runs by itself",
+                help: "let cron say: sheaf submit FILE --event schedule")
             trigger.crons = schedule(value)
         default:
             guard let value else { return }

@@ -19,6 +19,11 @@ extension WorkflowReader {
             guard let value = entries[name] else { continue }
             if let level = value.scalar.flatMap({ Permissions.Level($0.text) }) {
                 granted[name] = level
+                if name == "id-token", level == .write {
+                    warning(
+                        .idle, value.position, "'id-token: write' has no effect here: nobody gives out identity tokens",
+                        help: "give the agents what they need to sign in")
+                }
             } else {
                 error(value, "'\(name)' must be read, write or none, not \(value.told)")
             }
@@ -135,7 +140,10 @@ extension WorkflowReader {
             }
             return
         }
-        guard let parts = mapping(node, "'environment'", [Key("name"), Key("url"), Key("deployment")]) else { return }
+        guard let parts = mapping(node, "'environment'", [Key("name"), Key("url", .idle), Key("deployment", .idle)])
+        else {
+            return
+        }
         if let name = parts["name"] {
             template(name, "'name'", in: Scopes.jobCell)
         } else {

@@ -283,6 +283,7 @@ extension WorkflowReader {
         let key = keys.first { $0.name == entry.key }
         switch key?.support {
         case .honoured, .sheaf: break
+        case .idle: idle(entry, of: action, key?.help)
         case .unsupported:
             unsupported(entry.keyNode, "'\(entry.key)' of \(action)", help: key?.help ?? "remove it to run here")
         case nil:

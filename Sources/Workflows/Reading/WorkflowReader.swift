@@ -132,10 +132,14 @@ struct WorkflowReader {
 
     /// A key that a mapping may have.
     struct Key {
-        enum Support { case honoured, sheaf, unsupported }
+        enum Support {
+            case honoured, sheaf, unsupported
+            /// Read and checked; nothing here goes by it.
+            case idle
+        }
         var name: String
         var support: Support
-        /// What to do about one that is not honoured.
+        /// What to do about one that is not honoured, or what to know about one that is idle.
         var help: String?
 
         init(_ name: String, _ support: Support = .honoured, help: String? = nil) {
@@ -166,6 +170,9 @@ struct WorkflowReader {
                 error(
                     place, "unknown key '\(entry.key)' in \(what)",
                     help: "it is one of Sheaf's own keys: write sheaf: 1 at the top of the file")
+            case .idle:
+                idle(entry, of: what, key?.help)
+                found[entry.key] = entry.value
             case .unsupported:
                 unsupported(place, "'\(entry.key)' in \(what)", help: key?.help ?? "remove it to run here")
                 found[entry.key] = entry.value
@@ -245,6 +252,11 @@ struct WorkflowReader {
         _ rule: Diagnostic.Rule, _ position: SourcePosition, _ problem: String, help: String? = nil
     ) {
         diagnostics.append(Diagnostic(.warning, at: position, problem, help: help, rule: rule))
+    }
+
+    /// What makes no difference here is told, so that nobody relies on it.
+    mutating func idle(_ entry: YAMLNode.Entry, of what: String, _ help: String?) {
+        warning(.idle, entry.keyPosition, "'\(entry.key)' of \(what) has no effect here", help: help)
     }
 
     mutating func unsupported(_ node: YAMLNode, _ what: String, help: String? = nil) {
