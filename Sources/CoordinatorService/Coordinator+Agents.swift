@@ -100,7 +100,9 @@ extension Coordinator {
         }
         guard farm.lease(of: attempt)?.agent == agent else { return try await stored(attempt, agent) }
         var cause = try Self.cause(of: report)
-        if cause.kind == .passed, let mistake = runs[attempt.run]?.disagreement(of: report, attempt) { cause = mistake }
+        if cause.kind == .passed, let mistake = runs[attempt.run]?.handedOn.disagreement(of: report, attempt) {
+            cause = mistake
+        }
         reportInHand = (attempt, report)
         handle(
             .attemptFinished(
@@ -148,9 +150,11 @@ extension Coordinator {
         guard holds(attempt, agent), let run = runs[attempt.run] else { return nil }
         var digests: Set<Digest> = []
         if let tree = run.tree { digests.insert(tree) }
-        if let listing = run.listings[attempt.shard.cell].flatMap({ Digest($0.digest) }) { digests.insert(listing) }
-        for (_, artifact) in run.artifacts {
-            if let digest = artifact.artifact?.manifest.flatMap({ Digest($0.digest) }) { digests.insert(digest) }
+        if let listing = run.handedOn.listings[attempt.shard.cell].flatMap({ Digest($0.digest) }) {
+            digests.insert(listing)
+        }
+        for kept in run.handedOn.artifacts {
+            if let digest = kept.artifact.artifact?.manifest.flatMap({ Digest($0.digest) }) { digests.insert(digest) }
         }
         return digests.union(cachesFound[attempt] ?? [])
     }

@@ -173,18 +173,31 @@ struct StoredDecisions: Sendable {
             if cell.shards != nil { run.itemCount[cell.cell] = cell.items }
             if let ending = cell.ending.flatMap(Farm.CellEnding.init) { run.cellEndings[cell.cell] = ending.rawValue }
         }
+        for job in jobs { run.endings[job.job] = job.ending.flatMap(Farm.JobEnding.init) }
+        let decisions = try decisions(
+            by: run.owner, &run.plan, priority: Int(run.request.priority), at: run.submittedAt)
+        run.handedOn = try handedOn(in: run.plan)
+        return decisions
+    }
+
+    /// What its attempts give to others.
+    ///
+    /// - Parameter plan: with the cells of jobs that became known on the way.
+    func handedOn(in plan: Plan) throws(RecoveryError) -> HandedOn {
+        var handedOn = HandedOn(of: run.run.id)
         for attempt in attempts {
             guard let ending = attempt.ending, ending.cause.kind == .passed || ending.retryAt == nil,
                 !ending.report.isEmpty
             else { continue }
             do throws(ProtoError) {
-                run.take(try Proto.AttemptReport(decoding: ending.report, limits: .large), of: attempt.lease.attempt)
+                let report = try Proto.AttemptReport(decoding: ending.report, limits: .large)
+                handedOn.take(
+                    report, of: attempt.lease.attempt, hasPassed: ending.cause.kind == .passed, in: plan)
             } catch {
                 throw RecoveryError("the report of \(attempt.lease.attempt) cannot be read: \(error)")
             }
         }
-        for job in jobs { run.endings[job.job] = job.ending.flatMap(Farm.JobEnding.init) }
-        return try decisions(by: run.owner, &run.plan, priority: Int(run.request.priority), at: run.submittedAt)
+        return handedOn
     }
 
     /// - Parameter plan: gets the cells of jobs that became known on the way.
@@ -209,7 +222,8 @@ struct StoredDecisions: Sendable {
             guard let shards = cell.shards else { continue }
             decisions.append(.cellSharded(cell.cell, shards: shards, items: cell.items))
         }
-        for attempt in attempts {
+        let kept = shardsKept
+        for attempt in attempts where !kept.contains(attempt.lease.attempt.shard) {
             let lease = attempt.lease
             decisions.append(
                 .leased(
@@ -233,6 +247,15 @@ struct StoredDecisions: Sendable {
             decisions.append(.jobEnded(id, job: job.job, ending))
         }
         return decisions
+    }
+
+    /// Shards that an earlier run had done and this one keeps. Their attempts were leased before it was submitted: the farm
+    /// takes them as settled, and what they were tried again was spent by the other run.
+    private var shardsKept: Set<ShardID> {
+        let passed = attempts.lazy.filter { attempt in
+            attempt.lease.at < run.run.submittedAt && attempt.ending?.cause.kind == .passed
+        }
+        return Set(passed.map(\.lease.attempt.shard))
     }
 
     private func resolution(of job: JobRecord, _ plan: inout Plan) throws(RecoveryError) -> Farm.Resolution? {

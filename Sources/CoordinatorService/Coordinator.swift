@@ -202,7 +202,7 @@ package actor Coordinator {
     private func keep(_ effect: Farm.Effect, at now: Instant) {
         var (listing, report): (Digest?, [UInt8]) = (nil, [])
         if case .cellSharded(let cell, _, _) = effect {
-            listing = runs[cell.run]?.listings[cell].flatMap { Digest($0.digest) }
+            listing = runs[cell.run]?.handedOn.listings[cell].flatMap { Digest($0.digest) }
         }
         if case .attemptEnded(let attempt, _, _, _) = effect, let hand = reportInHand, hand.attempt == attempt {
             report = hand.report.encoded()
@@ -214,7 +214,7 @@ package actor Coordinator {
     private func take(ended attempt: AttemptID, _ cause: Cause, retryAt: Instant?) {
         if let hand = reportInHand, hand.attempt == attempt, cause.kind == .passed || retryAt == nil {
             // The shard's last word counts for others, also that of one that failed: `if: always()` reads it.
-            runs[attempt.run]?.take(hand.report, of: attempt)
+            runs[attempt.run]?.take(hand.report, of: attempt, hasPassed: cause.kind == .passed)
         }
         refusedByDisk[attempt] = nil
         cachesFound[attempt] = nil

@@ -20,22 +20,12 @@ struct LiveRun: Sendable {
     var isCancelled = false
     /// With force: no job goes on.
     var isCancelForced = false
-    /// The items of a cell, once they are listed.
-    var listings: [CellID: Proto.ObjectRef] = [:]
-    /// Where the items of each shard end, in a listing that was cut by how long they take.
-    private var shardEnds: [CellID: [Int]] = [:]
-    /// How many those are.
+    /// What ended attempts give to others.
+    var handedOn: HandedOn
+    /// How many items a cell has, once they are listed.
     var itemCount: [CellID: Int] = [:]
-    /// What jobs handed to those that need them; a later cell's word replaces an earlier one's, an empty one does not.
-    var outputs: [Int: [Value.Member]] = [:]
-    /// The same by cell, for those who ask for single cells.
-    private var cellOutputs: [CellID: [Value.Member]] = [:]
-    /// Which shard of a cell set an output.
-    private var outputSetters: [CellID: [String: Int]] = [:]
     var cellEndings: [CellID: String] = [:]
     var endings: [Int: Farm.JobEnding] = [:]
-    /// What the last attempts at shards have left behind.
-    var artifacts: [(job: Int, artifact: Proto.RunArtifact)] = []
     /// Lines for whoever reads along, since the last look.
     var notes: [String] = []
     /// What of it waits for something that the farm does not have: as of the last look, and what watchers were told.
@@ -52,6 +42,7 @@ struct LiveRun: Sendable {
         self.id = id
         self.owner = owner
         self.submittedAt = submittedAt
+        handedOn = HandedOn(of: id)
         request = prepared.request
         workflow = prepared.workflow
         planRequest = prepared.planRequest
@@ -80,13 +71,13 @@ struct LiveRun: Sendable {
 
     private func needed(_ job: Int, withCells: Bool) -> NeededJob? {
         guard let ending = endings[job], let outcome = NeededJob.Outcome(rawValue: ending.rawValue) else { return nil }
-        var needed = NeededJob(id: plan.jobs[job].id, outcome: outcome, outputs: outputs[job] ?? [])
+        var needed = NeededJob(id: plan.jobs[job].id, outcome: outcome, outputs: handedOn.outputs(of: job))
         guard withCells else { return needed }
         needed.cells = (plan.jobs[job].cells ?? []).enumerated().map { index, cell in
             let id = CellID(run: self.id, job: job, cell: index)
             return NeededJob.Cell(
                 id: cell.id, values: cell.values, outcome: Self.outcome(of: cellEndings[id]),
-                outputs: cellOutputs[id] ?? [])
+                outputs: handedOn.outputs(of: id))
         }
         return needed
     }
@@ -99,7 +90,7 @@ struct LiveRun: Sendable {
             [.failure, .cancelled].first { outcomes.contains($0) }
             ?? (outcomes.allSatisfy { $0 == .skipped } ? .skipped : .success)
         for cell in need.cells {
-            for output in cellOutputs[CellID(run: id, job: job, cell: cell)] ?? [] {
+            for output in handedOn.outputs(of: CellID(run: id, job: job, cell: cell)) {
                 needed.outputs.removeAll { $0.key == output.key }
                 needed.outputs.append(output)
             }
@@ -118,56 +109,8 @@ struct LiveRun: Sendable {
     }
 
     /// Takes over what the last attempt at a shard has to give to others.
-    mutating func take(_ report: Proto.AttemptReport, of attempt: AttemptID) {
-        let cell = attempt.shard.cell
-        if let listing = report.listing, attempt.shard.shard == ShardID.listing {
-            listings[cell] = listing
-            shardEnds[cell] = report.shardEnds.map { Int($0) }
-        }
-        for (name, text) in report.outputs.sorted(by: { $0.key < $1.key }) where !text.isEmpty {
-            var members = outputs[cell.job] ?? []
-            members.removeAll { $0.key == name }
-            members.append(.init(name, .string(text)))
-            outputs[cell.job] = members
-            // The first shard's word is what the others are held against.
-            if let setter = outputSetters[cell]?[name], setter != attempt.shard.shard { continue }
-            var own = cellOutputs[cell] ?? []
-            own.removeAll { $0.key == name }
-            own.append(.init(name, .string(text)))
-            cellOutputs[cell] = own
-            outputSetters[cell, default: [:]][name] = attempt.shard.shard
-        }
-        guard let planned = plan.cell(cell) else { return }
-        for artifact in report.artifacts {
-            artifacts.append(
-                (
-                    cell.job,
-                    .with {
-                        $0.job = plan.jobs[cell.job].id
-                        $0.cell = planned.id
-                        $0.shard = Int32(attempt.shard.shard)
-                        $0.attempt = UInt32(attempt.number)
-                        $0.artifact = artifact
-                    }
-                ))
-        }
-    }
-
-    /// The mistake that a report makes whose outputs are others than those of another shard of its cell: equal ones merge,
-    /// different ones are an error. `nil` when they agree.
-    func disagreement(of report: Proto.AttemptReport, _ attempt: AttemptID) -> Cause? {
-        let cell = attempt.shard.cell
-        for (name, text) in report.outputs.sorted(by: { $0.key < $1.key }) where !text.isEmpty {
-            guard let setter = outputSetters[cell]?[name], setter != attempt.shard.shard,
-                let other = cellOutputs[cell]?.first(where: { $0.key == name })?.value.string, other != text
-            else { continue }
-            return Cause(
-                .userError,
-                evidence:
-                    "the output '\(name)' is '\(text.prefix(100))' here and '\(other.prefix(100))' in shard \(setter): "
-                    + "the shards of a cell must agree on it; write what differs to metrics or artifacts")
-        }
-        return nil
+    mutating func take(_ report: Proto.AttemptReport, of attempt: AttemptID, hasPassed: Bool) {
+        handedOn.take(report, of: attempt, hasPassed: hasPassed, in: plan)
     }
 
     /// `eval (3.11, torch)/2`, for people.
@@ -206,9 +149,9 @@ struct LiveRun: Sendable {
         assignment.python = cell.python ?? ""
         if isListing {
             assignment.itemSource = job.shards.items.map { Proto.ItemSource($0) }
-        } else if let listing = listings[shard.cell], let items = itemCount[shard.cell] {
+        } else if let listing = handedOn.listings[shard.cell], let items = itemCount[shard.cell] {
             let slice = ShardCut.slice(
-                shard: shard.shard, of: count, items: items, ends: shardEnds[shard.cell] ?? [])
+                shard: shard.shard, of: count, items: items, ends: handedOn.shardEnds[shard.cell] ?? [])
             assignment.items = .with {
                 $0.listing = listing
                 $0.first = UInt32(clamping: slice.lowerBound)
@@ -216,7 +159,7 @@ struct LiveRun: Sendable {
             }
         }
         let needed = everyNeed(of: shard.cell.job)
-        assignment.artifacts = artifacts.filter { needed.contains($0.job) }.map(\.artifact)
+        assignment.artifacts = handedOn.artifacts.filter { needed.contains($0.shard.cell.job) }.map(\.artifact)
         return assignment
     }
 

@@ -133,8 +133,6 @@ struct KeptRun: Sendable {
                     + "without --failed all of it is run again")
         }
         var kept = stored
-        kept.run.cancellation = nil
-        kept.run.ending = nil
         kept.keep(rerun, as: id, at: now)
         var live = LiveRun(id: id, owner: record.owner, submittedAt: now, prepared: prepared)
         _ = try kept.decisions(into: &live)
@@ -156,8 +154,12 @@ struct KeptRun: Sendable {
 
 extension StoredDecisions {
     /// Leaves only what a rerun keeps, under the number of the run that keeps it.
-    fileprivate mutating func keep(_ rerun: Rerun, as id: RunID, at now: Instant) {
+    mutating func keep(_ rerun: Rerun, as id: RunID, at now: Instant) {
         let earlier = run.run.id
+        run.run.id = id
+        run.run.submittedAt = now
+        run.cancellation = nil
+        run.ending = nil
         let moved = { (cell: CellID) in CellID(run: id, job: cell.job, cell: cell.cell) }
         jobs = jobs.filter { rerun.keepsCells(ofJob: $0.job) }.map { job in
             var job = job
@@ -178,6 +180,8 @@ extension StoredDecisions {
             let new = AttemptID(
                 shard: ShardID(cell: moved(old.shard.cell), shard: old.shard.shard), number: old.number)
             attempt.lease.attempt = new
+            // Also by a clock that was set back in between: what was leased before a run was submitted is none of its own.
+            attempt.lease.at = min(attempt.lease.at, now.advanced(by: .nanoseconds(-1)))
             attempt.ending?.attempt = new
             attempt.ending?.why += "; kept from \(earlier)"
             return attempt
@@ -192,7 +196,7 @@ extension StoredDecisions {
     }
 
     /// What is stored of them, below the run's own row.
-    fileprivate var changes: [Change] {
+    var changes: [Change] {
         var changes: [Change] = jobs.map { .jobResolved($0) }
         for cell in cells {
             if let shards = cell.shards {

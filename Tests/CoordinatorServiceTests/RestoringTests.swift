@@ -12,6 +12,17 @@ import Wire
 private struct StoreJournal: Journaling {
     private var batches: [[Change]] = []
     private var runs: [(id: RunID, owner: Principal, plan: Plan, at: Instant)] = []
+    /// Which run another one reruns.
+    private let reruns: [RunID: RunID]
+    /// What attempts gave to others, taken as their ends came.
+    private var handedOn: [RunID: HandedOn] = [:]
+
+    init(_ scenario: Scenario) {
+        reruns = Dictionary(
+            uniqueKeysWithValues: scenario.submissions.compactMap { submission in
+                submission.reruns.map { (submission.run, $0) }
+            })
+    }
 
     mutating func commit(_ event: Farm.Event, at time: Instant, isNew: Bool) {
         guard isNew else { return }
@@ -19,15 +30,17 @@ private struct StoreJournal: Journaling {
         case .runSubmitted(let run, let owner, let plan, _): submit(run, owner, plan, at: time)
         case .runRerun(let run, let owner, let plan, _, let kept):
             submit(run, owner, plan, at: time)
-            for decision in kept { keep(decision, of: plan, at: time) }
+            keep(kept, of: run, plan, at: time)
         case .runCancelled(let run, let by, let reason, let isForced):
             batches.append([.runCancelled(run, by: by, reason: reason, isForced: isForced, at: time)])
         case .jobResolved(let run, let job, let resolution):
-            guard let plan = runs.first(where: { $0.id == run })?.plan else { return }
+            guard let place = runs.firstIndex(where: { $0.id == run }) else { return }
             batches.append([
                 .jobResolved(
-                    JobRecord(keeping: resolution, of: job, in: run, planned: plan.jobs[job], at: time))
+                    JobRecord(
+                        keeping: resolution, of: job, in: run, planned: runs[place].plan.jobs[job], at: time))
             ])
+            if case .cells(let cells, _, _, _) = resolution { runs[place].plan.jobs[job].cells = cells }
         case .agentJoined, .agentDisconnected, .agentDraining, .agentReleased, .agentRemoved, .leasesRenewed,
             .attemptStarted, .offerDeclined, .attemptFinished, .timeReached, .resume:
             break
@@ -45,41 +58,71 @@ private struct StoreJournal: Journaling {
         ])
     }
 
-    private mutating func keep(_ decision: Farm.Decision, of plan: Plan, at time: Instant) {
-        switch decision {
-        case .jobResolved(let run, let job, let resolution, _):
-            batches.append([
-                .jobResolved(JobRecord(keeping: resolution, of: job, in: run, planned: plan.jobs[job], at: time))
-            ])
-        case .cellSharded(let cell, let shards, let items):
-            commit(.cellSharded(cell, shards: shards, items: items), at: time)
-        case .settled(let cell, let shards, let attempt, let cause):
-            commit(.settled(cell, shards: shards, attempt: attempt, cause), at: time)
-        case .cellEnded(let cell, let ending): commit(.cellEnded(cell, ending), at: time)
-        case .jobEnded(let run, let job, let ending): commit(.jobEnded(run, job: job, ending, reason: ""), at: time)
-        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .used, .agentDraining:
-            Issue.record("a rerun keeps \(decision)")
+    /// By the rows that a coordinator stores of a rerun. Read back, they are what the farm was told.
+    private mutating func keep(_ kept: [Farm.Decision], of run: RunID, _ plan: Plan, at time: Instant) {
+        do {
+            guard let earlier = reruns[run] else { throw RecoveryError("\(run) reruns none") }
+            var stored = try StoredDecisions(earlier, in: store())
+            var known = plan
+            let all = try stored.decisions(
+                by: stored.run.run.owner, &known, priority: 0, at: stored.run.run.submittedAt)
+            stored.keep(Rerun(of: all, needs: plan.jobs.map(\.needs)), as: run, at: time)
+            batches.append(stored.changes)
+            handedOn[run] = try stored.handedOn(in: known)
+            if let place = runs.firstIndex(where: { $0.id == run }) { runs[place].plan = known }
+            #expect(
+                decisions(of: run).dropFirst() == kept[...], "the farm that was restored of \(run) knows something else"
+            )
+        } catch {
+            Issue.record("what \(run) keeps cannot be stored: \(error)")
         }
     }
 
     mutating func commit(_ effect: Farm.Effect, at now: Instant) {
-        guard let change = Change(keeping: effect, at: now) else { return }
+        var report: [UInt8] = []
+        if case .attemptEnded(let attempt, let cause, let retryAt, _) = effect, cause.kind != .lostAgent {
+            let said = Self.report(attempt)
+            report = said.encoded()
+            if cause.kind == .passed || retryAt == nil, let plan = runs.first(where: { $0.id == attempt.run })?.plan {
+                handedOn[attempt.run, default: HandedOn(of: attempt.run)].take(
+                    said, of: attempt, hasPassed: cause.kind == .passed, in: plan)
+            }
+        }
+        guard let change = Change(keeping: effect, at: now, report: report) else { return }
         batches.append([change])
+    }
+
+    /// Attempts that do not agree: what of them counts must not be a matter of when they ended.
+    private static func report(_ attempt: AttemptID) -> Proto.AttemptReport {
+        .with {
+            $0.attempt = Proto.AttemptRef(attempt)
+            $0.outputs = ["all": "\(attempt)", "odd": attempt.shard.shard % 2 == 1 ? "\(attempt)" : ""]
+            $0.artifacts = [.with { $0.name = "of \(attempt)" }]
+        }
     }
 
     func decisions(of run: RunID) -> [Farm.Decision] { read { [run] _ in [run] } }
     func decisions(order: Int) -> [Farm.Decision] { read { $0 } }
 
+    private func store() throws -> MemoryStore {
+        let store = MemoryStore()
+        for batch in batches { try store.commit(batch) }
+        return store
+    }
+
     /// From a store that was told all of it; what it says is read as the coordinator reads it when it starts.
     private func read(_ which: ([RunID]) -> [RunID]) -> [Farm.Decision] {
         do {
-            let store = MemoryStore()
-            for batch in batches { try store.commit(batch) }
+            let store = try store()
             return try which(runs.map(\.id)).flatMap { id -> [Farm.Decision] in
                 let stored = try StoredDecisions(id, in: store)
                 let record = stored.run.run
                 var plan = try Proto.Plan(decoding: record.plan, limits: .large).meaning()
-                return try stored.decisions(by: record.owner, &plan, priority: 0, at: record.submittedAt)
+                let decisions = try stored.decisions(by: record.owner, &plan, priority: 0, at: record.submittedAt)
+                #expect(
+                    try stored.handedOn(in: plan) == handedOn[id] ?? HandedOn(of: id),
+                    "attempts of \(id) hand on something else than they did before the restart")
+                return decisions
             }
         } catch {
             Issue.record("the store cannot be read back: \(error)")
@@ -96,7 +139,7 @@ private struct StoreJournal: Journaling {
         var deaths = 0
         for seed in UInt64(0)..<(Self.isDeep ? 1_000 : 30) {
             let scenario = Scenario(seed: seed, trouble: seed % 2 == 0 ? .much : .some, isComparable: false)
-            var world = World<Farm>(scenario, journal: StoreJournal())
+            var world = World<Farm>(scenario, journal: StoreJournal(scenario))
             do throws(Violation) { try world.run() } catch { Issue.record("seed \(seed): \(error)") }
             deaths += world.deaths
         }
@@ -108,8 +151,8 @@ private struct StoreJournal: Journaling {
         for seed in UInt64(0)..<(Self.isDeep ? 500 : 15) {
             var calm = World<Farm>(Scenario(seed: seed, trouble: .none, isComparable: true))
             try calm.run()
-            var troubled = World<Farm>(
-                Scenario(seed: seed, trouble: .much, isComparable: true), journal: StoreJournal())
+            let scenario = Scenario(seed: seed, trouble: .much, isComparable: true)
+            var troubled = World<Farm>(scenario, journal: StoreJournal(scenario))
             do throws(Violation) { try troubled.run() } catch { Issue.record("seed \(seed): \(error)") }
             #expect(calm.checker.tally == troubled.checker.tally, "seed \(seed)")
         }
