@@ -119,6 +119,9 @@ extension Coordinator {
     static let unmetLookEvery = Duration.seconds(2)
 
     /// Tells those who read along what waits for something that the farm does not have. What lasts from one look to the next
+    /// With the cells of jobs as they became known; `nil` when the run has ended or never was.
+    func plan(of id: RunID) -> Plan? { runs[id]?.plan }
+
     /// is told, once.
     func tellUnmetNeeds() {
         guard !runs.isEmpty else { return }

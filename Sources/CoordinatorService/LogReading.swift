@@ -20,27 +20,46 @@ struct LogReading: Sendable {
         let part = RunPart(
             job: request.job.isEmpty ? nil : request.job, cell: request.cell.isEmpty ? nil : request.cell,
             shard: request.shard.map { Int($0) })
-        let plan = try await people.reading { [library = people.library] in
+        var plan = try await people.reading { [library = people.library] in
             let snapshot = try library.snapshot(of: run)
             try snapshot.check(part)
             return snapshot.plan
         }
-        var offsets: [AttemptID: UInt64] = [:]
-        try await people.pulses.watch(run) {
-            let hasEnded = try await people.stored(run)?.ending != nil
-            for attempt in try await attempts(of: run) where Self.isAsked(attempt, part, plan) {
-                try await send(attempt, from: &offsets[attempt, default: 0], plan, to: stream)
+        let reader = await people.logs.beginReading(run)
+        do {
+            // All of them once; from then on those whose logs grow.
+            var first = try await attempts(of: run)
+            var offsets: [AttemptID: UInt64] = [:]
+            try await people.pulses.watch(run) {
+                let hasEnded = try await hasEnded(run)
+                let grown = await people.logs.takeGrown(run, for: reader)
+                for attempt in first + grown {
+                    if plan.cell(attempt.shard.cell) == nil, let newer = await people.coordinator.plan(of: run) {
+                        plan = newer
+                    }
+                    guard Self.isAsked(attempt, part, plan) else { continue }
+                    try await send(attempt, from: &offsets[attempt, default: 0], plan, to: stream)
+                }
+                first = []
+                return !request.follow || hasEnded
             }
-            return !request.follow || hasEnded
+        } catch {
+            await people.logs.endReading(run, by: reader)
+            throw error
         }
+        await people.logs.endReading(run, by: reader)
         await stream.finish()
+    }
+
+    /// A run that the coordinator has not let go of yet has no stored end.
+    private func hasEnded(_ run: RunID) async throws(LinkStatus) -> Bool {
+        if await people.coordinator.plan(of: run) != nil { return false }
+        return try await people.stored(run)?.ending != nil
     }
 
     private func attempts(of run: RunID) async throws(LinkStatus) -> [AttemptID] {
         do throws(CoordinatorError) {
-            return try await people.keeper.read { storage throws(StorageError) in
-                try storage.attempts(of: run).map(\.lease.attempt)
-            }
+            return try await people.keeper.read { storage throws(StorageError) in try storage.attemptIDs(of: run) }
         } catch {
             throw error.status
         }

@@ -14,6 +14,10 @@ package actor LogStore {
     /// Lengths of the logs that somebody has asked for, so that an append need not ask the disk.
     private var lengths: [AttemptID: UInt64] = [:]
 
+    /// Attempts whose logs have grown since a reader's last look.
+    private var grown: [RunID: [Int: Set<AttemptID>]] = [:]
+    private var nextReader = 0
+
     nonisolated package var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
 
     package init(folder: String) { self.folder = folder }
@@ -28,6 +32,7 @@ package actor LogStore {
         let (end, overflow) = offset.addingReportingOverflow(UInt64(lines.count))
         guard offset <= have, end > have, !overflow, end <= UInt64(Limits.logBytesMax) * 2 else { return have }
         let fresh = lines[Int(have - offset)...]
+        tellReaders(of: attempt)
         let descriptor = try open(attempt, flags: O_WRONLY | O_CREAT | O_APPEND)
         defer { close(descriptor) }
         var sent = fresh.startIndex
@@ -59,7 +64,40 @@ package actor LogStore {
     /// A log that is not there, or cannot be linked, is none of the new run's: it costs lines, not verdicts.
     package func link(_ logs: [(from: AttemptID, to: AttemptID)]) {
         for run in Set(logs.map(\.to.run)) { mkdir("\(folder)/\(run)", 0o700) }
-        for (from, to) in logs { _ = Glibc.link(path(from), path(to)) }
+        for (from, to) in logs {
+            _ = Glibc.link(path(from), path(to))
+            tellReaders(of: to)
+        }
+    }
+
+    /// The attempt's number is given again: the next one's log begins anew.
+    package func discard(_ attempt: AttemptID) {
+        lengths[attempt] = nil
+        // Mostly there is none.
+        unlink(path(attempt))
+    }
+
+    /// From now on it is noted for a reader which logs of a run grow, until it ends its reading.
+    package func beginReading(_ run: RunID) -> Int {
+        nextReader += 1
+        grown[run, default: [:]][nextReader] = []
+        return nextReader
+    }
+
+    /// The attempts whose logs have grown since the reader asked last.
+    package func takeGrown(_ run: RunID, for reader: Int) -> [AttemptID] {
+        defer { grown[run]?[reader] = [] }
+        return (grown[run]?[reader] ?? []).sorted()
+    }
+
+    package func endReading(_ run: RunID, by reader: Int) {
+        grown[run]?[reader] = nil
+        if grown[run]?.isEmpty == true { grown[run] = nil }
+    }
+
+    private func tellReaders(of attempt: AttemptID) {
+        guard let readers = grown[attempt.run]?.keys else { return }
+        for reader in readers { grown[attempt.run]?[reader]?.insert(attempt) }
     }
 
     /// Removes the logs of a run. What cannot be removed stays, and costs its room.

@@ -192,6 +192,9 @@ package final class MemoryStore: Storage {
             return ids.sorted().prefix(most).compactMap { state.attempts[$0] }
         }
     }
+    package func attemptIDs(of run: RunID, after: AttemptID?, most: Int) -> [AttemptID] {
+        attempts(of: run, after: after, most: most).map(\.lease.attempt)
+    }
     package func attempt(_ id: AttemptID) -> StoredAttempt? { read { $0.attempts[id] } }
     package func settlements(of run: RunID, after: SettlementRecord?, most: Int) -> [SettlementRecord] {
         let start = after.map { ShardID(cell: $0.cell, shard: $0.first) }

@@ -26,6 +26,8 @@ package protocol Storage: AnyObject, Sendable {
     func cells(of run: RunID) throws(StorageError) -> [CellRecord]
     /// In the order of job, cell, shard, attempt; those after one of them, at most `most`.
     func attempts(of run: RunID, after: AttemptID?, most: Int) throws(StorageError) -> [StoredAttempt]
+    /// Their names alone, in the same order: what they reported is not read.
+    func attemptIDs(of run: RunID, after: AttemptID?, most: Int) throws(StorageError) -> [AttemptID]
     func attempt(_ id: AttemptID) throws(StorageError) -> StoredAttempt?
     /// In the order of job, cell, shard; those after one of them, at most `most`.
     func settlements(
@@ -62,6 +64,15 @@ extension Storage {
         var all: [StoredAttempt] = []
         while true {
             let page = try attempts(of: run, after: all.last?.lease.attempt, most: Self.pageMost)
+            all += page
+            if page.count < Self.pageMost { return all }
+        }
+    }
+
+    package func attemptIDs(of run: RunID) throws(StorageError) -> [AttemptID] {
+        var all: [AttemptID] = []
+        while true {
+            let page = try attemptIDs(of: run, after: all.last, most: Self.pageMost)
             all += page
             if page.count < Self.pageMost { return all }
         }

@@ -197,6 +197,7 @@ func everything(in store: any Storage) throws -> [String] {
         said.append("jobs \(try store.jobs(of: run))")
         said.append("cells \(try store.cells(of: run))")
         said.append("attempts \(try store.attempts(of: run))")
+        said.append("named \(try store.attemptIDs(of: run))")
         let first = try store.attempts(of: run).first.flatMap { try store.attempt($0.lease.attempt) }
         said.append("first \(first.map { "\($0)" } ?? "none")")
         said.append("settlements \(try store.settlements(of: run))")

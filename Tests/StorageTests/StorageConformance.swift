@@ -240,6 +240,7 @@ import Testing
             var found: [AttemptID] = []
             while true {
                 let page = try store.attempts(of: RunID(1), after: found.last, most: most).map(\.lease.attempt)
+                #expect(try store.attemptIDs(of: RunID(1), after: found.last, most: most) == page)
                 found += page
                 if page.count < most { break }
             }
@@ -253,6 +254,7 @@ import Testing
             #expect(settled == settlements, "\(most) at a time")
         }
         #expect(try store.attempts(of: RunID(1)).map(\.lease.attempt) == attempts)
+        #expect(try store.attemptIDs(of: RunID(1)) == attempts)
         #expect(try store.settlements(of: RunID(1)) == settlements)
     }
 

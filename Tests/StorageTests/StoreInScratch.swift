@@ -42,6 +42,9 @@ final class StoreInScratch: Storage, @unchecked Sendable {
     }
     func jobs(of run: RunID) throws(StorageError) -> [JobRecord] { try store.jobs(of: run) }
     func cells(of run: RunID) throws(StorageError) -> [CellRecord] { try store.cells(of: run) }
+    func attemptIDs(of run: RunID, after: AttemptID?, most: Int) throws(StorageError) -> [AttemptID] {
+        try store.attemptIDs(of: run, after: after, most: most)
+    }
     func attempts(of run: RunID, after: AttemptID?, most: Int) throws(StorageError) -> [StoredAttempt] {
         try store.attempts(of: run, after: after, most: most)
     }

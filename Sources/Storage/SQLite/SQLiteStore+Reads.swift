@@ -103,18 +103,38 @@ extension SQLiteStore {
     }
 
     package func attempts(of run: RunID, after: AttemptID?, most: Int) throws(StorageError) -> [StoredAttempt] {
-        let shard = after?.shard
-        // Before all: jobs are numbered from 0.
-        let place: [Parameter] = [
-            .int(shard?.cell.job ?? -1), .int(shard?.cell.cell ?? 0), .int(shard?.shard ?? 0), .int(after?.number ?? 0),
-        ]
-        return try rows(
+        try rows(
             """
             \(Self.selectAttempt)
             WHERE run = ? AND (job, cell, shard, attempt) > (?, ?, ?, ?)
             ORDER BY job, cell, shard, attempt
             LIMIT ?
-            """, [.run(run)] + place + [.int(most)], Self.storedAttempt)
+            """, [.run(run)] + Self.place(of: after) + [.int(most)], Self.storedAttempt)
+    }
+
+    /// Out of the index alone.
+    package func attemptIDs(of run: RunID, after: AttemptID?, most: Int) throws(StorageError) -> [AttemptID] {
+        try rows(
+            """
+            SELECT job, cell, shard, attempt
+            FROM attempts
+            WHERE run = ? AND (job, cell, shard, attempt) > (?, ?, ?, ?)
+            ORDER BY job, cell, shard, attempt
+            LIMIT ?
+            """, [.run(run)] + Self.place(of: after) + [.int(most)]
+        ) { row in
+            AttemptID(
+                shard: ShardID(run: run, job: row.int(0), cell: row.int(1), shard: row.int(2)), number: row.int(3))
+        }
+    }
+
+    /// Before all where it is `nil`: jobs are numbered from 0.
+    private static func place(of attempt: AttemptID?) -> [Parameter] {
+        let shard = attempt?.shard
+        return [
+            .int(shard?.cell.job ?? -1), .int(shard?.cell.cell ?? 0), .int(shard?.shard ?? 0),
+            .int(attempt?.number ?? 0),
+        ]
     }
 
     package func attempt(_ id: AttemptID) throws(StorageError) -> StoredAttempt? {
