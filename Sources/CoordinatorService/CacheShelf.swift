@@ -151,6 +151,21 @@ extension Coordinator {
         return CacheShelf.Scope(repository: run.household, branches: branches)
     }
 
+    /// Whether a tree is a cache that the attempt's agent can find: told before a restart, or by another coordinator, it is
+    /// not told again.
+    func mayFind(_ manifest: Digest, _ attempt: AttemptID, _ agent: AgentID) async throws(LinkStatus) -> Bool {
+        guard let scope = cacheScope(of: attempt, agent) else { return false }
+        do throws(CoordinatorError) {
+            return try await keeper.read { storage throws(StorageError) in
+                try storage.caches(of: scope.repository).contains { cache in
+                    cache.manifest == manifest && scope.branches.contains(cache.name.branch)
+                }
+            }
+        } catch {
+            throw LinkStatus(.unavailable, "\(error)")
+        }
+    }
+
     /// Lets an attempt's agent read a tree.
     func allow(_ manifest: Digest, for attempt: AttemptID) { cachesFound[attempt, default: []].insert(manifest) }
 }

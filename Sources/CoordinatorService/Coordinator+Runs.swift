@@ -66,7 +66,11 @@ extension Coordinator {
     ///
     /// - Parameter isForced: also jobs end whose conditions hold in a cancelled run.
     func cancel(_ id: RunID, reason: String, isForced: Bool, by who: Principal) async -> Bool {
-        guard let run = runs[id], run.phase == .running else { return false }
+        guard let run = runs[id], run.phase == .running else {
+            // Its end may be on its way to the disk: nobody hears of it before it is stored.
+            await committed()
+            return false
+        }
         let isForced = isForced || held[id] != nil
         if !run.isCancelled || (isForced && !run.isCancelForced) {
             runs[id]?.isCancelled = true
@@ -105,7 +109,7 @@ extension Coordinator {
             $0.name = run.plan.name
             $0.title = run.plan.title
             $0.file = run.plan.file
-            $0.state = run.phase == .judging ? "judging" : "running"
+            $0.state = run.isEndStored ? "judging" : "running"
             $0.owner = run.owner.name
             $0.team = run.owner.team ?? ""
             $0.submittedAt = run.submittedAt.nanoseconds
@@ -115,13 +119,13 @@ extension Coordinator {
         return RunView(owner: run.owner, summary: summary, cells: cells, notes: run.notes)
     }
 
+    /// With the cells of jobs as they became known; `nil` when the run has ended or never was.
+    func plan(of id: RunID) -> Plan? { runs[id]?.plan }
+
     /// How often it is looked whether something waits for what the farm does not have.
     static let unmetLookEvery = Duration.seconds(2)
 
     /// Tells those who read along what waits for something that the farm does not have. What lasts from one look to the next
-    /// With the cells of jobs as they became known; `nil` when the run has ended or never was.
-    func plan(of id: RunID) -> Plan? { runs[id]?.plan }
-
     /// is told, once.
     func tellUnmetNeeds() {
         guard !runs.isEmpty else { return }

@@ -42,7 +42,11 @@ package actor Coordinator {
         var changes: [Change] = []
         var deeds: [Deed] = []
         var touched: [RunID: Touch] = [:]
-        var isEmpty: Bool { changes.isEmpty && deeds.isEmpty && touched.isEmpty }
+        /// Lines about what was decided, for whoever reads along.
+        var notes: [(run: RunID, text: String)] = []
+        /// Attempts whose numbers are given again.
+        var withdrawn: [AttemptID] = []
+        var isEmpty: Bool { changes.isEmpty && deeds.isEmpty && touched.isEmpty && notes.isEmpty }
 
         mutating func touch(_ cell: CellID) { touched[cell.run, default: Touch()].cells.insert(cell) }
         /// The run changed as a whole: the cells of a job became known, or their job ended.
@@ -147,6 +151,7 @@ package actor Coordinator {
             pending.touch(lease.attempt.shard.cell)
             pending.deeds.append(.offer(lease))
         case .offerWithdrawn(let attempt):
+            pending.withdrawn.append(attempt)
             pending.touch(attempt.shard.cell)
         case .renewed(let agent, let attempts):
             // Renewals are no decisions: nothing of them is stored, and they wait for no commit.
@@ -172,7 +177,7 @@ package actor Coordinator {
             pending.touch(cell)
             if attempt == 0, let run = runs[cell.run] {
                 let title = run.title(of: ShardID(cell: cell, shard: shards.lowerBound))
-                note("\(title): \(cause)", in: cell.run)
+                noteDecision("\(title): \(cause)", in: cell.run)
             }
         case .cellEnded(let cell, let ending):
             runs[cell.run]?.cellEndings[cell] = ending.rawValue
@@ -222,7 +227,8 @@ package actor Coordinator {
         pending.touch(attempt.shard.cell)
         if cause.kind != .passed, let run = runs[attempt.run] {
             let again = retryAt == nil ? "" : "; trying again"
-            note("\(run.title(of: attempt.shard)): attempt \(attempt.number): \(cause)\(again)", in: attempt.run)
+            noteDecision(
+                "\(run.title(of: attempt.shard)): attempt \(attempt.number): \(cause)\(again)", in: attempt.run)
         }
     }
 
@@ -232,6 +238,9 @@ package actor Coordinator {
         runs[run]?.notes.append(text)
         if let count = runs[run]?.notes.count, count > 1000 { runs[run]?.notes.removeFirst(count - 1000) }
     }
+
+    /// The same about a decision: nobody reads of it before it is stored.
+    private func noteDecision(_ text: String, in run: RunID) { pending.notes.append((run, text)) }
 
     /// Asks the gates that a job waits for, then lets it go on.
     private func judgeGates(of id: RunID, job: Int) async {
@@ -313,6 +322,26 @@ package actor Coordinator {
         }
     }
 
+    /// The same for somebody who would rather hear that the store is slow.
+    ///
+    /// - Returns: false when it took longer than `limit`.
+    func committed(within limit: Duration) async -> Bool {
+        let (answers, continuation) = AsyncStream.makeStream(of: Bool.self)
+        // Ends with the commit, whoever still waits for it.
+        Task {
+            await self.committed()
+            continuation.yield(true)
+        }
+        let alarm = Task {
+            // Ended early when the commit comes first.
+            try? await Task.sleep(for: limit)
+            continuation.yield(false)
+        }
+        defer { alarm.cancel() }
+        for await isCommitted in answers { return isCommitted }
+        return false
+    }
+
     private func startWriting() {
         guard !isWriting, !pending.isEmpty else { return }
         isWriting = true
@@ -327,9 +356,14 @@ package actor Coordinator {
             // Taken now: this is the state that the batch leads to.
             let wholes = batch.touched.filter(\.value.isWhole).map { ($0.key, farm.progress(of: $0.key)) }
             let cells = batch.touched.values.filter { !$0.isWhole }.flatMap(\.cells).map { ($0, farm.progress(of: $0)) }
+            // A number that is given again begins a log anew. Not after the commit: the power may fail between the two, and
+            // the next holder's lines would go on in the file of one that was given up. Before it the worst is lines of an
+            // attempt that will be given up anyway.
+            for attempt in batch.withdrawn { await logs.discard(attempt) }
             if !batch.changes.isEmpty { await keeper.commit(batch.changes) }
             for (run, state) in wholes where state != nil { published[run] = state }
             for case (let cell, let state?) in cells { publish(state, of: cell) }
+            for (run, text) in batch.notes { note(text, in: run) }
             for deed in batch.deeds { perform(deed) }
             for run in batch.touched.keys { pulses.changed(run) }
         }
@@ -400,6 +434,8 @@ package actor Coordinator {
 
     func judgeRun(_ id: RunID) async {
         guard let run = runs[id] else { return }
+        runs[id]?.isEndStored = true
+        pulses.changed(id)
         let ending = await judge(run)
         store([.runEnded(ending)] + intents(run, ending).map { .deliveryIntended($0) }, touching: id)
         await committed()

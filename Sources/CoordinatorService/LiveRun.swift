@@ -17,6 +17,8 @@ struct LiveRun: Sendable {
     /// With the cells of jobs as they became known.
     var plan: Plan
     var phase = Phase.running
+    /// That all of its jobs have ended is stored: whoever reads along may know.
+    var isEndStored = false
     var isCancelled = false
     /// With force: no job goes on.
     var isCancelForced = false
@@ -40,9 +42,9 @@ struct LiveRun: Sendable {
 
     init(id: RunID, owner: Principal, submittedAt: Instant, prepared: PreparedRun) {
         self.id = id
+        handedOn = HandedOn(of: id)
         self.owner = owner
         self.submittedAt = submittedAt
-        handedOn = HandedOn(of: id)
         request = prepared.request
         workflow = prepared.workflow
         planRequest = prepared.planRequest

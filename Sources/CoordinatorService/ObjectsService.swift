@@ -167,9 +167,12 @@ struct ObjectsService: Sendable {
         switch scope?.kind {
         case .attempt(let named):
             let attempt = try Self.attempt(named)
-            guard peer.role == .agent, let readable = await coordinator.readable(by: attempt, AgentID(peer.name)),
-                readable.contains(root)
-            else { throw denied }
+            let agent = AgentID(peer.name)
+            guard peer.role == .agent, let readable = await coordinator.readable(by: attempt, agent) else {
+                throw denied
+            }
+            if readable.contains(root) { return }
+            guard try await coordinator.mayFind(root, attempt, agent) else { throw denied }
         case .run(let number):
             guard try await people.roots(of: RunID(number), peer).contains(root) else { throw denied }
         case .submission, nil: throw denied

@@ -10,6 +10,8 @@ import Wire
 /// What people ask about a run's results. All of it is read from the store: it is what was committed.
 extension People {
     static let renderedPartBytes = 1 << 20
+    /// How long an explanation waits for the store to take what it speaks of.
+    static let explainPatience = Duration.seconds(5)
 
     /// The report or the export, in parts.
     func render(_ stream: LinkStream, _ who: Principal) async throws {
@@ -35,13 +37,24 @@ extension People {
         let part = RunPart(
             job: request.job.isEmpty ? nil : request.job, cell: request.cell.isEmpty ? nil : request.cell,
             shard: request.shard.map { Int($0) })
-        let (plan, history, isOver) = try await reading { [library] in
+        // What the farm knows first, and what is stored after it: then both speak of the same decisions.
+        let waits = await waits(of: run, part)
+        let isStored = await coordinator.committed(within: Self.explainPatience)
+        let (history, isOver) = try await reading { [library] in
             let snapshot = try library.snapshot(of: run)
-            return (snapshot.plan, try snapshot.explain(part), snapshot.ending != nil)
+            return (try snapshot.explain(part), snapshot.ending != nil)
         }
-        var lines = history
         // The farm lets go of runs that have ended: nothing of them waits.
-        guard !isOver else { return .with { $0.lines = lines } }
+        guard !isOver else { return .with { $0.lines = history } }
+        let rest =
+            isStored ? waits : ["what was decided of it last is not stored yet: the store is slow or has no room"]
+        return .with { $0.lines = history + rest }
+    }
+
+    /// What parts of a run that goes on wait for, in sentences; as it was decided, which may not be stored yet.
+    private func waits(of run: RunID, _ part: RunPart) async -> [String] {
+        guard let plan = await coordinator.plan(of: run) else { return [] }
+        var lines: [String] = []
         var told = 0
         for (number, job) in plan.jobs.enumerated() where part.job.map({ $0 == job.id }) ?? true {
             for (position, cell) in (job.cells ?? []).enumerated()
@@ -53,7 +66,7 @@ extension People {
                 lines += waits.map { "\(cell.name): \($0)" }
             }
         }
-        return .with { $0.lines = lines }
+        return lines
     }
 
     func artifacts(
