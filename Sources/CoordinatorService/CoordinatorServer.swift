@@ -75,7 +75,7 @@ package final class CoordinatorServer: Sendable {
         try await roster.load()
         let logs = LogStore(folder: folder + "/logs")
         let pulses = Pulses()
-        let library = RunLibrary(keeper: keeper, store: objects, clock: clock)
+        let library = RunLibrary(keeper: keeper, store: objects, clock: clock, remark: remark)
         let (hosts, farm) = (settings.hosts, CodeHosts.farmName(authority.certificate.fingerprint))
         let world = CodeHostWorld(hosts: hosts, farm: farm, library: library, logs: logs, clock: clock)
         var consumers = settings.outside

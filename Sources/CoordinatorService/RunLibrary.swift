@@ -14,17 +14,23 @@ struct RunLibrary: Sendable {
     let keeper: StoreKeeper
     let store: ObjectStore
     let clock: FarmClock
+    /// What gates read is read again for this long when the machine fails to: a verdict is given once.
+    var patience = Duration.minutes(60)
+    var pause: @Sendable (Duration) async -> Void = {
+        // Nobody cancels a judging.
+        try? await Task.sleep(for: $0)
+    }
+    var remark: @Sendable (String) -> Void = { _ in }
 
     // MARK: Judging
 
     /// Judges a run whose jobs have all ended. There is always a verdict: what cannot be read makes it incomplete.
     func judge(_ run: LiveRun) async -> RunEnding {
-        let judgement = await DiskThreads.shared.run { [self] in
-            do {
-                return try judged(run)
-            } catch {
-                return Self.unreadable("\(error)")
-            }
+        let judgement: Judgement
+        do {
+            judgement = try await lasting("judge \(run.id)") { [self] in try judged(run) }
+        } catch {
+            judgement = Self.unreadable("\(error)")
         }
         return RunEnding(
             run: run.id, at: clock.now, verdict: judgement.verdict, exitCode: Int(judgement.exitCode),
@@ -33,8 +39,8 @@ struct RunLibrary: Sendable {
 
     /// Why gates hold a job back, in a sentence; `nil` where all of them pass.
     func hold(_ run: LiveRun, _ names: [String]) async -> String? {
-        await DiskThreads.shared.run { [self] in
-            do {
+        do {
+            return try await lasting("judge gates of \(run.id)") { [self] in
                 let asked = try question(of: run)
                 let gates = judgeGates(
                     asked.rules, named: Set(names), results: asked.results, baselines: asked.baselines,
@@ -46,9 +52,46 @@ struct RunLibrary: Sendable {
                     let word = gate.verdict == .fail ? "fails" : "is \(gate.verdict.rawValue)"
                     return "the gate '\(gate.name)' \(word)\(why.isEmpty ? "" : ": \(why)")"
                 }.joined(separator: "; ")
-            } catch {
-                return "the gates cannot be judged: \(error)"
             }
+        } catch {
+            return "the gates cannot be judged: \(error)"
+        }
+    }
+
+    private static let pauseMin = Duration.seconds(1)
+    private static let pauseMax = Duration.seconds(60)
+
+    /// Reads on a thread that may wait, and again while only the machine is in the way.
+    private func lasting<Answer: Sendable>(
+        _ doing: String, _ read: @escaping @Sendable () throws -> Answer
+    ) async throws -> Answer {
+        var (pause, waited) = (Self.pauseMin, Duration.zero)
+        while true {
+            do {
+                return try await DiskThreads.shared.run { try read() }
+            } catch  where Self.mayPass(error) && waited < patience {
+                remark("cannot \(doing) yet: \(error); the farm tries again for \((patience - waited).spelled)")
+                await self.pause(pause)
+                waited += pause
+                pause = min(pause * 2, Self.pauseMax)
+            }
+        }
+    }
+
+    /// Whether the machine was in the way, and not what is stored.
+    private static func mayPass(_ error: any Error) -> Bool {
+        let storage: StorageError
+        switch error {
+        case let error as ArtifactError: return error.blame == .machine
+        case QueryError.storage(let error): storage = error
+        case CoordinatorError.store(let error): storage = error
+        case CoordinatorError.system: return true
+        case let error as StorageError: storage = error
+        default: return false
+        }
+        switch storage {
+        case .diskFull, .inaccessible, .locked, .failed: return true
+        case .inUse, .damaged, .newer, .conflict: return false
         }
     }
 
