@@ -75,6 +75,7 @@ struct LogReading: Sendable {
     private func send(
         _ attempt: AttemptID, from offset: inout UInt64, _ plan: Plan, to stream: LinkStream
     ) async throws {
+        if try await people.logs.isShorter(attempt, than: offset) { offset = 0 }
         while true {
             let bytes = try await people.logs.read(attempt, from: offset, most: Self.readBytes)
             // Whole lines; one that is still on its way comes with the next look.

@@ -74,7 +74,7 @@ package actor LogStore {
     package func discard(_ attempt: AttemptID) {
         lengths[attempt] = nil
         // Mostly there is none.
-        unlink(path(attempt))
+        if unlink(path(attempt)) == 0 { tellReaders(of: attempt) }
     }
 
     /// From now on it is noted for a reader which logs of a run grow, until it ends its reading.
@@ -117,6 +117,11 @@ package actor LogStore {
             count = max(0, pread(descriptor, buffer.baseAddress, most, off_t(offset)))
         }
         return bytes
+    }
+
+    /// Whether what was read of a log is no longer there: it has begun anew.
+    package func isShorter(_ attempt: AttemptID, than offset: UInt64) throws(CoordinatorError) -> Bool {
+        try length(of: attempt) < offset
     }
 
     /// The last lines of a log, without their times.

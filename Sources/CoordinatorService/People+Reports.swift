@@ -10,8 +10,6 @@ import Wire
 /// What people ask about a run's results. All of it is read from the store: it is what was committed.
 extension People {
     static let renderedPartBytes = 1 << 20
-    /// How long an explanation waits for the store to take what it speaks of.
-    static let explainPatience = Duration.seconds(5)
 
     /// The report or the export, in parts.
     func render(_ stream: LinkStream, _ who: Principal) async throws {
@@ -39,7 +37,7 @@ extension People {
             shard: request.shard.map { Int($0) })
         // What the farm knows first, and what is stored after it: then both speak of the same decisions.
         let waits = await waits(of: run, part)
-        let isStored = await coordinator.committed(within: Self.explainPatience)
+        let isStored = await coordinator.committed(within: explainPatience)
         let (history, isOver) = try await reading { [library] in
             let snapshot = try library.snapshot(of: run)
             return (try snapshot.explain(part), snapshot.ending != nil)

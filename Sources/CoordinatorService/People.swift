@@ -20,6 +20,8 @@ struct People: Sendable {
     let clock: FarmClock
     let library: RunLibrary
     let hosts: CodeHosts
+    /// How long an explanation waits for the store to take what it speaks of.
+    var explainPatience = Duration.seconds(5)
     /// Closes the connections of a bearer whose certificates were revoked.
     let disconnect: @Sendable (Principal.Role, String, LinkStatus) async -> Void
 

@@ -1,9 +1,11 @@
+import Artifacts
 import Foundation
 import Locks
 import Model
 import Scheduling
 import Storage
 import Testing
+import Transport
 import Wire
 
 @testable import CoordinatorService
@@ -14,6 +16,7 @@ struct Doorway {
     let coordinator: Coordinator
     let keeper: StoreKeeper
     let logs: LogStore
+    let library: RunLibrary
     let folder: String
     private(set) var arrivals: AsyncStream<Int>.AsyncIterator
     static let run = RunID(1)
@@ -40,10 +43,11 @@ struct Doorway {
         folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-\(UUID().uuidString)").path
         logs = LogStore(folder: folder)
         keeper = StoreKeeper(store, failed: { preconditionFailure("\($0)") })
+        library = RunLibrary(keeper: keeper, store: try ObjectStore(at: folder + "-objects"), clock: FarmClock())
         coordinator = Coordinator(
             settings: Coordinator.Settings(), keeper: keeper, logs: logs, pulses: Pulses(), clock: FarmClock(),
             seed: 1,
-            judge: { RunEnding(run: $0.id, at: .seconds(1), verdict: .pass, exitCode: 0, judgement: []) },
+            judge: { [library] in await library.judge($0) },
             hold: { _, _ in nil })
         arrivals = store.arrivals.makeAsyncIterator()
         if !before.isEmpty {
@@ -78,7 +82,7 @@ struct Doorway {
             store.letOne()
             await Task.yield()
         }
-        try? FileManager.default.removeItem(atPath: folder)
+        for path in [folder, folder + "-objects"] { try? FileManager.default.removeItem(atPath: path) }
     }
 }
 
@@ -123,6 +127,31 @@ struct Doorway {
         await doorway.finish(Cause(.passed))
         for _ in 0..<3 { doorway.store.letOne() }
         #expect(await doorway.coordinator.committed(within: .seconds(240)))
+        await doorway.empty()
+    }
+
+    /// The farm has let go of a shard of which the store says that it is worked on.
+    @Test(.timeLimit(.minutes(5))) func `an explanation says that it knows less than the farm`() async throws {
+        var doorway = try await Doorway()
+        let clock = FarmClock()
+        var people = People(
+            coordinator: doorway.coordinator, keeper: doorway.keeper, store: doorway.library.store, logs: doorway.logs,
+            pulses: Pulses(), roster: Roster(authority: try Authority.make(), keeper: doorway.keeper, clock: clock),
+            clock: clock, library: doorway.library,
+            hosts: CodeHosts(), disconnect: { _, _, _ in })
+        people.explainPatience = .milliseconds(1)
+        let request = Proto.ExplainRequest.with { $0.run = Doorway.run.number }
+        await doorway.finish(Cause(.userExit, code: 3))
+        // The lease is stored; the end is not.
+        await doorway.letOne()
+        var lines = try await people.explain(request, Doorway.owner).lines
+        #expect(lines.last?.contains("not stored yet") == true, "\(lines)")
+        #expect(!lines.contains { $0.contains("exit:3") }, "\(lines)")
+        people.explainPatience = .minutes(4)
+        for _ in 0..<3 { doorway.store.letOne() }
+        lines = try await people.explain(request, Doorway.owner).lines
+        #expect(lines.contains { $0.contains("exit:3") }, "\(lines)")
+        #expect(!lines.contains { $0.contains("not stored yet") }, "\(lines)")
         await doorway.empty()
     }
 

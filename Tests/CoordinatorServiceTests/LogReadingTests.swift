@@ -29,5 +29,10 @@ import Testing
         await logs.endReading(RunID(1), by: two)
         #expect(await logs.takeGrown(RunID(1), for: two).isEmpty)
         #expect(await logs.takeGrown(RunID(1), for: one) == [Self.attempt(7)])
+        // Its number is given again: what was read of it is gone.
+        await logs.discard(Self.attempt(7))
+        #expect(await logs.takeGrown(RunID(1), for: one) == [Self.attempt(7)])
+        #expect(try await logs.isShorter(Self.attempt(7), than: UInt64(line.count)))
+        #expect(try await logs.isShorter(Self.attempt(1), than: UInt64(line.count)) == false)
     }
 }
