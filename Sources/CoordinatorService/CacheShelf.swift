@@ -156,11 +156,14 @@ extension Coordinator {
     func mayFind(_ manifest: Digest, _ attempt: AttemptID, _ agent: AgentID) async throws(LinkStatus) -> Bool {
         guard let scope = cacheScope(of: attempt, agent) else { return false }
         do throws(CoordinatorError) {
-            return try await keeper.read { storage throws(StorageError) in
+            let isFound = try await keeper.read { storage throws(StorageError) in
                 try storage.caches(of: scope.repository).contains { cache in
                     cache.manifest == manifest && scope.branches.contains(cache.name.branch)
                 }
             }
+            // Not to be asked for again with each chunk.
+            if isFound, holds(attempt, agent) { allow(manifest, for: attempt) }
+            return isFound
         } catch {
             throw LinkStatus(.unavailable, "\(error)")
         }

@@ -196,6 +196,8 @@ struct Doorway {
             found.append(try await doorway.coordinator.mayFind(record.manifest, Doorway.attempt, agent))
         }
         #expect(found == [true, false, false])
+        let readable = await doorway.coordinator.readable(by: Doorway.attempt, agent)
+        #expect(readable == [records[0].manifest])
         #expect(try await doorway.coordinator.mayFind(records[0].manifest, Doorway.attempt, AgentID("b")) == false)
         await doorway.finish(Cause(.passed))
         await doorway.empty()
