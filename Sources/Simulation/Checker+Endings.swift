@@ -5,13 +5,14 @@ import Scheduling
 extension Checker {
     mutating func checkEnd(_ attempt: AttemptID, _ cause: Cause, retryAt: Instant?) throws(Violation) {
         guard let lease = shards[attempt.shard]?.lease, lease.attempt == attempt else {
-            throw Violation(rule: "only current attempts end", detail: "\(attempt) \(cause.label)", at: now)
+            throw Violation(rule: .onlyCurrent, detail: "\(attempt) \(cause.label)", at: now)
         }
         let mayEndEarly = agents[lease.agent].map { $0.changedAt >= lease.at } ?? true
         try require(
-            cause.kind != .lostAgent || mayEndEarly || lease.until <= now, "a lease is lost when it has expired",
+            cause.kind != .lostAgent || mayEndEarly || lease.until <= now, .lostWhenExpired,
             "\(attempt) until \(lease.until)")
         giveBack(attempt.shard)
+        ends[attempt] = End(cause: cause, agent: lease.agent)
         shards[attempt.shard]?.ended = attempt.number
         shards[attempt.shard]?.last = cause
         shards[attempt.shard]?.retryAt = retryAt
@@ -19,42 +20,42 @@ extension Checker {
         if let run = runs[attempt.run] {
             let shards = run.jobs.flatMap(\.cells).reduce(0) { $0 + ($1.shards ?? 0) }
             try require(
-                run.retries <= max(retriesMin, shards / 5), "a run has a budget of retries",
+                run.retries <= max(retriesMin, shards / 5), .budget,
                 "\(attempt): \(run.retries) of \(shards) shards")
         }
         guard retryAt != nil, let policy = runs[attempt.run]?.jobs[attempt.shard.cell.job].planned.retry else { return }
         try require(
-            policy.covers(cause) && attempt.number < policy.attemptsMax, "only what the policy covers is retried",
+            policy.covers(cause) && attempt.number < policy.attemptsMax, .covered,
             "\(attempt) \(cause.label)")
     }
 
     mutating func checkSharded(_ id: CellID, _ count: Int) throws(Violation) {
         guard let cell = cell(id), cell.shards == nil, count > 0 else {
-            throw Violation(rule: "a cell is cut once", detail: "\(id) into \(count)", at: now)
+            throw Violation(rule: .cutOnce, detail: "\(id) into \(count)", at: now)
         }
         change(id) { $0.shards = count }
     }
 
     mutating func checkSettled(_ id: ShardID, attempt: Int, _ cause: Cause) throws(Violation) {
         let shard = shards[id] ?? Shard()
-        try require(shard.settled == nil, "a shard settles once", "\(id) \(cause.label)")
-        try require(shard.lease == nil, "a shard settles when no attempt is current", "\(id) \(cause.label)")
+        try require(shard.settled == nil, .settlesOnce, "\(id) \(cause.label)")
+        try require(shard.lease == nil, .settlesUnleased, "\(id) \(cause.label)")
         try require(
             attempt == 0 || (shard.ended == attempt && shard.last == cause && shard.retryAt == nil),
-            "a shard settles with its last attempt", "\(id) \(cause.label), attempt \(attempt)")
+            .lastAttempt, "\(id) \(cause.label), attempt \(attempt)")
         try require(
             attempt > 0 || cause.kind == .cancelled || cause.kind == .queueTimeout,
-            "a result needs an attempt", "\(id) \(cause.label)")
+            .resultNeedsAttempt, "\(id) \(cause.label)")
         if cause.kind == .queueTimeout, let job = runs[id.run]?.jobs[id.cell.job], let cell = cell(id.cell) {
             let waited = max(job.resolvedAt, shard.retryAt ?? .epoch).duration(to: now)
             try require(
-                waited >= cell.planned.queueTimeout, "a queue timeout is waited for",
+                waited >= cell.planned.queueTimeout, .queueTimeout,
                 "\(id) after \(waited.spelled) of \(cell.planned.queueTimeout.spelled): \(cause.evidence)")
         }
         shards[id, default: Shard()].settled = cause
         if id.isListing { return change(id.cell) { $0.failed += cause.kind == .cancelled ? 0 : 1 } }
         guard let cell = cell(id.cell), let count = cell.shards, (0..<count).contains(id.shard) else {
-            throw Violation(rule: "only shards that there are, settle", detail: "\(id)", at: now)
+            throw Violation(rule: .onlyWhatThereIs, detail: "\(id)", at: now)
         }
         change(id.cell) {
             $0.settled += 1
@@ -64,33 +65,33 @@ extension Checker {
 
     mutating func checkEnded(_ id: CellID, _ ending: Farm.CellEnding) throws(Violation) {
         guard let cell = cell(id), cell.ending == nil else {
-            throw Violation(rule: "a cell ends once", detail: "\(id)", at: now)
+            throw Violation(rule: .cellEndsOnce, detail: "\(id)", at: now)
         }
         let listing = shards[ShardID(cell: id, shard: ShardID.listing)]?.settled
         let isComplete =
             ending == .skipped ? cell.planned.skipped != nil : listing != nil || cell.settled == cell.shards
-        try require(isComplete, "a cell ends when each of its shards has settled", "\(id): \(cell)")
+        try require(isComplete, .cellComplete, "\(id): \(cell)")
         let expected: Farm.CellEnding =
             ending == .skipped
             ? .skipped
             : cell.failed > 0 ? .failed : listing != nil || cell.cancelled > 0 ? .cancelled : .passed
-        try require(ending == expected, "a cell's ending follows from its shards", "\(id): \(ending), not \(expected)")
+        try require(ending == expected, .cellEnding, "\(id): \(ending), not \(expected)")
         change(id) { $0.ending = ending }
     }
 
     mutating func checkEnded(_ run: RunID, _ index: Int, _ ending: Farm.JobEnding) throws(Violation) {
         guard let job = runs[run]?.jobs[index], job.ending == nil else {
-            throw Violation(rule: "a job ends once", detail: "\(run)/\(index)", at: now)
+            throw Violation(rule: .jobEndsOnce, detail: "\(run)/\(index)", at: now)
         }
-        try require(job.cells.allSatisfy { $0.ending != nil }, "a job ends with its cells", "\(run)/\(index)")
+        try require(job.cells.allSatisfy { $0.ending != nil }, .jobComplete, "\(run)/\(index)")
         try require(
             ending != .cancelled || job.planned.onCancel != .goesOn || runs[run]?.isForced == true,
-            "what holds in a cancelled run goes on", "\(run)/\(index)")
+            .goesOn, "\(run)/\(index)")
         let failed = job.cells.contains { $0.ending == .failed && !$0.planned.continueOnError }
-        try require(!failed || ending == .failure, "a failed cell fails its job", "\(run)/\(index): \(ending)")
+        try require(!failed || ending == .failure, .jobEnding, "\(run)/\(index): \(ending)")
         try require(
             ending != .success || (job.isResolved && !job.cells.contains { $0.ending == .cancelled }),
-            "success is earned", "\(run)/\(index)")
+            .jobEnding, "\(run)/\(index)")
         runs[run]?.jobs[index].ending = ending
     }
 }

@@ -29,7 +29,7 @@ extension Checker {
         guard let cell = cell(id.cell), let run = runs[id.run] else { return }
         let job = run.jobs[id.cell.job]
         func wrong(_ why: String) -> Violation {
-            Violation(rule: "every waiting shard has a true explanation", detail: "\(id): \(lines): \(why)", at: now)
+            Violation(rule: .explained, detail: "\(id): \(lines): \(why)", at: now)
         }
         guard !lines.isEmpty else { throw wrong("nothing was said") }
         let able = agents.values.filter { isOpen($0, to: run.owner) }

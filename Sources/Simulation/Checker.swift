@@ -67,6 +67,15 @@ package struct Checker: Sendable {
     let retriesMin: Int
     var now = Instant.epoch
     package internal(set) var lines = Lifelines()
+    /// How each attempt ended, and on which agent.
+    var ends: [AttemptID: End] = [:]
+    /// What agents were told is stored.
+    var acknowledged: Set<AttemptID> = []
+
+    struct End: Sendable {
+        var cause: Cause
+        var agent: AgentID
+    }
 
     init(lease: Duration, retriesMin: Int) {
         self.lease = lease
@@ -89,7 +98,7 @@ package struct Checker: Sendable {
         return (settled + cells).sorted()
     }
 
-    func require(_ holds: Bool, _ rule: String, _ detail: @autoclosure () -> String) throws(Violation) {
+    func require(_ holds: Bool, _ rule: Rule, _ detail: @autoclosure () -> String) throws(Violation) {
         guard holds else { throw Violation(rule: rule, detail: detail(), at: now) }
     }
 
@@ -159,13 +168,13 @@ package struct Checker: Sendable {
         case .jobResolved(let run, let job, let resolution, _): resolve(run, job, resolution)
         case .cellSharded(let cell, let count, _): try checkSharded(cell, count)
         case .settled(let cell, let range, _, let cause):
-            try require(cause.kind == .passed, "only what passed is kept", "\(cell)/\(range): \(cause.label)")
+            try require(cause.kind == .passed, .keptPassed, "\(cell)/\(range): \(cause.label)")
             for shard in range { shards[ShardID(cell: cell, shard: shard), default: Shard()].settled = cause }
             change(cell) { $0.settled += range.count }
         case .cellEnded(let cell, let ending): try checkEnded(cell, ending)
         case .jobEnded(let run, let job, let ending): try checkEnded(run, job, ending)
         case .runSubmitted, .runCancelled, .leased, .attemptEnded, .used, .agentDraining:
-            throw Violation(rule: "only what passed is kept", detail: "\(decision)", at: now)
+            throw Violation(rule: .keptPassed, detail: "\(decision)", at: now)
         }
     }
 
@@ -188,14 +197,14 @@ package struct Checker: Sendable {
             for attempt in attempts {
                 try require(
                     shards[attempt.shard]?.lease?.attempt == attempt && shards[attempt.shard]?.lease?.agent == agent,
-                    "only current leases are renewed", "\(attempt) on \(agent)")
+                    .onlyCurrent, "\(attempt) on \(agent)")
                 shards[attempt.shard]?.lease?.until = now.advanced(by: lease)
             }
         case .attemptEnded(let attempt, let cause, let retryAt, _):
             try checkEnd(attempt, cause, retryAt: retryAt)
         case .offerWithdrawn(let attempt):
             try require(
-                shards[attempt.shard]?.lease?.attempt == attempt, "only a current offer is withdrawn", "\(attempt)")
+                shards[attempt.shard]?.lease?.attempt == attempt, .onlyCurrent, "\(attempt)")
             giveBack(attempt.shard)
             shards[attempt.shard]?.wasDeclined = true
         case .cellSharded(let cell, let count, _): try checkSharded(cell, count)
@@ -208,23 +217,23 @@ package struct Checker: Sendable {
             let state = runs[run]?.jobs[job]
             let needs = state?.planned.needs ?? []
             try require(
-                needs.allSatisfy { runs[run]?.jobs[$0].ending != nil }, "a job is ready when its needs have ended",
+                needs.allSatisfy { runs[run]?.jobs[$0].ending != nil }, .needsEnded,
                 "\(run)/\(job)")
         case .jobEnded(let run, let job, let ending, _): try checkEnded(run, job, ending)
         case .runEnded(let run):
             try require(
-                runs[run]?.jobs.allSatisfy { $0.ending != nil } == true, "a run ends when all its jobs have", "\(run)")
+                runs[run]?.jobs.allSatisfy { $0.ending != nil } == true, .runComplete, "\(run)")
             runs[run]?.isEnded = true
         case .cancelAttempt(let attempt, let agent, _):
             try require(
                 shards[attempt.shard]?.lease?.attempt == attempt && shards[attempt.shard]?.lease?.agent == agent,
-                "only current attempts are cancelled", "\(attempt) on \(agent)")
+                .onlyCurrent, "\(attempt) on \(agent)")
         case .forgetAttempt(let attempt, let agent, _):
             let lease = shards[attempt.shard]?.lease
             let isOverdue = lease.map { $0.attempt == attempt && $0.agent == agent } ?? false
-            try require(!isOverdue, "a current attempt is not to be forgotten", "\(attempt) on \(agent)")
+            try require(!isOverdue, .notForgotten, "\(attempt) on \(agent)")
         case .attemptStarted(let attempt, _):
-            try require(shards[attempt.shard]?.lease?.attempt == attempt, "only current attempts start", "\(attempt)")
+            try require(shards[attempt.shard]?.lease?.attempt == attempt, .onlyCurrent, "\(attempt)")
         case .wake, .continueLater: break
         }
     }
@@ -238,8 +247,9 @@ package struct Checker: Sendable {
     }
 
     func cell(_ id: CellID) -> Cell? {
-        guard let job = runs[id.run]?.jobs[id.job], job.cells.indices.contains(id.cell) else { return nil }
-        return job.cells[id.cell]
+        guard let jobs = runs[id.run]?.jobs, jobs.indices.contains(id.job), jobs[id.job].cells.indices.contains(id.cell)
+        else { return nil }
+        return jobs[id.job].cells[id.cell]
     }
 
     mutating func change(_ id: CellID, _ body: (inout Cell) -> Void) {
@@ -250,29 +260,30 @@ package struct Checker: Sendable {
 
     private mutating func checkLeased(_ lease: Farm.Lease) throws(Violation) {
         let id = lease.attempt.shard
-        guard let cell = cell(id.cell), let run = runs[id.run], let agent = agents[lease.agent] else {
-            throw Violation(rule: "a lease is of a known shard and agent", detail: "\(lease)", at: now)
+        guard let cell = cell(id.cell), let run = runs[id.run] else {
+            throw Violation(rule: .onlyWhatThereIs, detail: "\(lease)", at: now)
         }
+        let agent = agents[lease.agent] ?? Agent()
         let job = run.jobs[id.cell.job]
         let shard = shards[id] ?? Shard()
-        try require(shard.lease == nil, "a shard has one lease at a time", "\(lease.attempt), \(shard)")
-        try require(shard.settled == nil, "a settled shard is not leased again", "\(lease.attempt)")
-        try require(lease.attempt.number == shard.ended + 1, "attempts are numbered in order", "\(lease.attempt)")
-        try require(shard.retryAt.map { $0 <= now } ?? true, "a backoff is waited for", "\(lease.attempt)")
-        try require(cell.ending == nil && job.ending == nil, "nothing is leased of what has ended", "\(lease.attempt)")
+        try require(shard.lease == nil, .oneLease, "\(lease.attempt), \(shard)")
+        try require(shard.settled == nil, .endedStaysUnleased, "\(lease.attempt)")
+        try require(lease.attempt.number == shard.ended + 1, .numbered, "\(lease.attempt)")
+        try require(shard.retryAt.map { $0 <= now } ?? true, .backoff, "\(lease.attempt)")
+        try require(cell.ending == nil && job.ending == nil, .endedStaysUnleased, "\(lease.attempt)")
         let range = cell.shards.map { 0..<$0 } ?? -1..<0
-        try require(range.contains(id.shard), "only shards that there are, are leased", "\(id)")
-        try require(agent.isOnline && !agent.isDraining, "an agent that is leased to is there", "\(lease)")
+        try require(range.contains(id.shard), .onlyWhatThereIs, "\(id)")
+        try require(agent.isOnline && !agent.isDraining, .present, "\(lease)")
         try checkFit(lease, cell, agent, run.owner)
         agents[lease.agent]?.leases[lease.attempt] = lease
         shards[id, default: Shard()].lease = lease
         change(id.cell) { $0.leased += 1 }
         if cell.leased == 0 { runs[id.run]?.jobs[id.cell.job].cellsActive += 1 }
         try require(
-            job.planned.maxParallel.map { cell.leased > 0 || job.cellsActive < $0 } ?? true, "max-parallel holds",
+            job.planned.maxParallel.map { cell.leased > 0 || job.cellsActive < $0 } ?? true, .maxParallel,
             "\(id)")
         try require(
-            job.planned.shards.maxParallel.map { cell.leased < $0 } ?? true, "shards.max-parallel holds", "\(id)")
+            job.planned.shards.maxParallel.map { cell.leased < $0 } ?? true, .shardsMaxParallel, "\(id)")
     }
 
     func hasPython(_ agent: Agent, _ wanted: VersionRange?) -> Bool {
@@ -288,18 +299,18 @@ package struct Checker: Sendable {
         let cpus = all.reduce(0) { $0 + $1.cpus }
         let memory = all.reduce(ByteCount.zero) { $0 + ($1.memory ?? .zero) }
         let devices = all.flatMap(\.devices)
-        try require(cpus <= agent.capacity.cpus, "no more cores are leased than there are", "\(lease): \(cpus)")
-        try require(memory <= agent.capacity.memory, "no more memory is leased than there is", "\(lease): \(memory)")
-        try require(Set(devices).count == devices.count, "a device is leased once", "\(lease): \(devices)")
+        try require(cpus <= agent.capacity.cpus, .cores, "\(lease): \(cpus)")
+        try require(memory <= agent.capacity.memory, .memory, "\(lease): \(memory)")
+        try require(Set(devices).count == devices.count, .devicesOnce, "\(lease): \(devices)")
         let known = Set(agent.capacity.gpus.map(\.uuid))
-        try require(lease.devices.allSatisfy(known.contains), "leased devices are the agent's", "\(lease)")
-        try require(lease.devices.count == cell.resources.gpus?.count ?? 0, "devices as asked for", "\(lease)")
-        try require(lease.cpus >= cell.resources.cpus, "cores as asked for", "\(lease)")
+        try require(lease.devices.allSatisfy(known.contains), .ownDevices, "\(lease)")
+        try require(lease.devices.count == cell.resources.gpus?.count ?? 0, .asAskedFor, "\(lease)")
+        try require(lease.cpus >= cell.resources.cpus, .asAskedFor, "\(lease)")
         try require(
-            cell.resources.memory.map { $0 <= lease.memory ?? .zero } ?? true, "memory as asked for", "\(lease)")
-        try require(agent.team == nil || agent.team == owner.team, "an agent's team is the owner's", "\(lease)")
+            cell.resources.memory.map { $0 <= lease.memory ?? .zero } ?? true, .asAskedFor, "\(lease)")
+        try require(agent.team == nil || agent.team == owner.team, .team, "\(lease)")
         let labels = Set(agent.capacity.labels.map { $0.lowercased() })
-        try require(cell.labels.allSatisfy(labels.contains), "the agent has the labels", "\(lease)")
-        try require(hasPython(agent, whole.python), "the agent has the interpreter", "\(lease)")
+        try require(cell.labels.allSatisfy(labels.contains), .labels, "\(lease)")
+        try require(hasPython(agent, whole.python), .interpreter, "\(lease)")
     }
 }

@@ -14,9 +14,19 @@ extension Farm: Deciding {}
 
 /// A rule that the farm broke, and when.
 package struct Violation: Error, Equatable, CustomStringConvertible {
-    package var rule: String
+    package var rule: Rule
     package var detail: String
     package var at: Instant
 
-    package var description: String { "\(at.utcClock): \(rule): \(detail)" }
+    package var description: String { "\(at.utcClock): \(rule.rawValue): \(detail)" }
+}
+
+/// A bug that is planted beside the farm, where none in it could break the rule: for tests of the rules.
+package enum Flaw: Sendable {
+    /// The coordinator acknowledges reports when they come, not when they are stored.
+    case acknowledgesEarly
+    /// The coordinator lets a rerun keep shards that failed.
+    case keepsFailures
+    /// Agents do not stop when a lease has ended.
+    case worksOn
 }

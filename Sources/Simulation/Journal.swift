@@ -13,11 +13,13 @@ package protocol Journaling: Sendable {
 }
 
 /// Rows as a store would keep them, read back in more than one order.
-struct Journal: Journaling {
+package struct Journal: Journaling {
     private var rows: [Farm.Decision?] = []
     private var leaseRows: [AttemptID: Int] = [:]
 
-    mutating func commit(_ event: Farm.Event, at time: Instant, isNew: Bool) {
+    package init() {}
+
+    package mutating func commit(_ event: Farm.Event, at time: Instant, isNew: Bool) {
         guard isNew else { return }
         switch event {
         case .runSubmitted(let run, let owner, let plan, let priority):
@@ -36,7 +38,7 @@ struct Journal: Journaling {
         }
     }
 
-    mutating func commit(_ effect: Farm.Effect, at now: Instant) {
+    package mutating func commit(_ effect: Farm.Effect, at now: Instant) {
         switch effect {
         case .leased(let lease):
             leaseRows[lease.attempt] = rows.count
@@ -60,7 +62,7 @@ struct Journal: Journaling {
     }
 
     /// What was decided about one run.
-    func decisions(of run: RunID) -> [Farm.Decision] {
+    package func decisions(of run: RunID) -> [Farm.Decision] {
         rows.compactMap(\.self).filter { Self.run(of: $0) == run }
     }
 
@@ -77,7 +79,7 @@ struct Journal: Journaling {
     }
 
     /// The decisions as they were made, or table by table.
-    func decisions(order: Int) -> [Farm.Decision] {
+    package func decisions(order: Int) -> [Farm.Decision] {
         let all = rows.compactMap(\.self)
         guard order > 0 else { return all }
         let tables: [Int] = order == 1 ? [0, 1, 2, 3, 4, 5, 6] : [0, 1, 2, 4, 5, 3, 6]

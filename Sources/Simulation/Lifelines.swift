@@ -4,7 +4,7 @@ import Scheduling
 /// Follows each thing of a world along the table of its life. A step without a row breaks the rule; rows that were walked
 /// are counted, so that a test can see that there is none too many.
 package struct Lifelines: Sendable {
-    static let rule = "a life keeps to its table"
+    static let rule = Rule.lives
 
     private struct Line<Thing: Hashable & Sendable, State: LifeWord, Step: LifeWord>: Sendable {
         let life: Life<State, Step>

@@ -80,7 +80,7 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// The smallest world found that breaks the same rule.
-    package func shrunk<Decider: Deciding>(_ decider: Decider.Type, breaking rule: String) -> Replay {
+    package func shrunk<Decider: Deciding>(_ decider: Decider.Type, breaking rule: Rule) -> Replay {
         shrunk { $0.violation(of: decider)?.rule == rule }
     }
 

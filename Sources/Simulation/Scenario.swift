@@ -47,6 +47,17 @@ package struct Scenario: Sendable {
         settings.retriesMin = isComparable ? 1_000_000 : Int(seed % 40)
         letJobsGoOn()
         addReruns()
+        giveOtherInterpreters()
+    }
+
+    /// Some of the smaller agents have another Python than is asked for. Drawn apart, as reruns are.
+    private mutating func giveOtherInterpreters() {
+        var random = SplitMix64(seed: seed ^ 0x3F)
+        for agent in agents.indices.dropFirst() where chance(0.3, &random) {
+            agents[agent].capacity.interpreters = [
+                Interpreter(version: "3.9.2", path: "/usr/bin/python3", source: "system")
+            ]
+        }
     }
 
     /// Some jobs have a say when their run is cancelled. Drawn apart, as reruns are.

@@ -141,7 +141,7 @@ extension World {
 
     // MARK: the agent's ear
 
-    mutating func receive(_ message: Happenings.ToAgent, at agent: Int) {
+    mutating func receive(_ message: Happenings.ToAgent, at agent: Int) throws(Violation) {
         switch message {
         case .welcome(let joinedAt): _ = agents[agent].holdings.handle(.connected(countsBeats: true), at: joinedAt)
         case .offer(let lease, let left): take(lease, left, agent)
@@ -160,6 +160,9 @@ extension World {
             handle(.forgotten(attempt), agent)
         case .stored(let attempt):
             guard agents[agent].holdings.isReporting(attempt) else { return }
+            if let (cause, _) = agents[agent].held[attempt]?.outcome {
+                try checker.seeAcknowledged(attempt, cause, by: agents[agent].id, at: now)
+            }
             note(.stored, attempt, agent)
             handle(.stored(attempt), agent)
         }
@@ -213,7 +216,7 @@ extension World {
     }
 
     mutating func endLeases(_ agent: Int, _ process: Int) {
-        guard agents[agent].process == process else { return }
+        guard agents[agent].process == process, flaw != .worksOn else { return }
         let effects = agents[agent].holdings.handle(.timeReached, at: now)
         for case .abandon(let attempt) in effects { note(.leaseEnded, attempt, agent) }
         perform(effects, agent)

@@ -1,5 +1,5 @@
 import Model
-import Scheduling
+package import Scheduling
 
 /// The farm in a seeded world: a virtual clock, agents that crash, links that lose, a coordinator that is killed and
 /// restored from what it had committed. Everything that is committed passes the checker first.
@@ -16,12 +16,14 @@ package struct World<Decider: Deciding>: Sendable {
     let scenario: Scenario
     var random: SplitMix64
     var now = Instant.seconds(1_000_000)
-    let start = Instant.seconds(1_000_000)
+    let began = Instant.seconds(1_000_000)
     var happenings = Happenings()
     var agents: [VirtualAgent] = []
     package internal(set) var checker: Checker
 
     var decider: Decider
+    private let startDecider: @Sendable (Farm.Settings, UInt64) -> Decider
+    let flaw: Flaw?
     /// Counts the coordinator's starts; what was scheduled in an earlier life is void.
     var life = 0
     var isUp = true
@@ -50,21 +52,31 @@ package struct World<Decider: Deciding>: Sendable {
     package init(_ scenario: Scenario) { self.init(scenario, journal: Journal()) }
 
     package init(_ scenario: Scenario, journal: any Journaling) {
+        self.init(scenario, journal: journal) { Decider(settings: $0, seed: $1) }
+    }
+
+    /// - Parameter start: makes the farm of each of the coordinator's lives.
+    package init(
+        _ scenario: Scenario, journal: any Journaling, flaw: Flaw? = nil,
+        _ start: @escaping @Sendable (Farm.Settings, UInt64) -> Decider
+    ) {
         self.journal = journal
         self.scenario = scenario
+        self.flaw = flaw
+        startDecider = start
         random = SplitMix64(seed: scenario.seed ^ 0x5EED)
-        decider = Decider(settings: scenario.settings, seed: scenario.seed)
+        decider = start(scenario.settings, scenario.seed)
         checker = Checker(lease: scenario.settings.lease, retriesMin: scenario.settings.retriesMin)
         for kind in scenario.agents { addAgent(kind) }
         for index in scenario.submissions.indices {
-            happenings.add(.submit(index), at: start.advanced(by: scenario.submissions[index].at))
+            happenings.add(.submit(index), at: began.advanced(by: scenario.submissions[index].at))
             if let after = scenario.submissions[index].cancelAfter {
-                happenings.add(.cancel(index), at: start.advanced(by: scenario.submissions[index].at + after))
+                happenings.add(.cancel(index), at: began.advanced(by: scenario.submissions[index].at + after))
             }
         }
         scheduleTrouble()
-        happenings.add(.ask, at: start.advanced(by: .seconds(7)))
-        happenings.add(.calm, at: start.advanced(by: scenario.trouble.until))
+        happenings.add(.ask, at: began.advanced(by: .seconds(7)))
+        happenings.add(.calm, at: began.advanced(by: scenario.trouble.until))
     }
 
     /// The coordinator ends at its next commit.
@@ -75,16 +87,17 @@ package struct World<Decider: Deciding>: Sendable {
     /// - Parameter beforeCommit: sees the world before each commit: to try another future on a copy of it.
     @_specialize(where Decider == Farm)  // Tests in debug builds would run the unspecialised code of this room.
     package mutating func run(beforeCommit: (Self) throws(Violation) -> Void = { _ in }) throws(Violation) {
-        let limit = start.advanced(by: .minutes(180))
+        let limit = began.advanced(by: .minutes(180))
         while !(checker.runs.count == scenario.submissions.count && checker.areAllEnded) {
             if isUp, happenings.isCommitNext(inLife: life) { try beforeCommit(self) }
             guard let (at, happening) = happenings.pop(), at < limit, steps < 2_000_000 else {
-                throw Violation(rule: "every run ends", detail: "\(steps) steps", at: now)
+                throw Violation(rule: .everyRunEnds, detail: "\(steps) steps", at: now)
             }
             now = at
             steps += 1
             try perform(happening)
         }
+        try checker.checkAcknowledged(in: journal.decisions(order: 0))
     }
 
     private mutating func perform(_ happening: Happenings.Happening) throws(Violation) {
@@ -113,7 +126,7 @@ package struct World<Decider: Deciding>: Sendable {
         case .toAgent(let agent, let connection, let message):
             guard agents[agent].connection == connection else { return }
             guard !postpone(happening, whileStalled: agent) else { return }
-            receive(message, at: agent)
+            try receive(message, at: agent)
         case .noticed(let life, let agent, let connection):
             guard life == self.life, isUp, connections[agent] == connection else { return }
             connections[agent] = nil
@@ -145,9 +158,14 @@ package struct World<Decider: Deciding>: Sendable {
         guard checker.runs[earlier]?.isEnded == true else { return nil }
         let decisions = journal.decisions(of: earlier)
         let rerun = Rerun(of: decisions, needs: submission.plan.jobs.map(\.needs))
-        return .runRerun(
-            submission.run, owner: submission.owner, plan: submission.plan,
-            keeping: rerun.decisions(from: decisions, as: submission.run, at: now))
+        var kept = rerun.decisions(from: decisions, as: submission.run, at: now)
+        if flaw == .keepsFailures {
+            for index in kept.indices {
+                guard case .settled(let cell, let shards, let attempt, _) = kept[index] else { continue }
+                kept[index] = .settled(cell, shards: shards, attempt: attempt, Cause(.userExit))
+            }
+        }
+        return .runRerun(submission.run, owner: submission.owner, plan: submission.plan, keeping: kept)
     }
 
     private mutating func cancel(_ index: Int) {
@@ -174,6 +192,7 @@ package struct World<Decider: Deciding>: Sendable {
     ) {
         var effects: [Farm.Effect] = []
         decider.handle(event, at: now, into: &effects)
+        if flaw == .acknowledgesEarly, let (agent, attempt) = reported { send(.stored(attempt), to: agent) }
         if batches.isEmpty { happenings.add(.commit(life: life), at: now.advanced(by: milliseconds(0...3))) }
         batches.append(Batch(at: now, event: event, effects: effects, reported: reported))
         if let beat {
@@ -226,7 +245,7 @@ package struct World<Decider: Deciding>: Sendable {
         for agent in agents where agent.process > 0 && agent.stalledUntil < now && agent.holdings.isWorking(on: attempt)
         {
             throw Violation(
-                rule: "an agent stops before its lease is given to another",
+                rule: .fence,
                 detail: "\(attempt) on \(agent.id): \(cause)",
                 at: now)
         }
@@ -261,9 +280,11 @@ package struct World<Decider: Deciding>: Sendable {
     private mutating func restart() throws(Violation) {
         life += 1
         isUp = true
-        decider = Decider(settings: scenario.settings, seed: scenario.seed &+ UInt64(life))
-        for decision in journal.decisions(order: Int.random(in: 0...2, using: &random)) { decider.restore(decision) }
+        decider = startDecider(scenario.settings, scenario.seed &+ UInt64(life))
+        let decisions = journal.decisions(order: Int.random(in: 0...2, using: &random))
+        for decision in decisions { decider.restore(decision) }
         try checker.seeRestart(at: now)
+        try checker.checkAcknowledged(in: decisions)
         try compareWithCommitted()
         decide(.resume)
         for agent in agents where agent.isDraining { decide(.agentDraining(agent.id, true)) }
@@ -281,7 +302,7 @@ package struct World<Decider: Deciding>: Sendable {
             let after = decider.progress(of: run)?.map { $0.map(essence) }
             guard after != before.map({ $0.map(essence) }) else { continue }
             throw Violation(
-                rule: "a farm that starts anew is the farm that ended",
+                rule: .restored,
                 detail: "\(run): \(before) became \(after.map { "\($0)" } ?? "nothing")", at: now)
         }
     }
@@ -295,7 +316,7 @@ package struct World<Decider: Deciding>: Sendable {
         try checker.checkExplanation(of: shard, lines, at: now)
     }
 
-    var troubleEnd: Instant { start.advanced(by: scenario.trouble.until) }
+    var troubleEnd: Instant { began.advanced(by: scenario.trouble.until) }
 
     mutating func milliseconds(_ range: ClosedRange<Int64>) -> Duration {
         .milliseconds(Int64.random(in: range, using: &random))
