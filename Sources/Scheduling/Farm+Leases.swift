@@ -191,7 +191,7 @@ extension Farm {
     }
 
     /// How many attempts of a run may be tried again, with as many shards as are known.
-    private func retryBudget(_ run: Int) -> Int { max(settings.retriesMin, runs[run].shards / 5) }
+    func retryBudget(_ run: Int) -> Int { max(settings.retriesMin, runs[run].shards / 5) }
 
     func returned(
         _ number: Int, after cause: Cause, on agent: AgentID?, memory: ByteCount?, _ policy: RetryPolicy,

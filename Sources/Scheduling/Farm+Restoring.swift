@@ -233,7 +233,7 @@ extension Farm {
         let timeout = self[cell: place].planned.queueTimeout
         let limited = self[job: place].planned.maxParallel != nil || self[job: place].planned.shards.maxParallel != nil
         let since = max(.zero, self[job: place].resolvedAt.duration(to: now))
-        let waited = limited ? .zero : min(since, max(.zero, timeout - max(settings.lease * 2, timeout / 4)))
+        let waited = limited ? .zero : min(since, timeout - queueTimeLeftMin(of: timeout))
         queueFresh(place, waited: waited.wholeNanoseconds)
         for shard in self[cell: place].returned.keys.sorted() {
             guard let returned = self[cell: place].returned[shard], case .backoff(let until) = returned.phase else {

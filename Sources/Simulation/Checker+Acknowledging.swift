@@ -7,18 +7,19 @@ extension Checker {
     mutating func seeAcknowledged(
         _ attempt: AttemptID, _ reported: Cause, by agent: AgentID, at time: Instant
     ) throws(Violation) {
-        now = max(now, time)
-        let lease = shards[attempt.shard]?.lease
-        try require(
-            lease?.attempt != attempt || lease?.agent != agent, .acknowledged,
-            "\(attempt) on \(agent): \(reported.label) is not stored")
+        if let lease = shards[attempt.shard]?.lease, lease.attempt == attempt, lease.agent == agent {
+            throw Violation(
+                rule: .acknowledged, detail: "\(attempt) on \(agent): \(reported.label) is not stored", at: time)
+        }
         // Without an end the farm had taken the offer back, and with another's the attempt was given away: no result of it counts.
         guard let end = ends[attempt], end.agent == agent else { return }
         let kinds: [Cause.Kind] =
             [reported.kind, .lostAgent, .agentFault] + (attempt.shard.isListing ? [.userError] : [])
-        try require(
-            kinds.contains(end.cause.kind), .acknowledged,
-            "\(attempt) on \(agent): \(reported.label) is stored as \(end.cause.label)")
+        guard kinds.contains(end.cause.kind) else {
+            throw Violation(
+                rule: .acknowledged,
+                detail: "\(attempt) on \(agent): \(reported.label) is stored as \(end.cause.label)", at: time)
+        }
         acknowledged.insert(attempt)
     }
 

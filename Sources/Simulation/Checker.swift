@@ -295,7 +295,7 @@ package struct Checker: Sendable {
         _ lease: Farm.Lease, _ whole: Cell, _ agent: Agent, _ owner: Principal
     ) throws(Violation) {
         let cell = whole.planned
-        let all = Array(agent.leases.values) + [lease]
+        let all = agent.leases.sorted { $0.key < $1.key }.map(\.value) + [lease]
         let cpus = all.reduce(0) { $0 + $1.cpus }
         let memory = all.reduce(ByteCount.zero) { $0 + ($1.memory ?? .zero) }
         let devices = all.flatMap(\.devices)

@@ -8,6 +8,9 @@ package protocol Deciding: Sendable {
     mutating func restore(_ decision: Farm.Decision)
     func progress(of run: RunID) -> [[Farm.CellProgress]]?
     func explain(_ cell: CellID, shard: Int?, at now: Instant) -> [String]
+    func standing(of run: RunID, at now: Instant) -> [String]?
+    func queueTimeLeft(of cell: CellID) -> Duration?
+    func queueTimeLeftMin(of timeout: Duration) -> Duration
 }
 
 extension Farm: Deciding {}

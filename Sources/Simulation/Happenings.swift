@@ -9,13 +9,20 @@ struct Happenings: Sendable {
         case resolve(life: Int, RunID, job: Int)
         case wake(life: Int)
         case resume(life: Int)
+        /// The store is given what was decided, and has it.
         case commit(life: Int)
+        case committed(life: Int)
+        /// The coordinator dies while the store is at it.
+        case die(life: Int, isStored: Bool)
         case restart
         case disturb
         case ask
         case calm
-        case toCoordinator(agent: Int, connection: Int, FromAgent)
-        case toAgent(agent: Int, connection: Int, ToAgent)
+        /// The next message of a connection arrives.
+        case toCoordinator(agent: Int, connection: Int)
+        case toAgent(agent: Int, connection: Int)
+        /// The agent notices that its connection is gone.
+        case lost(agent: Int, connection: Int)
         /// The coordinator notices that the agent's connection is gone.
         case noticed(life: Int, agent: Int, connection: Int)
         case connect(agent: Int, process: Int)

@@ -14,7 +14,7 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
         case agents(keep: Int)
         case trouble(Kind)
 
-        package enum Kind: String, CaseIterable, Sendable { case loss, decline, fault, deaths, disturbances }
+        package enum Kind: String, CaseIterable, Sendable { case loss, delay, decline, fault, deaths, disturbances }
     }
 
     package enum Amount: String, Sendable { case none, some, much }
@@ -213,6 +213,7 @@ extension Scenario {
         case .trouble(let kind):
             switch kind {
             case .loss: trouble.loss = 0
+            case .delay: trouble.delay = 0
             case .decline: trouble.decline = 0
             case .fault: trouble.fault = 0
             case .deaths: trouble.deathAtCommit = 0

@@ -193,20 +193,24 @@ package struct Scenario: Sendable {
 package struct Trouble: Sendable {
     /// Of each message but the first of a connection.
     package var loss: Double
+    /// Of each message: it takes seconds, and what is behind it on its connection waits.
+    package var delay: Double
     package var decline: Double
     /// Of each attempt: the agent or its GPU fails.
     package var fault: Double
-    /// Of each commit: the coordinator dies after it, before all effects have left.
+    /// Of each commit: the coordinator dies before, in or after it, or before all effects have left.
     package var deathAtCommit: Double
-    /// Between crashes, broken connections, coordinators killed, drainings and removals; `nil`: none.
+    /// Between crashes, broken connections, partitions, coordinators killed, drainings and removals; `nil`: none.
     package var meanBetween: Duration?
     /// No trouble begins later.
     package var until: Duration
 
     package init(
-        loss: Double, decline: Double, fault: Double, deathAtCommit: Double, meanBetween: Duration?, until: Duration
+        loss: Double, delay: Double, decline: Double, fault: Double, deathAtCommit: Double, meanBetween: Duration?,
+        until: Duration
     ) {
         self.loss = loss
+        self.delay = delay
         self.decline = decline
         self.fault = fault
         self.deathAtCommit = deathAtCommit
@@ -215,11 +219,13 @@ package struct Trouble: Sendable {
     }
 
     package static let none = Trouble(
-        loss: 0, decline: 0, fault: 0, deathAtCommit: 0, meanBetween: nil, until: .zero)
+        loss: 0, delay: 0, decline: 0, fault: 0, deathAtCommit: 0, meanBetween: nil, until: .zero)
     package static let some = Trouble(
-        loss: 0.01, decline: 0.02, fault: 0.03, deathAtCommit: 0.002, meanBetween: .seconds(15), until: .seconds(200))
+        loss: 0.01, delay: 0.003, decline: 0.02, fault: 0.03, deathAtCommit: 0.002, meanBetween: .seconds(15),
+        until: .seconds(200))
     package static let much = Trouble(
-        loss: 0.05, decline: 0.05, fault: 0.1, deathAtCommit: 0.02, meanBetween: .seconds(4), until: .seconds(150))
+        loss: 0.05, delay: 0.01, decline: 0.05, fault: 0.1, deathAtCommit: 0.02, meanBetween: .seconds(4),
+        until: .seconds(150))
 }
 
 func chance(_ probability: Double, _ random: inout SplitMix64) -> Bool {

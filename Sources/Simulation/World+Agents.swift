@@ -20,9 +20,9 @@ struct VirtualAgent: Sendable {
     var isDraining = false
     /// Its process is stopped until then: it hears, says and notices nothing.
     var stalledUntil = Instant.epoch
-    // Messages of a connection arrive in order.
-    var lastToCoordinator = Instant.epoch
-    var lastToAgent = Instant.epoch
+    var mail = Mail()
+    /// When it last heard from the coordinator.
+    var heardAt = Instant.epoch
 }
 
 extension World {
@@ -35,13 +35,13 @@ extension World {
 
     mutating func connect(_ agent: Int, _ process: Int) {
         guard agents[agent].process == process, agents[agent].connection == nil else { return }
-        guard isUp else {
+        guard isUp, now >= agents[agent].mail.cutToAgent, now >= agents[agent].mail.cutToCoordinator else {
             happenings.add(.connect(agent: agent, process: process), at: now.advanced(by: milliseconds(500...3000)))
             return
         }
         agents[agent].connection = steps
-        agents[agent].lastToAgent = now
-        agents[agent].lastToCoordinator = now
+        agents[agent].mail.connect(at: now)
+        agents[agent].heardAt = now
         send(.joined(holds: agents[agent].holdings.holds, at: now), from: agent)
         for attempt in agents[agent].holdings.working { send(.started(attempt), from: agent) }
     }
@@ -53,7 +53,11 @@ extension World {
         happenings.add(
             .noticed(life: life, agent: agent, connection: connection), at: now.advanced(by: milliseconds(0...20_000)))
         let process = agents[agent].process
-        happenings.add(.connect(agent: agent, process: process), at: now.advanced(by: milliseconds(100...30_000)))
+        // One that is quick is there before the last words of its old connection.
+        let isQuick = chance(0.4, &random)
+        happenings.add(
+            .connect(agent: agent, process: process),
+            at: now.advanced(by: isQuick ? milliseconds(5...100) : milliseconds(100...30_000)))
     }
 
     mutating func crash(_ agent: Int) {
@@ -89,10 +93,11 @@ extension World {
     mutating func send(_ message: Happenings.FromAgent, from agent: Int) {
         guard let connection = agents[agent].connection else { return }
         if case .joined = message {} else if isLost() { return }
-        let arrival = max(now.advanced(by: milliseconds(0...60)), agents[agent].lastToCoordinator)
-        agents[agent].lastToCoordinator = arrival
+        let arrival = max(now.advanced(by: delay()), agents[agent].mail.lastToCoordinator)
+        agents[agent].mail.lastToCoordinator = arrival
         for _ in 0..<copies() {
-            happenings.add(.toCoordinator(agent: agent, connection: connection, message), at: arrival)
+            agents[agent].mail.toCoordinator[connection, default: []].append(message)
+            happenings.add(.toCoordinator(agent: agent, connection: connection), at: arrival)
         }
     }
 
@@ -105,11 +110,18 @@ extension World {
         guard let connection = connections[agent] else { return }
         // What begins a connection is not lost without it.
         if case .welcome = message {} else if isLost() { return }
-        let arrival = max(now.advanced(by: milliseconds(0...60)), agents[agent].lastToAgent)
-        agents[agent].lastToAgent = arrival
+        let arrival = max(now.advanced(by: delay()), agents[agent].mail.lastToAgent)
+        agents[agent].mail.lastToAgent = arrival
         for _ in 0..<copies() {
-            happenings.add(.toAgent(agent: agent, connection: connection, message), at: arrival)
+            agents[agent].mail.toAgent[connection, default: []].append(message)
+            happenings.add(.toAgent(agent: agent, connection: connection), at: arrival)
         }
+    }
+
+    /// How long a message takes; what is sent behind it on its connection waits for it.
+    private mutating func delay() -> Duration {
+        let isSlow = now < troubleEnd && chance(scenario.trouble.delay, &random)
+        return milliseconds(0...(isSlow ? 40_000 : 60))
     }
 
     /// How often a message arrives that was not lost.
@@ -119,11 +131,42 @@ extension World {
 
     // MARK: the coordinator's ear
 
-    mutating func receive(_ message: Happenings.FromAgent, from agent: Int, _ connection: Int) {
+    /// The next message of a connection arrives, unless nothing comes through.
+    mutating func arrive(atCoordinatorFrom agent: Int, _ connection: Int) {
+        let cut = agents[agent].mail.cutToCoordinator
+        guard now >= cut else { return happenings.add(.toCoordinator(agent: agent, connection: connection), at: cut) }
+        guard let message = agents[agent].mail.takeToCoordinator(of: connection) else { return }
+        // A connection with an earlier life of the coordinator ended with that.
+        guard isUp, connection >= firstConnection else { return }
+        digest?.take("\(message)")
+        if connection < newest[agent, default: connection] { troubles.overtaken += 1 }
+        newest[agent] = max(connection, newest[agent] ?? connection)
+        receive(message, from: agent, connection)
+    }
+
+    mutating func arrive(atAgent agent: Int, _ connection: Int) throws(Violation) {
+        let wait = max(agents[agent].mail.cutToAgent, agents[agent].stalledUntil)
+        guard now >= wait else { return happenings.add(.toAgent(agent: agent, connection: connection), at: wait) }
+        guard let message = agents[agent].mail.takeToAgent(of: connection), agents[agent].connection == connection
+        else { return }
+        agents[agent].heardAt = now
+        digest?.take("\(message)")
+        try receive(message, at: agent)
+    }
+
+    private mutating func receive(_ message: Happenings.FromAgent, from agent: Int, _ connection: Int) {
         let id = agents[agent].id
         if case .joined(let holds, let joinedAt) = message {
             guard agents[agent].process > 0 else { return }
-            connections[agent] = connection
+            if let other = connections.updateValue(connection, forKey: agent), other != connection {
+                happenings.add(.lost(agent: agent, connection: other), at: now.advanced(by: milliseconds(0...60)))
+            }
+            if agents[agent].connection != connection {
+                // It was on its way for so long that its sender has given up meanwhile; the end of it follows.
+                happenings.add(
+                    .noticed(life: life, agent: agent, connection: connection),
+                    at: now.advanced(by: milliseconds(0...1_000)))
+            }
             send(.welcome(joinedAt: joinedAt), to: agent)
             let kind = agents[agent].kind
             return decide(.agentJoined(id, team: kind.team, capacity: kind.capacity, holds: holds))
@@ -141,7 +184,7 @@ extension World {
 
     // MARK: the agent's ear
 
-    mutating func receive(_ message: Happenings.ToAgent, at agent: Int) throws(Violation) {
+    private mutating func receive(_ message: Happenings.ToAgent, at agent: Int) throws(Violation) {
         switch message {
         case .welcome(let joinedAt): _ = agents[agent].holdings.handle(.connected(countsBeats: true), at: joinedAt)
         case .offer(let lease, let left): take(lease, left, agent)
@@ -254,6 +297,7 @@ extension World {
         guard agents[agent].process == process else { return }
         happenings.add(.beat(agent: agent, process: process), at: now.advanced(by: .seconds(8)))
         guard agents[agent].connection != nil else { return }
+        guard agents[agent].heardAt.duration(to: now) < Self.silenceMax else { return lose(connectionOf: agent) }
         send(.heartbeat(agents[agent].holdings.beat(at: now)), from: agent)
         for attempt in agents[agent].held.keys.sorted() where agents[agent].holdings.isReporting(attempt) {
             report(attempt, agent)
@@ -268,14 +312,17 @@ extension World {
         happenings.add(.disturb, at: now.advanced(by: wait))
     }
 
-    mutating func disturb() {
+    mutating func disturb() throws(Violation) {
         guard now < troubleEnd else { return }
         scheduleTrouble()
         let agent = Int.random(in: 0..<agents.count, using: &random)
-        switch Int.random(in: 0..<13, using: &random) {
+        switch Int.random(in: 0..<15, using: &random) {
         case 0...2: crash(agent)
-        case 3...5: lose(connectionOf: agent)
-        case 6...7: kill()
+        case 3...5:
+            // In the middle of a sentence.
+            if agents[agent].connection != nil { send(.heartbeat(agents[agent].holdings.beat(at: now)), from: agent) }
+            lose(connectionOf: agent)
+        case 6...7: try die(isStored: chance(0.5, &random))
         case 8...9:
             // A process that stands still already goes on no earlier for being stopped again.
             let until = now.advanced(by: milliseconds(1_000...60_000))
@@ -283,7 +330,27 @@ extension World {
         case 10: lie(agent)
         // Now and then somebody says again what was said.
         case 11: drain(agent, chance(0.2, &random) ? agents[agent].isDraining : !agents[agent].isDraining)
-        default: remove(agent)
+        case 12: remove(agent)
+        default: partition()
+        }
+    }
+
+    /// Several agents are cut off at once, in one direction or in both, for less than a lease or for more.
+    private mutating func partition() {
+        let lease = Int64(scenario.settings.lease.inSeconds * 1000)
+        let until = now.advanced(by: milliseconds(lease / 8...lease * 3))
+        let direction = Int.random(in: 0..<3, using: &random)
+        let part = agents.indices.filter { _ in chance(0.6, &random) }.filter { agents[$0].process > 0 }
+        for agent in part {
+            if direction != 1 { agents[agent].mail.cutToAgent = max(agents[agent].mail.cutToAgent, until) }
+            if direction != 2 { agents[agent].mail.cutToCoordinator = max(agents[agent].mail.cutToCoordinator, until) }
+        }
+        if part.count > 1 { troubles.partitionsOfSeveral += 1 }
+        if direction != 0 { troubles.partitionsOneWay += 1 }
+        if now.duration(to: until) > scenario.settings.lease {
+            troubles.partitionsLong += 1
+        } else {
+            troubles.partitionsShort += 1
         }
     }
 

@@ -27,22 +27,40 @@ package struct World<Decider: Deciding>: Sendable {
     /// Counts the coordinator's starts; what was scheduled in an earlier life is void.
     var life = 0
     var isUp = true
+    /// What was decided and is not with the store yet, and what the store is at.
     var batches: [Batch] = []
+    var writing: [Batch] = []
     var journal: any Journaling
     /// The connection that the coordinator has with each agent.
     var connections: [Int: Int] = [:]
+    /// Connections are numbered in their order; those before are of earlier lives of the coordinator.
+    var firstConnection = 0
+    /// The newest connection of each agent that anything came on.
+    var newest: [Int: Int] = [:]
+    /// When either side takes a connection for dead.
+    static var silenceMax: Duration { .seconds(30) }
+    package internal(set) var troubles = Troubles()
     /// Steps of this world, for a test to see that something happened.
     package internal(set) var steps = 0
     package internal(set) var deaths = 0
+    /// Of all that happened and was decided, byte for byte; only when asked for, for it takes its time.
+    package internal(set) var digest: Digest?
     /// How the coordinator ends at its next commit.
     private var crash: Crash?
-    /// What cells had come to at the last commit: what a coordinator that starts anew must find again.
-    private var committed: [RunID: [[Farm.CellProgress]]] = [:]
+    /// The farm as it was when the store was given the last commit, and when it had the last: what a coordinator that starts
+    /// anew must find again.
+    private var deciderWriting: Decider?
+    private var writingSince = Instant.epoch
+    var deciderStored: (Decider, at: Instant)?
 
     /// A death of the coordinator around one commit.
     package enum Crash: CaseIterable, Sendable {
         /// Nothing of it was stored.
         case before
+        /// While the store was at it, and then had nothing of it.
+        case during
+        /// While the store was at it, and then had all of it: what was decided meanwhile is lost.
+        case duringStored
         /// All of it was stored, and nobody heard.
         case after
         /// Its effects left, too.
@@ -79,6 +97,9 @@ package struct World<Decider: Deciding>: Sendable {
         happenings.add(.calm, at: began.advanced(by: scenario.trouble.until))
     }
 
+    /// Digests what happens from now on.
+    package mutating func keepDigest() { digest = Digest() }
+
     /// The coordinator ends at its next commit.
     package mutating func crashNext(_ crash: Crash) { self.crash = crash }
 
@@ -95,6 +116,7 @@ package struct World<Decider: Deciding>: Sendable {
             }
             now = at
             steps += 1
+            digest?.take("\(at.nanoseconds) \(happening)")
             try perform(happening)
         }
         try checker.checkAcknowledged(in: journal.decisions(order: 0))
@@ -115,18 +137,22 @@ package struct World<Decider: Deciding>: Sendable {
             decide(.resume)
         case .commit(let life):
             guard life == self.life && isUp else { return }
-            try commit()
+            try beginCommit()
+        case .committed(let life):
+            guard life == self.life && isUp else { return }
+            try endCommit()
+        case .die(let life, let isStored):
+            guard life == self.life && isUp else { return }
+            try die(isStored: isStored)
         case .restart: try restart()
         case .ask: try ask()
-        case .disturb: disturb()
+        case .disturb: try disturb()
         case .calm: calm()
-        case .toCoordinator(let agent, let connection, let message):
-            guard isUp else { return }
-            receive(message, from: agent, connection)
-        case .toAgent(let agent, let connection, let message):
+        case .toCoordinator(let agent, let connection): arrive(atCoordinatorFrom: agent, connection)
+        case .toAgent(let agent, let connection): try arrive(atAgent: agent, connection)
+        case .lost(let agent, let connection):
             guard agents[agent].connection == connection else { return }
-            guard !postpone(happening, whileStalled: agent) else { return }
-            try receive(message, at: agent)
+            if !postpone(happening, whileStalled: agent) { lose(connectionOf: agent) }
         case .noticed(let life, let agent, let connection):
             guard life == self.life, isUp, connections[agent] == connection else { return }
             connections[agent] = nil
@@ -192,8 +218,11 @@ package struct World<Decider: Deciding>: Sendable {
     ) {
         var effects: [Farm.Effect] = []
         decider.handle(event, at: now, into: &effects)
+        digest?.take("\(event) \(effects)")
         if flaw == .acknowledgesEarly, let (agent, attempt) = reported { send(.stored(attempt), to: agent) }
-        if batches.isEmpty { happenings.add(.commit(life: life), at: now.advanced(by: milliseconds(0...3))) }
+        if batches.isEmpty && writing.isEmpty {
+            happenings.add(.commit(life: life), at: now.advanced(by: milliseconds(0...3)))
+        }
         batches.append(Batch(at: now, event: event, effects: effects, reported: reported))
         if let beat {
             var renewed: [AttemptID] = []
@@ -208,11 +237,27 @@ package struct World<Decider: Deciding>: Sendable {
         }
     }
 
-    private mutating func commit() throws(Violation) {
-        let crash = self.crash
-        self.crash = nil
-        if crash == .before { return kill() }
-        for batch in batches {
+    /// Whenever the store is idle it is given all that was decided meanwhile.
+    private mutating func beginCommit() throws(Violation) {
+        var crash = self.crash
+        if crash == nil, now < troubleEnd && chance(scenario.trouble.deathAtCommit, &random) {
+            crash = Crash.allCases.randomElement(using: &random)
+        }
+        self.crash = crash
+        guard crash != .before else { return try die(isStored: false) }
+        (writing, batches) = (batches, [])
+        deciderWriting = decider
+        writingSince = now
+        let end = now.advanced(by: milliseconds(0...8))
+        if crash == .during || crash == .duringStored {
+            happenings.add(.die(life: life, isStored: crash == .duringStored), at: end)
+        }
+        happenings.add(.committed(life: life), at: end)
+    }
+
+    /// The store has it: it is what the coordinator has come to, whatever becomes of its process.
+    private mutating func store() throws(Violation) {
+        for batch in writing {
             let isNew = try checker.see(batch.event, at: batch.at)
             journal.commit(batch.event, at: batch.at, isNew: isNew)
             for effect in batch.effects {
@@ -221,22 +266,24 @@ package struct World<Decider: Deciding>: Sendable {
                 journal.commit(effect, at: batch.at)
             }
         }
-        for run in checker.runs.keys where checker.runs[run]?.isEnded == false {
-            committed[run] = decider.progress(of: run)
-        }
-        let dies = crash != nil || now < troubleEnd && chance(scenario.trouble.deathAtCommit, &random)
+        deciderStored = deciderWriting.map { ($0, at: writingSince) }
+    }
+
+    private mutating func endCommit() throws(Violation) {
+        try store()
+        let left = writing
+        writing = []
+        guard crash != .after else { return try die(isStored: true) }
+        // One that dies of trouble, not by order, may have come anywhere on its way through the effects.
+        let isByOrder = now >= troubleEnd || scenario.trouble.deathAtCommit == 0
         let leaving =
-            switch crash {
-            case .after: 0
-            case .afterEffects: batches.count
-            case .before, nil: dies ? Int.random(in: 0...batches.count, using: &random) : batches.count
-            }
-        for batch in batches.prefix(leaving) {
+            crash == nil || isByOrder ? left.count : Int.random(in: 1...max(1, left.count), using: &random)
+        for batch in left.prefix(leaving) {
             for effect in batch.effects { leave(effect) }
             if let (agent, attempt) = batch.reported { send(.stored(attempt), to: agent) }
         }
-        batches = []
-        if dies { kill() }
+        guard crash == nil else { return try die(isStored: true) }
+        if !batches.isEmpty { happenings.add(.commit(life: life), at: now) }
     }
 
     /// Who lost its lease has stopped before the farm counts on that: no shard is worked on in two places.
@@ -267,51 +314,50 @@ package struct World<Decider: Deciding>: Sendable {
     }
 
     /// The coordinator ends at once: what was not committed has never been.
-    mutating func kill() {
+    ///
+    /// - Parameter isStored: what becomes of what the store is at: the process that asked for it never hears.
+    mutating func die(isStored: Bool) throws(Violation) {
         guard isUp else { return }
+        if !writing.isEmpty {
+            if isStored { try store() }
+            if isStored { troubles.deathsStored += 1 } else { troubles.deathsUnstored += 1 }
+        }
         isUp = false
         deaths += 1
+        crash = nil
         batches = []
-        for agent in agents.indices where agents[agent].connection != nil { lose(connectionOf: agent) }
+        writing = []
+        // What it had sent arrives all the same, until the agents notice.
+        for agent in agents.indices {
+            guard let connection = agents[agent].connection else { continue }
+            happenings.add(
+                .lost(agent: agent, connection: connection), at: now.advanced(by: milliseconds(0...2_000)))
+        }
         connections = [:]
-        happenings.add(.restart, at: now.advanced(by: milliseconds(100...20_000)))
+        let isQuick = chance(0.3, &random)
+        happenings.add(.restart, at: now.advanced(by: milliseconds(100...(isQuick ? 1_000 : 20_000))))
     }
 
     private mutating func restart() throws(Violation) {
         life += 1
+        firstConnection = steps
         isUp = true
         decider = startDecider(scenario.settings, scenario.seed &+ UInt64(life))
         let decisions = journal.decisions(order: Int.random(in: 0...2, using: &random))
+        digest?.take("\(decisions)")
         for decision in decisions { decider.restore(decision) }
         try checker.seeRestart(at: now)
         try checker.checkAcknowledged(in: decisions)
-        try compareWithCommitted()
+        try compareWithStored()
         decide(.resume)
         for agent in agents where agent.isDraining { decide(.agentDraining(agent.id, true)) }
-    }
-
-    /// A coordinator that starts anew knows what the one before it knew. Only whether a cell that goes on is called waiting or
-    /// running may differ: an offer that was declined is not remembered.
-    private func compareWithCommitted() throws(Violation) {
-        func essence(_ cell: Farm.CellProgress) -> Farm.CellProgress {
-            var cell = cell
-            if cell.state == .running { cell.state = .waiting }
-            return cell
-        }
-        for (run, before) in committed.sorted(by: { $0.key < $1.key }) where checker.runs[run]?.isEnded == false {
-            let after = decider.progress(of: run)?.map { $0.map(essence) }
-            guard after != before.map({ $0.map(essence) }) else { continue }
-            throw Violation(
-                rule: .restored,
-                detail: "\(run): \(before) became \(after.map { "\($0)" } ?? "nothing")", at: now)
-        }
     }
 
     /// Somebody asks why some shard waits, and believes nothing.
     private mutating func ask() throws(Violation) {
         happenings.add(.ask, at: now.advanced(by: milliseconds(500...8_000)))
         // Between two commits the farm knows more than anybody was told.
-        guard isUp, batches.isEmpty, let shard = checker.anyOpenShard(&random) else { return }
+        guard isUp, batches.isEmpty, writing.isEmpty, let shard = checker.anyOpenShard(&random) else { return }
         let lines = decider.explain(shard.cell, shard: shard.shard, at: now)
         try checker.checkExplanation(of: shard, lines, at: now)
     }

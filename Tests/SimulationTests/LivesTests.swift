@@ -7,8 +7,8 @@ import Testing
 @Suite struct `The tables of lives` {
     @Test func `have no row that nothing walks`() throws {
         var lines = Lifelines()
-        // In 954 an agent that never came is told to go on.
-        for seed in [954] + Array(UInt64(0)..<400) {
+        // In 509 an agent that never came is told to go on.
+        for seed in [509] + Array(UInt64(0)..<400) {
             lines.join(try #require(hold(Replay(seed: seed, .much, isComparable: false))).checker.lines)
             if lines.unwalked.isEmpty { break }
         }

@@ -17,10 +17,7 @@ extension Rule {
             ]
         case .oneLease:
             [
-                .leasesTwice,
-                Bug("forgets leases when it starts anew") { decision, _ in
-                    if case .leased = decision { false } else { true }
-                },
+                .leasesTwice
             ]
         case .endedStaysUnleased:
             [
@@ -285,6 +282,23 @@ extension Rule {
                 Bug("lists the items of a cell again that was cut before") { decision, _ in
                     if case .cellSharded = decision { false } else { true }
                 },
+                Bug("forgets leases when it starts anew") { decision, _ in
+                    if case .leased = decision { false } else { true }
+                },
+                Bug("counts an attempt too many when it starts anew") { decision, _ in
+                    if case .attemptEnded(var attempt, let cause, .some(let at)) = decision {
+                        attempt.number += 1
+                        decision = .attemptEnded(attempt, cause, retryAt: at)
+                    }
+                    return true
+                },
+                Bug(
+                    "takes a queue timeout for nearly over when it starts anew",
+                    resolutionLoaded: { resolution in
+                        guard case .cells(var cells, let failFast, let most, let goesOn) = resolution else { return }
+                        for cell in cells.indices { cells[cell].queueTimeout = .seconds(3) }
+                        resolution = .cells(cells, failFast: failFast, maxParallel: most, goesOn: goesOn)
+                    }),
                 Bug("forgets every fourth settlement when it starts anew") { decision, memory in
                     if case .settled = decision { !memory.strikes(every: 4) } else { true }
                 },

@@ -104,6 +104,12 @@ struct Bug: Sendable {
             })
     }
 
+    /// Falsifies what was found out about jobs when it is loaded.
+    init(_ name: String, resolutionLoaded: @escaping @Sendable (inout Farm.Resolution) -> Void) {
+        self.init(name, resolution: resolutionLoaded)
+        event = { _, _ in true }
+    }
+
     /// Falsifies what was found out about jobs, also when it is loaded.
     init(_ name: String, resolution: @escaping @Sendable (inout Farm.Resolution) -> Void) {
         self.init(
@@ -152,6 +158,9 @@ struct PlantedFarm: Deciding {
     }
 
     func progress(of run: RunID) -> [[Farm.CellProgress]]? { farm.progress(of: run) }
+    func standing(of run: RunID, at now: Instant) -> [String]? { farm.standing(of: run, at: now) }
+    func queueTimeLeft(of cell: CellID) -> Duration? { farm.queueTimeLeft(of: cell) }
+    func queueTimeLeftMin(of timeout: Duration) -> Duration { farm.queueTimeLeftMin(of: timeout) }
     func explain(_ cell: CellID, shard: Int?, at now: Instant) -> [String] {
         farm.explain(cell, shard: shard, at: now).map(bug.line)
     }
