@@ -138,7 +138,7 @@ extension World {
         guard let message = agents[agent].mail.takeToCoordinator(of: connection) else { return }
         // A connection with an earlier life of the coordinator ended with that.
         guard isUp, connection >= firstConnection else { return }
-        digest?.take("\(message)")
+        fingerprint?.take("\(message)")
         if connection < newest[agent, default: connection] { troubles.overtaken += 1 }
         newest[agent] = max(connection, newest[agent] ?? connection)
         receive(message, from: agent, connection)
@@ -150,7 +150,7 @@ extension World {
         guard let message = agents[agent].mail.takeToAgent(of: connection), agents[agent].connection == connection
         else { return }
         agents[agent].heardAt = now
-        digest?.take("\(message)")
+        fingerprint?.take("\(message)")
         try receive(message, at: agent)
     }
 

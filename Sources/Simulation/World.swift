@@ -44,7 +44,7 @@ package struct World<Decider: Deciding>: Sendable {
     package internal(set) var steps = 0
     package internal(set) var deaths = 0
     /// Of all that happened and was decided, byte for byte; only when asked for, for it takes its time.
-    package internal(set) var digest: Digest?
+    package internal(set) var fingerprint: Fingerprint?
     /// How the coordinator ends at its next commit.
     private var crash: Crash?
     /// The farm as it was when the store was given the last commit, and when it had the last: what a coordinator that starts
@@ -97,8 +97,8 @@ package struct World<Decider: Deciding>: Sendable {
         happenings.add(.calm, at: began.advanced(by: scenario.trouble.until))
     }
 
-    /// Digests what happens from now on.
-    package mutating func keepDigest() { digest = Digest() }
+    /// Takes a fingerprint of what happens from now on.
+    package mutating func keepFingerprint() { fingerprint = Fingerprint() }
 
     /// The coordinator ends at its next commit.
     package mutating func crashNext(_ crash: Crash) { self.crash = crash }
@@ -116,7 +116,7 @@ package struct World<Decider: Deciding>: Sendable {
             }
             now = at
             steps += 1
-            digest?.take("\(at.nanoseconds) \(happening)")
+            fingerprint?.take("\(at.nanoseconds) \(happening)")
             try perform(happening)
         }
         try checker.checkAcknowledged(in: journal.decisions(order: 0))
@@ -218,7 +218,7 @@ package struct World<Decider: Deciding>: Sendable {
     ) {
         var effects: [Farm.Effect] = []
         decider.handle(event, at: now, into: &effects)
-        digest?.take("\(event) \(effects)")
+        fingerprint?.take("\(event) \(effects)")
         if flaw == .acknowledgesEarly, let (agent, attempt) = reported { send(.stored(attempt), to: agent) }
         if batches.isEmpty && writing.isEmpty {
             happenings.add(.commit(life: life), at: now.advanced(by: milliseconds(0...3)))
@@ -344,7 +344,7 @@ package struct World<Decider: Deciding>: Sendable {
         isUp = true
         decider = startDecider(scenario.settings, scenario.seed &+ UInt64(life))
         let decisions = journal.decisions(order: Int.random(in: 0...2, using: &random))
-        digest?.take("\(decisions)")
+        fingerprint?.take("\(decisions)")
         for decision in decisions { decider.restore(decision) }
         try checker.seeRestart(at: now)
         try checker.checkAcknowledged(in: decisions)

@@ -11,13 +11,13 @@ import Testing
             + (UInt64(0)..<6).map { seed in
                 let scenario = Scenario(seed: seed, trouble: .much, isComparable: false)
                 var world = World<PlantedFarm>(scenario, journal: Journal()) { PlantedFarm(bug, $0, $1) }
-                world.keepDigest()
+                world.keepFingerprint()
                 do throws(Violation) {
                     try world.run()
                 } catch {
                     return "world \(seed): \(error)"
                 }
-                return "world \(seed): \(world.steps) steps, digest of \(world.digest.map { "\($0)" } ?? "nothing")"
+                return "world \(seed): \(world.steps) steps, fingerprint of \(world.fingerprint.map { "\($0)" } ?? "nothing")"
             }
     }
 
@@ -46,7 +46,7 @@ import Testing
         let (here, there) = (Self.lines(of: Bug("none")), Self.lines(in: result?.standardOutputContent ?? []))
         #expect(here.count == 7 && here.first != there.first, "both processes hash alike")
         #expect(here.dropFirst() == there.dropFirst())
-        #expect(!here.contains { $0.contains("digest of nothing") })
+        #expect(!here.contains { $0.contains("fingerprint of nothing") })
     }
 
     @Test(.enabled(if: !hashesAlike, "SWIFT_DETERMINISTIC_HASHING is set"))

@@ -1,5 +1,5 @@
 /// Tells whether two worlds went the same way: 64 bits of FNV-1a over what is said of them.
-package struct Digest: Equatable, Sendable, CustomStringConvertible {
+package struct Fingerprint: Equatable, Sendable, CustomStringConvertible {
     private var state: UInt64 = 0xCBF2_9CE4_8422_2325
     private var count = 0
 
