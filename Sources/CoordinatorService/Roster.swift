@@ -139,12 +139,12 @@ actor Roster {
         let record = CertificateRecord(
             serial: certificate.serial, principal: principal, fingerprint: certificate.fingerprint, issuedAt: now,
             expiresAt: certificate.notAfter)
-        await keeper.commit([
-            .tokenUsed(hash: hash, at: now), .certificateIssued(record),
-            .audited(AuditRecord(at: now, who: principal.title, action: "enrol", subject: certificate.serial)),
-        ])
-        certificates.append(record)
-        admission.add(record.serial)
+        try await issue(
+            record,
+            beside: [
+                .tokenUsed(hash: hash, at: now),
+                .audited(AuditRecord(at: now, who: principal.title, action: "enrol", subject: certificate.serial)),
+            ])
         return .with {
             $0.certificate = certificate.pem
             $0.authority = authority.certificate.pem
@@ -183,13 +183,32 @@ actor Roster {
         let record = CertificateRecord(
             serial: certificate.serial, principal: peer.principal, fingerprint: certificate.fingerprint,
             issuedAt: now, expiresAt: certificate.notAfter)
-        await keeper.commit([
-            .certificateIssued(record),
-            .audited(AuditRecord(at: now, who: peer.principal.title, action: "renew", subject: certificate.serial)),
-        ])
+        try await issue(
+            record,
+            beside: [
+                .audited(AuditRecord(at: now, who: peer.principal.title, action: "renew", subject: certificate.serial))
+            ])
+        return .with { $0.certificate = certificate.pem }
+    }
+
+    /// Stores a certificate that nobody has yet. Its bearer's revocation meanwhile takes it, too: it is known before it is
+    /// stored, which may take as long as a disk is full.
+    ///
+    /// - Throws: when it was revoked before it could be handed out.
+    private func issue(_ record: CertificateRecord, beside changes: [Change]) async throws(LinkStatus) {
         certificates.append(record)
         admission.add(record.serial)
-        return .with { $0.certificate = certificate.pem }
+        await keeper.commit([.certificateIssued(record)] + changes)
+        guard let now = certificates.last(where: { $0.serial == record.serial }), let revokedAt = now.revokedAt else {
+            return
+        }
+        // Whichever of the two commits came first, the store has it revoked.
+        let principal = record.principal
+        await keeper.commit([
+            .certificatesRevoked(
+                role: principal.role, name: principal.name, reason: now.revocationReason, at: revokedAt)
+        ])
+        throw LinkStatus(.denied, "the certificate of \(principal.title) was revoked: \(now.revocationReason)")
     }
 
     /// Issues an identity for a part of this process: `sheaf run`'s own agent and person.
@@ -199,9 +218,9 @@ actor Roster {
         let record = CertificateRecord(
             serial: certificate.serial, principal: principal, fingerprint: certificate.fingerprint,
             issuedAt: clock.now, expiresAt: certificate.notAfter)
-        await keeper.commit([.certificateIssued(record)])
         certificates.append(record)
         admission.add(record.serial)
+        await keeper.commit([.certificateIssued(record)])
         return identity
     }
 

@@ -3,73 +3,114 @@ import Locks
 import Model
 import Storage
 
-/// A store in memory whose commits wait until they are let through, and may be refused first.
+@testable import CoordinatorService
+
+/// A store whose commits wait until they are let through, and may be refused first.
 final class GatedStore: Storage {
-    private let memory = MemoryStore()
+    private let base: any Storage
     private let gate = DispatchSemaphore(value: 0)
-    private let state = Mutex((commits: [Int](), refusals: [StorageError](), unreadable: [StorageError]()))
+    private let state = Mutex(State())
     /// A commit has come to the gate.
     let arrivals: AsyncStream<Int>
     private let arrived: AsyncStream<Int>.Continuation
 
-    init(refusing refusals: [StorageError] = []) {
+    private struct State {
+        var commits: [Int] = []
+        var refusals: [StorageError] = []
+        var isOpen = false
+        var onBaselines: (@Sendable () -> Void)?
+        var unreadable: [StorageError] = []
+    }
+
+    /// - Parameter base: where commits go; in memory, unless another is given.
+    init(_ base: any Storage = MemoryStore(), isOpen: Bool = false, refusing refusals: [StorageError] = []) {
+        self.base = base
         (arrivals, arrived) = AsyncStream.makeStream(of: Int.self)
-        state.withLock { $0.refusals = refusals }
+        state.withLock {
+            $0.refusals = refusals
+            $0.isOpen = isOpen
+        }
     }
 
     /// How many changes each commit had.
     var commits: [Int] { state.withLock { $0.commits } }
     func letOne() { gate.signal() }
+    /// Lets this one and all that follow through.
+    func open() {
+        state.withLock { $0.isOpen = true }
+        gate.signal()
+    }
+    /// Does something once baselines were read, before whoever reads them has them: one time.
+    func afterBaselinesAreRead(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onBaselines = body } }
 
     func commit(_ changes: [Change]) throws(StorageError) {
         arrived.yield(changes.count)
-        gate.wait()
+        if !state.withLock({ $0.isOpen }) { gate.wait() }
         let refusal = state.withLock { $0.refusals.isEmpty ? nil : $0.refusals.removeFirst() }
         if let refusal { throw refusal }
-        try memory.commit(changes)
+        try base.commit(changes)
         state.withLock { $0.commits.append(changes.count) }
     }
 
-    func nextRun() -> RunID { memory.nextRun() }
+    func baselines() throws(StorageError) -> [BaselineRecord] {
+        let read = try base.baselines()
+        let body = state.withLock { state in
+            defer { state.onBaselines = nil }
+            return state.onBaselines
+        }
+        body?()
+        return read
+    }
+
+    func nextRun() throws(StorageError) -> RunID { try base.nextRun() }
     /// Runs cannot be read so many times, each with its reason.
     func failReads(_ errors: [StorageError]) { state.withLock { $0.unreadable = errors } }
     func run(_ id: RunID) throws(StorageError) -> StoredRun? {
         let failure = state.withLock { $0.unreadable.isEmpty ? nil : $0.unreadable.removeFirst() }
         if let failure { throw failure }
-        return memory.run(id)
+        return try base.run(id)
     }
-    func run(key: String) -> RunID? { memory.run(key: key) }
-    func runs(before: RunID?, most: Int) -> [StoredRun] { memory.runs(before: before, most: most) }
-    func passedRuns(of workflow: String, commits: [String], before: RunID) -> [PassedRun] { [] }
-    func judgedRuns(of workflow: String, before: RunID, most: Int) -> [JudgedRun] {
-        memory.judgedRuns(of: workflow, before: before, most: most)
+    func run(key: String) throws(StorageError) -> RunID? { try base.run(key: key) }
+    func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun] {
+        try base.runs(before: before, most: most)
     }
-    func openRuns() -> [RunID] { memory.openRuns() }
-    func runsWithBulk(endedBefore: Instant, most: Int) -> [RunID] { [] }
-    func jobs(of run: RunID) -> [JobRecord] { memory.jobs(of: run) }
-    func cells(of run: RunID) -> [CellRecord] { memory.cells(of: run) }
-    func attempts(of run: RunID, after: AttemptID?, most: Int) -> [StoredAttempt] {
-        memory.attempts(of: run, after: after, most: most)
+    func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun] {
+        try base.passedRuns(of: workflow, commits: commits, before: before)
     }
-    func attemptIDs(of run: RunID, after: AttemptID?, most: Int) -> [AttemptID] {
-        memory.attemptIDs(of: run, after: after, most: most)
+    func judgedRuns(of workflow: String, before: RunID, most: Int) throws(StorageError) -> [JudgedRun] {
+        try base.judgedRuns(of: workflow, before: before, most: most)
     }
-    func attempt(_ id: AttemptID) -> StoredAttempt? { memory.attempt(id) }
-    func settlements(of run: RunID, after: SettlementRecord?, most: Int) -> [SettlementRecord] {
-        memory.settlements(of: run, after: after, most: most)
+    func openRuns() throws(StorageError) -> [RunID] { try base.openRuns() }
+    func runsWithBulk(endedBefore: Instant, most: Int) throws(StorageError) -> [RunID] {
+        try base.runsWithBulk(endedBefore: endedBefore, most: most)
     }
-    func use(since: Instant) -> [UseRecord] { memory.use(since: since) }
-    func agents() -> [AgentRecord] { memory.agents() }
-    func caches(of repository: String?) -> [CacheRecord] { memory.caches(of: repository) }
-    func certificates() -> [CertificateRecord] { memory.certificates() }
-    func token(hash: Digest) -> TokenRecord? { memory.token(hash: hash) }
-    func baselines() -> [BaselineRecord] { memory.baselines() }
-    func granted(_ digests: [Digest], to scope: String) -> Set<Digest> { memory.granted(digests, to: scope) }
-    func audit(most: Int) -> [AuditRecord] { memory.audit(most: most) }
-    func starts(from: Instant, to: Instant, most: Int) -> [Instant] { memory.starts(from: from, to: to, most: most) }
-    func delivery(key: String) -> DeliveryRecord? { memory.delivery(key: key) }
-    func openDeliveries(after key: String?, most: Int) -> [DeliveryRecord] {
-        memory.openDeliveries(after: key, most: most)
+    func jobs(of run: RunID) throws(StorageError) -> [JobRecord] { try base.jobs(of: run) }
+    func cells(of run: RunID) throws(StorageError) -> [CellRecord] { try base.cells(of: run) }
+    func attempts(of run: RunID, after: AttemptID?, most: Int) throws(StorageError) -> [StoredAttempt] {
+        try base.attempts(of: run, after: after, most: most)
     }
-    func deliveries(of run: RunID) -> [DeliveryRecord] { memory.deliveries(of: run) }
+    func attemptIDs(of run: RunID, after: AttemptID?, most: Int) throws(StorageError) -> [AttemptID] {
+        try base.attemptIDs(of: run, after: after, most: most)
+    }
+    func attempt(_ id: AttemptID) throws(StorageError) -> StoredAttempt? { try base.attempt(id) }
+    func settlements(of run: RunID, after: SettlementRecord?, most: Int) throws(StorageError) -> [SettlementRecord] {
+        try base.settlements(of: run, after: after, most: most)
+    }
+    func use(since: Instant) throws(StorageError) -> [UseRecord] { try base.use(since: since) }
+    func agents() throws(StorageError) -> [AgentRecord] { try base.agents() }
+    func caches(of repository: String?) throws(StorageError) -> [CacheRecord] { try base.caches(of: repository) }
+    func certificates() throws(StorageError) -> [CertificateRecord] { try base.certificates() }
+    func token(hash: Digest) throws(StorageError) -> TokenRecord? { try base.token(hash: hash) }
+    func granted(_ digests: [Digest], to scope: String) throws(StorageError) -> Set<Digest> {
+        try base.granted(digests, to: scope)
+    }
+    func audit(most: Int) throws(StorageError) -> [AuditRecord] { try base.audit(most: most) }
+    func starts(from: Instant, to: Instant, most: Int) throws(StorageError) -> [Instant] {
+        try base.starts(from: from, to: to, most: most)
+    }
+    func delivery(key: String) throws(StorageError) -> DeliveryRecord? { try base.delivery(key: key) }
+    func openDeliveries(after key: String?, most: Int) throws(StorageError) -> [DeliveryRecord] {
+        try base.openDeliveries(after: key, most: most)
+    }
+    func deliveries(of run: RunID) throws(StorageError) -> [DeliveryRecord] { try base.deliveries(of: run) }
 }

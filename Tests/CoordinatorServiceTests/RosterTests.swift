@@ -87,4 +87,44 @@ import Wire
             (error as? LinkStatus)?.code == .exhausted
         }
     }
+
+    /// The disk may be full for hours between the two.
+    @Test(.timeLimit(.minutes(2)))
+    func `hands out no certificate whose bearer was revoked while it was being stored`() async throws {
+        let authority = try Authority.make(at: Instant.wallClock().advanced(by: .seconds(-300 * 86_400)))
+        let at = Instant.wallClock().advanced(by: .zero - day * 200)
+        let identity = try authority.makeIdentity(for: bearer, at: at, validFor: day * 365)
+        let shown = identity.certificate
+        let memory = MemoryStore()
+        try memory.commit([
+            .certificateIssued(
+                CertificateRecord(
+                    serial: shown.serial, principal: bearer, fingerprint: shown.fingerprint, issuedAt: at,
+                    expiresAt: shown.notAfter))
+        ])
+        let store = GatedStore(memory)
+        let roster = Roster(
+            authority: authority, keeper: StoreKeeper(store, failed: { fatalError("\($0)") }), clock: FarmClock())
+        try await roster.load()
+        let peer = PeerIdentity(
+            principal: bearer, fingerprint: shown.fingerprint, serial: shown.serial, expires: shown.notAfter)
+        var arrivals = store.arrivals.makeAsyncIterator()
+        let renewing = Task { try await roster.renew(request(), for: peer) }
+        _ = await arrivals.next()
+        let revoking = Task { await roster.revoke(.agent, "node7", reason: "lost", by: bearer) }
+        while roster.admission.refusal(of: peer) == nil { await Task.yield() }
+        store.open()
+        await #expect(throws: LinkStatus(.denied, "the certificate of agent node7 (team vision) was revoked: lost")) {
+            try await renewing.value
+        }
+        _ = await revoking.value
+        let stored = memory.certificates()
+        #expect(stored.count == 2 && stored.allSatisfy { $0.revokedAt != nil })
+        for record in stored {
+            let bearer = PeerIdentity(
+                principal: record.principal, fingerprint: record.fingerprint, serial: record.serial,
+                expires: record.expiresAt)
+            #expect(roster.admission.refusal(of: bearer)?.code == .denied)
+        }
+    }
 }
