@@ -176,6 +176,7 @@ extension Coordinator {
     }
 
     func setBaseline(_ record: BaselineRecord, by who: Principal) async {
+        baselinesSet += 1
         store([
             .baselineSet(record),
             .audited(

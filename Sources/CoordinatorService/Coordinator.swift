@@ -96,6 +96,8 @@ package actor Coordinator {
     /// The heartbeat that is being handled, until it is answered.
     var beatInHand: UInt64?
     var diskRemarkedAt: Instant?
+    /// How often a baseline was set: what was read of them before may not be so any more.
+    var baselinesSet = 0
     private var pending = Batch()
     private var isWriting = false
     private var alarm: (at: Instant, task: Task<Void, Never>)?

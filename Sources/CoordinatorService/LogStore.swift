@@ -100,6 +100,12 @@ package actor LogStore {
         for reader in readers { grown[attempt.run]?[reader]?.insert(attempt) }
     }
 
+    /// Runs that have logs, in no order.
+    var runs: [RunID] {
+        let names = (try? Folder(at: folder).names()) ?? []
+        return names.compactMap { RunID(String(decoding: $0, as: UTF8.self)) }
+    }
+
     /// Removes the logs of a run. What cannot be removed stays, and costs its room.
     package func remove(_ run: RunID) {
         let path = "\(folder)/\(run)"

@@ -1,6 +1,5 @@
 package import Artifacts
 package import Model
-import Queries
 import Storage
 
 /// Drops the bulk of old runs: artifacts, logs and code. What a verdict rests on stays: plan, reports, metrics, items, the
@@ -21,6 +20,8 @@ package struct Retention: Sendable {
     package struct Pass: Equatable, Sendable {
         package var dropped: [RunID] = []
         package var sweep: ObjectStore.Sweep?
+        /// Somebody copies the state: nothing that the copy may name is removed meanwhile.
+        package var isPutOff = false
     }
 
     static let runsPerStep = 100
@@ -36,11 +37,13 @@ package struct Retention: Sendable {
     /// - Parameter tell: hears what was dropped, and what went wrong; a pass that failed is tried again later.
     func keepLooking(clock: FarmClock, tell: @Sendable (String) -> Void) async {
         var swept: Instant?
+        var isPutOff = false
         while !Task.isCancelled {
             let now = clock.now
-            let isSweepDue = swept.map { $0.duration(to: now) >= settings.sweepEvery } ?? false
+            let isSweepDue = isPutOff || swept.map { $0.duration(to: now) >= settings.sweepEvery } ?? false
             do {
                 let pass = try await pass(at: now, sweeping: isSweepDue)
+                isPutOff = pass.isPutOff
                 // The first look at all objects comes a day after the start, so that starting is never slow.
                 if pass.sweep != nil || swept == nil { swept = now }
                 if !pass.dropped.isEmpty {
@@ -61,24 +64,17 @@ package struct Retention: Sendable {
     func pass(at now: Instant, sweeping: Bool) async throws -> Pass {
         var pass = Pass()
         let before = now.advanced(by: .zero - settings.bulk)
-        let kept = try await baselines()
         var skipped = 0
         while true {
             let most = skipped + Self.runsPerStep
             let found = try await keeper.read { storage throws(StorageError) in
                 try storage.runsWithBulk(endedBefore: before, most: most)
             }
-            let fresh = found.filter { !kept.contains($0) }
-            skipped = found.count - fresh.count
-            guard !fresh.isEmpty else { break }
-            for run in fresh { await logs.remove(run) }
-            await coordinator.store(
-                fresh.map { .bulkDropped($0, at: now) }
-                    + fresh.map { run in
-                        .audited(AuditRecord(at: now, who: "retention", action: "drop bulk", subject: "run \(run)"))
-                    })
-            await coordinator.committed()
-            pass.dropped += fresh
+            guard found.count > skipped else { break }
+            let dropped = try await coordinator.dropBulk(of: found, at: now)
+            skipped = found.count - dropped.count
+            guard !dropped.isEmpty else { break }
+            pass.dropped += dropped
         }
         let caches = try await keeper.read { storage throws(StorageError) in try storage.caches(of: nil) }
         let stale = CacheShelf.dropping(caches, at: now)
@@ -87,7 +83,10 @@ package struct Retention: Sendable {
             await coordinator.committed()
         }
         guard sweeping || !pass.dropped.isEmpty else { return pass }
-        let sweep = try await sweep(now)
+        guard let sweep = try await sweep(now) else {
+            pass.isPutOff = true
+            return pass
+        }
         if !sweep.removed.isEmpty {
             await coordinator.store([.objectsForgotten(sweep.removed)])
             await coordinator.committed()
@@ -96,38 +95,21 @@ package struct Retention: Sendable {
         return pass
     }
 
-    private func baselines() async throws -> Set<RunID> {
-        Set(try await keeper.read { storage throws(StorageError) in try storage.baselines().map(\.run) })
-    }
-
-    /// Marks everything that some run needs, then removes the rest.
-    private func sweep(_ now: Instant) async throws -> ObjectStore.Sweep {
+    /// Marks everything that some run needs, then removes the rest, and the logs of runs whose bulk was dropped: also those
+    /// that a process before this one did not come to.
+    ///
+    /// - Returns: `nil` when somebody copies the state now.
+    private func sweep(_ now: Instant) async throws -> ObjectStore.Sweep? {
         // An attempt may have uploaded long before it reports.
         let since = min(now.advanced(by: .zero - settings.grace), await coordinator.earliestLease ?? now)
-        return try await DiskThreads.shared.run { [keeper, store] in
-            let storage = keeper.storage
-            let reader = RunReader(storage: storage)
-            var needed: Set<Digest> = []
-            for cache in try storage.caches(of: nil) where needed.insert(cache.manifest).inserted {
-                guard let manifest = try? Manifest(decoding: store.read(cache.manifest).bytes) else { continue }
-                needed.formUnion(manifest.chunks.map(\.digest))
-            }
-            var before: RunID?
-            while case let runs = try storage.runs(before: before, most: Self.runsPerStep), let last = runs.last {
-                for run in runs {
-                    guard let snapshot = try reader.snapshot(of: run.run.id) else { continue }
-                    let roots = try snapshot.roots()
-                    needed.formUnion(roots.evidence)
-                    guard run.bulkDroppedAt == nil else { continue }
-                    for root in roots.bulk where needed.insert(root).inserted {
-                        // A manifest that is gone or damaged names nothing any more.
-                        guard let manifest = try? Manifest(decoding: store.read(root).bytes) else { continue }
-                        needed.formUnion(manifest.chunks.map(\.digest))
-                    }
-                }
-                before = last.run.id
-            }
-            return try store.sweep(keep: needed, unusedSince: since)
+        let (needed, lock) = try await DiskThreads.shared.run { [keeper, store] in
+            (try NeededObjects(in: keeper.storage, store), try FolderLock(store.path, isShared: false, waits: false))
+        }
+        guard let lock else { return nil }
+        defer { withExtendedLifetime(lock) {} }
+        for run in await logs.runs where needed.dropped.contains(run) { await logs.remove(run) }
+        return try await DiskThreads.shared.run { [store] in
+            try store.sweep(keep: needed.digests, unusedSince: since)
         }
     }
 }

@@ -15,18 +15,20 @@ import Wire
     final class Home {
         let folder: String
         let storage: SQLiteStore
+        let coordinator: Coordinator
         let objects: ObjectStore
         let logs: LogStore
         let retention: Retention
 
-        init() throws {
+        /// - Parameter between: stands between the store and the coordinator.
+        init(_ between: (SQLiteStore) -> any Storage = { $0 }) throws {
             folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-\(UUID().uuidString)").path
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             storage = try SQLiteStore(folder: folder)
             objects = try ObjectStore(at: folder + "/objects")
             logs = LogStore(folder: folder + "/logs")
-            let keeper = StoreKeeper(storage, failed: { preconditionFailure("\($0)") })
-            let coordinator = Coordinator(
+            let keeper = StoreKeeper(between(storage), failed: { preconditionFailure("\($0)") })
+            coordinator = Coordinator(
                 settings: Coordinator.Settings(), keeper: keeper, logs: logs, pulses: Pulses(), clock: FarmClock(),
                 seed: 1, judge: { _ in preconditionFailure("nothing is judged here") },
                 hold: { _, _ in preconditionFailure("nothing waits for gates here") })
@@ -165,5 +167,69 @@ import Wire
         let sweep = try home.objects.sweep(keep: [], unusedSince: Self.start)
         #expect(sweep.removed == [unasked])
         #expect(home.objects.contains(asked) && !home.objects.contains(unasked))
+    }
+
+    /// What is gone while the store says that it is kept would be gone for good: the disk may be full for hours.
+    @Test(.timeLimit(.minutes(2))) func `keep their logs until it is stored that they are dropped`() async throws {
+        var gate: GatedStore?
+        let home = try Home { store in
+            let gated = GatedStore(store)
+            gate = gated
+            return gated
+        }
+        let store = try #require(gate)
+        let tree = try await home.tree("old")
+        try await home.run(1, day: 0, tree: tree.manifest, artifact: tree.manifest, metrics: home.object("metrics"))
+        var arrivals = store.arrivals.makeAsyncIterator()
+        let pass = Task { try await home.retention.pass(at: day(31), sweeping: false) }
+        #expect(await arrivals.next() == 2)
+        #expect(FileManager.default.fileExists(atPath: home.folder + "/logs/r1"))
+        store.open()
+        #expect(try await pass.value.dropped == [RunID(1)])
+        #expect(!FileManager.default.fileExists(atPath: home.folder + "/logs/r1"))
+    }
+
+    @Test func `that a process before this one had dropped lose their logs all the same`() async throws {
+        let home = try Home()
+        let tree = try await home.tree("old")
+        for number in [1, 2] as [UInt64] {
+            try await home.run(
+                number, day: 0, tree: tree.manifest, artifact: tree.manifest, metrics: home.object("metrics"))
+        }
+        // It was killed after this commit.
+        try home.storage.commit([.bulkDropped(RunID(1), at: day(31))])
+        #expect(try await home.retention.pass(at: day(1), sweeping: true).dropped.isEmpty)
+        #expect(!FileManager.default.fileExists(atPath: home.folder + "/logs/r1"))
+        #expect(FileManager.default.fileExists(atPath: home.folder + "/logs/r2"))
+    }
+
+    @Test(.timeLimit(.minutes(2))) func `that become baselines while they are looked through keep everything`()
+        async throws
+    {
+        var between: GatedStore?
+        let home = try Home { store in
+            let open = GatedStore(store, isOpen: true)
+            between = open
+            return open
+        }
+        let tree = try await home.tree("champion")
+        for number in [1, 2] as [UInt64] {
+            try await home.run(
+                number, day: 0, tree: tree.manifest, artifact: tree.manifest, metrics: home.object("metrics"))
+        }
+        let (coordinator, at) = (home.coordinator, day(40))
+        between?.afterBaselinesAreRead {
+            let set = DispatchSemaphore(value: 0)
+            Task {
+                let record = BaselineRecord(alias: "champion", run: RunID(2), setBy: "alice", setAt: at)
+                await coordinator.setBaseline(record, by: Principal(role: .user, name: "alice"))
+                set.signal()
+            }
+            set.wait()
+        }
+        let pass = try await home.retention.pass(at: at, sweeping: false)
+        #expect(pass.dropped == [RunID(1)])
+        #expect(try home.storage.run(RunID(2))?.bulkDroppedAt == nil)
+        #expect(FileManager.default.fileExists(atPath: home.folder + "/logs/r2"))
     }
 }

@@ -1,0 +1,40 @@
+import Artifacts
+import Model
+import Queries
+import Storage
+
+/// The objects that a store names: of caches, what verdicts rest on, and the bulk of runs that still have theirs.
+///
+/// Reads the reports of all runs: it blocks, and takes long.
+struct NeededObjects {
+    private static let runsPerStep = 100
+
+    private(set) var digests: Set<Digest> = []
+    /// Runs whose bulk was dropped.
+    private(set) var dropped: Set<RunID> = []
+
+    init(in storage: any Storage, _ store: ObjectStore) throws {
+        let reader = RunReader(storage: storage)
+        for cache in try storage.caches(of: nil) { addTree(cache.manifest, store) }
+        var before: RunID?
+        while case let runs = try storage.runs(before: before, most: Self.runsPerStep), let last = runs.last {
+            for run in runs {
+                if run.bulkDroppedAt != nil { dropped.insert(run.run.id) }
+                guard let snapshot = try reader.snapshot(of: run.run.id) else { continue }
+                let roots = try snapshot.roots()
+                digests.formUnion(roots.evidence)
+                guard run.bulkDroppedAt == nil else { continue }
+                for root in roots.bulk { addTree(root, store) }
+            }
+            before = last.run.id
+        }
+    }
+
+    private mutating func addTree(_ manifest: Digest, _ store: ObjectStore) {
+        guard digests.insert(manifest).inserted,
+            // A manifest that is gone or damaged names nothing any more.
+            let read = try? Manifest(decoding: store.read(manifest).bytes)
+        else { return }
+        digests.formUnion(read.chunks.map(\.digest))
+    }
+}
