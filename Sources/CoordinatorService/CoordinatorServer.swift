@@ -60,6 +60,10 @@ package final class CoordinatorServer: Sendable {
         failed: @escaping @Sendable (StorageError) -> Never
     ) async throws -> CoordinatorServer {
         let folder = settings.state
+        guard access("\(folder)/\(Backup.unfinishedName)", F_OK) != 0 else {
+            throw CoordinatorError.invalid(
+                "\(folder) is an unfinished restore: run sheaf restore again, with the same folders")
+        }
         try PrivateFile.makeStateFolder(folder)
         let storage = try await DiskThreads.shared.run { [settings] () throws(StorageError) in
             try SQLiteStore(folder: folder, checkedAtOnceMax: settings.checkedAtOnceMax, disk: settings.disk)

@@ -8,7 +8,7 @@ extension Commands {
         name: "backup", summary: "copy a coordinator's state while it works",
         discussion: """
             The copy is one moment of the store, with everything that it names. Made again into the same folder it copies
-            only what is new. It holds the authority's key: keep it as safe as the farm itself.
+            only what is new, and the copy before stays whole until the new one is. It holds the authority's key: keep it as safe as the farm itself.
 
               sheaf backup --state /var/lib/sheaf --into /backup/sheaf
             """,
@@ -33,7 +33,7 @@ extension Commands {
         name: "restore", summary: "make a coordinator's state from a backup",
         discussion: """
             Runs that came after the backup are not known to it; their numbers are left out, so that no other run gets them.
-            Agents and people keep their certificates. Start the coordinator on the new state, with the same addresses.
+            One that was interrupted is gone on with by the same command. Agents and people keep their certificates. Start the coordinator on the new state, with the same addresses.
 
               sheaf restore --from /backup/sheaf --state /var/lib/sheaf
             """,
@@ -44,18 +44,32 @@ extension Commands {
         run: { arguments in
             let state = arguments.value("state") ?? ".sheaf/farm"
             let from = try arguments.required("from")
-            let restored: (summary: Backup.Summary, damaged: [Digest])
+            let restored: (summary: Backup.Summary, losses: Backup.Losses)
             do {
                 restored = try Backup.restore(from, to: state, at: .wallClock())
             } catch {
                 throw CommandFailure("\(from) could not be restored: \(error)", exitCode: exitCode(of: error))
             }
-            for digest in restored.damaged {
-                Terminal.complain("warning: object \(digest.hex) is damaged in the backup; it counts as absent")
-            }
+            warn(restored.losses)
             Terminal.print("\(state): \(words(restored.summary))")
             return .passed
         })
+
+    private static func warn(_ losses: Backup.Losses) {
+        let most = 20
+        for (digests, what) in [(losses.damaged, "is damaged in the backup"), (losses.missing, "is not in the backup")]
+        {
+            for digest in digests.prefix(most) {
+                Terminal.complain("warning: object \(digest.hex) \(what); it counts as absent")
+            }
+            if digests.count > most {
+                Terminal.complain("warning: \(digests.count - most) objects more of which each \(what)")
+            }
+        }
+        if let problem = losses.unchecked {
+            Terminal.complain("warning: whether the backup has all objects could not be found out: \(problem)")
+        }
+    }
 
     /// A wrong folder is the caller's mistake, a failing disk is not.
     private static func exitCode(of error: any Error) -> ExitCode {
