@@ -45,9 +45,10 @@ extension Agent {
             "the farm refuses this agent: \(status.text)"
         case .status(let status) where status.code == .denied || status.code == .conflict:
             "the farm refuses this agent: \(status.text)"
-        case .certificate(.expired(let end)):
+        case .ownCertificate(.expired(let end)):
             "the agent's certificate has expired at \(end.utc): enrol it again with a new token, and what it still holds is delivered"
-        case .certificate, .refusedCertificate: "\(error)"
+        case .ownCertificate, .refusedCertificate: "\(error)"
+        // What is wrong with the farm's certificate its operator mends, and the agent's own is none the worse for it.
         default: nil
         }
     }

@@ -64,7 +64,7 @@ extension Agent {
     /// their leases, and what they come to is kept.
     func mayBeExpiry(_ error: LinkError) -> Bool {
         switch error {
-        case .certificate, .refusedCertificate: true
+        case .ownCertificate, .refusedCertificate: true
         default: identity.certificate.notAfter <= .wallClock()
         }
     }

@@ -66,6 +66,10 @@ package enum Enrolling {
                 "the farm refused the token: \(status.text)",
                 help: status.mayPass ? nil : "an admin makes tokens with: sheaf token create",
                 isRefusal: !status.mayPass)
+        } catch LinkError.certificate(.expired(let end)) {
+            throw ClientError(
+                "the certificate of the farm at \(token.address) expired on \(end.utc); the token was not sent",
+                help: "a coordinator renews its own while it runs: look at what it says, and at this machine's clock")
         } catch LinkError.certificate(let fault) {
             throw ClientError(
                 "what answers at \(token.address) is not the farm that the token is for: \(fault)",

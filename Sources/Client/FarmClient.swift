@@ -83,12 +83,22 @@ package struct FarmClient: Sendable {
         case .refusedCertificate(let text):
             return ClientError(
                 "the farm at \(address) does not take your certificate: \(text)", help: newToken, isRefusal: true)
-        case .certificate(.expired(let instant)):
+        case .ownCertificate(.expired(let instant)):
             return ClientError("your certificate expired on \(instant.utc)", help: newToken, isRefusal: true)
-        case .certificate(.notYetValid(let instant)):
+        case .ownCertificate(.notYetValid(let instant)):
             return ClientError(
                 "your certificate is valid only from \(instant.utc) on", help: "set this machine's clock",
                 isRefusal: true)
+        case .ownCertificate(let fault):
+            return ClientError("your certificate cannot be used: \(fault)", help: newToken, isRefusal: true)
+        case .certificate(.expired(let instant)):
+            return ClientError(
+                "the certificate of the farm at \(address) expired on \(instant.utc); yours is not in question",
+                help: "a coordinator renews its own while it runs: look at what it says, and at this machine's clock")
+        case .certificate(.notYetValid(let instant)):
+            return ClientError(
+                "the certificate of the farm at \(address) is valid only from \(instant.utc) on",
+                help: "set this machine's clock, or the coordinator's")
         case .certificate(.otherAuthority):
             return ClientError(
                 "what answers at \(address) is not your farm: \(error)",

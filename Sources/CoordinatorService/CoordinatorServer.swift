@@ -72,7 +72,8 @@ package final class CoordinatorServer: Sendable {
             try ObjectStore(at: folder + "/objects")
         }
         let authority = try openAuthority(folder)
-        let identity = try openIdentity(folder, authority)
+        let own = try OwnIdentity(in: folder, authority)
+        let identity = await own.identity
         let clock = FarmClock()
         let keeper = StoreKeeper(storage, remark: remark, failed: failed)
         let roster = Roster(authority: authority, keeper: keeper, clock: clock)
@@ -147,6 +148,12 @@ package final class CoordinatorServer: Sendable {
                 },
                 Task { await retention.keepLooking(clock: clock, tell: remark) },
                 Task { await coordinator.keepTellingUnmetNeeds() },
+                Task {
+                    await own.keep(tell: remark) { (renewed) throws(LinkError) in
+                        try await server.use(renewed)
+                        try await enrolment.use(renewed)
+                    }
+                },
             ])
     }
 
@@ -196,18 +203,6 @@ package final class CoordinatorServer: Sendable {
         let authority = try Authority.make()
         try authority.save(to: path)
         return authority
-    }
-
-    /// The coordinator's own certificate, renewed at a start that finds two thirds of its life gone.
-    private static func openIdentity(_ folder: String, _ authority: Authority) throws(CertificateError) -> Identity {
-        let path = folder + "/coordinator.pem"
-        if access(path, F_OK) == 0 {
-            let identity = try Identity(file: path)
-            if identity.certificate.age(at: FarmClock().now) < 2.0 / 3 { return identity }
-        }
-        let identity = try authority.makeIdentity(for: Principal(role: .coordinator, name: "main"))
-        try identity.save(to: path)
-        return identity
     }
 
     private static func reachable(_ addresses: [Address], _ host: String?) -> Address {

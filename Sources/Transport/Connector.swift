@@ -133,7 +133,7 @@ extension Link {
         handler: StreamHandler? = nil
     ) async throws(LinkError) -> Link {
         do throws(CertificateError) { try identity.certificate.checkTime(.wallClock()) } catch {
-            throw .certificate(error)
+            throw .ownCertificate(error)
         }
         let context = try TLSContext.client(identity, trust: .authority(identity.authority))
         return try await connect(to: address, context, on: loop, settings: settings, handler: handler)

@@ -164,7 +164,13 @@ package actor Link {
         let left = Instant.wallClock().duration(to: peer.expires)
         guard left > .zero else {
             let fault = CertificateError.expired(at: peer.expires)
-            close(LinkStatus(.denied, "\(fault); enrol again"), as: .certificate(fault))
+            // A coordinator renews its own: whoever finds it expired comes back until it has.
+            let isFarm = peer.principal.role == .coordinator
+            let status =
+                isFarm
+                ? LinkStatus(.unavailable, "the coordinator's certificate expired on \(peer.expires.utc)")
+                : LinkStatus(.denied, "\(fault); enrol again")
+            close(status, as: .certificate(fault))
             return
         }
         after(min(left, .seconds(600))) { $0.watchExpiry() }

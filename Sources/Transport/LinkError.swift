@@ -1,11 +1,15 @@
+import Model
+
 /// Why a connection or a call could not be, or ended.
 package enum LinkError: Error, Hashable, Sendable {
     case invalidAddress(String)
     /// No name, no route, nobody listens.
     case unreachable(_ address: String, _ why: String)
     case timedOut(String)
-    /// What was found in the certificate that the other side showed, or in our own before it was shown.
+    /// What was found in the certificate that the other side showed.
     case certificate(CertificateError)
+    /// What was found in our own, before it was shown or while it was in use.
+    case ownCertificate(CertificateError)
     /// The other side does not take our certificate, in its own words.
     case refusedCertificate(String)
     /// The other side does not keep to the protocol.
@@ -27,7 +31,7 @@ package enum LinkError: Error, Hashable, Sendable {
     package var mayPass: Bool {
         switch self {
         case .unreachable, .timedOut, .lost, .closed, .exhausted, .broken: true
-        case .invalidAddress, .certificate, .refusedCertificate, .cancelled: false
+        case .invalidAddress, .certificate, .ownCertificate, .refusedCertificate, .cancelled: false
         case .dismissed(let status), .status(let status): status.mayPass
         }
     }
@@ -39,7 +43,11 @@ extension LinkError: CustomStringConvertible {
         case .invalidAddress(let text): "'\(text)' is no address: write host:port, or [IPv6]:port"
         case .unreachable(let address, let why): "\(address) cannot be reached: \(why)"
         case .timedOut(let text): text
+        case .certificate(.expired(let end)): "the other side's certificate expired on \(end.utc)"
+        case .certificate(.notYetValid(let start)):
+            "the other side's certificate is valid from \(start.utc) on; is this machine's clock right?"
         case .certificate(let fault): "\(fault)"
+        case .ownCertificate(let fault): "\(fault)"
         case .refusedCertificate(let text): "the other side refuses this certificate: \(text)"
         case .broken(let text): "the other side breaks the protocol: \(text)"
         case .lost(let text): "the connection was lost: \(text)"

@@ -84,11 +84,11 @@ package final class LinkServer: Sendable {
 
     private static func serverContext(_ identity: Identity, certified: Bool) throws(LinkError) -> TLSContext {
         guard identity.principal.role == .coordinator else {
-            throw .certificate(
+            throw .ownCertificate(
                 .wrongRole("a \(identity.principal.role.rawValue)'s certificate cannot serve as coordinator's"))
         }
         do throws(CertificateError) { try identity.certificate.checkTime(.wallClock()) } catch {
-            throw .certificate(error)
+            throw .ownCertificate(error)
         }
         return try TLSContext.server(identity, certified: certified)
     }

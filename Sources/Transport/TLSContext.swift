@@ -65,7 +65,7 @@ import Model
         let done =
             unsafe SSL_CTX_use_certificate(raw, own.raw) == 1 && SSL_CTX_use_PrivateKey(raw, key.raw) == 1
             && COpenSSL_add_chain_certificate(raw, issuer.raw) == 1
-        guard done else { throw .certificate(.untrusted(OpenSSLErrors.take())) }
+        guard done else { throw .ownCertificate(.untrusted(OpenSSLErrors.take())) }
     }
 
     private func trust(_ authority: Certificate) throws(LinkError) {

@@ -37,7 +37,7 @@ private let lastYear = Instant.wallClock().advanced(by: .zero - day * 400)
         let server = try await farm.serve()
         let old = try farm.authority.makeIdentity(
             for: Principal(role: .agent, name: "old"), at: lastYear, validFor: day)
-        let expected = LinkError.certificate(.expired(at: old.certificate.notAfter))
+        let expected = LinkError.ownCertificate(.expired(at: old.certificate.notAfter))
         await #expect(throws: expected) { try await Link.connect(to: server.addresses[0], as: old, on: farm.loop) }
         await server.stop()
     }
@@ -66,7 +66,7 @@ private let lastYear = Instant.wallClock().advanced(by: .zero - day * 400)
                 try await Link.connect(to: address, as: farm.agent, on: farm.loop, settings: .patient)
             }
         }
-        await #expect(throws: expected) {
+        await #expect(throws: LinkError.ownCertificate(.expired(at: old.certificate.notAfter))) {
             try await LinkServer.start(
                 on: [Address(host: "127.0.0.1", port: 0)], as: old, admitting: .strangers, loops: [farm.loop],
                 handler: Services.handle)
