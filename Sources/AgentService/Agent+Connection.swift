@@ -19,9 +19,10 @@ extension Agent {
         while !Task.isCancelled {
             var wasJoined = false
             do {
-                let link = try await Link.connect(to: settings.address, as: identity, on: loop)
+                let link = try await Link.connect(
+                    to: settings.address, as: identity, on: loop, settings: settings.links)
                 wasJoined = try await serve(link)
-                if isDraining && held.isEmpty { return }
+                if isDraining && isIdle { return }
             } catch let error as LinkError {
                 if let refusal = Self.refusal(error), !(isWorking && mayBeExpiry(error)) {
                     throw AgentError.farm(refusal)
@@ -135,7 +136,7 @@ extension Agent {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         onIdle = { continuation.yield() }
         continuation.yield()
-        for await _ in stream where isDraining && held.isEmpty { return }
+        for await _ in stream where isDraining && isIdle { return }
     }
 
     private func beat(_ stream: LinkStream) async throws {
@@ -177,7 +178,7 @@ extension Agent {
             case .drain(let drain):
                 isDraining = !drain.undo
                 tell(drain.undo ? .remark("new attempts are welcome again") : .draining(drain.reason))
-                if held.isEmpty { onIdle?() }
+                if isIdle { onIdle?() }
             // What a later farm says and this agent does not know changes nothing.
             case .welcome, nil: continue
             }

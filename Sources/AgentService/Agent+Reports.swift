@@ -4,8 +4,6 @@ import Transport
 import Wire
 
 extension Agent {
-    /// How long a report waits for the last lines of its log. A log is no evidence: no verdict waits for a slow one.
-    static let logFirstMax = Duration.seconds(20)
     private static let lastWords = "the agent was ended while it worked on this attempt"
 
     /// Takes over what an earlier life of this agent has left behind: reports, which still count, and logs.
@@ -20,16 +18,17 @@ extension Agent {
             // Delivered once the agent runs.
             _ = holdings.handle(.adopted(attempt), at: Clock.monotonic())
         }
-        for attempt in leftovers.logs {
+        for rest in leftovers.logs {
             let log: LogSpool
-            do throws(AgentError) { log = try LogSpool(at: spool.logPath(attempt)) } catch {
-                tell(.remark("the log of \(attempt) is lost: \(error)"))
+            do throws(AgentError) { log = try spool.openRest(rest) } catch {
+                tell(.remark("the log of \(rest.attempt) is lost: \(error)"))
                 continue
             }
             // Said once, however often the agent starts before the farm hears it.
-            if !log.isLast(Self.lastWords) { log.say(Self.lastWords) }
+            if rest.isCutOff, !log.isLast(Self.lastWords) { log.say(Self.lastWords) }
             log.complete()
-            sendAlone(log, of: attempt)
+            // Its report is still to come, and goes with a log of its own.
+            if held[rest.attempt] == nil { sendAlone(log, of: rest.attempt) }
         }
     }
 
@@ -40,8 +39,12 @@ extension Agent {
             guard await self.send(log, of: attempt) else { return }
             self.orphanedLogs[attempt] = nil
             self.spool.forget(attempt)
+            if self.isIdle { self.onIdle?() }
         }
     }
+
+    /// Nothing is left that the farm waits for, or could still read.
+    var isIdle: Bool { held.isEmpty && orphanedLogs.isEmpty }
 
     // MARK: Reports
 
@@ -75,9 +78,9 @@ extension Agent {
         held[id]?.delivering = Task { await self.deliver(id) }
     }
 
-    /// Sends the log's last lines, then the report until the farm has answered, then what of the log is still missing.
+    /// Sends the log's last lines, then the report until the farm has answered. What of the log is still missing follows it.
     private func deliver(_ id: AttemptID) async {
-        await settleLog(of: id, within: Self.logFirstMax)
+        await settleLog(of: id, within: settings.logFirstMax)
         guard let report = held[id]?.report, !Task.isCancelled else { return }
         do {
             try await deliver(report, of: id)
@@ -97,7 +100,7 @@ extension Agent {
                 tell(.remark("the farm does not take a report of \(id) without results either: \(error)"))
             }
         }
-        await settleLog(of: id, within: .seconds(3_600))
+        // At once: the farm has no use any more for an attempt that heartbeats would go on to name.
         if !Task.isCancelled { perform(holdings.handle(.stored(id), at: Clock.monotonic())) }
     }
 
@@ -138,14 +141,15 @@ extension Agent {
     }
 
     func drop(_ id: AttemptID) {
-        held[id]?.logging?.cancel()
-        let entry = held.removeValue(forKey: id)
-        if entry?.report == nil, let log = entry?.log {
+        guard let entry = held.removeValue(forKey: id) else { return }
+        entry.logging?.cancel()
+        if let log = entry.log, !entry.isLogSent {
+            if entry.report != nil { spool.forgetReport(of: id) }
             if !isStopping { sendAlone(log, of: id) }
         } else {
             spool.forget(id)
         }
-        if held.isEmpty { onIdle?() }
+        if isIdle { onIdle?() }
     }
 
     // MARK: Logs
@@ -155,7 +159,7 @@ extension Agent {
     /// Sends the log of a held attempt as it grows.
     func sendLog(of id: AttemptID) async {
         guard let log = held[id]?.log else { return }
-        _ = await send(log, of: id)
+        if await send(log, of: id) { held[id]?.isLogSent = true }
     }
 
     /// Sends a log as it grows, from where the farm has it, over as many connections as that takes.

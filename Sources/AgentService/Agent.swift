@@ -20,6 +20,8 @@ package actor Agent {
         var report: Proto.AttemptReport?
         /// Up to where the farm has the log.
         var logSent: UInt64 = 0
+        /// The farm has all of it, or takes no more.
+        var isLogSent = false
         // Each of them is waited for by `stopAll`, or ends by itself.
         var working: Task<Void, Never>?
         var logging: Task<Void, Never>?
@@ -43,7 +45,8 @@ package actor Agent {
     var leaseAlarm: (at: Instant, task: Task<Void, Never>)?
     /// Why attempts are cancelled, while that is handled.
     var cancelReasons: [AttemptID: String] = [:]
-    /// Logs of attempts that ended with an earlier life of this agent, before they could report.
+    /// Logs that no report waits for: of attempts that were abandoned, that ended with an earlier life of this agent, or whose
+    /// report was faster.
     var orphanedLogs: [AttemptID: Task<Void, Never>] = [:]
     var isDraining = false
     var isStopping = false

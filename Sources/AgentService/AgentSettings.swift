@@ -33,6 +33,10 @@ package struct AgentSettings: Sendable {
     /// How long what nobody uses is kept.
     package var keptUnusedMax = Duration.seconds(30 * 86_400)
 
+    /// How long a report waits for the last lines of its log. A log is no evidence: no verdict waits for a slow one.
+    package var logFirstMax = Duration.seconds(20)
+    package var links = LinkSettings.standard
+
     package init(
         address: Address, identity: Identity, workFolder: String, spoolFolder: String, accounts: StepAccounts
     ) {

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import Wire
 
@@ -12,6 +13,8 @@ struct ReportSpool: Sendable {
     }
 
     func logPath(_ attempt: AttemptID) -> String { folder + "/" + attempt.fileName + ".log" }
+    /// Where a log waits whose report the farm has: nothing is missing in it.
+    private func restPath(_ attempt: AttemptID) -> String { folder + "/" + attempt.fileName + ".rest" }
     private func reportPath(_ attempt: AttemptID) -> String { folder + "/" + attempt.fileName + ".report" }
 
     func keep(_ report: Proto.AttemptReport, of attempt: AttemptID) throws(AgentError) {
@@ -21,13 +24,32 @@ struct ReportSpool: Sendable {
     func forget(_ attempt: AttemptID) {
         Files.remove(reportPath(attempt))
         Files.remove(logPath(attempt))
+        Files.remove(restPath(attempt))
+    }
+
+    /// Nobody needs the report any more; what of the log the farm has not yet is kept for it.
+    func forgetReport(of attempt: AttemptID) {
+        // The log first: one without a report would count as cut off.
+        _ = unsafe rename(logPath(attempt), restPath(attempt))
+        Files.remove(reportPath(attempt))
+    }
+
+    /// The log of an attempt that reports nothing any more.
+    func openRest(_ rest: Leftovers.Log) throws(AgentError) -> LogSpool {
+        try LogSpool(at: rest.isCutOff ? logPath(rest.attempt) : restPath(rest.attempt))
     }
 
     /// What an earlier life of this agent has left behind.
     struct Leftovers: Sendable {
         var reports: [(attempt: AttemptID, report: Proto.AttemptReport)] = []
-        /// Attempts that ended with the agent, before they could report: they left a log alone.
-        var logs: [AttemptID] = []
+        var logs: [Log] = []
+
+        /// A log that no report waits for.
+        struct Log: Sendable {
+            var attempt: AttemptID
+            /// The attempt ended with the agent, before it could report.
+            var isCutOff: Bool
+        }
     }
 
     /// - Parameter remarks: gets what cannot be read.
@@ -45,16 +67,20 @@ struct ReportSpool: Sendable {
                 remarks.append("\(path) cannot be read and is left where it is: \(error)")
             }
         }
+        for name in names where name.hasSuffix(".rest") {
+            guard let attempt = AttemptID(fileName: name.dropLast(5)) else { continue }
+            found.logs.append(.init(attempt: attempt, isCutOff: false))
+        }
         let reported = Set(found.reports.map { $0.attempt.fileName + ".log" })
         for name in names where name.hasSuffix(".log") && !reported.contains(name) {
             guard let attempt = AttemptID(fileName: name.dropLast(4)) else {
                 remarks.append("\(folder)/\(name) is no log of an attempt and is left where it is")
                 continue
             }
-            found.logs.append(attempt)
+            found.logs.append(.init(attempt: attempt, isCutOff: true))
         }
         found.reports.sort { $0.attempt < $1.attempt }
-        found.logs.sort()
+        found.logs.sort { $0.attempt < $1.attempt }
         return found
     }
 }

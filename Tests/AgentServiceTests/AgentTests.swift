@@ -8,140 +8,6 @@ import Wire
 
 @testable import AgentService
 
-/// A farm that does what the test tells it, and hears what an agent says.
-private final class Foreman: Sendable {
-    enum Heard: Sendable {
-        case joined(Proto.AgentJoined, LinkStream)
-        case said(Proto.FromAgent.Kind)
-        case reported(Proto.AttemptReport)
-    }
-
-    struct Settings: Sendable {
-        var heartbeatEveryMs: UInt32 = 20
-        /// How often a report's connection is dropped before one is stored.
-        var droppedReports = 0
-        /// How often a report is put off because the farm cannot now.
-        var refusedReports = 0
-        var admit: @Sendable (PeerIdentity) -> LinkStatus? = { _ in nil }
-        /// Never stores a report or a log: the agent keeps both.
-        var isDeaf = false
-        /// How the first report is refused for good.
-        var refusal: LinkStatus?
-        var renews = false
-    }
-
-    let farm: FakeFarm
-    private let events: AsyncStream<Heard>
-    private let logs: LogBook
-
-    init(_ settings: Settings = Settings()) async throws {
-        let (events, heard) = AsyncStream.makeStream(of: Heard.self)
-        self.events = events
-        let logs = LogBook()
-        self.logs = logs
-        let drops = Mutex(
-            (dropped: settings.droppedReports, refused: settings.refusedReports, refusal: settings.refusal))
-        let authority = try Authority.make()
-        farm = try await FakeFarm(authority, admitting: settings.admit) { stream, method in
-            switch method {
-            case Proto.Agents.Renew.name where settings.renews:
-                await stream.answer(Proto.Agents.Renew.self) { (request) throws(LinkStatus) in
-                    guard let peer = stream.peer?.principal,
-                        let asked = try? CertificateRequest(der: request.certificateRequest),
-                        let issued = try? authority.issue(to: peer, for: asked)
-                    else { throw LinkStatus(.invalid, "no request") }
-                    return .with { $0.certificate = issued.pem }
-                }
-            case Proto.Agents.Work.name:
-                guard case .joined(let joined)? = try await stream.receive(Proto.FromAgent.self)?.kind else { return }
-                try await stream.send(
-                    Proto.ToAgent.with {
-                        $0.kind = .welcome(
-                            .with {
-                                $0.heartbeatEveryMs = settings.heartbeatEveryMs
-                                $0.leaseMs = 60_000
-                            })
-                    })
-                heard.yield(.joined(joined, stream))
-                while let kind = try await stream.receive(Proto.FromAgent.self)?.kind { heard.yield(.said(kind)) }
-            case Proto.Agents.Report.name:
-                let isDropped = drops.withLock { drops in
-                    drops.dropped -= 1
-                    return drops.dropped >= 0
-                }
-                if isDropped || settings.isDeaf {
-                    if isDropped { await stream.link.close(LinkStatus(.unavailable, "dropped")) }
-                    while true { try await Task.sleep(for: .seconds(3600)) }
-                }
-                await stream.answer(Proto.Agents.Report.self, limits: .large) { (report) throws(LinkStatus) in
-                    let isRefused = drops.withLock { drops in
-                        drops.refused -= 1
-                        return drops.refused >= 0
-                    }
-                    if isRefused { throw LinkStatus(.unavailable, "the disk is full") }
-                    let refusal = drops.withLock { drops in
-                        defer { drops.refusal = nil }
-                        return drops.refusal
-                    }
-                    if let refusal { throw refusal }
-                    heard.yield(.reported(report))
-                    return .with { $0.counted = true }
-                }
-            case Proto.Agents.AppendLog.name where settings.isDeaf:
-                while true { try await Task.sleep(for: .seconds(3600)) }
-            case Proto.Agents.AppendLog.name:
-                while let chunk = try await stream.receive(Proto.LogChunk.self) {
-                    let end = logs.add(chunk)
-                    try await stream.send(Proto.LogStored.with { $0.offset = end })
-                }
-                await stream.finish()
-            default: await stream.finish(LinkStatus(.unimplemented, "there is no \(method)"))
-            }
-        }
-    }
-
-    /// The next event that `take` wants, those before it left out.
-    func next<Value>(_ take: (Heard) -> Value?) async throws -> Value {
-        for await event in events { if let value = take(event) { return value } }
-        throw CancellationError()
-    }
-
-    func joined() async throws -> (Proto.AgentJoined, LinkStream) {
-        try await next { if case .joined(let joined, let stream) = $0 { (joined, stream) } else { nil } }
-    }
-
-    func reported() async throws -> Proto.AttemptReport {
-        try await next { if case .reported(let report) = $0 { report } else { nil } }
-    }
-
-    var log: String { logs.text }
-
-    /// Waits until the log holds a text.
-    func logged(_ text: String) async throws {
-        for await _ in logs.growth where log.contains(text) { return }
-    }
-}
-
-private final class LogBook: Sendable {
-    private let bytes = Mutex([UInt8]())
-    private let grown: AsyncStream<Void>.Continuation
-    let growth: AsyncStream<Void>
-
-    init() { (growth, grown) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
-
-    func add(_ chunk: Proto.LogChunk) -> UInt64 {
-        defer { grown.yield() }
-        return bytes.withLock { bytes in
-            // What is repeated after a lost connection is not written twice.
-            let known = bytes.count - Int(chunk.offset)
-            if known >= 0, known < chunk.lines.count { bytes += chunk.lines.dropFirst(known) }
-            return UInt64(bytes.count)
-        }
-    }
-
-    var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
-}
-
 @Suite(.timeLimit(.minutes(3)), .serialized) struct `An agent and its farm` {
     private let folder = Folder()
 
@@ -159,6 +25,7 @@ private final class LogBook: Sendable {
 
     private func agent(
         _ foreman: Foreman, cpus: Int = 2, identity: Identity? = nil, kept: Kept? = nil,
+        logFirstMax: Duration = .seconds(20),
         tell: @escaping @Sendable (AgentEvent) -> Void = { _ in }
     ) async throws -> Agent {
         var settings = AgentSettings(
@@ -166,6 +33,7 @@ private final class LogBook: Sendable {
             workFolder: folder.path + "/work",
             spoolFolder: spool, accounts: .own)
         settings.cpus = cpus
+        settings.logFirstMax = logFirstMax
         settings.keepIdentity = { identity in kept?.identities.withLock { $0.append(identity) } }
         return try await Agent.make(settings, tell: tell)
     }
@@ -378,6 +246,92 @@ private final class LogBook: Sendable {
         }
         let report = try Proto.AttemptReport(decoding: Files.read(spool + "/r1-0-0-0-1.report", bytesMax: 1 << 20))
         #expect(report.cause == "passed")
+    }
+
+    /// What is wrong with the farm's own certificate is no reason for an agent to end: its operator mends it.
+    @Test func `a farm whose certificate has ended is come back to once it has another`() async throws {
+        var settings = Foreman.Settings()
+        settings.certificateLeft = .seconds(3)
+        let foreman = try await Foreman(settings)
+        let losses = AsyncStream.makeStream(of: String.self)
+        let agent = try await agent(foreman) { event in
+            if case .lost(let why) = event { losses.continuation.yield(why) }
+        }
+        let running = Task { try await agent.run() }
+        _ = try await foreman.joined()
+        // The connection ends with the certificate; then, idle as it is, the agent tries again and again.
+        var refused = 0
+        for await why in losses.stream where why.contains("the other side's certificate expired on") {
+            refused += 1
+            if refused == 3 { break }
+        }
+        let main = Principal(role: .coordinator, name: "main")
+        try await foreman.farm.server.use(foreman.farm.authority.makeIdentity(for: main))
+        let (_, stream) = try await foreman.joined()
+        try await stream.send(offer(1, "true"))
+        #expect(try await foreman.reported().cause == "passed")
+        running.cancel()
+        try await running.value
+    }
+
+    /// A farm that takes no logs until it is let go.
+    private func slowToLog() async throws -> (foreman: Foreman, letGo: AsyncStream<Void>.Continuation) {
+        let (held, hold) = AsyncStream.makeStream(of: Void.self)
+        var settings = Foreman.Settings()
+        settings.logsAfter = Task { for await _ in held {} }
+        return (try await Foreman(settings), hold)
+    }
+
+    /// Offers work that says something, and has its report taken before its log; then the farm has forgotten the attempt.
+    private func reportFirst(_ foreman: Foreman) async throws {
+        let (_, stream) = try await foreman.joined()
+        try await stream.send(offer(1, "seq 1 1000; echo the last word"))
+        let report = try await foreman.reported()
+        try await stream.send(
+            Proto.ToAgent.with { $0.kind = .forget(.with { $0.attempt = report.attempt }) })
+        _ = try await foreman.next { event -> Bool? in
+            if case .said(.heartbeat(let beat)) = event, beat.running.isEmpty { true } else { nil }
+        }
+        #expect(foreman.log.isEmpty)
+    }
+
+    @Test func `a log that is slower than its report is sent all the same`() async throws {
+        let (foreman, letGo) = try await slowToLog()
+        let agent = try await agent(foreman, logFirstMax: .zero)
+        let running = Task { try await agent.run() }
+        try await reportFirst(foreman)
+        #expect(!Files.exists(spool + "/r1-0-0-0-1.report"))
+        letGo.finish()
+        try await foreman.logged(" o the last word\n")
+        #expect(foreman.log.contains(" o 1\n"))
+        while Files.names(in: spool).contains(where: { $0.hasPrefix("r1-") }) { await Task.yield() }
+        running.cancel()
+        try await running.value
+    }
+
+    /// An agent's life whose report was taken and whose log was not.
+    private func unlogged() async throws {
+        let (foreman, letGo) = try await slowToLog()
+        let agent = try await agent(foreman, logFirstMax: .zero)
+        let running = Task { try await agent.run() }
+        try await reportFirst(foreman)
+        running.cancel()
+        try await running.value
+        letGo.finish()
+    }
+
+    @Test func `a log whose report was faster outlives its agent, and counts as whole`() async throws {
+        try await unlogged()
+        let next = try await Foreman()
+        let other = try await self.agent(next)
+        let going = Task { try await other.run() }
+        let (joined, _) = try await next.joined()
+        #expect(joined.holds.isEmpty)
+        try await next.logged(" o the last word\n")
+        while Files.names(in: spool).contains(where: { $0.hasPrefix("r1-") }) { await Task.yield() }
+        #expect(!next.log.contains("the agent was ended"), "\(next.log.suffix(200))")
+        going.cancel()
+        try await going.value
     }
 
     @Test func `a folder to show that is not there is told before anything begins`() async throws {

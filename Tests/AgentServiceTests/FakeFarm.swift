@@ -24,9 +24,10 @@ final class FakeFarm: Sendable {
         return farm
     }
 
+    /// - Parameter certificateLeft: when the farm's own certificate ends; `nil`: in a year.
     /// - Parameter serve: what is asked besides objects.
     init(
-        _ authority: Authority? = nil,
+        _ authority: Authority? = nil, certificateLeft: Duration? = nil, links: LinkServerSettings = .standard,
         admitting admit: @escaping @Sendable (PeerIdentity) -> LinkStatus? = { _ in nil },
         serve: @escaping @Sendable (LinkStream, String) async throws -> Void = { stream, method in
             await stream.finish(LinkStatus(.unimplemented, "there is no \(method)"))
@@ -34,14 +35,19 @@ final class FakeFarm: Sendable {
     ) async throws {
         let authority = try authority ?? Authority.make()
         self.authority = authority
-        let coordinator = try authority.makeIdentity(for: Principal(role: .coordinator, name: "main"))
+        let main = Principal(role: .coordinator, name: "main")
+        let hour = Duration.seconds(3_600)
+        let coordinator = try certificateLeft.map {
+            try authority.makeIdentity(for: main, at: Instant.wallClock().advanced(by: $0 - hour), validFor: hour)
+        }
         agent = try authority.makeIdentity(for: Principal(role: .agent, name: "node7"))
         loop = try EventLoop(name: "test-agent")
         let objects = ObjectShelf()
         self.objects = objects
         server = try await LinkServer.start(
-            on: [Address(host: "127.0.0.1", port: 0)], as: coordinator, admitting: .certified(admit),
-            loops: [try EventLoop(name: "test-farm")]
+            on: [Address(host: "127.0.0.1", port: 0)], as: coordinator ?? authority.makeIdentity(for: main),
+            admitting: .certified(admit),
+            loops: [try EventLoop(name: "test-farm")], settings: links
         ) { stream, method, _ in
             do {
                 if try await !objects.serve(stream, method) { try await serve(stream, method) }
