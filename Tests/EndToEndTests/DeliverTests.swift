@@ -148,6 +148,51 @@ import Testing
         await farm.end()
     }
 
+    /// The copy is older than the run's end: the run is judged again, and what the host was told of it stays alone.
+    @Test(.timeLimit(.minutes(4))) func `by a farm that was restored leaves one of each`() async throws {
+        let farm = try RealFarm(lease: 3)
+        let server = try CodeHost(farm.folder, trouble: "")
+        let token = try farm.write("token", "s3cret\n")
+        #expect(chmod(token, 0o600) == 0)
+        farm.coordinatorOptions = [
+            "--deliver",
+            try farm.write(
+                "deliver.json",
+                """
+                {"call-seconds": 2, "places": [{"host": "github", "repository": "owner/name", "token-file": "\(token)",
+                 "api": "http://127.0.0.1:\(server.port)", "link": "https://farm.example/{run}"}]}
+                """),
+        ]
+        let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
+        try await Self.makeRepository(farm.folder + "/code")
+        try await farm.startCoordinator()
+        let gate = try Gate(farm.folder + "/gate")
+        try await farm.startAgent(
+            "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+        let submitted = try await farm.sheaf("submit", workflow, "--deliver", "--request", "3")
+        #expect(submitted.status == 0, "\(submitted.error)")
+        #expect(await gate.started(2).count == 2)
+        let (state, backup) = (farm.folder + "/farm", farm.folder + "/backup")
+        let copied = try await farm.sheaf("backup", "--state", state, "--into", backup)
+        #expect(copied.status == 0, "\(copied.error)")
+        gate.open()
+        _ = try await explained("r1", "done at", 3, farm)
+
+        await farm.killCoordinator()
+        try FileManager.default.removeItem(atPath: state)
+        let restored = try await farm.sheaf("restore", "--from", backup, "--state", state)
+        #expect(restored.status == 0, "\(restored.error)")
+        try await farm.startCoordinator()
+        _ = try await explained("r1", "done at", 3, farm)
+        let left = try server.left()
+        #expect((left["refused"] as? [String]) == [], "\(left["refused"] ?? "")")
+        #expect((left["statuses"] as? [[String: Any]])?.count == 1, "\(left["statuses"] ?? "")")
+        #expect((left["checks"] as? [String: Any])?.count == 1, "\(left["checks"] ?? "")")
+        #expect((left["comments"] as? [String: Any])?.count == 1, "\(left["comments"] ?? "")")
+        gate.close()
+        await farm.end()
+    }
+
     @Test func `tells a code host, whatever it plays, and changes no verdict`() async throws {
         let farm = try RealFarm()
         let workflow = try farm.write("code/eval.yml", Self.workflow)

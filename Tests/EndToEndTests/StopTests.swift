@@ -56,12 +56,36 @@ import Testing
             coordinator.signal(SIGSTOP)
             gate.open()
             // The steps have read their lines: from now on their agent has something to say that nobody hears.
-            while !living("FARM_GATE/go").isEmpty { await Task.yield() }
+            while !living(farm.folder + "/agents/one/work/attempts/").isEmpty { await Task.yield() }
             coordinator.signal(SIGCONT)
             let waited = try await farm.sheaf("watch", "r1")
             #expect(waited.status == 0, "\(waited.output)\(waited.error)")
             let lines = try await Self.expectOnce(farm, shards: 2)
             #expect(lines.allSatisfy { $0["attempt"]?.number == 1 }, "\(lines)")
+            gate.close()
+        }
+    }
+
+    /// For longer than a lease: the agent ends what it has, which then is tried again, and counted once.
+    @Test func `in its coordinator for longer than a lease tries again what agents had to end`() async throws {
+        try await withFarm(lease: 3) { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            let coordinator = try #require(farm.coordinator)
+            coordinator.signal(SIGSTOP)
+            // The gate is shut: only the end of their lease ends the steps.
+            while !living(farm.folder + "/agents/one/work/attempts/").isEmpty { await Task.yield() }
+            coordinator.signal(SIGCONT)
+            #expect(await gate.started(2).count == 2)
+            gate.open()
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let lines = try await Self.expectOnce(farm, shards: 2)
+            #expect(lines.allSatisfy { $0["attempt"]?.number == 2 }, "\(lines)")
             gate.close()
         }
     }
