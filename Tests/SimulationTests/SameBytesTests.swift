@@ -17,7 +17,8 @@ import Testing
                 } catch {
                     return "world \(seed): \(error)"
                 }
-                return "world \(seed): \(world.steps) steps, fingerprint of \(world.fingerprint.map { "\($0)" } ?? "nothing")"
+                let fingerprint = world.fingerprint.map { "\($0)" } ?? "nothing"
+                return "world \(seed): \(world.steps) steps, fingerprint of \(fingerprint)"
             }
     }
 

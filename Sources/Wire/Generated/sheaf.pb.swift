@@ -2,6 +2,7 @@
 // Written by protoc-gen-sheaf from sheaf.proto: run `make proto`, do not edit.
 
 extension Proto {
+    /// Which frames leave first when several streams of one connection have some.
     package struct Urgency: ProtoEnum {
         package let number: Int32
         package init(number: Int32) { self.number = number }
@@ -14,6 +15,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The kinds of ends that a call has. What a client does next depends on the kind alone; the text is for people.
     package struct Code: ProtoEnum {
         package let number: Int32
         package init(number: Int32) { self.number = number }
@@ -40,6 +42,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// How an object's bytes travel. Its digest and size are always those of the bytes themselves.
     package struct Encoding: ProtoEnum {
         package let number: Int32
         package init(number: Int32) { self.number = number }
@@ -155,6 +158,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// From either side, at any time after its hello: is the other one there? Any number will do.
     package struct Ping: ProtoMessage {
         package static let protoName = "sheaf.v1.Ping"
 
@@ -180,6 +184,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The answer to a ping, with its number.
     package struct Pong: ProtoMessage {
         package static let protoName = "sheaf.v1.Pong"
 
@@ -374,6 +379,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a stranger with a token: asks for a certificate. Role, name and team are those that the token was made for.
     package struct EnrolRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.EnrolRequest"
 
@@ -404,6 +410,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The farm's answer: an identity. The token is used up.
     package struct EnrolResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.EnrolResponse"
 
@@ -411,6 +418,7 @@ extension Proto {
         package var certificate: String = ""
         /// PEM: the authority's certificate.
         package var authority: String = ""
+        /// Who the bearer is now; the team may be empty.
         package var name: String = ""
         package var team: String = ""
         /// Where agents and people connect from now on: `host:port`.
@@ -444,6 +452,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// From an agent, over a connection that its present certificate opened.
     package struct RenewRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.RenewRequest"
 
@@ -470,10 +479,13 @@ extension Proto {
 }
 
 extension Proto {
+    /// From an agent, for `actions/cache` in an attempt whose lease it holds. The farm looks in the run's own branch, then
+    /// in the one that it will be merged into, then in the default branch; only within its repository and team.
     package struct FindCacheRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.FindCacheRequest"
 
         package var attempt: Proto.AttemptRef?
+        /// 1 to 512 bytes, without commas and line breaks.
         package var key: String = ""
         /// Beginnings of keys that will do, the best first.
         package var restoreKeys: [String] = []
@@ -506,6 +518,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// What is kept under the key, else the newest whose key begins with it, else the same for each restore key in turn.
+    /// The attempt may then get the manifest and its chunks.
     package struct FindCacheResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.FindCacheResponse"
 
@@ -539,13 +553,17 @@ extension Proto {
 }
 
 extension Proto {
+    /// From an agent, for an attempt whose lease it holds: keeps a tree, for the branch of its run. `key` and `paths` are
+    /// as in FindCacheRequest.
     package struct SaveCacheRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.SaveCacheRequest"
 
         package var attempt: Proto.AttemptRef?
         package var key: String = ""
         package var paths: [UInt8] = []
+        /// At most 10 GiB are kept for a repository, of content before compression; what was not used for longest goes.
         package var manifest: Proto.ObjectRef?
+        /// Bytes of all files, before compression.
         package var contentBytes: UInt64 = 0
         package var unknown = UnknownFields()
 
@@ -576,6 +594,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// Sent once that is committed.
     package struct SaveCacheResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.SaveCacheResponse"
 
@@ -602,6 +621,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The farm's answer: the next certificate.
     package struct RenewResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.RenewResponse"
 
@@ -628,6 +648,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a person: a run of a workflow. Also what the coordinator stores of it, and reads again after a restart. A
+    /// workflow and a file of gates have at most 10 MiB each.
     package struct SubmitRunRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.SubmitRunRequest"
 
@@ -837,9 +859,11 @@ extension Proto {
 }
 
 extension Proto {
+    /// Sent once the run is committed; also the answer to RerunRequest.
     package struct SubmitRunResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.SubmitRunResponse"
 
+        /// From 1.
         package var run: UInt64 = 0
         /// Mistakes in the workflow: then `run` is 0 and nothing was stored. Warnings may accompany a run.
         package var diagnostics: [Proto.Diagnostic] = []
@@ -866,6 +890,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// A mistake in a workflow, or a warning, with its place. From the coordinator.
     package struct Diagnostic: ProtoMessage {
         package static let protoName = "sheaf.v1.Diagnostic"
 
@@ -907,6 +932,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a person who may read the run.
     package struct WatchRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.WatchRequest"
 
@@ -966,6 +992,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// A run in numbers, as `sheaf status` shows it. From the coordinator.
     package struct RunSummary: ProtoMessage {
         package static let protoName = "sheaf.v1.RunSummary"
 
@@ -976,7 +1003,9 @@ extension Proto {
         package var state: String = ""
         /// Empty until the end: `pass`, `waived`, `inconclusive`, `incomplete`, `fail`.
         package var verdict: String = ""
+        /// What `--wait` ends with: 0 passed, 1 did not, 3 the farm's fault.
         package var exitCode: UInt32 = 0
+        /// Cells by state; `other` are those that did not run or are not needed.
         package var cellsWaiting: UInt32 = 0
         package var cellsRunning: UInt32 = 0
         package var cellsPassed: UInt32 = 0
@@ -1050,15 +1079,18 @@ extension Proto {
 }
 
 extension Proto {
+    /// A cell in numbers, as progress shows it. From the coordinator.
     package struct CellSummary: ProtoMessage {
         package static let protoName = "sheaf.v1.CellSummary"
 
+        /// Ids, then the name for people.
         package var job: String = ""
         package var cell: String = ""
         package var name: String = ""
         /// `waiting`, `running`, `passed`, `failed`, `cancelled`, `skipped`, `not_reached`, `not_needed`.
         package var state: String = ""
         package var shardsSettled: UInt32 = 0
+        /// 0 while it is unknown.
         package var shardsTotal: UInt32 = 0
         package var unknown = UnknownFields()
 
@@ -1091,9 +1123,11 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a person: the newest runs first, among those that one may read.
     package struct ListRunsRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.ListRunsRequest"
 
+        /// 1 to 1000; what lies outside is taken for the nearest of them.
         package var most: UInt32 = 0
         /// Runs older than this one; 0 starts at the newest.
         package var before: UInt64 = 0
@@ -1120,6 +1154,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// May hold fewer runs than were asked for although older ones exist: those that one may not read are left out.
     package struct ListRunsResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.ListRunsResponse"
 
@@ -1145,6 +1180,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a person who may read the run: what attempts wrote, of a part of the run. Refused once its logs were dropped.
     package struct ReadLogRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.ReadLogRequest"
 
@@ -1153,6 +1189,7 @@ extension Proto {
         package var job: String = ""
         package var cell: String = ""
         package var shard: UInt32?
+        /// Lines that come later are sent too, until the run has ended.
         package var follow: Bool = false
         package var unknown = UnknownFields()
 
@@ -1183,15 +1220,18 @@ extension Proto {
 }
 
 extension Proto {
+    /// A line of one attempt's log. Lines of one attempt come in order; attempts follow one another.
     package struct LogLine: ProtoMessage {
         package static let protoName = "sheaf.v1.LogLine"
 
         package var job: String = ""
         package var cell: String = ""
+        /// −1 for the listing of the cell's items.
         package var shard: Int32 = 0
         package var attempt: UInt32 = 0
         /// `out`, `err`, or `sheaf` for what the agent itself says.
         package var stream: String = ""
+        /// By the agent's clock, in nanoseconds since 1970; 0 when unknown.
         package var at: Int64 = 0
         /// Without its newline; bytes that are no UTF-8 were replaced by U+FFFD.
         package var text: String = ""
@@ -1228,7 +1268,8 @@ extension Proto {
 }
 
 extension Proto {
-    /// With `force` also the jobs end whose `if` holds in a cancelled run, such as `always()`.
+    /// From the run's owner or an admin. `reason` is for the record, at most 1000 characters. With `force` also the jobs
+    /// end whose `if` holds in a cancelled run, such as `always()`.
     package struct CancelRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.CancelRequest"
 
@@ -1260,6 +1301,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// Sent once it is decided: attempts that run are told to end, and may take their grace to do so.
     package struct CancelResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.CancelResponse"
 
@@ -1285,6 +1327,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a person who may read the run: why this part of it waits, failed, or was tried again. `job`, `cell` and `shard`
+    /// are as in ReadLogRequest.
     package struct ExplainRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.ExplainRequest"
 
@@ -1319,6 +1363,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// Sentences for people, one a line, in the order of what happened.
     package struct ExplainResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.ExplainResponse"
 
@@ -1344,15 +1389,18 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a person who may read the run: its report or its results.
     package struct RenderRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.RenderRequest"
 
         package var run: UInt64 = 0
-        /// `text`, `markdown`, `junit`, `json`, or `export` for the raw results.
+        /// `text` (the default), `markdown`, `junit`, `html`, `json`, `sarif`, `svg`; `export` for the raw results; `compare`,
+        /// `compare-markdown` or `compare-json` for the difference to another run.
         package var format: String = ""
+        /// For `text` alone: escape sequences, and how wide the reader's terminal is; 0: unknown.
         package var color: Bool = false
         package var columns: UInt32 = 0
-        /// For `compare`: the run that `run` is compared with.
+        /// For `compare…`: the run that `run` is compared with, which one must be allowed to read, too.
         package var against: UInt64 = 0
         /// What an hour costs, for reports: `{"currency": "EUR", "cpu_hour": 0.04, "gpu_hour": {"NVIDIA H100": 2.5, "*": 1}}`.
         package var rates: String = ""
@@ -1413,6 +1461,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a person who may read the run.
     package struct ListArtifactsRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.ListArtifactsRequest"
 
@@ -1438,6 +1487,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// What the attempts that decided their shards left behind, in the order of jobs, cells and shards.
     package struct ListArtifactsResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.ListArtifactsResponse"
 
@@ -1504,6 +1554,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a person who may read the run, which must have ended with `pass` or `waived`. `alias` has 1 to 64 of the
+    /// characters A-Z, a-z, 0-9, `.`, `_` and `-`. One that names a run which the person may not read stays.
     package struct SetBaselineRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.SetBaselineRequest"
 
@@ -1532,6 +1584,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a person. An empty `alias` asks for all.
     package struct ShowBaselineRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.ShowBaselineRequest"
 
@@ -1557,6 +1610,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The baselines that were asked for.
     package struct ShowBaselineResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.ShowBaselineResponse"
 
@@ -1582,6 +1636,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// A name for a run that gates compare with. `set_by` names the role and the person; `set_at` is in nanoseconds since
+    /// 1970.
     package struct Baseline: ProtoMessage {
         package static let protoName = "sheaf.v1.Baseline"
 
@@ -1616,6 +1672,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// From a person.
     package struct ListAgentsRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.ListAgentsRequest"
 
@@ -1638,6 +1695,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// All agents that ever joined, by name.
     package struct ListAgentsResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.ListAgentsResponse"
 
@@ -1663,15 +1721,18 @@ extension Proto {
 }
 
 extension Proto {
+    /// An agent as `sheaf agents` shows it. From the coordinator.
     package struct AgentSummary: ProtoMessage {
         package static let protoName = "sheaf.v1.AgentSummary"
 
         package var name: String = ""
         package var team: String = ""
-        /// `online`, `draining`, `drained` (it left after that), `lost`, `revoked`.
+        /// `online`, `draining`, `drained` (it left after that), `lost`, `revoked`, `quarantined`.
         package var state: String = ""
         package var capacity: Proto.Capacity?
+        /// How many attempts.
         package var running: UInt32 = 0
+        /// Nanoseconds since 1970.
         package var lastHeardAt: Int64 = 0
         package var software: String = ""
         /// Why it is drained, revoked or kept from work.
@@ -1711,6 +1772,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// From an admin: no new attempts for this agent, until another request with `undo`, which also ends a quarantine.
+    /// `reason` has at most 1000 characters.
     package struct DrainAgentRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.DrainAgentRequest"
 
@@ -1742,6 +1805,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// Sent once it is committed.
     package struct DrainAgentResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.DrainAgentResponse"
 
@@ -1767,11 +1831,13 @@ extension Proto {
 }
 
 extension Proto {
+    /// From an admin: a token that is good for one enrolment. An agent that has a valid certificate gets none.
     package struct CreateTokenRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.CreateTokenRequest"
 
         /// `user`, `agent`, `admin`.
         package var role: String = ""
+        /// 1 to 64 of the characters A-Z, a-z, 0-9, `.`, `_` and `-`; the team too, which may be empty.
         package var name: String = ""
         package var team: String = ""
         /// Seconds until it expires; 0 means one hour; at most 30 days.
@@ -1803,7 +1869,8 @@ extension Proto {
 }
 
 extension Proto {
-    /// The whole token file: a person or an agent enrols with it and nothing else.
+    /// The whole token file: a person or an agent enrols with it and nothing else. The farm keeps the secret's hash alone.
+    /// `expires_at` is in nanoseconds since 1970.
     package struct CreateTokenResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.CreateTokenResponse"
 
@@ -1832,9 +1899,11 @@ extension Proto {
 }
 
 extension Proto {
+    /// From an admin: takes away all valid certificates of a bearer.
     package struct RevokeRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.RevokeRequest"
 
+        /// `user`, `agent`, `admin`.
         package var role: String = ""
         package var name: String = ""
         package var reason: String = ""
@@ -1863,6 +1932,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// How many were taken away.
     package struct RevokeResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.RevokeResponse"
 
@@ -1929,6 +1999,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// The agent's first message on its `Work` stream: what it offers and what it holds. Its name and team are those of its
+    /// certificate. A later connection of the same name ends the earlier one.
     package struct AgentJoined: ProtoMessage {
         package static let protoName = "sheaf.v1.AgentJoined"
 
@@ -1965,6 +2037,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The agent lives, and works on these attempts. One every `Welcome.heartbeat_every_ms`.
     package struct Heartbeat: ProtoMessage {
         package static let protoName = "sheaf.v1.Heartbeat"
 
@@ -1998,6 +2071,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The agent has begun to work on an offer. `at` is its clock, in nanoseconds since 1970.
     package struct AttemptStarted: ProtoMessage {
         package static let protoName = "sheaf.v1.AttemptStarted"
 
@@ -2026,6 +2100,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The agent has no room for an offer, or is ending. `reason` is shown by `explain`, at most 1000 characters of it.
     package struct OfferDeclined: ProtoMessage {
         package static let protoName = "sheaf.v1.OfferDeclined"
 
@@ -2101,6 +2176,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The coordinator's first message: what it expects of the agent.
     package struct Welcome: ProtoMessage {
         package static let protoName = "sheaf.v1.Welcome"
 
@@ -2134,6 +2210,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// A lease: the agent starts the attempt, or declines it.
     package struct Offer: ProtoMessage {
         package static let protoName = "sheaf.v1.Offer"
 
@@ -2163,6 +2240,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The agent ends the attempt, TERM and after its grace KILL, and reports what came of it.
     package struct CancelAttempt: ProtoMessage {
         package static let protoName = "sheaf.v1.CancelAttempt"
 
@@ -2191,6 +2269,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// Nobody waits for a report of the attempt any more. What still runs of it is ended.
     package struct ForgetAttempt: ProtoMessage {
         package static let protoName = "sheaf.v1.ForgetAttempt"
 
@@ -2219,6 +2298,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// The farm heard a heartbeat. The leases of these attempts hold for `lease_ms` more, counted from when the agent sent
+    /// it.
     package struct LeaseRenewed: ProtoMessage {
         package static let protoName = "sheaf.v1.LeaseRenewed"
 
@@ -2251,6 +2332,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// An admin drained the agent, or with `undo` took that back. Repeated when it joins, as long as it holds.
     package struct Drain: ProtoMessage {
         package static let protoName = "sheaf.v1.Drain"
 
@@ -2283,10 +2365,13 @@ extension Proto {
     package struct AttemptRef: ProtoMessage {
         package static let protoName = "sheaf.v1.AttemptRef"
 
+        /// From 1.
         package var run: UInt64 = 0
+        /// Positions in the run's plan, from 0.
         package var job: UInt32 = 0
         package var cell: UInt32 = 0
         package var shard: Int32 = 0
+        /// From 1 for each shard.
         package var attempt: UInt32 = 0
         package var unknown = UnknownFields()
 
@@ -2322,6 +2407,7 @@ extension Proto {
         package static let protoName = "sheaf.v1.Assignment"
 
         package var attempt: Proto.AttemptRef?
+        /// Ids and the name for people, as in PlannedJob and PlannedCell.
         package var jobId: String = ""
         package var cellId: String = ""
         package var cellName: String = ""
@@ -2331,14 +2417,17 @@ extension Proto {
         package var contextsJson: String = ""
         /// The manifest of the code tree, for checkout.
         package var tree: [UInt8] = []
+        /// What was leased.
         package var resources: Proto.Resources?
         /// The devices leased to this attempt.
         package var gpuUuids: [String] = []
+        /// Of the whole attempt, setup included.
         package var timeoutS: UInt32 = 0
         /// 0: no limit.
         package var idleTimeoutS: UInt32 = 0
         /// From TERM to KILL.
         package var graceS: UInt32 = 0
+        /// What the work reads on the agent, which compared it with its manifest when it started.
         package var inputs: [Proto.HeldInput] = []
         /// The items of this shard: lines [first, first + count) of the listing.
         package var items: Proto.ItemSlice?
@@ -2403,6 +2492,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The part of a cell's items that belongs to one shard. Slices of a cell's shards are disjoint and cover the listing.
     package struct ItemSlice: ProtoMessage {
         package static let protoName = "sheaf.v1.ItemSlice"
 
@@ -2435,12 +2525,16 @@ extension Proto {
 }
 
 extension Proto {
+    /// Where a listing attempt finds the items of its cell. At most 10 000 000 items, each at most 1024 bytes.
     package struct ItemSource: ProtoMessage {
         package static let protoName = "sheaf.v1.ItemSource"
 
         package enum Kind: Sendable, Equatable {
+            /// Below the code tree, one item per line.
             case file(String)
+            /// A template; a line of its standard output is an item.
             case command(String)
+            /// `pytest`.
             case collect(String)
         }
 
@@ -2477,14 +2571,18 @@ extension Proto {
         package var attempt: Proto.AttemptRef?
         /// A word of docs/glossary.md's causes: `passed`, `user_exit`, …
         package var cause: String = ""
+        /// The exit code or the signal, where the cause has one.
         package var code: Int32?
+        /// For people; at most 10 000 characters are kept.
         package var evidence: String = ""
         /// The metrics file and the items file as the steps wrote them; absent when they wrote none.
         package var metrics: Proto.ObjectRef?
         package var items: Proto.ObjectRef?
         /// The path that the workflow gave for metrics, for diagnostics.
         package var metricsPath: String = ""
+        /// At most 1000.
         package var artifacts: [Proto.Artifact] = []
+        /// The job's outputs; at most 1000, of 1 MiB together.
         package var outputs: [String: String] = [:]
         /// The environment's lock: packages, interpreter, driver, one per line.
         package var environmentLock: Proto.ObjectRef?
@@ -2493,10 +2591,12 @@ extension Proto {
         /// For a listing: the items, one per line, and their number.
         package var listing: Proto.ObjectRef?
         package var listingCount: UInt32 = 0
+        /// By the agent's clock, in nanoseconds since 1970.
         package var startedAt: Int64 = 0
         package var endedAt: Int64 = 0
         package var steps: [Proto.StepReport] = []
         package var usage: Proto.Usage?
+        /// At most 1000.
         package var annotations: [Proto.Annotation] = []
         /// Whole length of the attempt's log in bytes, as the agent kept it.
         package var logBytes: UInt64 = 0
@@ -2601,6 +2701,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// How one step of an attempt ended, in the order in which they ran. At most 1010 in a report.
     package struct StepReport: ProtoMessage {
         package static let protoName = "sheaf.v1.StepReport"
 
@@ -2646,11 +2747,13 @@ extension Proto {
 }
 
 extension Proto {
+    /// What an attempt took. Zeros where the agent could not measure it.
     package struct Usage: ProtoMessage {
         package static let protoName = "sheaf.v1.Usage"
 
         package var peakMemoryBytes: UInt64 = 0
         package var cpuNs: UInt64 = 0
+        /// By the clock: building the environment, or waiting for it; the steps; sending what they left.
         package var setupNs: UInt64 = 0
         package var runNs: UInt64 = 0
         package var uploadNs: UInt64 = 0
@@ -2691,6 +2794,7 @@ extension Proto {
     package struct Annotation: ProtoMessage {
         package static let protoName = "sheaf.v1.Annotation"
 
+        /// `error`, `warning`, `notice`.
         package var level: String = ""
         package var file: String = ""
         package var line: UInt32 = 0
@@ -2725,6 +2829,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The report is committed: the agent need not repeat it.
     package struct ReportStored: ProtoMessage {
         package static let protoName = "sheaf.v1.ReportStored"
 
@@ -2784,6 +2889,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// The farm has the log up to here, in bytes. Where that is before the end of what was sent, the agent goes on from
+    /// here.
     package struct LogStored: ProtoMessage {
         package static let protoName = "sheaf.v1.LogStored"
 
@@ -2877,6 +2984,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// From whoever is about to put objects, so that only what the farm lacks travels. `scope` is an attempt or a
+    /// submission.
     package struct MissingRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.MissingRequest"
 
@@ -2906,6 +3015,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// Those of the digests that have to be put, in the order of the request.
     package struct MissingResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.MissingResponse"
 
@@ -2931,6 +3041,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// One message of `Objects.Put`: the header comes first and once, then the bytes in order, in parts of any size.
     package struct PutPart: ProtoMessage {
         package static let protoName = "sheaf.v1.PutPart"
 
@@ -2963,6 +3074,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// Names the object that follows. The farm compares what comes with the digest and the size, and stores nothing that
+    /// differs. An object has at most 1 GiB.
     package struct PutHeader: ProtoMessage {
         package static let protoName = "sheaf.v1.PutHeader"
 
@@ -2994,6 +3107,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// The object is stored and synced. `existed`: the farm had it already, from anybody.
     package struct PutResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.PutResponse"
 
@@ -3019,6 +3133,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// From an agent for an attempt that it holds, or from a person for a run that may be read: one object.
     package struct GetRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.GetRequest"
 
@@ -3065,6 +3180,7 @@ extension Proto {
         /// Bytes of all files, and their number.
         package var contentBytes: UInt64 = 0
         package var files: UInt32 = 0
+        /// What the step asked for; 0: nothing.
         package var retentionDays: UInt32 = 0
         package var unknown = UnknownFields()
 
@@ -3125,6 +3241,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// One file, or symbolic link, of a tree. Folders are not named: an empty one does not travel.
     package struct FileEntry: ProtoMessage {
         package static let protoName = "sheaf.v1.FileEntry"
 
@@ -3161,13 +3278,17 @@ extension Proto {
 }
 
 extension Proto {
+    /// A run's workflow, expanded: made and stored by the coordinator when the run is submitted. What only the outputs of
+    /// other jobs settle is added as they end. Jobs and cells are named by their positions in it, from 0, everywhere.
     package struct Plan: ProtoMessage {
         package static let protoName = "sheaf.v1.Plan"
 
         package var name: String = ""
+        /// The workflow file's path as the submitter gave it.
         package var file: String = ""
         package var jobs: [Proto.PlannedJob] = []
         package var gates: [Proto.GateRule] = []
+        /// The share of harmless changes that the run may block, above 0 and below 1.
         package var falseBlockRate: Double = 0
         package var waivers: [Proto.Waiver] = []
         package var evaluators: [Proto.EvaluatorFile] = []
@@ -3321,17 +3442,23 @@ extension Proto {
 }
 
 extension Proto {
+    /// A job of the plan. A job of a called workflow is one of its own.
     package struct PlannedJob: ProtoMessage {
         package static let protoName = "sheaf.v1.PlannedJob"
 
         package var id: String = ""
         package var name: String = ""
+        /// Positions of the jobs that this one waits for.
         package var needs: [UInt32] = []
+        /// Names of gates that must pass first.
         package var needsGates: [String] = []
+        /// The text of `if`, an expression; absent: `success()`.
         package var condition: String?
+        /// False while the matrix depends on outputs of jobs that have not ended; `cells` is empty then.
         package var cellsKnown: Bool = false
         package var cells: [Proto.PlannedCell] = []
         package var failFast: Bool = false
+        /// The most cells with a leased shard at one time; absent: all.
         package var maxParallel: UInt32?
         package var shards: Proto.ShardPlan?
         package var retry: Proto.RetryPolicy?
@@ -3389,22 +3516,30 @@ extension Proto {
 }
 
 extension Proto {
+    /// One point of a job's matrix; a job without a matrix has one cell without values. Its expressions are evaluated
+    /// already; what the work's texts hold is left to the agent.
     package struct PlannedCell: ProtoMessage {
         package static let protoName = "sheaf.v1.PlannedCell"
 
+        /// Unique in its job, letters, digits, `_` and `-`; then the name for people.
         package var id: String = ""
         package var name: String = ""
         /// The matrix context, as JSON with its order kept.
         package var valuesJson: String = ""
+        /// What an agent must have: `runs-on`, in lower case, after the farm's label table.
         package var labels: [String] = []
+        /// What setup-python asks for: `3.11`.
         package var python: String?
         package var resources: Proto.Resources?
+        /// Of one attempt; then how long one may be silent (absent: for ever), and how long a shard may wait for an agent.
         package var timeoutNs: UInt64 = 0
         package var idleTimeoutNs: UInt64?
         package var queueTimeoutNs: UInt64 = 0
         package var continueOnError: Bool = false
+        /// False: named in the report, and neutral.
         package var required: Bool = false
         package var inputs: [Proto.HeldInput] = []
+        /// Why it does not run, for people: its `if` was false, or its tier is another.
         package var skipped: String?
         package var needs: [Proto.CellNeed] = []
         /// The environment that it deploys to, by name.
@@ -3492,12 +3627,17 @@ extension Proto {
 }
 
 extension Proto {
+    /// How each cell of a job is cut.
     package struct ShardPlan: ProtoMessage {
         package static let protoName = "sheaf.v1.ShardPlan"
 
+        /// At least 1, at most 10 000; with items the most, and never more than there are items.
         package var count: UInt32 = 0
+        /// Absent: a shard only gets its number.
         package var items: Proto.ItemSource?
+        /// The most shards of one cell at one time; absent: all.
         package var maxParallel: UInt32?
+        /// A failed shard ends the others of its cell.
         package var failFast: Bool = false
         /// Items are cut by how long they took in earlier runs, not in equal numbers.
         package var balanceHistory: Bool = false
@@ -3534,13 +3674,18 @@ extension Proto {
 }
 
 extension Proto {
+    /// What may be tried again, and how soon.
     package struct RetryPolicy: ProtoMessage {
         package static let protoName = "sheaf.v1.RetryPolicy"
 
+        /// Of one shard, the first included; at least 1.
         package var attemptsMax: UInt32 = 0
+        /// `infrastructure`, causes (`oom`, `timeout`), `exit:75`, `signal:11`.
         package var on: [String] = []
+        /// Bounds of the pause before another attempt, which about doubles with each.
         package var backoffMinNs: UInt64 = 0
         package var backoffMaxNs: UInt64 = 0
+        /// What the memory is multiplied by after `oom`; at least 1.
         package var memoryFactor: Double = 0
         package var unknown = UnknownFields()
 
@@ -3571,14 +3716,18 @@ extension Proto {
 }
 
 extension Proto {
+    /// What every shard of a job does on its agent. Expressions in here are evaluated there, as their steps come.
     package struct JobWork: ProtoMessage {
         package static let protoName = "sheaf.v1.JobWork"
 
+        /// The workflow's `env`, then the job's: later entries win.
         package var environment: [Proto.Template] = []
         package var shell: String?
         package var workingDirectory: String?
+        /// Builds the environment, once per agent and key.
         package var setup: [Proto.Step] = []
         package var steps: [Proto.Step] = []
+        /// A template: the path of the metrics file below the workspace.
         package var metrics: String?
         package var outputs: [Proto.Template] = []
         /// Beside `metrics`: files as tools write them.
@@ -3618,6 +3767,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// A file in which a tool writes metrics, in a form of its own.
     package struct MetricSource: ProtoMessage {
         package static let protoName = "sheaf.v1.MetricSource"
 
@@ -3689,6 +3839,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// A step of a job, of its `setup`, or of a composite action. `condition` is the text of `if`, absent for `success()`;
+    /// `timeout` (minutes) and `continue_on_error` are templates.
     package struct Step: ProtoMessage {
         package static let protoName = "sheaf.v1.Step"
 
@@ -3707,6 +3859,7 @@ extension Proto {
         package var workingDirectory: String?
         package var timeout: String?
         package var continueOnError: String?
+        /// Where it begins in its file.
         package var line: UInt32 = 0
         package var unknown = UnknownFields()
 
@@ -3751,6 +3904,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// An action that agents know themselves: `actions/checkout` with the reference `v4`.
     package struct UsesAction: ProtoMessage {
         package static let protoName = "sheaf.v1.UsesAction"
 
@@ -3825,6 +3979,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// An input that an action declares. `fallback`, its default, is a template.
     package struct ActionInput: ProtoMessage {
         package static let protoName = "sheaf.v1.ActionInput"
 
@@ -3856,6 +4011,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// A program for Node.js: paths below the action's folder. `post` runs after the job's steps, if `post_condition`
+    /// (absent: `always()`) holds.
     package struct NodeProgram: ProtoMessage {
         package static let protoName = "sheaf.v1.NodeProgram"
 
@@ -3887,10 +4044,13 @@ extension Proto {
 }
 
 extension Proto {
+    /// A gate as its author wrote it; docs/gates.md says what it means. The words are those of workflows. A rule with a
+    /// word that its reader does not know is refused, never passed over.
     package struct GateRule: ProtoMessage {
         package static let protoName = "sheaf.v1.GateRule"
 
         package var name: String = ""
+        /// The job whose cells are read; absent where only one job has metrics.
         package var job: String?
         package var metric: String = ""
         /// `nan`-free: absent is the metric's own value, else the quantile in [0, 1].
@@ -3898,18 +4058,22 @@ extension Proto {
         /// `cell`, `axes`, `run`.
         package var per: String = ""
         package var perAxes: [String] = []
+        /// The axes that are aggregated over, and how.
         package var over: [String] = []
         /// `mean`, `worst`, `quantile`.
         package var aggregate: String = ""
         package var aggregateQuantile: Double = 0
+        /// Cells of a group count by their n.
         package var weightedByCount: Bool = false
         /// `higher`, `lower` or empty.
         package var better: String = ""
+        /// At least one; all must hold.
         package var limits: [Proto.GateLimit] = []
         package var baseline: Proto.BaselineReference?
         package var passesFirstOnFloor: Bool = false
         package var newCellsFloorOnly: Bool = false
         package var required: Bool = false
+        /// The text of `when`, an expression.
         package var when: String?
         package var line: UInt32 = 0
         package var column: UInt32 = 0
@@ -3919,11 +4083,16 @@ extension Proto {
         package var test: String = ""
         /// Empty or `mann-whitney`.
         package var method: String = ""
+        /// How much beyond the limit a regression test has to find: in the limit's unit, or in percent of the baseline.
         package var detect: Double?
         package var detectPercent: Bool = false
+        /// How many items a regression test has to see before it passes.
         package var itemsAtLeast: UInt64?
+        /// Above 0 and below 1.
         package var falsePassRate: Double = 0
+        /// `device_model`, `inputs`, `evaluator`.
         package var mayDiffer: [String] = []
+        /// Another environment lock forbids the comparison, too.
         package var strict: Bool = false
         /// Numbers that were read from files of the code tree.
         package var thresholds: [Proto.GateThreshold] = []
@@ -4008,11 +4177,15 @@ extension Proto {
 }
 
 extension Proto {
+    /// A number of a gate that stands in a file of the code tree. The gate holds what was read there; this says where.
     package struct GateThreshold: ProtoMessage {
         package static let protoName = "sheaf.v1.GateThreshold"
 
+        /// The key that it stands for: `at-least`.
         package var key: String = ""
+        /// 1 for the upper bound of `between`, else 0.
         package var place: UInt32 = 0
+        /// `params.yaml`, and the members that lead to the number: `gates.accuracy`.
         package var file: String = ""
         package var path: String = ""
         package var unknown = UnknownFields()
@@ -4042,6 +4215,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// One limit of a gate: all must hold. Bounds are finite, in the metric's unit.
     package struct GateLimit: ProtoMessage {
         package static let protoName = "sheaf.v1.GateLimit"
 
@@ -4050,6 +4224,7 @@ extension Proto {
         package var bound: Double = 0
         /// The upper bound of `between`.
         package var upper: Double = 0
+        /// The bound is percent of the baseline: 3 for `3%`.
         package var percent: Bool = false
         package var unknown = UnknownFields()
 
@@ -4078,6 +4253,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// What a gate compares with.
     package struct BaselineReference: ProtoMessage {
         package static let protoName = "sheaf.v1.BaselineReference"
 
@@ -4113,6 +4289,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// What a shard asks for, and in an assignment what it was leased. 0 or empty: nothing asked for; a shard has at least
+    /// one core.
     package struct Resources: ProtoMessage {
         package static let protoName = "sheaf.v1.Resources"
 
@@ -4120,7 +4298,9 @@ extension Proto {
         /// 0: none named.
         package var memoryBytes: UInt64 = 0
         package var gpuCount: UInt32 = 0
+        /// On each device.
         package var gpuMemoryBytes: UInt64 = 0
+        /// A part of the model's name, without regard to case.
         package var gpuModel: String = ""
         package var unknown = UnknownFields()
 
@@ -4151,12 +4331,15 @@ extension Proto {
 }
 
 extension Proto {
+    /// What an agent has and offers, when it joins.
     package struct Capacity: ProtoMessage {
         package static let protoName = "sheaf.v1.Capacity"
 
         package var cpus: UInt32 = 0
         package var memoryBytes: UInt64 = 0
+        /// At most 64, and at most 200 interpreters: an agent names no more.
         package var gpus: [Proto.GPU] = []
+        /// What `runs-on` can name; lower case.
         package var labels: [String] = []
         package var interpreters: [Proto.Interpreter] = []
         package var inputs: [Proto.HeldInput] = []
@@ -4191,6 +4374,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// One device of an agent, under the driver's own name for it: `GPU-5fd3…`, or `MIG-…` for a part of one.
     package struct GPU: ProtoMessage {
         package static let protoName = "sheaf.v1.GPU"
 
@@ -4222,6 +4406,7 @@ extension Proto {
 }
 
 extension Proto {
+    /// A Python that an agent found: its full version, and as `source` one of `system`, `pyenv`, `uv` and `conda`.
     package struct Interpreter: ProtoMessage {
         package static let protoName = "sheaf.v1.Interpreter"
 
@@ -4253,6 +4438,8 @@ extension Proto {
 }
 
 extension Proto {
+    /// Read-only data on agents: an absolute folder, and the SHA-256 digest of its manifest, which is in sha256sum's
+    /// format.
     package struct HeldInput: ProtoMessage {
         package static let protoName = "sheaf.v1.HeldInput"
 
