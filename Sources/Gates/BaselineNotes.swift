@@ -1,4 +1,4 @@
-import Model
+package import Model
 
 extension ResolvedBaseline {
     var note: BaselineNote {
