@@ -1,5 +1,6 @@
 import Client
 import Model
+import Reporting
 import Wire
 
 extension Commands {

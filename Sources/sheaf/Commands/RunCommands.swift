@@ -1,6 +1,7 @@
 import Client
 import Glibc
 import Model
+import Reporting
 import Wire
 
 extension Commands {

@@ -95,7 +95,7 @@ extension Commands {
     }
 
     /// What the farm found in a workflow.
-    private static func show(_ diagnostics: [Proto.Diagnostic]) {
+    static func show(_ diagnostics: [Proto.Diagnostic]) {
         for diagnostic in diagnostics {
             let place = "\(diagnostic.file):\(diagnostic.line):\(diagnostic.column)"
             Terminal.complain("\(place): \(diagnostic.severity): \(diagnostic.problem)")
