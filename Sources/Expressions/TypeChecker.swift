@@ -90,7 +90,7 @@ private struct TypeChecker {
         case .array(let item): .array(item)
         case .object(let fields, let others):
             .array(ValueType.common(to: fields.map(\.type) + (others.map { [$0] } ?? [])))
-        case .any, .null, .boolean, .number, .string: .array(.any)
+        case .any, .null, .boolean, .number, .string, .words: .array(.any)
         }
     }
 
@@ -112,7 +112,7 @@ private struct TypeChecker {
         switch target {
         case .any: return .any
         case .null: return .null
-        case .boolean, .number, .string:
+        case .boolean, .number, .string, .words:
             add("\(what) is \(target.named) and has no members: this is always null", at: place)
             return .null
         case .array(let item):
@@ -128,7 +128,7 @@ private struct TypeChecker {
                 switch keyType {
                 case .number, .boolean, .null:
                     add("members of \(what) are named by texts, not by \(keyType.named)", at: place)
-                case .any, .string, .array, .object: break
+                case .any, .string, .words, .array, .object: break
                 }
                 return .any
             }
@@ -173,7 +173,10 @@ private struct TypeChecker {
         if let outcome = Self.outcome(comparison, left, a, right, b) {
             add("this comparison is always \(outcome): a Boolean counts as 1 or 0 beside a number", at: place)
         }
-        guard let why = Self.neverAlike(left, a, right, b) else { return }
+        let isOfEquals = comparison == .equal || comparison == .notEqual
+        guard let why = Self.neverAlike(left, a, right, b) ?? (isOfEquals ? Self.noneOf(left, a, right, b) : nil) else {
+            return
+        }
         let always = comparison == .notEqual ? "always true" : "always false"
         add("this comparison is \(always): \(why.reason)", at: place, help: why.help)
     }
@@ -205,8 +208,20 @@ private struct TypeChecker {
                 )
             case .number: return ("a number is never the text '\(text)'", nil)
             case .null: return ("null counts as 0 beside the text '\(text)', which is no number", nil)
-            case .any, .string, .array, .object: break
+            case .any, .string, .words, .array, .object: break
             }
+        }
+        return nil
+    }
+
+    /// Why a text that is written out is none of the words that stand beside it; `nil` when it is one.
+    private static func noneOf(
+        _ left: ValueType, _ a: Expression.Node, _ right: ValueType, _ b: Expression.Node
+    ) -> (reason: String, help: String?)? {
+        for case (.words(let words), .literal(.string(let text))) in [(left, b), (right, a)]
+        where !text.isEmpty && !words.contains(where: { CaseFolding.equal($0, text) }) {
+            let near = Spelling.nearest(to: text, among: words).map { "did you mean '\($0)'?" }
+            return ("'\(text)' is none of \(list(words.map { "'\($0)'" }))", near)
         }
         return nil
     }
@@ -283,7 +298,7 @@ private struct TypeChecker {
             if !isFine {
                 add("\(function)() is always false: its argument \(number) is \(type.named), not a text", at: place)
             }
-        case .any, .null, .boolean, .number, .string: break
+        case .any, .null, .boolean, .number, .string, .words: break
         }
     }
 }

@@ -7,6 +7,8 @@ package indirect enum ValueType: Equatable, Sendable {
     case boolean
     case number
     case string
+    /// A text that is one of these, whatever its case.
+    case words([String])
     /// Its items' type.
     case array(ValueType)
     /// Named members; `others` is the type of members that are not named, `nil` when there are none.
@@ -53,6 +55,8 @@ package indirect enum ValueType: Equatable, Sendable {
     package func joined(with other: ValueType) -> ValueType {
         if self == other { return self }
         switch (self, other) {
+        case (.words(let a), .words(let b)): return .words(a + b.filter { !a.contains($0) })
+        case (.string, .words), (.words, .string): return .string
         case (.array(let a), .array(let b)): return .array(a.joined(with: b))
         case (.object(let a, let restA), .object(let b, let restB)):
             var fields = a
@@ -75,13 +79,13 @@ package indirect enum ValueType: Equatable, Sendable {
         switch self {
         case .any: .any
         case .object(let fields, let others): fields.first { CaseFolding.equal($0.name, name) }?.type ?? others
-        case .null, .boolean, .number, .string, .array: nil
+        case .null, .boolean, .number, .string, .words, .array: nil
         }
     }
 
     var isScalar: Bool {
         switch self {
-        case .null, .boolean, .number, .string: true
+        case .null, .boolean, .number, .string, .words: true
         case .any, .array, .object: false
         }
     }
@@ -93,7 +97,7 @@ package indirect enum ValueType: Equatable, Sendable {
         case .null: "null"
         case .boolean: "a Boolean"
         case .number: "a number"
-        case .string: "a text"
+        case .string, .words: "a text"
         case .array: "a list"
         case .object: "an object"
         }

@@ -63,6 +63,13 @@ import Testing
         ("run: echo ${{ github.head_ref }}", .injection, 23, "hand it over by env"),
         ("run: echo \"::set-output name=a::b\"", .deprecated, 14, "GITHUB_OUTPUT"),
         ("run: if (( $(echo \"$A < 0.85\" | bc -l) )); then exit 1; fi", .threshold, 14, "at-least"),
+        ("run: if [ $(echo \"$A<0.85\"|bc) -eq 1 ]; then exit 1; fi", .threshold, 14, "at-least"),
+        ("run: test \"$BEST_F1\" -gt 80", .threshold, 14, "at-least"),
+        ("run: if [ ${ACC%.*} -lt 80 ]; then exit 1; fi", .threshold, 14, "at-least"),
+        ("run: python -c \"import sys; sys.exit(float('$LOSS') > 0.3)\"", .threshold, 14, "at-least"),
+        ("if: job.status == 'failed'\n        run: echo", .expression, 24, "none of 'success', 'failure'"),
+        ("if: runner.os != 'ubuntu'\n        run: echo", .expression, 23, "'Linux', 'Windows', 'macOS'"),
+        ("if: github.ref_type == 'branches'\n        run: echo", .expression, 29, "did you mean 'branch'"),
         ("run: awk \"BEGIN{exit !($A<0.85)}\"", .threshold, 14, "shell arithmetic"),
         ("run: promote --version latest", .latest, 14, "not what was tested"),
         ("run: kubectl set image deployment/a api=x:latest", .latest, 14, "'api=x:latest'"),
@@ -94,11 +101,13 @@ import Testing
         "run: if [ \"${{ contains(github.event.issue.title, 'x') }}\" ]; then echo; fi",
         "env: {T: \"${{ github.event.issue.title }}\"}\n        run: echo \"$T\"",
         "if: github.ref == 'x'\n        run: echo",
-        "if: ${{ !cancelled() && steps.one.outcome == 'x' || true }}\n        id: two\n        run: echo",
+        "if: ${{ !cancelled() && steps.one.outcome == 'success' || true }}\n        id: two\n        run: echo",
         "uses: actions/cache@v4\n        with: {path: x, key: \"a-${{ github.run_id }}\", restore-keys: a-}",
         "run: echo \"$T\" | docker login --password-stdin\n        env: {T: x}",
         "run: |\n          curl -O x\n          tar -czf m.tgz model/",
         "uses: actions/checkout@v4\n        with: {ref: \"${{ github.sha }}\", fetch-depth: 1, submodules: recursive, lfs: true}",
+        "if: runner.os == 'linux' && job.status == 'Success' && github.ref_type != ''\n        run: echo",
+        "run: if [ \"$#\" -lt 2 ] || [ $COUNT -gt 3 ]; then exit 1; fi",
         "run: docker pull x:latest", "run: echo $(( 1 + 2 )) > bc", "run: echo 1+1 | bc > sum",
         "run: |\n          echo A=1 >> $GITHUB_ENV\n      - run: echo ${{ env.A }}",
         "uses: some/action@v1\n      - run: echo ${{ env.FROM_ACTION }}",
@@ -226,6 +235,28 @@ import Testing
             "quiet: {runs-on: x,", with: "quiet: {metrics: m.json, runs-on: x,")
         let told = "\(diagnostics(open).filter { $0.rule == .metric })"
         #expect(told.contains("names no job, and 'quiet', 'loud' write"), "\(told)")
+    }
+
+    @Test func `knows how jobs and steps can end`() {
+        let text = """
+            on: push
+            jobs:
+              a: {runs-on: x, timeout-minutes: 5, steps: [{run: "true"}]}
+              b:
+                needs: a
+                if: always() && (needs.a.result == 'sucess' || needs.*.result == 'x' || contains(needs.*.result, 'failure'))
+                runs-on: x
+                timeout-minutes: 5
+                steps:
+                  - {id: fit, run: "true"}
+                  - {if: steps.fit.outcome == 'failed' || steps.fit.conclusion == 'skipped', run: "true"}
+                  - {if: steps.fit.outcome > 'f', run: "true"}
+            """
+        let found = diagnostics(text).filter { $0.rule == .expression }
+        #expect(found.map(\.position.line) == [6, 6, 11], "\(found)")
+        #expect(found.first?.suggestion == "did you mean 'success'?", "\(found)")
+        #expect(
+            found.last?.problem.contains("'failed' is none of 'success', 'failure', 'cancelled', 'skipped'") == true)
     }
 
     @Test func `is an excerpt with a caret, JSON, and SARIF`() throws {

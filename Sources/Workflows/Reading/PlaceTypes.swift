@@ -48,13 +48,15 @@ struct PlaceTypes {
             .record(["fail-fast": .boolean, "job-index": .number, "job-total": .number, "max-parallel": .number])
         case "runner":
             .record([
-                "name": .string, "os": .string, "arch": .string, "temp": .string, "tool_cache": .string,
+                "name": .string, "os": .words(["Linux", "Windows", "macOS"]),
+                "arch": .words(["X86", "X64", "ARM", "ARM64"]), "temp": .string, "tool_cache": .string,
                 "debug": .string, "environment": .string, "workspace": .string,
             ])
         case "job":
             .record(
                 [
-                    "status": .string, "container": .record(["id": .string, "network": .string]),
+                    "status": .words(["success", "failure", "cancelled"]),
+                    "container": .record(["id": .string, "network": .string]),
                     "services": .object(
                         [],
                         others: .record(["id": .string, "network": .string, "ports": .object([], others: .string)])),
@@ -75,22 +77,25 @@ struct PlaceTypes {
     ]
 
     static let github = ValueType.object(
-        githubTexts.map { ValueType.Field($0, .string) } + [
+        githubTexts.map { ValueType.Field($0, $0 == "ref_type" ? .words(["branch", "tag"]) : .string) } + [
             ValueType.Field("event", .open), ValueType.Field("ref_protected", .boolean),
         ], others: nil)
 
+    /// How steps and jobs end.
+    private static let endings = ValueType.words(["success", "failure", "cancelled", "skipped"])
+
     /// What `steps.<id>` holds.
     static func step(outputs: ValueType) -> ValueType {
-        .record(["outputs": outputs, "outcome": .string, "conclusion": .string])
+        .record(["outputs": outputs, "outcome": endings, "conclusion": endings])
     }
 
     /// What `needs.<id>` holds.
     ///
     /// - Parameter withCells: single cells can be asked for, by their id.
     static func need(outputs: ValueType, withCells: Bool) -> ValueType {
-        guard withCells else { return .record(["result": .string, "outputs": outputs]) }
-        let cell = ValueType.record(["result": .string, "outputs": outputs, "values": .open])
-        return .record(["result": .string, "outputs": outputs, "cells": .object([], others: cell)])
+        guard withCells else { return .record(["result": endings, "outputs": outputs]) }
+        let cell = ValueType.record(["result": endings, "outputs": outputs, "values": .open])
+        return .record(["result": endings, "outputs": outputs, "cells": .object([], others: cell)])
     }
 
     /// The `matrix` context of a job, as its text tells.

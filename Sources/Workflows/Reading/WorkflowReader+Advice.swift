@@ -30,7 +30,7 @@ extension WorkflowReader {
         case .array: written = "Array"
         case .object: written = "Object"
         case .null: written = ""
-        case .any, .boolean, .number, .string: return
+        case .any, .boolean, .number, .string, .words: return
         }
         warning(
             .text, place(of: expression.offset, in: node),
@@ -214,17 +214,47 @@ extension WorkflowReader {
     private mutating func adviseOnThreshold(_ line: ShellScript.Line, _ node: YAMLNode) {
         func compares(_ text: some StringProtocol) -> Bool { text.contains("<") || text.contains(">") }
         var calculates = line.words.contains("awk") && line.text.contains("exit") && compares(line.text)
-        for (index, word) in line.words.enumerated() where word == "bc" || word.hasPrefix("bc)") {
-            let before = line.words[..<index]
-            if before.last?.hasSuffix("|") ?? false { calculates = calculates || before.contains(where: compares) }
-            let after = line.words[index...].joined(separator: " ").split(separator: "<<<", maxSplits: 1)
+        // `echo "$ACC>0.9"|bc` has no spaces where others have some.
+        let words = line.words.flatMap { word -> [String] in
+            guard word.count > 1, word.contains("|"), !word.contains("||") else { return [word] }
+            return word.split(separator: "|", omittingEmptySubsequences: false).enumerated().flatMap { place, part in
+                (place > 0 ? ["|"] : []) + (part.isEmpty ? [] : [String(part)])
+            }
+        }
+        for (index, word) in words.enumerated() where word == "bc" || word.hasPrefix("bc)") {
+            let before = words[..<index]
+            if before.last == "|" { calculates = calculates || before.contains(where: compares) }
+            let after = words[index...].joined(separator: " ").split(separator: "<<<", maxSplits: 1)
             if after.count == 2 { calculates = calculates || compares(after[1]) }
         }
-        guard calculates else { return }
+        guard calculates || Self.testsMeasure(line) else { return }
         warning(
             .threshold, place(of: line.offset, in: node),
             "a threshold in shell arithmetic: an empty, misspelt or NaN value passes it",
             help: "write the value to metrics, and gate on it: gates: {floor: {metric: accuracy, at-least: 0.85}}")
+    }
+
+    private static let measures: Set<String> = [
+        "acc", "accuracy", "auc", "auroc", "bleu", "f1", "latency", "loss", "mae", "metric", "mse", "perplexity",
+        "precision", "recall", "rmse", "rouge", "score", "wer",
+    ]
+
+    /// `[ "$ACCURACY" -gt 90 ]`, `python -c "… exit(float('$F1') < 0.8)"`: a comparison of what is named like a measurement.
+    private static func testsMeasure(_ line: ShellScript.Line) -> Bool {
+        let asks: Bool
+        switch line.command {
+        case "[", "[[", "test": asks = line.words.contains { ["-gt", "-ge", "-lt", "-le", "<", ">"].contains($0) }
+        case "python", "python3":
+            asks =
+                line.words.contains("-c") && (line.text.contains("exit(") || line.text.contains("assert "))
+                && (line.text.contains("<") || line.text.contains(">"))
+        default: asks = line.command.hasPrefix("((") && (line.text.contains("<") || line.text.contains(">"))
+        }
+        guard asks else { return false }
+        return line.text.split(separator: "$").dropFirst().contains { rest in
+            let name = rest.drop { $0 == "{" || $0 == "(" }.prefix { $0.isLetter || $0.isNumber || $0 == "_" }
+            return name.split(separator: "_").contains { measures.contains($0.lowercased()) }
+        }
     }
 
     private mutating func adviseOnLatest(_ line: ShellScript.Line, _ node: YAMLNode) {

@@ -123,8 +123,8 @@ extension WorkflowReader {
             }
             let type = type(of: entry.value)
             switch (input.kind, type) {
-            case (_, .any), (.boolean, .boolean), (.number, .number), (.string, .string), (.string, .number),
-                (.string, .boolean):
+            case (_, .any), (.boolean, .boolean), (.number, .number), (.string, .string), (.string, .words),
+                (.string, .number), (.string, .boolean):
                 break
             default:
                 error(entry.value, "the input '\(entry.key)' is a \(input.kind.rawValue), not \(entry.value.told)")

@@ -127,7 +127,10 @@ extension WorkflowReader {
             case "history": plan.balance = .history(target: nil)
             case "none": break
             default:
-                error(word, "'balance' is history or none", help: "balance: history cuts items by how long they took")
+                let near = Spelling.nearest(to: word.scalar?.text ?? "", among: ["history", "none"])
+                return error(
+                    word, "'balance' is history or none",
+                    help: near.map { "did you mean '\($0)'?" } ?? "balance: history cuts items by how long they took")
             }
         }
         if let node = parts["target-minutes"] {
