@@ -4,7 +4,8 @@ import Model
 extension Farm {
     mutating func join(_ id: AgentID, team: String?, capacity: Capacity, holds: [AttemptID]) {
         let agent = slot(of: id)
-        if agents[agent].isOnline { countOnline(agent, -1) }
+        let wasOnline = agents[agent].isOnline
+        if wasOnline { countOnline(agent, -1) }
         endReservation(onAgent: agent)
         agents[agent].team = team
         agents[agent].equip(capacity)
@@ -25,7 +26,9 @@ extension Farm {
         for shard in leased {
             guard let lease = leases[shard] else { continue }
             let attempt = AttemptID(shard: shard, number: lease.number)
-            if !held.contains(attempt) { miss(attempt, lease, on: id) }
+            // While it is online, what it says may be the late first word of a connection that it gave up, older than the lease:
+            // if it has not got the attempt, the lease expires.
+            if !held.contains(attempt) && !wasOnline { miss(attempt, lease, on: id) }
             leases[shard]?.isRestored = false
         }
         free(agent)

@@ -101,9 +101,23 @@ import Testing
         stage.join("a")
         stage.submit(1, .one())
         stage(.attemptStarted(AttemptID(shard: shard(0), number: 1), by: "a"))
+        stage(.agentDisconnected("a"))
         let effects = stage.join("a")
         #expect(effects.first?.end?.cause.evidence == "agent a came back without the attempt")
         #expect(stage.pass(.seconds(3)).placed == ["0@a"])
+    }
+
+    /// The first word of a connection that the agent gave up may come after it took the lease on the next one.
+    @Test func `outlives a late word of its agent that does not name it`() {
+        var stage = Stage()
+        stage.join("a")
+        stage.submit(1, .one())
+        let attempt = AttemptID(shard: shard(0), number: 1)
+        stage(.attemptStarted(attempt, by: "a"))
+        #expect(stage.join("a").compactMap(\.end).isEmpty)
+        #expect(stage.farm.runningAttempts(on: "a") == [attempt])
+        // Was it the truth, the lease expires.
+        #expect(stage.pass(.seconds(31)).compactMap(\.end).map(\.cause.kind) == [.lostAgent])
     }
 
     @Test func `is kept while its offer may still be on its way`() {
@@ -112,6 +126,7 @@ import Testing
         stage.submit(1, .one())
         #expect(stage.join("a") == [])
         stage.pass(.seconds(11))
+        stage(.agentDisconnected("a"))
         #expect(stage.join("a").first?.end?.cause.kind == .lostAgent)
     }
 
