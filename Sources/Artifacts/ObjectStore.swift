@@ -51,6 +51,9 @@ package final class ObjectStore: Sendable {
         if durable { try root.descriptor.sync(path) }
     }
 
+    /// A child of this process may have a copy of the descriptor for as long as it has not begun its program.
+    deinit { _ = flock(guardian.raw, LOCK_UN) }
+
     // MARK: Asking
 
     /// Whether the object is there, and would be after a loss of power.

@@ -8,7 +8,11 @@ int clinux_start_writeback(int descriptor) {
     return sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE) == 0 ? 0 : -errno;
 }
 
-int clinux_lock_file(int descriptor) {
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+static int set_lock(int descriptor, short type) {
+    struct flock whole = {.l_type = type, .l_whence = SEEK_SET};
     return fcntl(descriptor, F_OFD_SETLK, &whole) == 0 ? 0 : -errno;
 }
+
+int clinux_lock_file(int descriptor) { return set_lock(descriptor, F_WRLCK); }
+
+int clinux_unlock_file(int descriptor) { return set_lock(descriptor, F_UNLCK); }

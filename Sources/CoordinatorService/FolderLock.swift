@@ -21,6 +21,10 @@ final class FolderLock: Sendable {
         }
     }
 
-    /// Also of one that did not come about.
-    deinit { close(descriptor) }
+    /// Also of one that did not come about. Let go of first: a child of this process may have a copy of the descriptor for as
+    /// long as it has not begun its program.
+    deinit {
+        _ = flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }

@@ -35,7 +35,7 @@ import Testing
         let told = diagnostics(text).filter { $0.rule == .idle }
         #expect(
             told.map { "\($0.position)" } == [
-                "w.yml:1:14", "w.yml:2:25", "w.yml:7:37", "w.yml:10:40", "w.yml:12:33", "w.yml:12:52",
+                "w.yml:1:14", "w.yml:2:25", "w.yml:7:37", "w.yml:10:40", "w.yml:12:34", "w.yml:12:53",
             ], "\(told)")
         #expect(told.allSatisfy { $0.severity == .warning && $0.problem.contains("has no effect here") })
     }

@@ -5,3 +5,7 @@ int clinux_start_writeback(int descriptor);
 // Locks the whole file for whoever holds this opening of it, in this process or another, until it is closed everywhere.
 // 0, or a negative errno: -EAGAIN or -EACCES when somebody else has it.
 int clinux_lock_file(int descriptor);
+
+// Lets go of that lock for all who share this opening: also where a child of this process still has a copy of it, between
+// its fork and its exec. 0, or a negative errno.
+int clinux_unlock_file(int descriptor);

@@ -111,7 +111,10 @@ private struct LockFile: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        _ = clinux_unlock_file(descriptor)
+        close(descriptor)
+    }
 
     private static func holder(_ descriptor: CInt) -> Int? {
         var bytes = [UInt8](repeating: 0, count: 20)
