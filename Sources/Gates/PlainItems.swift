@@ -11,20 +11,18 @@ struct PlainItems {
     private var known: [(name: [UInt8], place: UInt32)] = []
     private var id = 0..<0
     private var digest = 0..<0
+    private var numbers: [(key: Range<Int>, value: Double)] = []
     private var entries: [(name: UInt32, value: Double)] = []
 
     init(id: String) { idName = Array(id.utf8) }
 
     /// Looks whether a usual record begins at `position`, and goes behind it.
     ///
-    /// - Parameter table: where it will be added; always the same one.
     /// - Returns: `false` for everything that needs a closer look; `position` means nothing then.
-    mutating func scan(
-        _ bytes: Span<UInt8>, at position: inout Int, to end: Int, names table: inout ItemTable
-    ) -> Bool {
+    mutating func scan(_ bytes: Span<UInt8>, at position: inout Int, to end: Int) -> Bool {
         id = 0..<0
         digest = 0..<0
-        entries.removeAll(keepingCapacity: true)
+        numbers.removeAll(keepingCapacity: true)
         guard Self.take(UInt8(ascii: "{"), bytes, &position, end) else { return false }
         repeat {
             Self.skipSpace(bytes, &position, end)
@@ -44,21 +42,27 @@ struct PlainItems {
                 }
                 digest = found
             } else {
-                guard entries.count < Self.entriesMax,
+                guard numbers.count < Self.entriesMax,
                     let (number, stop) = NumberText.read(bytes, from: position, to: end),
                     let number
                 else { return false }
                 position = stop
-                let name = place(bytes, key, &table)
-                for entry in entries where entry.name == name { return false }
-                entries.append((name, number))
+                for other in numbers where Self.isSame(bytes, key, other.key) { return false }
+                numbers.append((key, number))
             }
         } while Self.take(UInt8(ascii: ","), bytes, &position, end)
         return Self.take(UInt8(ascii: "}"), bytes, &position, end) && !id.isEmpty
     }
 
-    /// Adds the record that was scanned last.
-    func add(_ bytes: Span<UInt8>, to table: inout ItemTable) {
+    /// Adds the record that was scanned last; only now do its names get a place in the table.
+    ///
+    /// - Parameter table: always the same one.
+    mutating func add(_ bytes: Span<UInt8>, to table: inout ItemTable) {
+        entries.removeAll(keepingCapacity: true)
+        for (key, value) in numbers {
+            let name = place(bytes, key, &table)
+            entries.append((name, value))
+        }
         table.append(id: bytes.extracting(id), digest: bytes.extracting(digest), entries: entries.span)
     }
 
@@ -119,6 +123,14 @@ struct PlainItems {
     private static let digestName = Array("digest".utf8)
     private static func isDigest(_ bytes: Span<UInt8>, _ key: Range<Int>) -> Bool { isSame(bytes, key, digestName) }
 
+    private static func isSame(_ bytes: Span<UInt8>, _ range: Range<Int>, _ other: Range<Int>) -> Bool {
+        guard range.count == other.count else { return false }
+        for offset in 0..<other.count where bytes[range.lowerBound + offset] != bytes[other.lowerBound + offset] {
+            return false
+        }
+        return true
+    }
+
     private static func isSame(_ bytes: Span<UInt8>, _ range: Range<Int>, _ other: [UInt8]) -> Bool {
         guard range.count == other.count else { return false }
         for offset in 0..<other.count where bytes[range.lowerBound + offset] != other[offset] { return false }
@@ -151,7 +163,7 @@ extension PlainItems {
     ) -> Bool {
         var stop = position
         let end = min(bytes.count, position + ItemsFile.lineBytesMax)
-        guard scan(bytes, at: &stop, to: end, names: &table) else { return false }
+        guard scan(bytes, at: &stop, to: end) else { return false }
         Self.skipSpace(bytes, &stop, end)
         if stop < end, bytes[stop] == 0x0A {
             stop += 1
@@ -173,7 +185,7 @@ extension PlainItems {
         var position = start + 1
         repeat {
             guard items.count < Limits.itemsPerCellMax, items.names.count <= ItemsFile.metricsMax,
-                plain.scan(bytes, at: &position, to: bytes.count, names: &items)
+                plain.scan(bytes, at: &position, to: bytes.count)
             else { return nil }
             plain.add(bytes, to: &items)
         } while take(UInt8(ascii: ","), bytes, &position, bytes.count)
