@@ -350,7 +350,10 @@ package struct World<Decider: Deciding>: Sendable {
         try checker.checkAcknowledged(in: decisions)
         try compareWithStored()
         decide(.resume)
-        for agent in agents where agent.isDraining { decide(.agentDraining(agent.id, true)) }
+        // Whose word may have been lost says it again.
+        for agent in agents where agent.isDraining || checker.agents[agent.id]?.isDraining == true {
+            decide(.agentDraining(agent.id, agent.isDraining))
+        }
     }
 
     /// Somebody asks why some shard waits, and believes nothing.
