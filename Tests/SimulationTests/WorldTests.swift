@@ -27,7 +27,7 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
     @Test func `keeps its promises and ends every run`() throws {
         var deaths = 0
         var troubles = Troubles()
-        for seed in seeds(200, deep: 5_000) {
+        for seed in seeds(200, deep: 3_000) {
             guard let world = hold(Replay(seed: seed, seed % 3 == 0 ? .much : .some, isComparable: false)) else {
                 continue
             }
@@ -43,7 +43,7 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
     }
 
     @Test func `comes to what an undisturbed one comes to`() throws {
-        for seed in seeds(100, deep: 3_000) {
+        for seed in seeds(100, deep: 2_500) {
             let calm = hold(Replay(seed: seed, .none, isComparable: true))
             let troubled = hold(Replay(seed: seed, seed % 2 == 0 ? .some : .much, isComparable: true))
             if let calm, let troubled, calm.checker.tally != troubled.checker.tally {
