@@ -71,7 +71,7 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
     /// The world is a value: before each commit of a calm one, copies of it go on with a coordinator that dies before the
     /// commit, in it (and the store has it, or has not), after it, and after its effects have left. All come to the same.
     @Test func `loses nothing to a death at any commit`() async throws {
-        let all = seeds(6, deep: 1_000)
+        let all = seeds(6, deep: 300)
         let counts = await withTaskGroup(of: (deaths: Int, commits: Int).self) { group in
             // One lane leaves others' tests a thread.
             let lanes = UInt64(all.count > 100 ? 4 : 1)
