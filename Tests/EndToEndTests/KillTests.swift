@@ -94,8 +94,9 @@ import Testing
             let waited = try await farm.sheaf("watch", "r1")
             #expect(waited.status == 0, "\(waited.output)\(waited.error)")
             let explained = try await farm.sheaf("explain", "r1").output
-            #expect(
-                explained.contains("lost_agent") && explained.contains("came back without the attempt"), "\(explained)")
+            // It comes back without the attempts, or, on a machine where that takes longer, their new term ends first.
+            let isToldWhy = ["came back without the attempt", "the lease expired"].contains { explained.contains($0) }
+            #expect(explained.contains("lost_agent") && isToldWhy, "\(explained)")
             #expect(!explained.contains("agent_fault"), "\(explained)")
             gate.close()
         }
