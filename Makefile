@@ -5,12 +5,14 @@
 # make fuzz   one reader of strangers' bytes under libFuzzer: make fuzz TARGET=json SECONDS=600 (all of them without TARGET)
 SHELL := /bin/bash
 .DEFAULT_GOAL := test
-.PHONY: demo test deep chaos fuzz build release lint format proto dependencies clean
+.PHONY: demo test deep chaos fuzz build release lint format proto dependencies readers clean
 
 # Debian packages: what the build links, then what the tests and the demo call.
 PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev libboost-dev pkg-config \
             libcurl4 protobuf-compiler python3-protobuf python3-venv python3-cryptography python3-yaml git openssl bc procps \
             iproute2
+# PyPI packages: programs that the tests have read what Sheaf writes.
+READERS := junitparser==5.0.3 junit2html==31.1.4
 FILTER ?=
 SWIFT_SOURCES := Package.swift Sources Tests
 export SWIFT_BACKTRACE ?= enable=no
@@ -25,6 +27,12 @@ dependencies:
 	fi
 	@command -v swift >/dev/null || { echo "Swift 6.3 is needed on PATH: https://www.swift.org/install/linux"; exit 1; }
 
+readers: dependencies
+	@[ "$$(cat .build/readers/installed 2>/dev/null)" = "$(READERS)" ] || { \
+	  rm -rf .build/readers && python3 -m venv .build/readers && \
+	  .build/readers/bin/pip --disable-pip-version-check install --quiet $(READERS) && \
+	  echo "$(READERS)" >.build/readers/installed; }
+
 build: dependencies
 	swift build
 
@@ -37,7 +45,7 @@ lint:
 format:
 	swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
 
-test: dependencies lint
+test: readers lint
 	swift build --build-tests
 	swift test --skip-build $(if $(FILTER),--filter '$(FILTER)')
 

@@ -90,7 +90,7 @@ let package = Package(
         room("Queries", "Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"),
         room(
             "CoordinatorService", "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "Delivery",
-            "HTTP", "JSON", "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks"),
+            "Client", "HTTP", "JSON", "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks"),
         device(
             "AgentService", "Client", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts",
             "Model",
@@ -142,7 +142,8 @@ let package = Package(
             "CoordinatorServiceTests", "CoordinatorService", "Scheduling", "Simulation", "Artifacts", "Storage",
             "Transport", "Wire",
             "Locks", "Model", "FaultyDisk"),
-        tests("AgentServiceTests", "AgentService", "Artifacts", "Transport", "Wire", "Model", "Locks", "CLinux"),
+        tests(
+            "AgentServiceTests", "AgentService", "Artifacts", "Client", "Transport", "Wire", "Model", "Locks", "CLinux"),
         tests(
             "WalkthroughTests", "Workflows", "Scheduling", "Storage", "Artifacts", "Queries", "Gates", "Reporting",
             "Wire", "JSON", "Model"),

@@ -34,6 +34,10 @@ extension Agent {
             spool.forget(id)
             return decline(Proto.AttemptRef(id), "the offer was longer on its way than its lease")
         }
+        if let tree = assignment.tree { keptTrees = Self.remembering(tree, in: keptTrees) }
+        var host = host
+        // Not waited for: the farm hears of it when it comes.
+        host.entered = { attempt, lock in Task { await self.entered(attempt, lock) } }
         let driver = AttemptDriver(assignment, on: host, log: log)
         var entry = Held(share: share, driver: driver, log: log)
         entry.working = Task {
@@ -50,6 +54,21 @@ extension Agent {
                     $0.attempt = Proto.AttemptRef(id)
                     $0.at = Instant.wallClock().nanoseconds
                 }))
+    }
+
+    /// The attempt has its environment, and this agent one that others may need.
+    private func entered(_ attempt: AttemptID, _ lock: Digest) {
+        keptLocks = Self.remembering(lock, in: keptLocks)
+        say(
+            .entered(
+                .with {
+                    $0.attempt = Proto.AttemptRef(attempt)
+                    $0.lock = lock.bytes
+                }))
+    }
+
+    private static func remembering(_ digest: Digest, in list: [Digest]) -> [Digest] {
+        Array(([digest] + list.filter { $0 != digest }).prefix(keptMax))
     }
 
     /// Why nothing may begin now on this disk; `nil` when it may.

@@ -27,6 +27,9 @@ extension Agent {
                 if let refusal = Self.refusal(error), !(isWorking && mayBeExpiry(error)) {
                     throw AgentError.farm(refusal)
                 }
+                if let words = Self.ignorance(error), settings.endsWhereUnknown, !isWorking {
+                    throw AgentError.unknown(words)
+                }
                 tell(.lost("\(error)"))
             } catch is CancellationError {
                 return
@@ -50,6 +53,14 @@ extension Agent {
             "the agent's certificate has expired at \(end.utc): enrol it again with a new token, and what it still holds is delivered"
         case .ownCertificate, .refusedCertificate: "\(error)"
         // What is wrong with the farm's certificate its operator mends, and the agent's own is none the worse for it.
+        default: nil
+        }
+    }
+
+    /// What a farm says that has no record of the agent's certificate.
+    private static func ignorance(_ error: LinkError) -> String? {
+        switch error {
+        case .dismissed(let status) where status.code == .notFound: status.text
         default: nil
         }
     }
@@ -79,6 +90,7 @@ extension Agent {
                         $0.holds = holdings.holds.map { Proto.AttemptRef($0) }
                         $0.software = "sheaf"
                         $0.incarnation = incarnation
+                        $0.keeps = (keptLocks + keptTrees).map(\.bytes)
                     })
             })
         guard case .welcome(let welcome)? = try await stream.receive(Proto.ToAgent.self)?.kind else {

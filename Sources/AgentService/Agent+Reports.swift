@@ -1,3 +1,4 @@
+import Artifacts
 import Model
 import Scheduling
 import Transport
@@ -87,6 +88,8 @@ extension Agent {
         } catch is CancellationError {
             return
         } catch {
+            // Nobody wants it any more, and nothing of it is kept.
+            guard held[id] != nil else { return }
             tell(.remark("the farm does not take the report of \(id): \(error)"))
             // Without an answer the shard would wait for ever: the agent would go on to renew its lease.
             let instead = Self.replacement(for: report, refused: "\(error)")
@@ -109,14 +112,28 @@ extension Agent {
     /// - Throws: `AgentError.farm` when the farm refuses it for good.
     private func deliver(_ report: Proto.AttemptReport, of id: AttemptID) async throws {
         // Without end: a farm whose disk is full for an hour must not lose what an attempt came to.
-        let stored = try await host.objects.repeating(isEndless: true) { [line] in
-            let link = try await line.link()
-            do {
-                return try await link.call(Proto.Agents.Report.self, report, urgency: .control, limits: .large)
-            } catch let error as LinkError {
-                if FarmLine.isLoss(error) { line.lost(link) }
-                throw error
+        let results = KeptResults(of: id, in: settings.spoolFolder)
+        let transfer = Transfer(host.objects.channel(for: id))
+        // Of an attempt that is not this agent's any more the farm takes no objects; what it says of the report counts.
+        var refusal: AgentError?
+        do {
+            try await host.objects.repeating(isEndless: true) { try await results.send(report.results, by: transfer) }
+        } catch let error as AgentError {
+            refusal = error
+        }
+        let stored: Proto.ReportStored
+        do {
+            stored = try await host.objects.repeating(isEndless: true) { [line] in
+                let link = try await line.link()
+                do {
+                    return try await link.call(Proto.Agents.Report.self, report, urgency: .control, limits: .large)
+                } catch let error as LinkError {
+                    if FarmLine.isLoss(error) { line.lost(link) }
+                    throw error
+                }
             }
+        } catch let error as AgentError {
+            throw refusal ?? error
         }
         if !stored.counted {
             tell(.remark("the farm did not count the report of \(id): another attempt took its place"))
@@ -143,6 +160,7 @@ extension Agent {
     func drop(_ id: AttemptID) {
         guard let entry = held.removeValue(forKey: id) else { return }
         entry.logging?.cancel()
+        entry.delivering?.cancel()
         if let log = entry.log, !entry.isLogSent {
             if entry.report != nil { spool.forgetReport(of: id) }
             if !isStopping { sendAlone(log, of: id) }

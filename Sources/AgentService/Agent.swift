@@ -48,6 +48,10 @@ package actor Agent {
     /// Logs that no report waits for: of attempts that were abandoned, that ended with an earlier life of this agent, or whose
     /// report was faster.
     var orphanedLogs: [AttemptID: Task<Void, Never>] = [:]
+    /// What the farm is told that it keeps, of each kind the last used first: locks of environments, manifests of code trees.
+    var keptLocks: [Digest] = []
+    var keptTrees: [Digest] = []
+    static let keptMax = 64
     var isDraining = false
     var isStopping = false
     var isMakingRoom = false
@@ -81,14 +85,18 @@ package actor Agent {
         }
         let killed = Enclosure.clear(cgroups)
         if killed > 0 { remarks.append("\(killed) processes of an earlier life of this agent were ended") }
+        let engine = try engine(settings, String(place), remarks: &remarks)
         let pool = AccountPool(settings.accounts)
-        let inputs = InputCheck().check(settings.inputs, remarks: &remarks)
+        let inputCheck = InputCheck()
+        let inputs = inputCheck.check(settings.inputs, remarks: &remarks)
         if let refusal = Chamber.refusal {
             remarks.append("attempts cannot have process numbers and a view of files of their own: \(refusal)")
         }
         let discovery = Discovery(pool.probe, views: views(settings, pool.probe, inputs))
         let (capacity, views) = await discovery.capacity(
-            cpus: settings.cpus, memory: settings.memory, labels: settings.labels, inputs: inputs, remarks: &remarks)
+            cpus: settings.cpus, memory: settings.memory,
+            labels: settings.labels + (engine == nil ? [] : [JobContainer.label]),
+            inputs: inputs, remarks: &remarks)
         for remark in remarks { tell(.remark(remark)) }
         let line = FarmLine()
         let incarnation = String(UInt64(truncatingIfNeeded: Instant.wallClock().nanoseconds), radix: 36)
@@ -102,17 +110,36 @@ package actor Agent {
             agent: settings.name, workFolder: settings.workFolder, spoolFolder: settings.spoolFolder,
             interpreters: capacity.interpreters,
             cgroups: cgroups, accounts: pool,
-            environments: try Environments(in: settings.workFolder + "/environments"), heldInputs: inputs,
+            environments: try Environments(in: settings.workFolder + "/environments"), inputs: inputCheck,
             objects: FarmObjects(line: line), cache: cache,
             environment: settings.stepEnvironment.map { CommandFile.Entry(name: $0.name, value: $0.value) },
             hasCUDA: !capacity.gpus.isEmpty, keepsWorkspaces: settings.keepsWorkspaces, incarnation: incarnation,
-            views: views, warden: warden)
+            views: views, warden: warden, engine: engine)
         var leftover: [String] = []
         let leftovers = spool.leftovers(remarks: &leftover)
         for remark in leftover { tell(.remark(remark)) }
         let agent = Agent(settings, host, spool, line, capacity, incarnation, tell)
         await agent.adopt(leftovers)
+        await agent.adopt(locks: await DiskThreads.shared.run { host.environments.locks(most: keptMax) })
         return agent
+    }
+
+    /// What starts containers here; `nil`: nobody. Ends those that an earlier life of this agent has left.
+    private static func engine(
+        _ settings: AgentSettings, _ place: String, remarks: inout [String]
+    ) throws(AgentError) -> ContainerEngine? {
+        guard settings.containers != .none else { return nil }
+        let wanted = ContainerEngine.Kind(rawValue: settings.containers.rawValue)
+        let engine = ContainerEngine.find(
+            wanted, options: settings.containerOptions, owner: "\(settings.name)-\(place)", remarks: &remarks)
+        if engine == nil, let wanted {
+            throw .configuration(
+                "\(wanted.rawValue) cannot be used: \(remarks.last ?? "it is not on PATH")",
+                help: "install it, or start the agent with --containers none")
+        }
+        let left = engine?.clear() ?? 0
+        if left > 0 { remarks.append("\(left) containers of an earlier life of this agent were ended") }
+        return engine
     }
 
     /// What attempts see of the file system; `nil`: what the agent sees, for they are its own user or may not mount.
@@ -125,6 +152,8 @@ package actor Agent {
             shown: [settings.workFolder + "/environments"] + inputs.map(\.path) + settings.shownFolders,
             account: account)
     }
+
+    private func adopt(locks: [Digest]) { keptLocks = locks }
 
     private init(
         _ settings: AgentSettings, _ host: AttemptHost, _ spool: ReportSpool, _ line: FarmLine, _ capacity: Capacity,
@@ -143,7 +172,7 @@ package actor Agent {
     /// Works until the task is cancelled, the farm refuses this agent, or it was drained and has nothing left to do.
     /// Nothing that it started is left when this returns.
     ///
-    /// - Throws: `AgentError.farm` when the farm does not take this agent any more.
+    /// - Throws: `AgentError.farm` when the farm does not take this agent any more; `.unknown` as the settings have it.
     package func run() async throws {
         for (attempt, held) in held where held.report != nil { startDelivery(of: attempt) }
         let keeping = [Task { await keepHouse() }, Task { await keepIdentity() }]

@@ -15,6 +15,8 @@ package enum AgentError: Error, Equatable, Sendable, CustomStringConvertible {
     case system(String, CInt)
     /// The farm cannot be asked, or refuses.
     case farm(String)
+    /// The farm knows nothing of the agent's certificate, and the agent was told to enrol anew then.
+    case unknown(String)
     /// Whoever waited was cancelled.
     case cancelled
 
@@ -24,7 +26,7 @@ package enum AgentError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .user(let text), .dataUnavailable(let text), .farm(let text): text
+        case .user(let text), .dataUnavailable(let text), .farm(let text), .unknown(let text): text
         case .ended(let cause): cause.evidence
         case .configuration(let text, let help): "\(text)\n  help: \(help)"
         case .system(let operation, let code): "cannot \(operation): \(Self.text(of: code))"

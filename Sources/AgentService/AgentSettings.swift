@@ -26,6 +26,13 @@ package struct AgentSettings: Sendable {
     package var stepEnvironment: [(name: String, value: String)] = []
     package var accounts: StepAccounts
     package var keepsWorkspaces = false
+    /// Whose containers jobs may run in.
+    package var containers = Containers.any
+    /// The owner's words for each container: `--network=host`.
+    package var containerOptions: [String] = []
+    /// Whether the agent ends, with `AgentError.unknown`, where the farm has no record of its certificate, because its owner
+    /// has a token for a new one. Else it goes on trying: the farm may have been restored from a copy that is too old.
+    package var endsWhereUnknown = false
     /// Room on the disk of `workFolder` below which nothing new begins.
     package var diskFreeMin = ByteCount.gibibytes(1)
     /// How much of built environments and fetched objects is kept for later attempts, together.
@@ -45,6 +52,13 @@ package struct AgentSettings: Sendable {
         self.workFolder = workFolder
         self.spoolFolder = spoolFolder
         self.accounts = accounts
+    }
+
+    /// Which engine is used.
+    package enum Containers: String, CaseIterable, Sendable {
+        /// The first that works.
+        case any
+        case podman, docker, none
     }
 
     package var name: String { identity.principal.name }

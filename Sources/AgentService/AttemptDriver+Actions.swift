@@ -1,3 +1,4 @@
+import Artifacts
 import Expressions
 import Glibc
 import Model
@@ -29,15 +30,18 @@ struct Post: Sendable {
     var work: Work
 }
 
-/// Actions of the code tree: steps of their own, or a program for Node.js.
+/// Actions of the code tree and of other repositories: steps of their own, or a program for Node.js.
 extension AttemptDriver {
     func run(
         _ local: LocalAction, _ given: [Template], _ step: Step, _ index: Int, name: String, own: [CommandFile.Entry]
     ) async throws -> Made {
         guard let place else { throw AgentError.cancelled }
         let where_ = Self.place(step, index)
-        let folder = place.folder.workspace + (local.path.isEmpty ? "" : "/" + local.path)
-        guard ["action.yml", "action.yaml"].contains(where: { Files.exists(folder + "/" + $0) }) else {
+        var root = place.folder.workspace
+        if let source = local.source { root = try await unpack(source) }
+        let folder = root + (local.path.isEmpty ? "" : "/" + local.path)
+        guard local.source != nil || ["action.yml", "action.yaml"].contains(where: { Files.exists(folder + "/" + $0) })
+        else {
             throw AgentError.user("\(where_): './\(local.path)' is not in the workspace: check the code out before it")
         }
         let inputs = try inputs(of: local, given, where_, own: own)
@@ -48,6 +52,26 @@ extension AttemptDriver {
         case .node(let program):
             return try await run(program, in: folder, inputs, limit: limit, name: name, own: own)
         }
+    }
+
+    /// The files of another repository, for this attempt alone: what it does to them, no other sees.
+    ///
+    /// - Returns: the folder that they lie in.
+    private func unpack(_ source: ActionSource) async throws -> String {
+        guard let place else { throw AgentError.cancelled }
+        let folder = "\(place.folder.actions)/\(source.repository.lowercased())/\(source.commit)"
+        guard !unpackedActions.contains(folder) else { return folder }
+        let below = String(folder.dropFirst(place.folder.path.count + 1))
+        let owner = place.account.map { Owner(user: $0.user, group: $0.group) }
+        // An earlier step may have put something in its place: through no link.
+        let root = try Folder(at: place.folder.path).subfolder(below, creating: true, owner: owner)
+        let transfer = transfer
+        _ = try await farm {
+            let object = try await transfer.reference(to: source.tree, of: source.tree)
+            return try await transfer.download(object, into: root, existing: .replace, owner: owner)
+        }
+        unpackedActions.insert(folder)
+        return folder
     }
 
     /// A step's own limit, and no longer than what is left to the action around it.

@@ -5,6 +5,10 @@ extension AttemptDriver {
     /// CPU time of the attempt until now: of all its processes where a cgroup counts, else of those that have ended.
     var cpuSoFar: UInt64 { place?.enclosure.cpuNanoseconds ?? cpuNanoseconds }
 
+    /// How many processes the kernel has killed for memory so far; `nil` where nobody counts: a daemon's containers live in
+    /// groups of its own.
+    var oomKills: Int? { place?.container?.engine.kind == .docker ? nil : place?.enclosure.oomKills }
+
     /// Less than this on the agent's disk is none: programs fail before the last byte is taken.
     private static let noRoom = ByteCount.mebibytes(16)
 

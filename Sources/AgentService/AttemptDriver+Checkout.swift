@@ -114,13 +114,71 @@ enum Submodules {
         return absent
     }
 
-    /// `path = libs/x` of each section; what is no path of a tree is passed over.
+    /// `path = libs/x` of each section, as git reads its configuration; what is no path of a tree is passed over.
     static func paths(in text: String) -> [String] {
-        text.split(whereSeparator: \.isNewline).compactMap { line in
-            let parts = line.split(separator: "=", maxSplits: 1).map { String($0).trimmed }
-            guard parts.count == 2, parts[0] == "path", (try? TreePath(parts[1])) != nil else { return nil }
-            return parts[1]
+        var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)[...]
+        var paths: [String] = []
+        while var line = lines.popFirst()?.trimmed {
+            // A section's first value may stand beside its name.
+            if line.hasPrefix("["), let end = Self.end(ofSection: line) {
+                line = String(line[line.index(after: end)...]).trimmed
+            }
+            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, String(parts[0]).trimmed.lowercased() == "path" else { continue }
+            var value = String(parts[1])
+            // A backslash at the end of a line goes on with the next.
+            while value.hasSuffix("\\"), !value.hasSuffix("\\\\"), let next = lines.popFirst() {
+                value = String(value.dropLast()) + next
+            }
+            if let path = Self.value(value), (try? TreePath(path)) != nil { paths.append(path) }
         }
+        return paths
+    }
+
+    /// The bracket that ends `[submodule "a ] b"]`.
+    private static func end(ofSection line: String) -> String.Index? {
+        var (isQuoted, isEscaped) = (false, false)
+        for index in line.indices {
+            switch line[index] {
+            case _ where isEscaped: isEscaped = false
+            case "\\": isEscaped = true
+            case "\"": isQuoted.toggle()
+            case "]" where !isQuoted: return index
+            default: break
+            }
+        }
+        return nil
+    }
+
+    /// A value of git's configuration: quotations, escapes, and a comment behind it; `nil` where it is broken.
+    private static func value(_ text: String) -> String? {
+        var (value, kept) = ("", 0)
+        var (isQuoted, isEscaped) = (false, false)
+        for character in text.drop(while: { $0 == " " || $0 == "\t" }) {
+            if isEscaped {
+                switch character {
+                case "n": value.append("\n")
+                case "t": value.append("\t")
+                case "b": value.append("\u{8}")
+                case "\"", "\\": value.append(character)
+                default: return nil
+                }
+                isEscaped = false
+                kept = value.count
+            } else if character == "\\" {
+                isEscaped = true
+            } else if character == "\"" {
+                isQuoted.toggle()
+                kept = value.count
+            } else if !isQuoted, character == "#" || character == ";" {
+                break
+            } else {
+                value.append(character)
+                // Blanks at the end count within a quotation alone.
+                if isQuoted || (character != " " && character != "\t") { kept = value.count }
+            }
+        }
+        return isQuoted || isEscaped ? nil : String(value.prefix(kept))
     }
 
     private static func holds(_ manifest: Manifest, below path: String) -> Bool {

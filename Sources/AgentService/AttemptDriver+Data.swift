@@ -55,10 +55,7 @@ extension AttemptDriver {
             guard collector == "pytest" else { throw AgentError.user("there is no collector '\(collector)'") }
             items = try await collectedByPytest(place)
         }
-        let object = VerifiedObject(naming: Array(items.joined(separator: "\n").utf8))
-        let transfer = transfer
-        _ = try await farm { try await transfer.give(object) }
-        report.listing = object.object.message
+        report.listing = try results.keep(Array(items.joined(separator: "\n").utf8)).message
         report.listingCount = UInt32(clamping: items.count)
         output.say("listed \(items.count) items")
     }
@@ -141,7 +138,8 @@ extension AttemptDriver {
     /// What a command writes on its standard output; what it complains of goes to the log.
     private func written(by script: String, _ place: Place) async throws -> [UInt8] {
         let path = self.environment(own: [], commandFiles: []).last { $0.hasPrefix("PATH=") }
-        let shell = Shell.standard(hasBash: find("bash", path: String(path?.dropFirst(5) ?? "")) != nil)
+        let shell = Shell.standard(
+            hasBash: place.image == nil && find("bash", path: String(path?.dropFirst(5) ?? "")) != nil)
         let file = place.folder.files + "/list" + shell.suffix
         try place.folder.write(Array(script.utf8), to: file, mode: 0o700)
         let taken = TakenBytes(max: Limits.itemsFileBytesMax)
@@ -157,7 +155,7 @@ extension AttemptDriver {
         let environment = environment(own: [], commandFiles: files.variables)
         output.say("listing: \(name)")
         output.beginStep()
-        let oomBefore = place.enclosure.oomKills
+        let oomBefore = oomKills
         let (exit, _) = try await execute(
             arguments, environment: environment, directory: place.folder.workspace,
             output: { [output] stream, bytes in

@@ -50,13 +50,14 @@ extension AttemptDriver {
             entries.removeAll { $0.name == name }
             entries.append(CommandFile.Entry(name: name, value: value))
         }
-        set("LANG", "C.UTF-8")
         for entry in host.environment { set(entry.name, entry.value) }
-        let user = place.account?.name ?? Self.ownName
-        for (name, value) in [
-            ("HOME", folder.home), ("TMPDIR", folder.temporary), ("USER", user), ("LOGNAME", user),
-            ("SHELL", "/bin/sh"), ("CI", "true"),
-        ] { set(name, value) }
+        for (name, value) in [("HOME", folder.home), ("TMPDIR", folder.temporary), ("CI", "true")] { set(name, value) }
+        // In a container the image says who one is, and in which language.
+        if place.image == nil {
+            let user = place.account?.name ?? Self.ownName
+            for (name, value) in [("USER", user), ("LOGNAME", user), ("SHELL", "/bin/sh")] { set(name, value) }
+            if !entries.contains(where: { $0.name == "LANG" }) { set("LANG", "C.UTF-8") }
+        }
         // What is built for all attempts with its key sees nothing of this one's.
         if isShared {
             set("PATH", host.searchPath)
@@ -77,7 +78,8 @@ extension AttemptDriver {
     }
 
     var searchPath: String {
-        (addedPaths.reversed() + [view?.bin].compactMap { $0 } + [host.searchPath]).joined(separator: ":")
+        let standard = place?.container?.path ?? host.searchPath
+        return (addedPaths.reversed() + [view?.bin].compactMap { $0 } + [standard]).joined(separator: ":")
     }
 
     private static var ownName: String {
@@ -164,6 +166,29 @@ extension AttemptDriver {
         ENOENT, ENOTDIR, EACCES, ENOEXEC, E2BIG, ELOOP, ENAMETOOLONG, EISDIR, EINVAL,
     ]
 
+    /// What is started for a program of the attempt: it itself, or the engine's that runs it in the container.
+    private func program(
+        _ arguments: [String], _ environment: [String], _ directory: String
+    ) throws(AgentError) -> (start: Program, signal: (@Sendable (CInt) -> Bool)?) {
+        guard let place else { throw .cancelled }
+        if let container = place.container {
+            let words = container.execute(arguments, environment: environment, directory: directory)
+            let program = Program(
+                path: container.engine.path, arguments: words.arguments, environment: container.engine.environment,
+                directory: "/")
+            return (program, { container.signal($0, marked: words.mark) })
+        }
+        // Steps of a job that has a container never run outside of it.
+        guard place.image == nil else { throw .cancelled }
+        let path = environment.last { $0.hasPrefix("PATH=") }.map { String($0.dropFirst(5)) } ?? ""
+        guard let found = find(arguments[0], path: path) else {
+            throw .user("the program '\(arguments[0])' is not on PATH (\(path))")
+        }
+        let program = Program(
+            path: found, arguments: arguments, environment: environment, directory: directory, account: place.account)
+        return (program, nil)
+    }
+
     /// Starts a program of the attempt and waits for it.
     func execute(
         _ arguments: [String], environment: [String], directory: String,
@@ -171,11 +196,9 @@ extension AttemptDriver {
     ) async throws -> (exit: ProcessExit, isLate: Bool) {
         guard let place else { throw AgentError.cancelled }
         if isOver { throw AgentError.cancelled }
-        let path = environment.last { $0.hasPrefix("PATH=") }.map { String($0.dropFirst(5)) } ?? ""
-        guard let program = find(arguments[0], path: path) else {
-            throw AgentError.user("the program '\(arguments[0])' is not on PATH (\(path))")
-        }
-        for text in arguments + environment where text.utf8.count >= Program.argumentBytesMax {
+        let program = try program(arguments, environment, directory)
+        for text in program.start.arguments + program.start.environment
+        where text.utf8.count >= Program.argumentBytesMax {
             throw AgentError.user(
                 "'\(text.prefix(40))…' is longer than the kernel's limit of \(Program.argumentBytesMax >> 10) KiB for one argument or variable"
             )
@@ -184,10 +207,8 @@ extension AttemptDriver {
         let process: StepProcess
         do throws(AgentError) {
             process = try StepProcess.start(
-                Program(
-                    path: program, arguments: arguments, environment: environment, directory: directory,
-                    account: place.account),
-                in: place.enclosure, output: taker ?? { [output] stream, bytes in output.take(stream, bytes) })
+                program.start, in: place.enclosure,
+                output: taker ?? { [output] stream, bytes in output.take(stream, bytes) })
         } catch {
             // A folder that is not there, a script without its interpreter: that is the job's, and stays so.
             if case .system(_, let code) = error, Self.jobsMistakes.contains(code) { throw AgentError.user("\(error)") }
@@ -197,11 +218,15 @@ extension AttemptDriver {
         running += 1
         defer { running -= 1 }
         let alarm = timeout.map { limit in
-            StepAlarm(process, in: place.enclosure, after: limit, grace: assignment.grace)
+            StepAlarm(process, after: limit, grace: assignment.grace, signal: program.signal)
         }
         let exit = await process.exit
         cpuNanoseconds += exit.cpuNanoseconds
         let isLate = alarm?.stop() ?? false
+        if let container = place.container, !container.isRunning, stopReason == nil, !isOver {
+            throw AgentError.ended(
+                Cause(.agentFault, evidence: "the container \(container.name) has ended under the job's steps"))
+        }
         return (exit, isLate)
     }
 }

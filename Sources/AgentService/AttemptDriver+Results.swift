@@ -5,8 +5,9 @@ import Model
 import Wire
 
 extension AttemptDriver {
-    /// Sends what the steps left behind: outputs, metrics, items, summary.
-    func collect() async throws {
+    /// Takes what the steps left behind: outputs, metrics, items, summary. It needs no farm: what the report names is kept
+    /// until that has it.
+    func collect() throws {
         guard let place else { return }
         for template in assignment.work.outputs {
             let text: String
@@ -36,22 +37,19 @@ extension AttemptDriver {
             if isOld {
                 output.note("warning", "the metrics file '\(named)' is the one of the code tree: it does not count")
             } else {
-                report.metrics = try await give(
+                report.metrics = try keep(
                     below, in: workspace, bytesMax: Limits.metricsFileBytesMax, called: "metrics '\(named)'")
             }
             if report.metrics == nil, !isOld { output.note("warning", "the metrics file '\(named)' was not written") }
         } else {
-            report.metrics = try await give(
+            report.metrics = try keep(
                 "metrics.json", in: place.folder.files, bytesMax: Limits.metricsFileBytesMax, called: "$SHEAF_METRICS")
         }
-        try await collectSources()
-        report.items = try await give(
+        try collectSources()
+        report.items = try keep(
             "items.jsonl", in: place.folder.files, bytesMax: Limits.itemsFileBytesMax, called: "$SHEAF_ITEMS_OUT")
         if !stepSummary.isEmpty {
-            let object = VerifiedObject(naming: output.masked(stepSummary))
-            let transfer = transfer
-            _ = try await farm { try await transfer.give(object) }
-            report.summary = object.object.message
+            report.summary = try results.keep(output.masked(stepSummary)).message
         }
     }
 
@@ -69,8 +67,8 @@ extension AttemptDriver {
         }
     }
 
-    /// Sends the files in which tools left metrics.
-    private func collectSources() async throws {
+    /// Takes the files in which tools left metrics.
+    private func collectSources() throws {
         guard let place else { return }
         var bytesLeft = Limits.itemsFileBytesMax
         for (index, source) in assignment.work.metricSources.enumerated() where metricPatterns.indices.contains(index) {
@@ -91,7 +89,7 @@ extension AttemptDriver {
             for path in own {
                 let most = min(source.bytesMax, bytesLeft)
                 guard
-                    let object = try await give(
+                    let object = try keep(
                         path, in: place.folder.workspace, bytesMax: most, called: "metrics '\(path)'")
                 else { continue }
                 bytesLeft -= Int(clamping: object.size)
@@ -105,50 +103,21 @@ extension AttemptDriver {
         }
     }
 
-    /// Sends one file, its secrets masked; `nil` when it was not written.
-    private func give(
+    /// Keeps one file for the farm, its secrets masked; `nil` when it was not written.
+    private func keep(
         _ path: String, in folder: String, bytesMax: Int, called name: String
-    ) async throws -> Proto.ObjectRef? {
-        let transfer = transfer
+    ) throws -> Proto.ObjectRef? {
         do {
-            var root = try Folder(at: folder)
-            var file = try TreePath(Array(path.utf8))
-            if let masked = try masked(file, below: root, bytesMax: bytesMax) {
-                if masked.count > 0 {
-                    output.note("warning", "\(name) held a secret in \(masked.count) places, which were masked")
-                }
-                (root, file) = (masked.folder, masked.file)
+            let (object, maskedCount) = try results.keep(
+                file: TreePath(Array(path.utf8)), below: Folder(at: folder), bytesMax: bytesMax, masker: output.masker)
+            if maskedCount > 0 {
+                output.note("warning", "\(name) held a secret in \(maskedCount) places, which were masked")
             }
-            let (from, which) = (root, file)
-            return try await farm { try await transfer.give(file: which, below: from, bytesMax: bytesMax) }.message
+            return object.message
         } catch ArtifactError.missing {
             return nil
         } catch let error as ArtifactError where error.blame == .user {
             throw AgentError.user("\(name): \(error)")
         }
-    }
-
-    /// A copy of a file in which secrets are masked, in the attempt's folder where no step can get at it.
-    ///
-    /// - Returns: the copy, and how many stretches were masked; `nil` when there are no secrets to look for.
-    private func masked(
-        _ file: TreePath, below folder: Folder, bytesMax: Int
-    ) throws -> (folder: Folder, file: TreePath, count: Int)? {
-        guard let place, var masker = output.masker else { return nil }
-        let source = try folder.open(file, bytesMax: bytesMax)
-        let path = place.folder.path + "/masked"
-        let raw = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard raw >= 0 else { throw AgentError.failed("write \(path)") }
-        defer { close(raw) }
-        var taken = 0
-        while true {
-            let bytes = try source.read(256 << 10)
-            taken += bytes.count
-            // It grows while it is read: then it is no file that a step has finished.
-            guard taken <= bytesMax else { throw ArtifactError.tooMuch(limit: "bytes in \(file.text)", most: bytesMax) }
-            try Files.writeAll(bytes.isEmpty ? masker.finish() : masker.write(bytes), to: raw, naming: path)
-            if bytes.isEmpty { break }
-        }
-        return (try Folder(at: place.folder.path), try TreePath("masked"), masker.maskedCount)
     }
 }

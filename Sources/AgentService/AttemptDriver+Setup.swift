@@ -75,8 +75,10 @@ extension AttemptDriver {
             key = known
         } else {
             let tree = try await setupTree(place, needed: !steps.isEmpty)
-            key = try EnvironmentKey(steps: texts, interpreter: interpreter, tree: tree, treeDigest: assignment.tree)
-                .digest
+            key = try EnvironmentKey(
+                steps: steps, environment: contexts.environment, interpreter: interpreter, tree: tree,
+                treeDigest: assignment.tree
+            ).digest
             host.environments.remember(recipe, key)
         }
         let environments = host.environments
@@ -95,10 +97,9 @@ extension AttemptDriver {
         var usage = report.usage ?? Proto.Usage()
         usage.environmentHit = isHit
         report.usage = usage
-        let lock = VerifiedObject(naming: Array(built.lock.utf8))
-        let transfer = transfer
-        _ = try await farm { try await transfer.give(lock) }
-        report.environmentLock = lock.object.message
+        let lock = try results.keep(Array(built.lock.utf8))
+        report.environmentLock = lock.message
+        host.entered(assignment.id, lock.digest)
     }
 
     /// Where the code tree is unpacked for `setup`; `nil` when the run has none, or nothing needs it.

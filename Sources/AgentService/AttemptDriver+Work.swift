@@ -8,9 +8,10 @@ import Wire
 extension AttemptDriver {
     /// Everything between the attempt's folders and its end.
     func work() async throws {
-        for input in assignment.inputs {
-            guard host.heldInputs.contains(input) else {
-                throw AgentError.dataUnavailable("\(input.path) with manifest \(input.manifest.short) is not held here")
+        if !assignment.inputs.isEmpty {
+            let (inputs, asked) = (host.inputs, assignment.inputs)
+            try await DiskThreads.shared.run { () throws(AgentError) in
+                for input in asked { try inputs.recheck(input) }
             }
         }
         for template in assignment.work.environment {
@@ -23,6 +24,7 @@ extension AttemptDriver {
         metricPatterns = try assignment.work.metricSources.map { try contexts.text(of: $0.path, "metrics.path") }
         try await fetchItems()
         try await prepareEnvironment()
+        try await startContainer()
         if assignment.id.shard.isListing {
             try await list()
             return
@@ -35,7 +37,7 @@ extension AttemptDriver {
         report.usage = usage
         guard !isOver else { return }
         let uploading = Clock.monotonic()
-        try await collect()
+        try collect()
         report.usage?.uploadNs = UInt64(clamping: uploading.duration(to: Clock.monotonic()).wholeNanoseconds)
     }
 
@@ -139,7 +141,7 @@ extension AttemptDriver {
         case .run(let script):
             "Run " + (script.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
         case .uses(let action, let reference, _): "Run \(action)" + (reference.isEmpty ? "" : "@\(reference)")
-        case .local(let action, _): "Run ./\(action.path)"
+        case .local(let action, _): "Run \(action.reference)"
         }
     }
 
@@ -148,6 +150,8 @@ extension AttemptDriver {
     }
 
     private func perform(_ step: Step, _ index: Int, name: String, own: [CommandFile.Entry]) async throws -> Made {
+        // Anew, where everything was killed and this step runs all the same.
+        try await startContainer()
         switch step.action {
         case .local(let action, let with): return try await run(action, with, step, index, name: name, own: own)
         case .run(let script): return try await run(script, step, index, name: name, own: own)
@@ -178,7 +182,11 @@ extension AttemptDriver {
         let named = try (step.shell ?? (action == nil ? assignment.work.shell : nil)).map {
             try contexts.text(of: $0, "shell of \(where_)", own: own)
         }
-        let shell = try named.map { try Shell($0) } ?? Shell.standard(hasBash: find("bash", path: path) != nil)
+        // In a container it is sh, as at GitHub.
+        var shell =
+            try named.map { try Shell($0) }
+            ?? Shell.standard(hasBash: place.image == nil && find("bash", path: path) != nil)
+        if named == "python", place.image == nil { shell = try shell.withPython { find($0, path: path) != nil } }
         let scriptPath = place.folder.files + "/step-\(number)\(shell.suffix)"
         try place.folder.write(Array(text.utf8), to: scriptPath, mode: 0o700)
         var directory = place.folder.workspace
@@ -195,8 +203,7 @@ extension AttemptDriver {
         _ arguments: [String], _ files: CommandFiles, _ environment: [String], in directory: String,
         timeout: Duration?, name: String
     ) async throws -> Made {
-        guard let place else { throw AgentError.cancelled }
-        let oomBefore = place.enclosure.oomKills
+        let oomBefore = oomKills
         let (exit, isLate) = try await execute(
             arguments, environment: environment, directory: directory, timeout: timeout)
         let spoken = output.endStep()

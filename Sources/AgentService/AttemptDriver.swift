@@ -12,6 +12,8 @@ actor AttemptDriver {
     let host: AttemptHost
     nonisolated let output: StepOutput
     let transfer: Transfer<FarmObjects.Channel>
+    /// What the report names, until the farm has it.
+    let results: KeptResults
     nonisolated let thread: ThreadExecutor
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
 
@@ -38,6 +40,10 @@ actor AttemptDriver {
     var stepSummary: [UInt8] = []
     /// The action whose steps run now.
     var action: ActionFrame?
+    /// Folders of other repositories' actions that are there.
+    var unpackedActions: Set<String> = []
+    /// Names the containers of the attempt.
+    var containersStarted = 0
     /// How many steps have run, those of actions included: names their files.
     var stepsRun = 0
     /// What is left to do after the steps, the last first.
@@ -62,6 +68,10 @@ actor AttemptDriver {
         var folder: AttemptFolder
         var enclosure: Enclosure
         var account: Account?
+        /// What the steps run in, where the job says so.
+        var image: String?
+        /// While it runs.
+        var container: AttemptContainer?
     }
 
     init(_ assignment: Assignment, on host: AttemptHost, log: LogSpool) {
@@ -69,6 +79,7 @@ actor AttemptDriver {
         self.host = host
         output = StepOutput(log, freeBytes: { [folder = host.workFolder] in Files.freeBytes(at: folder) })
         transfer = Transfer(host.objects.channel(for: assignment.id), cache: host.cache)
+        results = KeptResults(of: assignment.id, in: host.spoolFolder)
         thread = ThreadExecutor(name: "attempt")
         contexts = AttemptContexts(given: assignment.contexts, runner: [], workspace: "")
         report = .with {
@@ -165,7 +176,12 @@ actor AttemptDriver {
                 contexts.status = .cancelled
                 output.say(Self.sentence(for: reason))
                 for cancel in cancels { cancel() }
-                place?.enclosure.signalAll(SIGTERM)
+                // The engine's own programs end with the container.
+                if let container = place?.container {
+                    container.signalAll(SIGTERM)
+                } else {
+                    place?.enclosure.signalAll(SIGTERM)
+                }
             case .kill:
                 output.say("what still ran after \(Self.words(assignment.grace)) is killed")
                 killAll()
@@ -188,6 +204,7 @@ actor AttemptDriver {
     }
 
     func killAll() {
+        endContainer()
         guard let left = place?.enclosure.killAll(), !left.isEmpty else { return }
         output.note(
             "error", "\(left.count) processes cannot be killed: \(left.map { String($0.pid) }.joined(separator: ", "))")
@@ -206,19 +223,25 @@ actor AttemptDriver {
     // MARK: Beginning
 
     private func settleIn() throws {
+        results.remove()
         try Files.makeFolder(host.attemptsFolder, mode: 0o711)
-        let (account, isExclusive) = try host.accounts.take()
+        let image = try containerImage()
+        // In a container users are the image's own.
+        let (account, isExclusive) = image == nil ? try host.accounts.take() : (nil, false)
         do {
             let name = assignment.id.fileName
-            let folder = try AttemptFolder(at: host.attemptsFolder + "/" + name, for: account)
-            if host.views != nil { try folder.makeView() }
+            let folder = try AttemptFolder(
+                at: host.attemptsFolder + "/" + name, for: account, isContained: image != nil)
+            if host.views != nil, image == nil { try folder.makeView() }
             let enclosure = Enclosure(
                 in: host.cgroups, name: name + "-" + host.incarnation, mark: name + "-" + host.incarnation,
                 ownUser: isExclusive ? account?.user : nil,
                 limits: Cgroups.Limits(
-                    memory: assignment.memory, cpus: assignment.cpus, processesMax: host.processesMax),
-                view: host.hasChambers ? host.views?.mounts(for: folder) ?? [] : nil)
-            place = Place(folder: folder, enclosure: enclosure, account: account)
+                    memory: image == nil ? assignment.memory : assignment.memory.map { host.engine?.bound($0) ?? $0 },
+                    cpus: assignment.cpus, processesMax: host.processesMax),
+                // A container is a chamber, with a view of its own.
+                view: host.hasChambers && image == nil ? host.views?.mounts(for: folder) ?? [] : nil)
+            place = Place(folder: folder, enclosure: enclosure, account: account, image: image)
             contexts.workspace = folder.workspace
             contexts.runner = runnerContext(folder)
             contexts.github = [
@@ -332,7 +355,7 @@ actor AttemptDriver {
             case .ended(let cause): cause
             case .dataUnavailable: Cause(.dataUnavailable, evidence: "\(error)")
             case .cancelled: Cause(.cancelled, evidence: "cancelled")
-            case .configuration, .farm: Cause(.agentFault, evidence: "\(error)")
+            case .configuration, .farm, .unknown: Cause(.agentFault, evidence: "\(error)")
             case .system: Cause(error.isDiskFull ? .diskFull : .agentFault, evidence: "\(error)")
             }
         case let error as ArtifactError:

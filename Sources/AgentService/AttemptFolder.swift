@@ -8,12 +8,16 @@ import Model
 struct AttemptFolder: Sendable {
     let path: String
     let account: Account?
+    /// Closed to everybody on the machine as a whole, and open to whoever is in the container that sees parts of it.
+    let isContained: Bool
 
     var workspace: String { path + "/work" }
     var home: String { path + "/home" }
     var temporary: String { path + "/tmp" }
     /// Scripts, command files, items.
     var files: String { path + "/files" }
+    /// Other repositories, whose actions steps use.
+    var actions: String { path + "/actions" }
     /// The private view of an environment.
     var environment: String { path + "/env" }
     /// The code tree that `setup` sees.
@@ -25,15 +29,17 @@ struct AttemptFolder: Sendable {
     var viewVariableTemporary: String { view + "/var-tmp" }
 
     /// - Parameter path: what stands there from an earlier life is removed first.
-    init(at path: String, for account: Account?) throws(AgentError) {
+    /// - Parameter isContained: a container's users work in it, whoever they are; nobody of the machine's does.
+    init(at path: String, for account: Account?, isContained: Bool = false) throws(AgentError) {
         self.path = path
         self.account = account
+        self.isContained = isContained
         let leftovers = Files.removeTree(path)
         guard leftovers.isEmpty else {
             throw .system("remove what an earlier attempt left at \(leftovers[0])", EBUSY)
         }
-        try Files.makeFolder(path, mode: 0o711)
-        for folder in [workspace, home, temporary, files] { try makeOwn(folder) }
+        try Files.makeFolder(path, mode: isContained ? 0o700 : 0o711)
+        for folder in [workspace, home, temporary, files] + (isContained ? [actions] : []) { try makeOwn(folder) }
     }
 
     /// Makes the folders of the attempt's own view. They stay the agent's, like `/tmp` itself: an attempt that could put
@@ -45,9 +51,12 @@ struct AttemptFolder: Sendable {
 
     /// Makes a folder that belongs to the attempt's user alone.
     func makeOwn(_ folder: String) throws(AgentError) {
-        try Files.makeFolder(folder, mode: 0o700)
+        try Files.makeFolder(folder, mode: mode(0o700))
         try give(folder)
     }
+
+    /// In a container nobody knows who will read and write: the folder around all of it is closed.
+    private func mode(_ own: mode_t) -> mode_t { isContained ? own | own >> 3 | own >> 6 : own }
 
     /// Gives a path to the attempt's user.
     func give(_ path: String) throws(AgentError) {
@@ -61,7 +70,7 @@ struct AttemptFolder: Sendable {
     /// for ever, a link, a folder. It goes, and what is written is a file that was not there before.
     func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws(AgentError) {
         Files.removeTree(path)
-        try Files.writeNew(bytes, to: path, mode: mode, owner: account.map { ($0.user, $0.group) })
+        try Files.writeNew(bytes, to: path, mode: self.mode(mode), owner: account.map { ($0.user, $0.group) })
     }
 
     /// Gives a folder of the agent's with everything in it to the attempt's user; the folder last, so that nobody gets at

@@ -12,8 +12,8 @@ struct AttemptHost: Sendable {
     var cgroups: Cgroups
     var accounts: AccountPool
     var environments: Environments
-    /// What the owner offers, as it was checked when the agent started.
-    var heldInputs: [HeldInput]
+    /// What the owner offers: checked when the agent starts, and again before an attempt reads it.
+    var inputs: InputCheck
     /// The farm's objects, over whatever connection there is.
     var objects: FarmObjects
     var cache: ObjectStore?
@@ -36,6 +36,10 @@ struct AttemptHost: Sendable {
     var views: PrivateViews?
     /// Where there are no chambers.
     var warden: Warden?
+    /// Starts the containers of jobs that have one.
+    var engine: ContainerEngine?
+    /// Hears that an attempt has its environment, and the digest of its lock.
+    var entered: @Sendable (AttemptID, Digest) -> Void = { _, _ in }
 
     var attemptsFolder: String { workFolder + "/attempts" }
 }

@@ -1,11 +1,11 @@
 import Glibc
 import Model
 
-/// The machine's monotonic clock, which nobody sets: deadlines are kept by it. Log lines and reports carry the wall clock.
+/// The machine's monotonic clock, which nobody sets and which goes on while it sleeps: deadlines are kept by it. Log lines and reports carry the wall clock.
 enum Clock {
     static func monotonic() -> Instant {
         var time = timespec()
-        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        _ = unsafe clock_gettime(CLOCK_BOOTTIME, &time)
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 

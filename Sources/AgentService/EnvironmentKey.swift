@@ -16,41 +16,65 @@ struct EnvironmentKey: Hashable, Sendable {
 
     let digest: Digest
 
-    /// - Parameter steps: the setup's commands as they will run, with their environment.
+    /// - Parameter steps: the setup's commands as they will run.
+    /// - Parameter environment: the job's variables; they are the commands' too.
     /// - Parameter tree: where the code tree is unpacked; files that commands name are read from there.
-    /// - Parameter treeDigest: counts only where a command installs the tree itself.
+    /// - Parameter treeDigest: counts only where a command builds from the tree itself.
     init(
-        steps: [String], interpreter: Interpreter?, tree: String?, treeDigest: Digest?
+        steps: [SetupScript], environment: [CommandFile.Entry], interpreter: Interpreter?, tree: String?,
+        treeDigest: Digest?
     ) throws(AgentError) {
         var text = Self.format + "\n" + Discovery.architecture + "\n"
         text += interpreter.map { "python \($0.version) \(Files.resolved($0.path) ?? $0.path)\n" } ?? "no python\n"
-        for step in steps { text += "step \(step.utf8.count)\n\(step)\n" }
-        if let tree, !steps.isEmpty {
-            let words = steps.flatMap(Self.words)
-            if Self.installsTree(words), let treeDigest { text += "tree \(treeDigest)\n" }
+        for step in steps {
+            let recipe = step.recipe(with: environment)
+            text += "step \(recipe.utf8.count)\n\(recipe)\n"
+        }
+        if let tree {
             var files: [String: Digest] = [:]
-            for name in words + Self.wellKnown { try Self.add(name, in: tree, depth: 0, &files) }
+            var buildsFromTree = false
+            for step in steps {
+                let words = Self.words(step, environment)
+                let folder = (step.directory ?? "").standardizedPath
+                buildsFromTree = buildsFromTree || Self.buildsFromTree(words, in: tree, folder)
+                for name in words + Self.wellKnown {
+                    try Self.add(name, in: tree, depth: 0, &files)
+                    if !folder.isEmpty { try Self.add(folder + "/" + name, in: tree, depth: 0, &files) }
+                }
+            }
+            if buildsFromTree, let treeDigest { text += "tree \(treeDigest)\n" }
             for name in files.keys.sorted() { if let digest = files[name] { text += "file \(name) \(digest)\n" } }
         }
         digest = Digest(hashing: Array(text.utf8))
     }
 
-    /// The words of a command as far as they could be names of files.
-    private static func words(_ command: String) -> [String] {
+    /// The words of a command as far as they could be names of files, and those of the variables that it reads.
+    private static func words(_ step: SetupScript, _ environment: [CommandFile.Entry]) -> [String] {
         let separators: Set<Character> = [
             " ", "\t", "\n", "\r", "\"", "'", "=", ";", "|", "&", "<", ">", "(", ")", "[", "`", ",",
         ]
-        return command.split { separators.contains($0) }.map { word in
+        let read = (environment + step.own).filter { step.text.contains($0.name) }.map(\.value)
+        return ([step.text] + read).flatMap { $0.split { separators.contains($0) } }.map { word in
             // `-rrequirements.txt` and `-cconstraints.txt` are usual too.
             word.hasPrefix("-r") || word.hasPrefix("-c") ? String(word.dropFirst(2)) : String(word)
         }.filter { !$0.isEmpty }
     }
 
-    /// Whether a command installs what lies in the tree: then all of it belongs to the environment.
-    private static func installsTree(_ words: [String]) -> Bool {
-        words.contains { $0 == "." || $0 == "./" || $0 == "-e" || $0 == "setup.py" || $0.hasPrefix("./") }
-            || zip(words, words.dropFirst()).contains {
-                ($0 == "uv" || $0 == "poetry" || $0 == "pdm") && ($1 == "sync" || $1 == "install")
+    /// Whether a command installs or runs what lies in the tree: then all of it belongs to the environment.
+    private static func buildsFromTree(_ words: [String], in tree: String, _ folder: String) -> Bool {
+        func isFolder(_ word: String) -> Bool {
+            !word.hasPrefix("/") && Files.isFolder([tree, folder, word].filter { !$0.isEmpty }.joined(separator: "/"))
+        }
+        let names = words.contains { word in
+            // `pip install .`, `-e ./core`, `packages/metrics`; scripts read whatever they like.
+            word == "." || word == "-e." || [".py", ".sh", ".bash"].contains(where: word.hasSuffix)
+                || ["./", "../", "-e./", "-e../"].contains(where: word.hasPrefix)
+                || word.contains("/") && isFolder(word)
+        }
+        return names
+            || zip(words, words.dropFirst()).contains { tool, command in
+                ["-e", "--editable"].contains(tool) && isFolder(command)
+                    || ["uv", "poetry", "pdm"].contains(tool) && ["sync", "install"].contains(command)
             }
     }
 

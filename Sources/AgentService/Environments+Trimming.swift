@@ -1,3 +1,4 @@
+import Artifacts
 import Glibc
 import Model
 
@@ -33,6 +34,18 @@ extension Environments {
             freed += environment.bytes
         }
         return ByteCount(freed)
+    }
+
+    /// The digests of the locks of what is built, the last used first, at most so many. Blocks.
+    func locks(most: Int) -> [Digest] {
+        let built = Files.names(in: folder).compactMap { name -> (place: String, used: Instant)? in
+            guard Digest(hex: name) != nil else { return nil }
+            return Files.facts(folder + "/" + name + "/complete").map { (folder + "/" + name, $0.modified) }
+        }
+        return built.sorted { $0.used == $1.used ? $0.place < $1.place : $0.used > $1.used }.prefix(most).compactMap {
+            // One that is being removed is not kept.
+            (try? Files.read($0.place + "/lock.txt", bytesMax: 16 << 20)).map { Digest(hashing: $0) }
+        }
     }
 
     /// - Returns: false when it is in use.

@@ -15,6 +15,8 @@ package final class InputCheck: Sendable {
     }
 
     private let seen = Mutex([String: Seen]())
+    /// What was found to be as its manifest says, by what it is.
+    private let held = Mutex([HeldInput: Offer]())
 
     package init() {}
 
@@ -35,12 +37,34 @@ package final class InputCheck: Sendable {
         var held: [HeldInput] = []
         for offer in offers {
             do throws(AgentError) {
-                held.append(HeldInput(path: offer.path, manifest: try digest(of: offer)))
+                let input = HeldInput(path: offer.path, manifest: try digest(of: offer))
+                self.held.withLock { $0[input] = offer }
+                held.append(input)
             } catch {
                 remarks.append("input \(offer.path) is not offered: \(error)")
             }
         }
         return held
+    }
+
+    /// Looks again at data that an attempt is about to read: files may have changed since the agent started.
+    ///
+    /// - Throws: `AgentError.dataUnavailable`.
+    func recheck(_ input: HeldInput) throws(AgentError) {
+        guard let offer = held.withLock({ $0[input] }) else {
+            throw .dataUnavailable("\(input.path) with manifest \(input.manifest.short) is not held here")
+        }
+        let now: Digest
+        do throws(AgentError) {
+            now = try digest(of: offer)
+        } catch {
+            throw .dataUnavailable("\(input.path) has changed since this agent started: \(error)")
+        }
+        guard now == input.manifest else {
+            throw .dataUnavailable(
+                "\(input.path) has changed since this agent started: its manifest is \(now.short) now, the run asks for "
+                    + "\(input.manifest.short); restart the agent to offer what is there")
+        }
     }
 
     /// - Returns: the manifest's digest, once every file is as it says.

@@ -2,7 +2,7 @@ import Glibc
 import Model
 import Wire
 
-/// Reports that the farm has not acknowledged yet, on disk: a restart of the agent loses none.
+/// Reports that the farm has not acknowledged yet, and what they name, on disk: a restart of the agent loses none.
 struct ReportSpool: Sendable {
     private static let reportBytesMax = 64 << 20
     let folder: String
@@ -23,6 +23,7 @@ struct ReportSpool: Sendable {
 
     func forget(_ attempt: AttemptID) {
         Files.remove(reportPath(attempt))
+        KeptResults(of: attempt, in: folder).remove()
         Files.remove(logPath(attempt))
         Files.remove(restPath(attempt))
     }
@@ -32,6 +33,7 @@ struct ReportSpool: Sendable {
         // The log first: one without a report would count as cut off.
         _ = unsafe rename(logPath(attempt), restPath(attempt))
         Files.remove(reportPath(attempt))
+        KeptResults(of: attempt, in: folder).remove()
     }
 
     /// The log of an attempt that reports nothing any more.
@@ -78,6 +80,13 @@ struct ReportSpool: Sendable {
                 continue
             }
             found.logs.append(.init(attempt: attempt, isCutOff: true))
+        }
+        // An attempt that ended with the agent came to nothing.
+        for name in names where name.hasSuffix(KeptResults.suffix) {
+            guard let attempt = AttemptID(fileName: name.dropLast(KeptResults.suffix.count)) else { continue }
+            if !found.reports.contains(where: { $0.attempt == attempt }) {
+                KeptResults(of: attempt, in: folder).remove()
+            }
         }
         found.reports.sort { $0.attempt < $1.attempt }
         found.logs.sort { $0.attempt < $1.attempt }

@@ -31,9 +31,24 @@ struct Shell: Equatable {
         }
     }
 
-    private init(command: [String], suffix: String) {
+    private init(command: [String], suffix: String, preamble: String = "") {
         self.command = command
         self.suffix = suffix
+        self.preamble = preamble
+    }
+
+    /// The shell `python`, where a job has not chosen a Python: Debian has only `python3`.
+    ///
+    /// - Parameter isThere: whether a program is on the step's `PATH`.
+    /// - Throws: `AgentError.user` where there is neither.
+    func withPython(_ isThere: (String) -> Bool) throws(AgentError) -> Shell {
+        guard !isThere("python") else { return self }
+        guard isThere("python3") else {
+            throw .user(
+                "shell 'python': neither python nor python3 is on PATH; use actions/setup-python before, or name one: "
+                    + "shell: /opt/python/bin/python3 {0}")
+        }
+        return Shell(command: ["python3", "{0}"], suffix: suffix, preamble: preamble)
     }
 
     /// The program and its arguments for a script.

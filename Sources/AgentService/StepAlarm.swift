@@ -7,18 +7,38 @@ final class StepAlarm: Sendable {
     private let isLate = Mutex(false)
     private let task: Mutex<Task<Void, Never>?>
 
-    init(_ process: StepProcess, in enclosure: Enclosure, after limit: Duration, grace: Duration) {
+    /// - Parameter signal: reaches what the step has started, and says whether anybody was there; `nil`: its process, its
+    ///   session, and what descends from it.
+    init(
+        _ process: StepProcess, after limit: Duration, grace: Duration,
+        signal: (@Sendable (CInt) -> Bool)? = nil
+    ) {
+        let mayBeLate = signal != nil
+        let signal =
+            signal ?? {
+                Self.signal($0, process)
+                return true
+            }
         task = Mutex(nil)
         // Cancelled by `stop`, which whoever waits for the step always calls.
         let sleeping = Task { [weak self] in
             guard (try? await Task.sleep(for: limit)) != nil, let self else { return }
             self.isLate.withLock { $0 = true }
-            Self.signal(SIGTERM, process)
+            // An engine may not have come to start the step's program yet: it hears of it as soon as it has begun.
+            while !signal(SIGTERM) {
+                guard (try? await Task.sleep(for: Self.pause)) != nil else { return }
+            }
             guard (try? await Task.sleep(for: grace)) != nil else { return }
-            Self.signal(SIGKILL, process)
+            _ = signal(SIGKILL)
+            while mayBeLate {
+                guard (try? await Task.sleep(for: Self.pause)) != nil else { return }
+                _ = signal(SIGKILL)
+            }
         }
         task.withLock { $0 = sleeping }
     }
+
+    private static let pause = Duration.milliseconds(50)
 
     /// - Returns: whether the step's time was over before it ended.
     func stop() -> Bool {

@@ -29,10 +29,11 @@ final class StepProcess: Sendable {
         var overWaiters: [CheckedContinuation<Void, Never>] = []
     }
 
+    /// - Parameter input: what it reads; `nil`: nothing.
     /// - Parameter output: gets the bytes as they come, on the process's thread, both streams one after the other. While
     ///   it works nothing is read, so a slow taker slows the program down and no memory fills.
     static func start(
-        _ program: Program, in enclosure: Enclosure?,
+        _ program: Program, in enclosure: Enclosure?, input: CInt? = nil,
         output: @escaping @Sendable (Stream, ArraySlice<UInt8>) -> Void
     ) throws(AgentError) -> StepProcess {
         let doors = try enclosure?.openDoors() ?? []
@@ -45,7 +46,8 @@ final class StepProcess: Sendable {
         let wake = clinux_eventfd()
         let born: (pid: pid_t, pidfd: CInt)
         do throws(AgentError) {
-            born = try Births.spawn(program, doors: doors, input: null, output: pipes[0].write, error: pipes[1].write)
+            born = try Births.spawn(
+                program, doors: doors, input: input ?? null, output: pipes[0].write, error: pipes[1].write)
         } catch {
             for raw in pipes.map(\.read) + [wake] { close(raw) }
             throw error

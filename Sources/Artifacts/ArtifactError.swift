@@ -36,6 +36,8 @@ package enum ArtifactError: Error, Equatable, Sendable {
     case damaged(Digest, problem: String)
     /// An object that is not there.
     case absent(Digest)
+    /// An object that was there, was found damaged, and is out of the way since.
+    case setAside(Digest, at: Instant)
 
     // Faults of the machine: later it may work.
 
@@ -63,7 +65,7 @@ extension ArtifactError {
         case .missing, .outside, .throughLink, .linkLeaves, .linkDangles, .special, .submodule, .unusablePath,
             .badPattern, .nothingFound, .tooMuch, .changed, .taken:
             .user
-        case .badManifest, .damaged, .absent: .sender
+        case .badManifest, .damaged, .absent, .setAside: .sender
         case .diskFull, .storeInUse, .system: .machine
         }
     }
@@ -81,7 +83,7 @@ extension ArtifactError: CustomStringConvertible {
         case .outside(let path):
             "\(path): lies outside the workspace\n  help: name a path below the workspace, without `..`"
         case .throughLink(let path, let link):
-            "\(path): goes through the symbolic link \(link)\n"
+            (path == link ? "\(path): is a symbolic link\n" : "\(path): goes through the symbolic link \(link)\n")
                 + "  help: links are not followed: copy the file to a place below the workspace"
         case .linkLeaves(let path, let target):
             "\(path): the symbolic link points to \(target), which may lie outside the tree\n"
@@ -108,6 +110,9 @@ extension ArtifactError: CustomStringConvertible {
         case .badManifest(let problem): "not a manifest: \(problem)"
         case .damaged(let digest, let problem): "object \(digest.short) is damaged: \(problem)"
         case .absent(let digest): "object \(digest.short) is not there"
+        case .setAside(let digest, let instant):
+            "object \(digest.short) was damaged and moved aside on \(instant.utc)\n"
+                + "  help: whoever has its bytes can send them again; what was found lies in the store's folder damaged"
         case .taken(let path, let problem): "\(path): cannot be written: \(problem)"
         case .diskFull(let doing): "the disk is full: \(doing)\n  help: free space there"
         case .storeInUse(let folder):

@@ -161,6 +161,7 @@ struct FolderWalk {
     }
 
     /// - Returns: the folder that holds the path, and the path's last name.
+    /// - Throws: `ArtifactError.throughLink` with names below the root, wherever that lies.
     mutating func parent(of path: TreePath) throws(ArtifactError) -> (folder: Folder, name: String) {
         let parts = path.parts
         let folders = parts.dropLast()
@@ -168,10 +169,15 @@ struct FolderWalk {
         while shared < min(open.count, folders.count), open[shared].name == folders[shared] { shared += 1 }
         open.removeLast(open.count - shared)
         for index in shared..<folders.count {
-            let (folder, isNew) = try (open.last?.folder ?? root).child(
-                folders[index], creating: creating, owner: owner)
-            open.append((folders[index], folder))
-            if isNew { made.append(TreePath(trusted: Array(folders[...index].joined(separator: [UInt8(ascii: "/")])))) }
+            let here = TreePath(trusted: Array(folders[...index].joined(separator: [UInt8(ascii: "/")])))
+            do throws(ArtifactError) {
+                let (folder, isNew) = try (open.last?.folder ?? root).child(
+                    folders[index], creating: creating, owner: owner)
+                open.append((folders[index], folder))
+                if isNew { made.append(here) }
+            } catch .throughLink {
+                throw .throughLink(path: path.text, link: here.text)
+            }
         }
         return (open.last?.folder ?? root, String(decoding: parts[parts.count - 1], as: UTF8.self))
     }

@@ -7,7 +7,7 @@ package import Model
 ///
 /// An object is written to `temp`, synced, renamed, and its folder synced, before anybody hears that it is there; a crash
 /// leaves whole objects and leftovers in `temp`, which the next start removes. Every read compares the bytes with the
-/// name; what differs is moved to `damaged` and counts as absent, so that whoever has it sends it again.
+/// name; what differs is moved to `damaged`, told, and counts as absent, so that whoever has it sends it again.
 ///
 /// All methods block on the disk: call them on `DiskThreads`.
 package final class ObjectStore: Sendable {
@@ -25,15 +25,21 @@ package final class ObjectStore: Sendable {
     let objects: Folder
     let temporary: Folder
     private let damaged: Folder
+    private let damageFound: @Sendable (_ digest: Digest, _ problem: String) -> Void
     /// Keeps other processes out for as long as the store lives.
     private let guardian: Descriptor
     private let state = Mutex(State())
 
     /// Opens a store, or makes it; what an earlier process left half-written is removed.
     ///
+    /// - Parameter damageFound: is told of each object that is moved aside, on the thread that read it.
     /// - Throws: `ArtifactError.storeInUse` when another process has it open.
-    package init(at path: String, durable: Bool = true) throws(ArtifactError) {
+    package init(
+        at path: String, durable: Bool = true,
+        damageFound: @escaping @Sendable (_ digest: Digest, _ problem: String) -> Void = { _, _ in }
+    ) throws(ArtifactError) {
         self.path = path
+        self.damageFound = damageFound
         self.durable = durable
         if unsafe mkdir(path, 0o700) != 0, errno != EEXIST { throw SystemCode.fault("making the folder \(path)") }
         let root = try Folder(at: path)
@@ -94,7 +100,7 @@ package final class ObjectStore: Sendable {
 
     /// An object's bytes, compared with its name.
     ///
-    /// - Throws: `ArtifactError.absent`, `.damaged` (and then it is absent from now on), `.tooMuch`.
+    /// - Throws: `ArtifactError.absent`, `.damaged` (and then it is `.setAside` from now on), `.tooMuch`.
     package func read(
         _ digest: Digest, bytesMax: Int = TreeLimits.wholeObjectBytesMax
     ) throws(ArtifactError) -> VerifiedObject {
@@ -111,7 +117,7 @@ package final class ObjectStore: Sendable {
     private func readBoth(
         _ digest: Digest, bytesMax: Int
     ) throws(ArtifactError) -> (encoded: EncodedObject, verified: VerifiedObject) {
-        guard let open = try open(digest) else { throw .absent(digest) }
+        guard let open = try open(digest) else { throw absence(of: digest) }
         let encoding = open.encoding
         let stored = try open.file.facts(open.path).sizeBytes
         guard stored <= bytesMax else { throw .tooMuch(limit: "bytes in object \(digest.short)", most: bytesMax) }
@@ -126,7 +132,7 @@ package final class ObjectStore: Sendable {
                 object: ObjectRef(digest: digest, sizeBytes: size), encoding: encoding, bytes: bytes)
             return (encoded, try VerifiedObject(checking: encoded))
         } catch {
-            setAside(digest, encoding)
+            setAside(digest, encoding, error)
             throw error
         }
     }
@@ -136,7 +142,7 @@ package final class ObjectStore: Sendable {
     ///
     /// - Throws: `ArtifactError`, or what `emit` throws.
     package func read(_ digest: Digest, emit: (Span<UInt8>) throws -> Void) throws {
-        guard let open = try open(digest) else { throw ArtifactError.absent(digest) }
+        guard let open = try open(digest) else { throw absence(of: digest) }
         var intake = ObjectIntake(digest, open.encoding)
         var held: [UInt8] = []
         var scratch = [UInt8](repeating: 0, count: Self.scratchBytes)
@@ -154,7 +160,7 @@ package final class ObjectStore: Sendable {
             }
             if raised == nil { _ = try intake.finish() }
         } catch {
-            if case .damaged = error { setAside(digest, open.encoding) }
+            if case .damaged = error { setAside(digest, open.encoding, error) }
             throw error
         }
         if let raised { throw raised }
@@ -178,10 +184,32 @@ package final class ObjectStore: Sendable {
         return nil
     }
 
-    /// Moves a file that is not what its name says out of the way. When even that fails the next read says so again.
-    private func setAside(_ digest: Digest, _ encoding: ObjectEncoding) {
+    /// Moves a file that is not what its name says out of the way, and notes when. When even that fails the next read says
+    /// so again.
+    private func setAside(_ digest: Digest, _ encoding: ObjectEncoding, _ error: ArtifactError) {
         let place = ObjectPlace(digest, encoding)
-        _ = unsafe renameat(objects.descriptor.raw, place.path, damaged.descriptor.raw, place.flatName)
+        guard unsafe renameat(objects.descriptor.raw, place.path, damaged.descriptor.raw, place.flatName) == 0 else {
+            // Another reader has moved it, and told.
+            if errno != ENOENT { damageFound(digest, "\(error); it cannot be moved aside") }
+            return
+        }
+        _ = unsafe utimensat(damaged.descriptor.raw, place.flatName, nil, AT_SYMLINK_NOFOLLOW)
+        damageFound(digest, "\(error)")
+    }
+
+    /// Why an object is not there.
+    private func absence(of digest: Digest) -> ArtifactError {
+        for encoding in [ObjectEncoding.zstd, .identity] {
+            if let facts = damaged.facts(of: ObjectPlace(digest, encoding).flatName) {
+                return .setAside(digest, at: Instant(nanoseconds: facts.modifiedNanoseconds))
+            }
+        }
+        return .absent(digest)
+    }
+
+    /// How many files lie in the folder `damaged`, and where that is.
+    package func setAsideSoFar() throws(ArtifactError) -> (count: Int, folder: String) {
+        (try damaged.names().count, damaged.path)
     }
 
     // MARK: Writing
@@ -384,7 +412,7 @@ package final class ObjectStore: Sendable {
                 audit.storedBytes += bytes
             } catch ArtifactError.damaged(let digest, _) {
                 audit.damaged.append(digest)
-            } catch ArtifactError.absent {
+            } catch ArtifactError.absent, ArtifactError.setAside {
                 // Removed in the meantime.
                 continue
             }

@@ -178,6 +178,20 @@ package final class TreeWriter: Sendable {
 
     private func path(_ file: Int) -> String { folder.below(manifest.files[file].path.text) }
 
+    /// Removes a whole tree that was unpacked where nothing of it stood before, with the folders that it leaves empty.
+    package static func remove(_ manifest: Manifest, below folder: Folder) {
+        var folders: Set<ArraySlice<UInt8>> = []
+        for file in manifest.files {
+            var parent = file.path.parent
+            while !parent.isEmpty, folders.insert(parent).inserted {
+                parent = parent.prefix(parent.lastIndex(of: UInt8(ascii: "/")) ?? 0)
+            }
+        }
+        // A folder's path is a beginning of those below it.
+        let outermostFirst = folders.sorted { $0.lexicographicallyPrecedes($1) }
+        remove(manifest.files.map(\.path), folders: outermostFirst.map { TreePath(trusted: Array($0)) }, below: folder)
+    }
+
     /// Takes back what was made. What cannot be removed stays: the caller already reports why unpacking failed.
     private static func remove(_ files: [TreePath], folders: [TreePath], below folder: Folder) {
         var walk = FolderWalk(below: folder)

@@ -77,7 +77,7 @@ package struct FarmClient: Sendable {
                 status.text.isEmpty ? "the farm answered '\(status.code)'" : status.text,
                 help: status.code == .unimplemented ? "the farm is older than this sheaf; update its coordinator" : nil,
                 isRefusal: !status.mayPass && status.code != .internal)
-        case .dismissed(let status) where status.code == .denied:
+        case .dismissed(let status) where status.code == .denied || status.code == .notFound:
             return ClientError(
                 "the farm at \(address) does not let you in: \(status.text)", help: newToken, isRefusal: true)
         case .refusedCertificate(let text):

@@ -9,14 +9,12 @@ final class AgentSession: Sendable {
 
     let agent: AgentID
     let link: Link
-    let number: Int
     private let queue: AsyncStream<Proto.ToAgent>
     private let continuation: AsyncStream<Proto.ToAgent>.Continuation
 
-    init(_ agent: AgentID, on link: Link, number: Int) {
+    init(_ agent: AgentID, on link: Link) {
         self.agent = agent
         self.link = link
-        self.number = number
         (queue, continuation) = AsyncStream.makeStream(
             of: Proto.ToAgent.self, bufferingPolicy: .bufferingOldest(Self.waitingMax))
     }

@@ -20,7 +20,7 @@ struct AgentsService: Sendable {
         guard case .joined(let joined)? = try await stream.receive(Proto.FromAgent.self)?.kind else {
             throw LinkStatus(.invalid, "an agent says first what it has: joined")
         }
-        let session = await coordinator.newSession(AgentID(peer.name), on: stream.link)
+        let session = AgentSession(AgentID(peer.name), on: stream.link)
         try await coordinator.join(session, joined, as: peer)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await session.write(to: stream) }
@@ -51,7 +51,10 @@ struct AgentsService: Sendable {
             guard let object = ObjectRef(name) else { throw LinkStatus(.invalid, "the report names a broken digest") }
             digests.append(object.digest)
         }
-        let absent = try await objects.absent(digests, in: ObjectsService.scope(of: peer))
+        // An attempt that is not its agent's any more needs nothing: its report is answered, and does not count.
+        let named = try? report.attempt?.meaning()
+        let isHeld = if let named { await coordinator.holds(named, agent) } else { true }
+        let absent = isHeld ? try await objects.absent(digests, in: ObjectsService.scope(of: peer)) : []
         guard absent.isEmpty else {
             throw LinkStatus(
                 .conflict, "the report names \(absent[0].short), which the agent has not put; put it, then report again"

@@ -9,7 +9,7 @@ extension Coordinator {
 
     /// An agent says what it has and what it still works on. An older connection of the same agent is ended.
     func join(_ session: AgentSession, _ message: Proto.AgentJoined, as principal: Principal) throws(LinkStatus) {
-        let capacity: Capacity
+        var capacity: Capacity
         var holds: [AttemptID] = []
         guard message.holds.count <= Self.holdsMax else {
             throw LinkStatus(.invalid, "an agent holds at most \(Self.holdsMax) attempts")
@@ -17,10 +17,16 @@ extension Coordinator {
         do throws(MeaningError) {
             guard let given = message.capacity else { throw MeaningError("capacity", "is missing") }
             capacity = try given.meaning()
+            capacity.keeps = try message.kept()
             for attempt in message.holds { holds.append(try attempt.meaning()) }
         } catch {
             throw LinkStatus(.invalid, "the agent's first message cannot be read: \(error)")
         }
+        // The first words of a connection that the agent has given up since tell what it held then.
+        guard session.link.number > newestLinks[session.agent, default: 0] else {
+            throw LinkStatus(.conflict, "the agent has connected again since")
+        }
+        newestLinks[session.agent] = session.link.number
         sessions.updateValue(session, forKey: session.agent)?
             .end(LinkStatus(.conflict, "the agent has connected again; is another agent running under its name?"))
         let record = AgentRecord(
@@ -75,6 +81,9 @@ extension Coordinator {
                 let reason = String(declined.reason.prefix(1000))
                 noteOnce("agent \(session.agent) took nothing of it: \(reason)", in: attempt.run)
                 handle(.offerDeclined(attempt, by: session.agent, reason: reason))
+            case .entered(let entered):
+                guard let attempt = try entered.attempt?.meaning(), let lock = Digest(entered.lock) else { return }
+                handle(.environmentEntered(attempt, by: session.agent, lock: lock))
             case .joined: throw MeaningError("joined", "was said before")
             // What a later agent says and this coordinator does not know changes nothing.
             case nil: return
@@ -145,18 +154,11 @@ extension Coordinator {
     /// Whether an agent holds an attempt now.
     func holds(_ attempt: AttemptID, _ agent: AgentID) -> Bool { farm.lease(of: attempt)?.agent == agent }
 
-    /// What an attempt's agent may read: its run's code tree, the listing of its cell, artifacts of jobs it needs.
+    /// What an attempt's agent may read: of its run what its cell may, and the caches that it was shown. `nil` where it does
+    /// not hold the attempt.
     func readable(by attempt: AttemptID, _ agent: AgentID) -> Set<Digest>? {
         guard holds(attempt, agent), let run = runs[attempt.run] else { return nil }
-        var digests: Set<Digest> = []
-        if let tree = run.tree { digests.insert(tree) }
-        if let listing = run.handedOn.listings[attempt.shard.cell].flatMap({ Digest($0.digest) }) {
-            digests.insert(listing)
-        }
-        for kept in run.handedOn.artifacts {
-            if let digest = kept.artifact.artifact?.manifest.flatMap({ Digest($0.digest) }) { digests.insert(digest) }
-        }
-        return digests.union(cachesFound[attempt] ?? [])
+        return run.readable(by: attempt.shard.cell).union(cachesFound[attempt] ?? [])
     }
 
     /// When the oldest attempt that goes on was leased.

@@ -10,8 +10,10 @@ extension Coordinator {
     /// Rebuilds what a coordinator before this one had decided. Decisions are loaded as they were made, never made again.
     ///
     /// - Returns: what could not be taken up, in sentences: runs whose workflow this build reads otherwise.
-    /// - Parameter trees: holds the code trees that runs were submitted with.
-    func recover(trees: ObjectStore) async throws(CoordinatorError) -> [String] {
+    /// - Parameters:
+    ///   - trees: holds the code trees that runs were submitted with.
+    ///   - isStart: notes that a coordinator has started, which the history of its runs tells.
+    func recover(trees: ObjectStore, isStart: Bool = true) async throws(CoordinatorError) -> [String] {
         var remarks: [String] = []
         let (next, open, agents, certificates) = try await keeper.read { storage throws(StorageError) in
             (try storage.nextRun(), try storage.openRuns(), try storage.agents(), try storage.certificates())
@@ -36,9 +38,11 @@ extension Coordinator {
                 runs[id] = nil
             }
         }
-        store([
-            .audited(AuditRecord(at: clock.now, who: "coordinator", action: AuditRecord.start, subject: "the farm"))
-        ])
+        if isStart {
+            store([
+                .audited(AuditRecord(at: clock.now, who: "coordinator", action: AuditRecord.start, subject: "the farm"))
+            ])
+        }
         // In the order in which they came: the first of a group goes on, and the others wait as they did.
         for stored in waiting { admit(stored) }
         handle(.resume)
@@ -89,6 +93,7 @@ extension Coordinator {
         }
         var run = LiveRun(id: record.id, owner: record.owner, submittedAt: record.submittedAt, prepared: prepared)
         let decisions = try stored.decisions(into: &run)
+        run.past = await pastCells(of: run.plan, run.request, for: run.owner, before: run.id)
         runs[record.id] = run
         if let concurrency = run.concurrency {
             guard stored.hasBegun else { return false }

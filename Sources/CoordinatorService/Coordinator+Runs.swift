@@ -1,3 +1,4 @@
+import Artifacts
 import Model
 import Queries
 import Scheduling
@@ -27,12 +28,15 @@ extension Coordinator {
     func submit(
         _ prepared: PreparedRun, as id: RunID, key: String, by owner: Principal, askedBy who: Principal? = nil
     ) async -> RunID {
+        let past = await pastCells(of: prepared.plan, prepared.request, for: owner, before: id)
         if let known = take(key, as: id) {
             await committed()
             return known
         }
         let now = clock.now
-        let run = LiveRun(id: id, owner: owner, submittedAt: now, prepared: prepared)
+        var run = LiveRun(id: id, owner: owner, submittedAt: now, prepared: prepared)
+        run.past = past
+        run.plan.tree = run.tree
         runs[id] = run
         store(
             [
@@ -49,6 +53,18 @@ extension Coordinator {
         begin(id, .runSubmitted(id, owner: owner, plan: run.plan, priority: Int(run.request.priority)))
         await committed()
         return id
+    }
+
+    /// What earlier runs say of a run's cells; nothing where the store cannot be read: it orders work, no more.
+    func pastCells(
+        of plan: Plan, _ request: Proto.SubmitRunRequest, for owner: Principal, before run: RunID
+    ) async -> PastCells {
+        let (workflow, repository) = (plan.name, request.repository)
+        // `try?`: see above.
+        let past = try? await DiskThreads.shared.run { [storage = keeper.storage] () throws(QueryError) in
+            try RunReader(storage: storage).pastCells(of: workflow, in: repository, for: owner, before: run)
+        }
+        return past ?? PastCells()
     }
 
     /// Notes the key of a submission.

@@ -2,6 +2,7 @@ import Artifacts
 import Delivery
 import Glibc
 package import Model
+package import Reporting
 import Scheduling
 package import Storage
 package import Transport
@@ -27,6 +28,12 @@ package final class CoordinatorServer: Sendable {
         package var outside: [String: any OutsideWorld] = [:]
         /// Where runs are delivered that ask for it.
         package var hosts = CodeHosts()
+        /// What an hour costs on this farm; `nil`: reports tell no money unless whoever asks names rates.
+        package var rates: Rates?
+        /// False for whoever only looks at the state of a farm that nobody serves: its runs have seen no new coordinator.
+        package var isStart = true
+        /// Which actions of other repositories runs may use.
+        package var actions = ActionRules()
 
         package init(state: String, listen: [Address], enrolmentListen: [Address], advertisedHost: String? = nil) {
             self.state = state
@@ -68,19 +75,26 @@ package final class CoordinatorServer: Sendable {
         let storage = try await DiskThreads.shared.run { [settings] () throws(StorageError) in
             try SQLiteStore(folder: folder, checkedAtOnceMax: settings.checkedAtOnceMax, disk: settings.disk)
         }
-        let objects = try await DiskThreads.shared.run { () throws(ArtifactError) in
-            try ObjectStore(at: folder + "/objects")
-        }
         let authority = try openAuthority(folder)
         let own = try OwnIdentity(in: folder, authority)
         let identity = await own.identity
         let clock = FarmClock()
         let keeper = StoreKeeper(storage, remark: remark, failed: failed)
+        let objects = try await DiskThreads.shared.run { () throws(ArtifactError) in
+            try ObjectStore(at: folder + "/objects") { digest, problem in
+                remark("\(problem); it was moved to \(folder)/objects/damaged: look at the disk")
+                let record = AuditRecord(
+                    at: clock.now, who: "coordinator", action: AuditRecord.damage, subject: "object \(digest.hex)")
+                // Nobody waits for it: what was found stands in the folder, too.
+                Task { await keeper.commit([.audited(record)]) }
+            }
+        }
         let roster = Roster(authority: authority, keeper: keeper, clock: clock)
         try await roster.load()
         let logs = LogStore(folder: folder + "/logs")
         let pulses = Pulses()
-        let library = RunLibrary(keeper: keeper, store: objects, clock: clock, remark: remark)
+        let library = RunLibrary(
+            keeper: keeper, store: objects, clock: clock, rates: settings.rates, remark: remark)
         let (hosts, farm) = (settings.hosts, CodeHosts.farmName(authority.certificate.fingerprint))
         let world = CodeHostWorld(hosts: hosts, farm: farm, library: library, logs: logs, clock: clock)
         var consumers = settings.outside
@@ -94,14 +108,23 @@ package final class CoordinatorServer: Sendable {
             seed: UInt64(bitPattern: clock.now.nanoseconds), outbox: outbox, remark: remark,
             judge: { await library.judge($0) }, hold: { await library.hold($0, $1) },
             intents: { CodeHosts.intents(of: $0.id, $0.request, farm: farm, at: $1.at) })
-        let remarks = try await coordinator.recover(trees: objects)
+        var remarks = try await coordinator.recover(trees: objects, isStart: settings.isStart)
+        let aside = try await DiskThreads.shared.run { () throws(ArtifactError) in try objects.setAsideSoFar() }
+        if aside.count > 0 {
+            remarks.append(
+                "\(Spelling.counted(aside.count, "damaged object")) lie in \(aside.folder), moved aside when read: look at "
+                    + "the disk; sheaf artifacts verify RUN tells what a run has lost; remove the files to be told no more"
+            )
+        }
         try await outbox.recover()
 
         let loops = try (0..<max(1, min(4, Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))))).map { number in
             try EventLoop(name: "sheaf-loop-\(number)")
         }
         let links = Links()
-        let people = People(
+        let shelf = ActionShelf(rules: settings.actions, folder: folder + "/actions", store: objects)
+        try await DiskThreads.shared.run { () throws(CertificateError) in try shelf.open() }
+        var people = People(
             coordinator: coordinator, keeper: keeper, store: objects, logs: logs, pulses: pulses, roster: roster,
             clock: clock, library: library, hosts: hosts,
             disconnect: { role, name, status in
@@ -109,6 +132,7 @@ package final class CoordinatorServer: Sendable {
                     $0.principal.role == role && $0.principal.name == name
                 }
             })
+        people.shelf = shelf
         let objectsService = ObjectsService(store: objects, coordinator: coordinator, keeper: keeper, people: people)
         let agents = AgentsService(
             coordinator: coordinator, keeper: keeper, logs: logs, pulses: pulses, objects: objectsService,

@@ -1,5 +1,6 @@
 import JSON
 import Model
+import Queries
 import Scheduling
 import Wire
 import Workflows
@@ -30,6 +31,8 @@ struct LiveRun: Sendable {
     var endings: [Int: Farm.JobEnding] = [:]
     /// Lines for whoever reads along, since the last look.
     var notes: [String] = []
+    /// What earlier runs say of its cells.
+    var past = PastCells()
     /// What of it waits for something that the farm does not have: as of the last look, and what watchers were told.
     var unmet: Set<String> = []
     var unmetTold: Set<String> = []
@@ -160,9 +163,27 @@ struct LiveRun: Sendable {
                 $0.count = UInt32(clamping: slice.count)
             }
         }
-        let needed = everyNeed(of: shard.cell.job)
-        assignment.artifacts = handedOn.artifacts.filter { needed.contains($0.shard.cell.job) }.map(\.artifact)
+        assignment.artifacts = artifacts(for: shard.cell.job)
         return assignment
+    }
+
+    /// What download-artifact may ask for in a job: artifacts that the jobs it needs, directly or not, have left so far.
+    private func artifacts(for job: Int) -> [Proto.RunArtifact] {
+        let needed = everyNeed(of: job)
+        return handedOn.artifacts.filter { needed.contains($0.shard.cell.job) }.map(\.artifact)
+    }
+
+    /// What an attempt of a cell may read of this run, and it reads nothing of any other: the code tree, the run's actions, the
+    /// listing of the cell, and what download-artifact may ask for.
+    func readable(by cell: CellID) -> Set<Digest> {
+        var digests: Set<Digest> = []
+        if let tree { digests.insert(tree) }
+        digests.formUnion(request.actions.compactMap { Digest($0.tree) })
+        if let listing = handedOn.listings[cell].flatMap({ Digest($0.digest) }) { digests.insert(listing) }
+        for item in artifacts(for: cell.job) {
+            if let digest = item.artifact?.manifest.flatMap({ Digest($0.digest) }) { digests.insert(digest) }
+        }
+        return digests
     }
 
     private func contexts(of cell: PlannedCell, in job: Int) -> [Value.Member] {

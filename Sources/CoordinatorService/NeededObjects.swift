@@ -13,7 +13,8 @@ struct NeededObjects {
     /// Runs whose bulk was dropped.
     private(set) var dropped: Set<RunID> = []
 
-    init(in storage: any Storage, _ store: ObjectStore) throws {
+    /// - Parameter now: artifacts whose own time is over then are not needed; `nil`: whatever is named is.
+    init(in storage: any Storage, _ store: ObjectStore, at now: Instant? = nil) throws {
         let reader = RunReader(storage: storage)
         for cache in try storage.caches(of: nil) { addTree(cache.manifest, store) }
         var before: RunID?
@@ -21,7 +22,7 @@ struct NeededObjects {
             for run in runs {
                 if run.bulkDroppedAt != nil { dropped.insert(run.run.id) }
                 guard let snapshot = try reader.snapshot(of: run.run.id) else { continue }
-                let roots = try snapshot.roots()
+                let roots = try snapshot.roots(at: now)
                 digests.formUnion(roots.evidence)
                 guard run.bulkDroppedAt == nil else { continue }
                 for root in roots.bulk { addTree(root, store) }

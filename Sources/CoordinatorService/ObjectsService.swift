@@ -139,7 +139,7 @@ struct ObjectsService: Sendable {
                 return try store.readEncoded(digest, bytesMax: most)
             }
         } catch {
-            throw try await dropped(error, request.scope) ?? Self.status(error)
+            throw try await dropped(error, root, request.scope) ?? Self.status(error)
         }
         var first: [UInt8] = request.zstd ? [object.encoding == .zstd ? 1 : 0] : []
         var rest = object.bytes[...]
@@ -154,10 +154,23 @@ struct ObjectsService: Sendable {
     }
 
     /// The reason when an object is absent because its run's bulk is no longer kept.
-    private func dropped(_ error: ArtifactError, _ scope: Proto.Scope?) async throws(LinkStatus) -> LinkStatus? {
-        guard case .absent = error, case .run(let number) = scope?.kind,
-            let at = try await people.stored(RunID(number))?.bulkDroppedAt
-        else { return nil }
+    private func dropped(
+        _ error: ArtifactError, _ root: Digest, _ scope: Proto.Scope?
+    ) async throws(LinkStatus) -> LinkStatus? {
+        guard case .absent = error, case .run(let number) = scope?.kind else { return nil }
+        guard let at = try await people.stored(RunID(number))?.bulkDroppedAt else {
+            return try await people.reading { [library = people.library, now = people.clock.now] in
+                let snapshot = try library.snapshot(of: RunID(number))
+                let over = try snapshot.artifacts().compactMap(\.artifact).first { artifact in
+                    artifact.manifest.flatMap { Digest($0.digest) } == root && snapshot.isOver(artifact, at: now)
+                }
+                return over.map {
+                    LinkStatus(
+                        .notFound,
+                        "the artifact '\($0.name)' was kept for the \($0.retentionDays) days that its step asked for")
+                }
+            }
+        }
         return LinkStatus(
             .notFound, "the artifacts and the code of \(RunID(number)) were dropped on \(at.utc): it ended long ago")
     }
@@ -188,13 +201,13 @@ struct ObjectsService: Sendable {
             parts.keep(root, chunks)
             return chunks
         } catch {
-            throw try await dropped(error, scope) ?? Self.status(error)
+            throw try await dropped(error, root, scope) ?? Self.status(error)
         }
     }
 
     static func status(_ error: ArtifactError) -> LinkStatus {
         switch error {
-        case .absent: LinkStatus(.notFound, "\(error)")
+        case .absent, .setAside: LinkStatus(.notFound, "\(error)")
         case .diskFull(let doing): LinkStatus(.unavailable, "the farm's disk is full: \(doing)")
         default: LinkStatus(.invalid, "\(error)")
         }

@@ -22,6 +22,8 @@ struct People: Sendable {
     let hosts: CodeHosts
     /// How long an explanation waits for the store to take what it speaks of.
     var explainPatience = Duration.seconds(5)
+    /// Fetches actions of other repositories; `nil`: none may be used.
+    var shelf: ActionShelf?
     /// Closes the connections of a bearer whose certificates were revoked.
     let disconnect: @Sendable (Principal.Role, String, LinkStatus) async -> Void
 
@@ -70,22 +72,33 @@ struct People: Sendable {
         // Whatever the client says: what it submits reruns nothing.
         var request = request
         (request.rerunOf, request.rerunFailed) = (0, false)
+        request.actions = []
         if let known = try await known(key, request) { return .with { $0.run = known.number } }
         request.deliverHost = try hosts.host(for: request, by: who) ?? ""
         let tree = try await checkedTree(request.tree, who)
         let id = try await coordinator.reserveRun()
-        do throws(Mistakes) {
-            let prepared = try await DiskThreads.shared.run { [request] () throws(Mistakes) in
-                try PreparedRun(request, run: id, by: who, tree: tree)
-            }
+        return try await answering {
+            let prepared = try await prepare(request, id, by: who, tree: tree)
             let run = await coordinator.submit(prepared, as: id, key: key, by: who)
             return .with {
                 $0.run = run.number
                 $0.diagnostics = prepared.warnings.map { Proto.Diagnostic($0) }
             }
+        }
+    }
+
+    /// A submission's answer; mistakes in the workflow are one.
+    func answering(
+        _ submit: () async throws -> Proto.SubmitRunResponse
+    ) async throws(LinkStatus) -> Proto.SubmitRunResponse {
+        do {
+            return try await submit()
+        } catch let mistakes as Mistakes {
+            return .with { $0.diagnostics = mistakes.diagnostics.map { Proto.Diagnostic($0) } }
+        } catch let status as LinkStatus {
+            throw status
         } catch {
-            let mistakes = error.diagnostics
-            return .with { $0.diagnostics = mistakes.map { Proto.Diagnostic($0) } }
+            throw LinkStatus(.unavailable, "\(error)")
         }
     }
 
@@ -176,10 +189,10 @@ struct People: Sendable {
         let before = request.before == 0 ? nil : RunID(request.before)
         do throws(CoordinatorError) {
             let found = try await keeper.read { storage throws(StorageError) in
-                try storage.runs(before: before, most: most)
+                try storage.runs(before: before, most: most, readableBy: who)
             }
             var summaries: [Proto.RunSummary] = []
-            for stored in found where who.mayRead(runsOf: stored.run.owner) {
+            for stored in found {
                 if let live = await coordinator.view(of: stored.run.id) {
                     summaries.append(live.summary)
                 } else {

@@ -15,18 +15,26 @@ struct PreparedRun: Sendable {
     var concurrency: Workflow.Concurrency?
 
     /// - Parameter tree: the submitted code tree; the manifests of `inputs` are files of it. Blocks on the disk.
+    /// - Parameter repositories: what is at hand of others whose actions it uses; it is asked what was missing.
     /// - Throws: every mistake in the workflow.
     init(
-        _ request: Proto.SubmitRunRequest, run: RunID, by owner: Principal, tree: SubmittedTree?
+        _ request: Proto.SubmitRunRequest, run: RunID, by owner: Principal, tree: SubmittedTree?,
+        repositories: ActionRepositories = .none
     ) throws(Mistakes) {
         self.request = request
-        let (read, warnings) = try Self.read(request) { tree?.bytes(ofFile: $0, most: Limits.workflowBytesMax) }
-        self.warnings = warnings
+        let reading = Self.reading(request, repositories) { tree?.bytes(ofFile: $0, most: Limits.workflowBytesMax) }
+        self.request.actions = repositories.sources
+        guard let part = reading.part else { throw Mistakes(reading.diagnostics) }
         planRequest = try Self.planRequest(
-            request, run, owner, manifests: Self.manifests(of: read, in: tree),
-            files: Self.thresholdFiles(of: read, in: tree))
+            request, run, owner, manifests: Self.manifests(of: part, in: tree),
+            files: Self.thresholdFiles(of: part, in: tree))
+        let (planned, diagnostics) = reading.planned(planRequest)
+        guard let planned, let read = reading.workflow, !diagnostics.contains(where: { $0.severity != .warning }) else {
+            throw Mistakes(diagnostics)
+        }
+        warnings = reading.diagnostics
         workflow = try read.expanded(planRequest)
-        plan = try workflow.plan(planRequest)
+        plan = planned.plan
         contexts = try workflow.contexts(for: planRequest)
         concurrency = try workflow.concurrency(planRequest)
     }
@@ -35,13 +43,20 @@ struct PreparedRun: Sendable {
     ///
     /// - Throws: `Mistakes` when this build reads the workflow otherwise, `ArtifactError` when its code tree is damaged.
     init(
-        stored request: Proto.SubmitRunRequest, plan: Plan, run: RunID, by owner: Principal, trees: ObjectStore
+        stored request: Proto.SubmitRunRequest, plan: Plan, run: RunID, by owner: Principal, trees store: ObjectStore
     ) throws {
         self.request = request
         self.plan = plan
-        let trees = KeptTree(Digest(request.tree), in: trees)
-        let (read, warnings) = try Self.read(request) { trees.tree?.bytes(ofFile: $0, most: Limits.workflowBytesMax) }
-        self.warnings = warnings
+        let trees = KeptTree(Digest(request.tree), in: store)
+        let repositories = ActionRepositories(of: request, in: store)
+        let reading = Self.reading(request, repositories) {
+            trees.tree?.bytes(ofFile: $0, most: Limits.workflowBytesMax)
+        }
+        guard let read = reading.workflow, !reading.diagnostics.contains(where: { $0.severity != .warning }) else {
+            if let problem = trees.problem { throw problem }
+            throw Mistakes(reading.diagnostics)
+        }
+        warnings = reading.diagnostics
         if let problem = trees.problem { throw problem }
         var manifests: [String: Digest] = [:]
         var files: [String: [UInt8]] = [:]
@@ -55,7 +70,9 @@ struct PreparedRun: Sendable {
         guard workflow.jobIDs == plan.jobs.map(\.id) else {
             let top = SourcePosition(file: Self.file(of: request), line: 1, column: 1)
             throw Mistakes([
-                Diagnostic(at: top, "this build makes other jobs of the workflow than the one that planned it")
+                Diagnostic(
+                    at: top, "this build makes other jobs of the workflow than the one that planned it",
+                    help: "go on with the version of sheaf that planned it, or cancel the run and submit it anew")
             ])
         }
         contexts = try workflow.contexts(for: planRequest)
@@ -63,24 +80,20 @@ struct PreparedRun: Sendable {
     }
 
     /// - Parameter bytes: a file of the code tree, by its path.
-    private static func read(
-        _ request: Proto.SubmitRunRequest, _ bytes: @escaping @Sendable (String) -> [UInt8]?
-    ) throws(Mistakes) -> (Workflow, warnings: [Diagnostic]) {
-        let files = WorkflowFiles(isWhole: true) { reference in
+    private static func reading(
+        _ request: Proto.SubmitRunRequest, _ repositories: ActionRepositories,
+        _ bytes: @escaping @Sendable (String) -> [UInt8]?
+    ) -> WorkflowReading {
+        var files = WorkflowFiles(isWhole: true) { reference in
             reference.hasPrefix("./") ? bytes(reference) : nil
         }
-        var (read, diagnostics) = Workflow.read(
-            Array(request.workflow.utf8), file: file(of: request), files: files)
-        if !request.gates.isEmpty, let plain = read {
-            let added = plain.adding(
+        files.repository = { repositories.find($0, $1) }
+        var reading = WorkflowReading(Array(request.workflow.utf8), file: file(of: request), files: files)
+        if !request.gates.isEmpty {
+            reading.add(
                 gates: Array(request.gates.utf8), file: request.gatesFile.isEmpty ? "gates.yml" : request.gatesFile)
-            read = added.workflow
-            diagnostics += added.diagnostics
         }
-        guard let workflow = read, !diagnostics.contains(where: { $0.severity != .warning }) else {
-            throw Mistakes(diagnostics)
-        }
-        return (workflow, diagnostics)
+        return reading
     }
 
     private static func file(of request: Proto.SubmitRunRequest) -> String {
@@ -114,7 +127,11 @@ struct PreparedRun: Sendable {
                 event = try JSONParser.value(request.eventJson)
             } catch {
                 let top = SourcePosition(file: file(of: request), line: 1, column: 1)
-                throw Mistakes([Diagnostic(at: top, "the event's payload is no JSON: \(error)")])
+                throw Mistakes([
+                    Diagnostic(
+                        at: top, "the event's payload is no JSON: \(error)",
+                        help: "give a file that holds one JSON object: --event-file")
+                ])
             }
         }
         return PlanRequest(

@@ -1,5 +1,6 @@
 import Artifacts
 import Model
+import Queries
 import Scheduling
 import Storage
 import Transport
@@ -27,6 +28,7 @@ extension People {
         submission.rerunFailed = request.failed
         if let known = try await known(key, submission) { return .with { $0.run = known.number } }
         submission.deliverHost = try hosts.host(for: submission, by: owner) ?? ""
+        try refuseForbidden(submission)
         let id = try await coordinator.reserveRun()
         if request.failed {
             let kept = try await kept(of: stored, plan, submission, as: id, key: key)
@@ -35,18 +37,13 @@ extension People {
             return .with { $0.run = run.number }
         }
         let tree = try await keptTree(of: stored)
-        do throws(Mistakes) {
-            let prepared = try await DiskThreads.shared.run { [submission] () throws(Mistakes) in
-                try PreparedRun(submission, run: id, by: owner, tree: tree)
-            }
+        return try await answering {
+            let prepared = try await prepare(submission, id, by: owner, tree: tree)
             let run = await coordinator.submit(prepared, as: id, key: key, by: owner, askedBy: who)
             return .with {
                 $0.run = run.number
                 $0.diagnostics = prepared.warnings.map { Proto.Diagnostic($0) }
             }
-        } catch {
-            let mistakes = error.diagnostics
-            return .with { $0.diagnostics = mistakes.map { Proto.Diagnostic($0) } }
         }
     }
 
@@ -84,8 +81,17 @@ extension People {
     ) async throws(LinkStatus) -> KeptRun {
         let (earlier, now) = (stored.run.run.id, clock.now)
         do {
-            return try await DiskThreads.shared.run { [store] in
+            return try await DiskThreads.shared.run { [store, library] in
                 if let digest = stored.run.run.tree { _ = try SubmittedTree(digest, in: store) }
+                let snapshot = try library.snapshot(of: earlier)
+                if let over = try snapshot.artifacts().compactMap(\.artifact).first(where: {
+                    snapshot.isOver($0, at: now)
+                }) {
+                    throw LinkStatus(
+                        .conflict,
+                        "the retention-days of the artifact '\(over.name)' of \(earlier) are over: "
+                            + "rerun all of it, without --failed")
+                }
                 return try KeptRun(of: stored, plan, submission, as: id, key: key, at: now, trees: store)
             }
         } catch let status as LinkStatus {
@@ -217,11 +223,13 @@ extension Coordinator {
     /// Takes in a run that keeps results of another. Back once it is committed.
     func submit(_ kept: KeptRun, key: String, askedBy who: Principal) async -> RunID {
         let id = kept.live.id
+        var live = kept.live
+        live.past = await pastCells(of: live.plan, live.request, for: live.owner, before: id)
         if let known = take(key, as: id) {
             await committed()
             return known
         }
-        runs[id] = kept.live
+        runs[id] = live
         store(
             kept.changes + [
                 .audited(

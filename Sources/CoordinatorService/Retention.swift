@@ -103,7 +103,10 @@ package struct Retention: Sendable {
         // An attempt may have uploaded long before it reports.
         let since = min(now.advanced(by: .zero - settings.grace), await coordinator.earliestLease ?? now)
         let (needed, lock) = try await DiskThreads.shared.run { [keeper, store] in
-            (try NeededObjects(in: keeper.storage, store), try FolderLock(store.path, isShared: false, waits: false))
+            (
+                try NeededObjects(in: keeper.storage, store, at: now),
+                try FolderLock(store.path, isShared: false, waits: false)
+            )
         }
         guard let lock else { return nil }
         defer { withExtendedLifetime(lock) {} }

@@ -23,8 +23,12 @@ actor Roster {
                 if let reason = state.revoked[peer.serial] {
                     return LinkStatus(.denied, "the certificate of \(peer.principal.title) was revoked: \(reason)")
                 }
+                // No refusal for good: a farm that was restored from an older copy may be given a newer one.
                 guard state.known.contains(peer.serial) else {
-                    return LinkStatus(.denied, "this farm has no record of the certificate; enrol with a new token")
+                    return LinkStatus(
+                        .notFound,
+                        "this farm has no record of the certificate, as after a restore from an older copy; enrol with a "
+                            + "new token")
                 }
                 return nil
             }

@@ -14,6 +14,8 @@ struct RunLibrary: Sendable {
     let keeper: StoreKeeper
     let store: ObjectStore
     let clock: FarmClock
+    /// What an hour costs, in reports that name nothing else; `nil`: no money is told.
+    var rates: Rates?
     /// What gates read is read again for this long when the machine fails to: a verdict is given once.
     var patience = Duration.minutes(60)
     var pause: @Sendable (Duration) async -> Void = {
@@ -131,7 +133,7 @@ struct RunLibrary: Sendable {
             return try store.read(reference.digest, bytesMax: max(reference.sizeBytes, 1)).bytes
         } catch {
             switch error {
-            case .absent, .damaged: return nil
+            case .absent, .damaged, .setAside: return nil
             default: throw error
             }
         }
@@ -179,7 +181,7 @@ struct RunLibrary: Sendable {
         if request.format.hasPrefix("compare") { return try compared(snapshot, results, request) }
         let rates: Rates?
         do {
-            rates = request.rates.isEmpty ? nil : try Rates.read(request.rates)
+            rates = request.rates.isEmpty ? self.rates : try Rates.read(request.rates)
         } catch {
             throw LinkStatus(.invalid, error.problem)
         }
@@ -224,7 +226,7 @@ struct RunLibrary: Sendable {
         return try await DiskThreads.shared.run { [self] in
             let snapshot = try snapshot(of: run)
             let results = try snapshot.results(object: object)
-            let report = try report(of: snapshot, results, logTails: tails)
+            let report = try report(of: snapshot, results, rates: rates, logTails: tails)
             return DeliveredReport(
                 run: run, workflow: snapshot.record.name, commit: snapshot.record.commit,
                 verdict: snapshot.ending?.verdict, summary: report.verdictSentence, markdown: report.markdown)
@@ -235,7 +237,7 @@ struct RunLibrary: Sendable {
 
     /// The report, with what other runs have to say: earlier ones, and those that gates compared with. Blocks on the disk.
     private func report(
-        of snapshot: RunSnapshot, _ results: Results, rates: Rates? = nil, logTails: [AttemptID: [String]]
+        of snapshot: RunSnapshot, _ results: Results, rates: Rates?, logTails: [AttemptID: [String]]
     ) throws -> RunReport {
         var report = try snapshot.report(
             results: results, rates: rates, history: try RunReader(storage: keeper.storage).history(of: snapshot),

@@ -40,7 +40,8 @@ struct StateCopy {
         for folder in made.reversed() { try sync(Self.parent(of: folder)) }
     }
 
-    private static func parent(of path: String) -> String {
+    /// By its name alone.
+    static func parent(of path: String) -> String {
         let parts = path.split(separator: "/").dropLast().joined(separator: "/")
         if path.hasPrefix("/") { return "/" + parts }
         return parts.isEmpty ? "." : parts
@@ -122,6 +123,14 @@ struct StateCopy {
         try rename(draft, to: to)
         summary.copied += 1
         summary.copiedBytes += copied
+    }
+
+    /// Writes a file anew that was there already.
+    mutating func mend(_ path: String, from: String) throws {
+        let files = summary.files
+        try copyFile(from, to: path, isChanging: true)
+        summary.files = files
+        summary.mended += 1
     }
 
     private static func copyBytes(

@@ -35,7 +35,7 @@ struct BrokenObject {
 
     private mutating func read() {
         skipSpace()
-        guard !bytes.isEmpty, position < bytes.count else { return stop("missing: the file is empty") }
+        guard !bytes.isEmpty, position < bytes.count else { return stop("the file is empty") }
         guard take(UInt8(ascii: "{")) else { return stop("not a JSON object of metrics") }
         skipSpace()
         if take(UInt8(ascii: "}")) { return readEnd() }

@@ -145,7 +145,7 @@ package struct ItemsFile {
         case .text(let text):
             .refused(
                 RefusedMetric(
-                    text: text, reason: text.isEmpty ? "missing: no value" : "not a number", file: file, line: line))
+                    text: text, reason: text.isEmpty ? "empty, not a number" : "not a number", file: file, line: line))
         }
     }
 

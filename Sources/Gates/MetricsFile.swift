@@ -41,7 +41,7 @@ package enum MetricsFile {
         switch member.content {
         case .node(let node): return MetricReading(file: file, lineOffset: member.lineOffset).metric(node)
         case .text(let text):
-            let reason = text.isEmpty ? "missing: no value" : "not a number"
+            let reason = text.isEmpty ? "empty, not a number" : "not a number"
             return .refused(RefusedMetric(text: text, reason: reason, file: file, line: member.line))
         }
     }

@@ -44,15 +44,29 @@ package struct Cause: Hashable, Sendable, CustomStringConvertible {
         self.evidence = evidence
     }
 
-    /// The label and the evidence: `exit:3: step 'train' ended with exit code 3`.
+    /// The label and the evidence: `user_exit (3): step 'train' ended with exit code 3`.
     package var description: String { evidence.isEmpty ? label : "\(label): \(evidence)" }
 
-    /// `passed`, `exit:75`, `signal:9`, `timeout`: the short form, which `retry: {on: […]}` uses too.
+    /// The word with its number, for people: `passed`, `user_exit (75)`, `signal (9)`, `timeout`.
     package var label: String {
+        switch (kind, code) {
+        case (.userExit, .some(let code)), (.signal, .some(let code)): "\(kind.rawValue) (\(code))"
+        default: kind.rawValue
+        }
+    }
+
+    /// How `retry: {on: […]}` names this code and no other: `exit:75`, `signal:9`; `nil` for other causes.
+    package var codeWord: String? {
         switch (kind, code) {
         case (.userExit, .some(let code)): "exit:\(code)"
         case (.signal, .some(let code)): "signal:\(code)"
-        default: kind.rawValue
+        default: nil
         }
+    }
+
+    /// What is said of an attempt that went to the agent on which the attempt before had ended with this cause. After causes
+    /// of the infrastructure the farm looks for another agent first.
+    package var sameAgentAgain: String {
+        kind.isInfrastructure ? "the same agent again: no other took it in time" : "the same agent again"
     }
 }

@@ -69,18 +69,18 @@ package struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
     package var rule: Rule
     package var position: SourcePosition
     package var problem: String
-    /// What the person can do now, as an order. `nil` only when we truly do not know.
+    /// What the person can do now, as an order; `nil` only in what another version of this program has sent.
     package var suggestion: String?
 
     package init(
-        _ severity: Severity = .error, at position: SourcePosition, _ problem: String, help: String? = nil,
+        _ severity: Severity = .error, at position: SourcePosition, _ problem: String, help: String,
         rule: Rule = .workflow
     ) {
         self.severity = severity
         self.rule = rule
         self.position = position
         self.problem = problem
-        self.suggestion = help
+        self.suggestion = help.isEmpty ? nil : help
     }
 
     /// On one line, where the help would not be read on a line of its own: in a report, as a reason.

@@ -1,6 +1,6 @@
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z. Decisions take it as an argument and never ask a clock.
-package struct Instant: Hashable, Comparable, Sendable {
-    package var nanoseconds: Int64
+@usableFromInline package struct Instant: Hashable, Comparable, Sendable {
+    @usableFromInline package var nanoseconds: Int64
 
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
@@ -50,7 +50,7 @@ package struct Instant: Hashable, Comparable, Sendable {
     }
 
     package func duration(to other: Self) -> Duration { .nanoseconds(other.nanoseconds &- nanoseconds) }
-    package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
+    @inlinable package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 }
 
 extension Duration {

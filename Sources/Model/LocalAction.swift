@@ -1,4 +1,4 @@
-/// An action of the code tree, as its `action.yml` says: read when the run is planned.
+/// An action of the code tree or of another repository, as its `action.yml` says: read when the run is planned.
 package struct LocalAction: Equatable, Sendable {
     package struct Input: Equatable, Sendable {
         package var name: String
@@ -37,10 +37,19 @@ package struct LocalAction: Equatable, Sendable {
     package var path: String
     package var inputs: [Input]
     package var body: Body
+    /// The repository that it comes from; `nil` for one of the code tree.
+    package var source: ActionSource?
 
-    package init(path: String, inputs: [Input] = [], body: Body) {
+    package init(path: String, inputs: [Input] = [], body: Body, source: ActionSource? = nil) {
         self.path = path
         self.inputs = inputs
         self.body = body
+        self.source = source
+    }
+
+    /// As `uses` names it.
+    package var reference: String {
+        guard let source else { return "./" + path }
+        return source.repository + (path.isEmpty ? "" : "/" + path) + "@" + source.commit
     }
 }

@@ -13,10 +13,12 @@ package struct Plan: Equatable, Sendable {
     package var waivers: [Waiver]
     /// The files that gates name in `evaluator`, with what the code tree holds there; each once.
     package var evaluators: [EvaluatorFile]
+    /// The manifest of the code tree that its shards get; `nil` where there is none.
+    package var tree: Digest?
 
     package init(
         name: String, title: String = "", file: String, jobs: [PlannedJob], gates: [GateRule] = [],
-        falseBlockRate: Double = 0.05, waivers: [Waiver] = [], evaluators: [EvaluatorFile] = []
+        falseBlockRate: Double = 0.05, waivers: [Waiver] = [], evaluators: [EvaluatorFile] = [], tree: Digest? = nil
     ) {
         self.name = name
         self.title = title
@@ -26,6 +28,7 @@ package struct Plan: Equatable, Sendable {
         self.falseBlockRate = falseBlockRate
         self.waivers = waivers
         self.evaluators = evaluators
+        self.tree = tree
     }
 
     /// The cell at a position; `nil` where the plan has none, or none yet.
@@ -130,12 +133,17 @@ package struct PlannedCell: Equatable, Sendable {
     package var environment: String?
     /// Why this cell does not run: its `if` was false. The text of the condition with what it came to.
     package var skipped: String?
+    /// What its longest shard took in an earlier run, for as many shards as it has now; `nil` where none is known.
+    package var expected: Duration?
+    /// The digest of the lock that its environment had in an earlier run; `nil` where none is known.
+    package var environmentLock: Digest?
 
     package init(
         id: String, name: String, values: [Value.Member] = [], labels: [String] = [], python: String? = nil,
         resources: ResourceRequest = ResourceRequest(), timeout: Duration = .minutes(60), idleTimeout: Duration? = nil,
         queueTimeout: Duration = .minutes(60), continueOnError: Bool = false, required: Bool = true,
-        inputs: [HeldInput] = [], needs: [CellNeed] = [], environment: String? = nil, skipped: String? = nil
+        inputs: [HeldInput] = [], needs: [CellNeed] = [], environment: String? = nil, skipped: String? = nil,
+        expected: Duration? = nil, environmentLock: Digest? = nil
     ) {
         self.id = id
         self.name = name
@@ -152,6 +160,8 @@ package struct PlannedCell: Equatable, Sendable {
         self.required = required
         self.inputs = inputs
         self.skipped = skipped
+        self.expected = expected
+        self.environmentLock = environmentLock
     }
 }
 
@@ -246,7 +256,7 @@ package struct RetryPolicy: Equatable, Sendable {
     package func covers(_ cause: Cause) -> Bool {
         guard cause.kind != .userError && cause.kind != .passed else { return false }
         return on.contains { word in
-            word == cause.label || word == cause.kind.rawValue
+            word == cause.codeWord || word == cause.kind.rawValue
                 || (word == "infrastructure" && cause.kind.isInfrastructure)
         }
     }
@@ -266,10 +276,15 @@ package struct JobWork: Equatable, Sendable {
     /// Files in which metrics stand as tools write them.
     package var metricSources: [MetricSource]
     package var outputs: [Template]
+    /// What the steps run in; `nil`, or an image that comes to nothing: the agent itself.
+    package var container: JobContainer?
+    /// What serves them.
+    package var services: [JobService]
 
     package init(
         environment: [Template] = [], shell: String? = nil, workingDirectory: String? = nil, setup: [Step] = [],
-        steps: [Step] = [], metrics: String? = nil, metricSources: [MetricSource] = [], outputs: [Template] = []
+        steps: [Step] = [], metrics: String? = nil, metricSources: [MetricSource] = [], outputs: [Template] = [],
+        container: JobContainer? = nil, services: [JobService] = []
     ) {
         self.environment = environment
         self.shell = shell
@@ -279,6 +294,8 @@ package struct JobWork: Equatable, Sendable {
         self.metrics = metrics
         self.metricSources = metricSources
         self.outputs = outputs
+        self.container = container
+        self.services = services
     }
 }
 
@@ -298,7 +315,7 @@ package struct Step: Equatable, Sendable {
         case run(String)
         /// The action without its reference (`actions/checkout`), and the reference (`v4`).
         case uses(action: String, reference: String, with: [Template])
-        /// An action of the code tree.
+        /// An action of the code tree, or of another repository.
         case local(LocalAction, with: [Template])
     }
 

@@ -81,10 +81,13 @@ package struct Capacity: Equatable, Sendable {
     package var interpreters: [Interpreter]
     /// Digests of the manifests of `inputs` that the agent holds, with the path each was checked under.
     package var inputs: [HeldInput]
+    /// Digests of what it has made and shards may need again: locks of environments, manifests of code trees; the last used
+    /// first.
+    package var keeps: [Digest]
 
     package init(
         cpus: Int, memory: ByteCount, gpus: [GPU] = [], labels: [String] = [], interpreters: [Interpreter] = [],
-        inputs: [HeldInput] = []
+        inputs: [HeldInput] = [], keeps: [Digest] = []
     ) {
         self.cpus = cpus
         self.memory = memory
@@ -92,6 +95,7 @@ package struct Capacity: Equatable, Sendable {
         self.labels = labels
         self.interpreters = interpreters
         self.inputs = inputs
+        self.keeps = keeps
     }
 }
 

@@ -1,7 +1,8 @@
 /// What is to come, the earliest first; what comes at one time, in the order in which it was added. A binary heap.
 ///
-/// Inlinable: simulations spend their time here, and other rooms would run it unspecialised.
-package struct TimeQueue<Time: Comparable & Sendable, Matter: Sendable>: Sendable {
+/// Inlinable: simulations spend their time here, and other rooms would run it unspecialised. They do all the same unless the
+/// type itself is usable from there.
+@usableFromInline package struct TimeQueue<Time: Comparable & Sendable, Matter: Sendable>: Sendable {
     @usableFromInline struct Entry: Sendable {
         @usableFromInline var at: Time
         @usableFromInline var order: UInt64
@@ -13,7 +14,7 @@ package struct TimeQueue<Time: Comparable & Sendable, Matter: Sendable>: Sendabl
             self.matter = matter
         }
 
-        @inlinable func precedes(_ other: Entry) -> Bool { at < other.at || at == other.at && order < other.order }
+        @inlinable func precedes(_ other: Entry) -> Bool { at < other.at || !(other.at < at) && order < other.order }
     }
 
     @usableFromInline var heap: [Entry] = []

@@ -24,18 +24,28 @@ extension RunSnapshot {
     /// The objects that the run names.
     ///
     /// - evidence: what results are read from: metrics, items, listings, environment locks, summaries.
-    /// - bulk: manifests of the code tree and of artifacts, which name chunks in turn.
-    package func roots() throws(QueryError) -> (evidence: Set<Digest>, bulk: Set<Digest>) {
+    /// - bulk: manifests of the code tree, of actions and of artifacts, which name chunks in turn.
+    ///
+    /// - Parameter now: without artifacts whose own time is over then; `nil`: with them.
+    package func roots(at now: Instant? = nil) throws(QueryError) -> (evidence: Set<Digest>, bulk: Set<Digest>) {
         var (evidence, bulk): (Set<Digest>, Set<Digest>) = ([], [])
         if let tree = record.tree { bulk.insert(tree) }
+        bulk.formUnion(request.actions.compactMap { Digest($0.tree) })
         for attempt in attempts {
             guard let report = try report(of: attempt) else { continue }
             let results = [report.metrics, report.items, report.environmentLock, report.summary, report.listing]
             evidence.formUnion(report.metricFiles.compactMap { $0.object.flatMap { Digest($0.digest) } })
             evidence.formUnion(results.compactMap { $0.flatMap { Digest($0.digest) } })
-            bulk.formUnion(report.artifacts.compactMap { $0.manifest.flatMap { Digest($0.digest) } })
+            let kept = report.artifacts.filter { artifact in now.map { !isOver(artifact, at: $0) } ?? true }
+            bulk.formUnion(kept.compactMap { $0.manifest.flatMap { Digest($0.digest) } })
         }
         return (evidence, bulk)
+    }
+
+    /// Whether an artifact's `retention-days` are over. They count from the run's end: what is needed is there until then.
+    package func isOver(_ artifact: Proto.Artifact, at now: Instant) -> Bool {
+        guard artifact.retentionDays > 0, let ending else { return false }
+        return ending.at.advanced(by: .seconds(Int64(artifact.retentionDays) * 86_400)) <= now
     }
 
     struct ArtifactPlace {

@@ -221,7 +221,10 @@ extension RunSnapshot {
         about shard: Int, _ attempts: [StoredAttempt], _ settlement: SettlementRecord?
     ) -> [String] {
         var lines = ["    \(shard == ShardID.listing ? "listing of its items" : "shard \(shard)"):"]
-        for attempt in attempts { lines.append("      " + sentence(attempt)) }
+        for (place, attempt) in attempts.enumerated() {
+            let before = place > 0 ? attempts[place - 1] : nil
+            lines.append("      " + sentence(attempt, after: before))
+        }
         if let settlement {
             if settlement.attempt == 0 {
                 lines.append(
@@ -243,9 +246,12 @@ extension RunSnapshot {
 
     /// `attempt 1 on gpu-1: lost_agent after 12 s (from 10:01:59Z): no heartbeat since 10:02:11Z; tried again in 1.5 s as
     /// attempt 2 of 3, from 10:02:13Z`.
-    private func sentence(_ attempt: StoredAttempt) -> String {
+    private func sentence(_ attempt: StoredAttempt, after before: StoredAttempt?) -> String {
         let lease = attempt.lease
         var text = "attempt \(lease.attempt.number) on \(lease.agent)"
+        if let before, before.lease.agent == lease.agent, let cause = before.ending?.cause {
+            text += " (\(cause.sameAgentAgain))"
+        }
         if !lease.devices.isEmpty { text += " with \(lease.devices.joined(separator: ", "))" }
         guard let ending = attempt.ending else {
             return text

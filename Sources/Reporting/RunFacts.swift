@@ -73,7 +73,7 @@ package struct AttemptFact: Equatable, Sendable {
     package var environmentLock: Digest?
     /// The end of its log, masked, oldest line first.
     package var logTail: [String]
-    /// Why it went where it went, when that is worth telling: `the same agent: no other within 60 s`.
+    /// What came after it, when that is worth telling: `not tried again: …`.
     package var note: String?
 
     package init(
@@ -145,5 +145,13 @@ package struct SummaryFact: Equatable, Sendable {
         let all = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         let shown = all.prefix(most).map { PlainText.line($0, most: 2000) }
         return all.count > most ? shown + ["… and \(all.count - most) more lines"] : shown
+    }
+}
+
+extension AttemptFact {
+    /// That it went to the agent of the attempt before, in words; `nil` when it went to another.
+    func sameAgent(as before: AttemptFact) -> String? {
+        guard let cause = before.cause, !agent.isEmpty, agent == before.agent else { return nil }
+        return cause.sameAgentAgain
     }
 }

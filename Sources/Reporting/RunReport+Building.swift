@@ -96,9 +96,12 @@ extension RunReport {
                 retries.append(
                     Retry(
                         name: cell.name, shard: shard.shard,
-                        attempts: shard.attempts.map {
-                            "#\($0.number) \($0.cause?.label ?? "running")"
-                                + ($0.agent.isEmpty ? "" : " on \($0.agent)")
+                        attempts: shard.attempts.indices.map { place in
+                            let attempt = shard.attempts[place]
+                            let before = place > 0 ? shard.attempts[place - 1] : nil
+                            return "#\(attempt.number) \(attempt.cause?.label ?? "running")"
+                                + (attempt.agent.isEmpty ? "" : " on \(attempt.agent)")
+                                + (before.flatMap { attempt.sameAgent(as: $0) }.map { ", \($0)" } ?? "")
                         }, notes: shard.attempts.compactMap(\.note)))
             }
         }

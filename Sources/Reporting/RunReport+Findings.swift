@@ -152,7 +152,7 @@ extension RunReport {
             : "\(other.name): passed in \(other.run) on the same code, fails here"
     }
 
-    /// `eval (3.11) shard 2: exit:1, then passed on the same code`.
+    /// `eval (3.11) shard 2: user_exit (1), then passed on the same code`.
     func sentence(_ flaky: FlakyShard) -> String {
         "\(flaky.name) \(Self.name(ofShard: flaky.shard)): \(flaky.causes.joined(separator: ", ")), then passed on the same code"
     }

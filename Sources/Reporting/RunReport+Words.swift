@@ -239,7 +239,7 @@ extension RunReport {
         group.reason + (group.verdict == gate.verdict ? "" : " (\(group.verdict.rawValue))")
     }
 
-    /// A shard that did not pass, in one line: `shard 3: exit:1 after 12 s on gpu-1: step 'run' ended with exit code 1`.
+    /// A shard that did not pass, in one line: `shard 3: user_exit (1) after 12 s on gpu-1: step 'run' ended with exit code 1`.
     func sentence(_ shard: ShardReport) -> String {
         let name = Self.name(ofShard: shard.shard)
         guard let cause = shard.cause else { return "\(name): not settled" }

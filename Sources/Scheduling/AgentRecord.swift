@@ -45,6 +45,8 @@ struct AgentRecord: Sendable {
     var isFreed = false
     /// The class that it keeps room for.
     var reservation: Int?
+    /// What it keeps that shards may need, the last used first: see `Farm.keepers`.
+    var keeps: [Digest] = []
 
     init(_ id: AgentID) { self.id = id }
 
@@ -131,6 +133,9 @@ struct LeaseRecord: Sendable {
     var at: Instant
     var until: Instant
     var startedAt: Instant?
+    /// Its time limit counts from there: a coordinator that starts anew does not know how the clock was set meanwhile. The
+    /// agent counts by its own clock all along.
+    var countedFrom: Instant?
     /// Whether the agent has ever named it.
     var isAcknowledged = false
     /// It was loaded from the store and its agent has not been heard of since.

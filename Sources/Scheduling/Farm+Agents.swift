@@ -2,13 +2,14 @@ import Model
 
 /// Agents come, go, drain, and come back with what they hold.
 extension Farm {
+    /// What it holds is as of its newest connection: the late first words of one that it gave up never come here.
     mutating func join(_ id: AgentID, team: String?, capacity: Capacity, holds: [AttemptID]) {
         let agent = slot(of: id)
-        let wasOnline = agents[agent].isOnline
-        if wasOnline { countOnline(agent, -1) }
+        if agents[agent].isOnline { countOnline(agent, -1) }
         endReservation(onAgent: agent)
         agents[agent].team = team
         agents[agent].equip(capacity)
+        keep(only: capacity.keeps, on: agent)
         agents[agent].isOnline = true
         agents[agent].pausedUntil = nil
         agents[agent].strikes = 0
@@ -26,9 +27,7 @@ extension Farm {
         for shard in leased {
             guard let lease = leases[shard] else { continue }
             let attempt = AttemptID(shard: shard, number: lease.number)
-            // While it is online, what it says may be the late first word of a connection that it gave up, older than the lease:
-            // if it has not got the attempt, the lease expires.
-            if !held.contains(attempt) && !wasOnline { miss(attempt, lease, on: id) }
+            if !held.contains(attempt) { miss(attempt, lease, on: id) }
             leases[shard]?.isRestored = false
         }
         free(agent)
@@ -101,6 +100,7 @@ extension Farm {
             }
             agentSlots[state.id] = nil
             agentSlotsFree.append(agent)
+            keep(only: [], on: agent)
             for index in classes.indices where agent < classes[index].matches.count {
                 classes[index].matches[agent] = .unknown
             }

@@ -42,7 +42,7 @@ extension Farm {
         if let cancelledAt = lease.cancelledAt, case let took = cancelledAt.duration(to: now), took > settings.margin {
             return "the attempt did not end within \(took.spelled) of being cancelled"
         }
-        let (from, limit) = (lease.startedAt ?? lease.at, cell.timeout + settings.margin)
+        let (from, limit) = (lease.countedFrom ?? lease.startedAt ?? lease.at, cell.timeout + settings.margin)
         let most = lease.startedAt == nil ? limit + settings.startMax : limit
         guard from.duration(to: now) > most else { return nil }
         return "the attempt did not end within \(most.spelled), with a time limit of \(cell.timeout.spelled)"

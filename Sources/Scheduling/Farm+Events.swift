@@ -38,6 +38,8 @@ extension Farm {
         /// A heartbeat that names the attempts which the agent works on. Never stored.
         case leasesRenewed(AgentID, [AttemptID])
         case attemptStarted(AttemptID, by: AgentID)
+        /// The attempt has its environment, with this lock. Never stored.
+        case environmentEntered(AttemptID, by: AgentID, lock: Digest)
         /// The agent does not take the offer; that costs no attempt.
         case offerDeclined(AttemptID, by: AgentID, reason: String)
         /// - listed: for a listing that passed, how many items there are.

@@ -49,11 +49,14 @@ extension Farm {
         let cell = self[cell: place]
         if let lease = leases[ShardID(cell: id(of: place), shard: shard)] {
             let agent = agents[lease.agent]
-            let since = lease.startedAt.map { "since \($0.duration(to: now).spelled)" } ?? "and has not started yet"
+            let worked = lease.startedAt.map { max(.zero, $0.duration(to: now)) }
+            let since = worked.map { "since \($0.spelled)" } ?? "and has not started yet"
             let connection =
                 agent.isOnline
                 ? "" : "; the agent is not connected, the lease ends in \(now.duration(to: lease.until).spelled)"
-            return ["\(name): attempt \(lease.number) is on agent \(agent.id) \(since)\(connection)"]
+            let lock = cell.lock ?? cell.planned.environmentLock
+            let keeps = lock.map(agent.keeps.contains) ?? false ? "; it keeps the environment" : ""
+            return ["\(name): attempt \(lease.number) is on agent \(agent.id) \(since)\(keeps)\(connection)"]
         }
         if cell.settled.contains(shard) { return ["\(name) has settled"] }
         if let returned = cell.returned[shard] {
@@ -167,7 +170,7 @@ extension Farm {
                 guard let first = cells.min() else { continue }
                 found.append(
                     Unmet(
-                        run: runs[key.slot].id, job: key.job, cell: first,
+                        run: runs[key.slot].id, job: key.job, cell: first.cell,
                         cells: lane.started.count + lane.unstarted.count, reason: reason))
             }
         }

@@ -64,7 +64,9 @@ extension Farm {
         guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
         acknowledge(lease, of: attempt.shard)
         guard lease.startedAt == nil else { return }
+        if let tree = runSlots[attempt.run].flatMap({ runs[$0].tree }) { keep(tree, on: lease.agent) }
         leases[attempt.shard]?.startedAt = now
+        leases[attempt.shard]?.countedFrom = nil
         effects.append(.attemptStarted(attempt, at: now))
     }
 
@@ -106,7 +108,7 @@ extension Farm {
         switch cause.kind {
         case .passed:
             agents[lease.agent].strikes = 0
-            if let place = place(of: attempt.shard.cell) {
+            if lease.countedFrom == nil, let place = place(of: attempt.shard.cell) {
                 let taken = (lease.startedAt ?? lease.at).duration(to: now)
                 self[job: place].longest = max(self[job: place].longest ?? .zero, taken)
             }

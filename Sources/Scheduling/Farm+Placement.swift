@@ -7,18 +7,27 @@ extension Farm {
         /// The owner's part of what the farm has.
         var share: Share
         var lane: LaneKey
-        var cell: Int
+        var cell: CellKey
         var shard: Int
         var classIndex: Int
 
-        var place: Place { Place(run: lane.slot, job: lane.job, cell: cell) }
+        var place: Place { Place(run: lane.slot, job: lane.job, cell: cell.cell) }
 
-        /// Least share first, then the run's rank, then the order of the plan.
+        /// Least share first, then the run's rank; within a run the longest, then the order of the plan.
         func precedes(_ other: Self) -> Bool {
             if share != other.share { return share < other.share }
-            if lane != other.lane { return lane < other.lane }
-            return (cell, shard) < (other.cell, other.shard)
+            if lane.run != other.lane.run { return lane < other.lane }
+            if cell.length != other.cell.length { return cell.length > other.cell.length }
+            return (lane.job, cell.cell, shard) < (other.lane.job, other.cell.cell, other.shard)
         }
+    }
+
+    /// A lane whose first shard would delay something that room is kept for.
+    private struct Detained {
+        var lane: LaneKey
+        var classIndex: Int
+        /// Shards of it that take no longer may go; `nil`: none.
+        var most: Duration?
     }
 
     /// Leases what can be leased, as far as this call may go.
@@ -33,16 +42,21 @@ extension Farm {
         /// Classes for which no agent had room, in this call or before: none has got any since.
         var waiting = active.count > woken.count ? active.elements.filter { !woken.contains($0) } : []
         /// What would delay something that room is kept for: a shorter one behind it may not.
-        var tooLong: [Candidate] = []
+        var detained: [Detained] = []
         while !woken.isEmpty {
             guard workLeft > 0 else { return }
-            guard let candidate = firstCandidate(in: woken.elements, leavingOut: tooLong) else {
+            guard let candidate = firstCandidate(in: woken.elements, beside: detained) else {
                 return woken.removeAll()
             }
-            let (found, wouldDelay) = bestAgent(for: candidate)
+            let (found, gap) = bestAgent(for: candidate)
             guard let agent = found else {
-                if wouldDelay && tooLong.count < Self.lanesTriedMax {
-                    tooLong.append(candidate)
+                if let gap, detained.count < Self.lanesTriedMax {
+                    let isAgain = detained.contains {
+                        $0.lane == candidate.lane && $0.classIndex == candidate.classIndex
+                    }
+                    detained.append(
+                        Detained(
+                            lane: candidate.lane, classIndex: candidate.classIndex, most: isAgain ? nil : gap))
                 } else {
                     waiting.append(candidate.classIndex)
                     woken.remove(candidate.classIndex)
@@ -89,9 +103,9 @@ extension Farm {
     /// How many lanes are looked at for a shard that is short enough.
     private static let lanesTriedMax = 32
 
-    private func firstCandidate(in classIndices: ArraySlice<Int>, leavingOut left: [Candidate]) -> Candidate? {
+    private func firstCandidate(in classIndices: ArraySlice<Int>, beside detained: [Detained]) -> Candidate? {
         var best: Candidate?
-        for classIndex in classIndices { improve(&best, by: classIndex, leavingOut: left) }
+        for classIndex in classIndices { improve(&best, by: classIndex, beside: detained) }
         return best
     }
 
@@ -130,36 +144,52 @@ extension Farm {
 
     /// - Parameters:
     ///   - agent: only what delays nothing that is kept there.
-    ///   - left: their lanes in the class are not looked at.
+    ///   - detained: what of their lanes may go.
     private func improve(
-        _ best: inout Candidate?, by classIndex: Int, on agent: Int? = nil, leavingOut left: [Candidate] = []
+        _ best: inout Candidate?, by classIndex: Int, on agent: Int? = nil, beside detained: [Detained] = []
     ) {
+        let gap = agent.flatMap { self.gap(for: classes[classIndex].requirement, of: classIndex, on: $0) }
         for queue in classes[classIndex].owners.indices {
             let share = self.share(of: classes[classIndex].owners[queue].owner)
             if let best, share > best.share { continue }
-            for lane in classes[classIndex].owners[queue].lanes.elements.prefix(Self.lanesTriedMax)
-            where !left.contains(where: { $0.classIndex == classIndex && $0.lane == lane }) {
-                if let best, share == best.share && best.lane < lane { break }
-                guard let (cell, shard) = firstShard(lane, classIndex) else { continue }
+            /// The run of the owner's that comes first and has something.
+            var run: UInt64?
+            for lane in classes[classIndex].owners[queue].lanes.elements.prefix(Self.lanesTriedMax) {
+                if let run, lane.run != run { break }
+                if let best, share == best.share, lane.run != best.lane.run, best.lane < lane { break }
+                var most = gap
+                if let known = detained.last(where: { $0.classIndex == classIndex && $0.lane == lane }) {
+                    guard let limit = known.most else { continue }
+                    most = limit
+                }
+                guard let (cell, shard) = firstShard(lane, classIndex, most) else { continue }
+                run = lane.run
                 let candidate = Candidate(share: share, lane: lane, cell: cell, shard: shard, classIndex: classIndex)
-                if let agent, delays(classIndex, candidate.place, on: agent) { continue }
                 if best.map(candidate.precedes) ?? true { best = candidate }
-                break
             }
         }
     }
 
-    private func firstShard(_ key: LaneKey, _ classIndex: Int) -> (cell: Int, shard: Int)? {
+    /// - Parameter most: how long it may take, as far as one can tell; `nil`: any time.
+    private func firstShard(_ key: LaneKey, _ classIndex: Int, _ most: Duration?) -> (cell: CellKey, shard: Int)? {
         guard let lane = runs[key.slot].jobs[key.job].lanes.firstIndex(where: { $0.classIndex == classIndex }) else {
             return nil
         }
-        let started = runs[key.slot].jobs[key.job].lanes[lane].started.first ?? .max
-        let unstarted =
-            runs[key.slot].jobs[key.job].isAtLimit
-            ? .max : runs[key.slot].jobs[key.job].lanes[lane].unstarted.first ?? .max
-        let cell = min(started, unstarted)
-        guard cell < .max else { return nil }
-        let place = Place(run: key.slot, job: key.job, cell: cell)
+        let isAtLimit = runs[key.slot].jobs[key.job].isAtLimit
+        func first(_ bound: CellKey?) -> CellKey? {
+            let state = runs[key.slot].jobs[key.job].lanes[lane]
+            let started = bound.map { state.started.elements(from: $0).first } ?? state.started.first
+            let unstarted = bound.map { state.unstarted.elements(from: $0).first } ?? state.unstarted.first
+            guard let unstarted, !isAtLimit else { return started }
+            return started.map { min($0, unstarted) } ?? unstarted
+        }
+        guard var cell = first(nil) else { return nil }
+        if let most, expected(Place(run: key.slot, job: key.job, cell: cell.cell)) > most {
+            // Behind it the recorded ones stand by their length.
+            guard let shorter = first(CellKey(firstOf: most)) else { return nil }
+            cell = shorter
+        }
+        let place = Place(run: key.slot, job: key.job, cell: cell.cell)
         guard let queue = self[cell: place].queues.firstIndex(where: { $0.classIndex == classIndex }) else {
             return nil
         }
@@ -181,27 +211,55 @@ extension Farm {
         }
     }
 
-    /// The agent that is left with the least when it takes a shard of the class; GPU agents last if it needs no GPU.
+    /// How many agents are looked at for one that keeps what a shard needs.
+    private static let keepersTriedMax = 64
+
+    /// Of the agents that can take a shard of the class now those with the fewest free GPUs, so that none are spent on what
+    /// needs none; of these the one that keeps most of what the shard needs; of these the one that is left with the least.
     ///
-    /// - Returns: `wouldDelay` when some have room, which they keep for others.
-    private mutating func bestAgent(for candidate: Candidate) -> (agent: Int?, wouldDelay: Bool) {
-        var wouldDelay = false
+    /// - Returns: where none can take it, but some have room that they keep for others: how long something may take there.
+    private mutating func bestAgent(for candidate: Candidate) -> (agent: Int?, gap: Duration?) {
+        var longestGap: Duration?
+        var best: (agent: Int, gpus: UInt64, worth: Int)?
+        var tried = 0
         let classIndex = candidate.classIndex
         let requirement = classes[classIndex].requirement
+        let length = expected(candidate.place)
+        let wants = wants(candidate.place)
         let from = Self.indexKey(
             gpus: requirement.gpus?.count ?? 0, cpus: requirement.gpus == nil ? requirement.cpus : 0, slot: 0)
         for key in openAgents.elements(from: from) {
+            if let best {
+                tried += 1
+                guard tried < Self.keepersTriedMax, key >> 48 == best.gpus else { break }
+            }
             let agent = Int(key & 0xFFFF_FFFF)
-            guard agents[agent].freeCPUs >= requirement.cpus, meets(agent, classIndex),
-                agents[agent].hasRoom(for: requirement)
-            else { continue }
-            guard !delays(classIndex, candidate.place, on: agent) else {
-                wouldDelay = true
+            guard canTake(classIndex, agent) else { continue }
+            if let gap = self.gap(for: requirement, of: classIndex, on: agent), length > gap {
+                longestGap = max(longestGap ?? .zero, gap)
                 continue
             }
-            return (agent, false)
+            let worth = wants.worth(of: agent)
+            if worth > best?.worth ?? -1 { best = (agent, key >> 48, worth) }
+            if worth == wants.most { break }
         }
-        return (nil, wouldDelay)
+        guard let best else { return (nil, longestGap) }
+        guard best.worth < wants.most, let few = wants.few(Self.keepersTriedMax) else { return (best.agent, nil) }
+        // They may stand anywhere among many that are free.
+        var chosen = best
+        for agent in few {
+            guard let key = agents[agent].indexKey, key >> 48 == best.gpus, wants.worth(of: agent) > chosen.worth,
+                canTake(classIndex, agent)
+            else { continue }
+            if let gap = self.gap(for: requirement, of: classIndex, on: agent), length > gap { continue }
+            chosen = (agent, best.gpus, wants.worth(of: agent))
+        }
+        return (chosen.agent, nil)
+    }
+
+    private mutating func canTake(_ classIndex: Int, _ agent: Int) -> Bool {
+        agents[agent].freeCPUs >= classes[classIndex].requirement.cpus && meets(agent, classIndex)
+            && agents[agent].hasRoom(for: classes[classIndex].requirement)
     }
 
     /// Orders agents by free GPUs, then by free cores, then by slot.

@@ -120,15 +120,16 @@ extension Farm {
             lane = self[job: place].lanes.count
             self[job: place].lanes.append(Lane(classIndex: classIndex))
         }
+        let key = CellKey(length: self[cell: place].length, cell: place.cell)
         switch old {
         case .none: break
-        case .unstarted: self[job: place].lanes[lane].unstarted.remove(place.cell)
-        case .started: self[job: place].lanes[lane].started.remove(place.cell)
+        case .unstarted: self[job: place].lanes[lane].unstarted.remove(key)
+        case .started: self[job: place].lanes[lane].started.remove(key)
         }
         switch wanted {
         case .none: break
-        case .unstarted: self[job: place].lanes[lane].unstarted.insert(place.cell)
-        case .started: self[job: place].lanes[lane].started.insert(place.cell)
+        case .unstarted: self[job: place].lanes[lane].unstarted.insert(key)
+        case .started: self[job: place].lanes[lane].started.insert(key)
         }
         show(place.run, place.job, lane: lane)
         if self[job: place].lanes[lane].isEmpty { self[job: place].lanes.remove(at: lane) }

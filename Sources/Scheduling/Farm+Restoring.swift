@@ -170,6 +170,7 @@ extension Farm {
             let until = now.advanced(by: settings.lease)
             leases[shard]?.until = until
             leases[shard]?.nextCheck = until
+            leases[shard]?.countedFrom = now
             timers.add(.lease(AttemptID(shard: shard, number: lease.number)), at: until)
         }
     }
@@ -202,6 +203,7 @@ extension Farm {
     private mutating func finishRestoringRunning(_ run: Int, _ job: Int) {
         let cells = runs[run].jobs[job].cells.indices
         runs[run].jobs[job].cellsActive = cells.count { !runs[run].jobs[job].cells[$0].leased.isEmpty }
+        runs[run].jobs[job].lastWorked = min(runs[run].jobs[job].lastWorked, now)
         if !runs[run].jobs[job].isAtLimit { runs[run].jobs[job].open.start(at: now.nanoseconds) }
         if let cancellation = runs[run].cancellation, !outlives(run, job) {
             runs[run].jobs[job].stop = cancellation
@@ -236,9 +238,18 @@ extension Farm {
         let waited = limited ? .zero : min(since, timeout - queueTimeLeftMin(of: timeout))
         queueFresh(place, waited: waited.wholeNanoseconds)
         for shard in self[cell: place].returned.keys.sorted() {
-            guard let returned = self[cell: place].returned[shard], case .backoff(let until) = returned.phase else {
+            guard var returned = self[cell: place].returned[shard], case .backoff(let stored) = returned.phase else {
                 continue
             }
+            // No backoff is longer: the clock was set back since.
+            let policy = self[job: place].planned.retry
+            let until = min(stored, now.advanced(by: max(policy.backoffMin, policy.backoffMax)))
+            returned.phase = .backoff(until: until)
+            for index in returned.avoiding.indices {
+                let most = until.advanced(by: settings.otherAgentWait)
+                returned.avoiding[index].until = min(returned.avoiding[index].until, most)
+            }
+            self[cell: place].returned[shard] = returned
             let key = ShardID(cell: id(of: place), shard: shard)
             timers.add(.backoff(AttemptID(shard: key, number: returned.number)), at: until)
         }

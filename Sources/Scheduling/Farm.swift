@@ -88,6 +88,8 @@ package struct Farm: Sendable {
     var agentSlots: [AgentID: Int] = [:]
     var agentSlotsFree: [Int] = []
     var leases: [ShardID: LeaseRecord] = [:]
+    /// Who keeps a thing that shards may need.
+    var keepers: [Digest: OrderedKeys<Int>] = [:]
 
     var classes: [RequirementClass] = []
     var classSlots: [Requirement: Int] = [:]
@@ -158,6 +160,7 @@ package struct Farm: Sendable {
         case .agentRemoved(let agent): remove(agent)
         case .leasesRenewed(let agent, let attempts): renew(attempts, by: agent)
         case .attemptStarted(let attempt, let agent): start(attempt, by: agent)
+        case .environmentEntered(let attempt, let agent, let lock): enter(attempt, by: agent, lock: lock)
         case .offerDeclined(let attempt, let agent, let reason): decline(attempt, by: agent, reason: reason)
         case .attemptFinished(let attempt, let agent, let cause, let listed, let shards):
             finish(attempt, by: agent, cause, listed: listed, shards: shards)

@@ -9,6 +9,8 @@ struct RunRecord: Sendable {
     /// Its place among the runs of its owner: when it was submitted, brought forward by its priority. So a run of low
     /// priority comes before later ones in the end: priorities age without anybody counting.
     let rank: Int64
+    /// The code tree that its shards get.
+    let tree: Digest?
     var jobs: [JobRecord]
     var jobsEnded = 0
     var cancellation: Stop?
@@ -122,6 +124,8 @@ struct CellRecord: Sendable {
     }
 
     let planned: PlannedCell
+    /// For `CellKey`.
+    let length: Int64
     var phase = Phase.unopened
     /// Cells of other jobs that wait for this one, by job and cell.
     var waiters: [(job: Int, cell: Int)] = []
@@ -139,6 +143,8 @@ struct CellRecord: Sendable {
     /// At 0 the queue of the cell's own requirement; empty before it is opened and after it has ended.
     var queues: [Queue] = []
     var leased = OrderedKeys<Int>()
+    /// Of the environment that an attempt of it had.
+    var lock: Digest?
 
     var settled = RangeList()
     var shardsFailed = 0
@@ -147,7 +153,10 @@ struct CellRecord: Sendable {
     var shardsCancelled = 0
     var shardsNotNeeded = 0
 
-    init(_ planned: PlannedCell) { self.planned = planned }
+    init(_ planned: PlannedCell) {
+        self.planned = planned
+        length = planned.expected.map { min($0, planned.timeout).wholeNanoseconds } ?? .max
+    }
 
     var isEnded: Bool { if case .ended = phase { true } else { false } }
     var isSettled: Bool { shards == settled.count }

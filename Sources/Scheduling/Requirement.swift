@@ -101,12 +101,33 @@ struct LaneKey: Comparable, Sendable {
     static func == (a: Self, b: Self) -> Bool { (a.run, a.job) == (b.run, b.job) }
 }
 
+/// A cell's place among those of its job that wait: the longest shards first, as far as lengths are recorded. Those of which
+/// nothing is known come before: the longest may be among them.
+struct CellKey: Comparable, Sendable {
+    /// What a shard takes, in nanoseconds; the most that there is where nothing is recorded.
+    var length: Int64
+    var cell: Int
+
+    init(length: Int64, cell: Int) {
+        self.length = length
+        self.cell = cell
+    }
+
+    /// Before every cell whose shards take as long or less.
+    init(firstOf length: Duration) {
+        self.length = length.wholeNanoseconds
+        cell = -1
+    }
+
+    static func < (a: Self, b: Self) -> Bool { a.length == b.length ? a.cell < b.cell : a.length > b.length }
+}
+
 /// The cells of one job that have shards queued with one requirement.
 struct Lane: Sendable {
     var classIndex: Int
     /// Cells with a leased shard: `max-parallel` does not hold them back.
-    var started = OrderedKeys<Int>()
-    var unstarted = OrderedKeys<Int>()
+    var started = OrderedKeys<CellKey>()
+    var unstarted = OrderedKeys<CellKey>()
     /// Whether the class shows the lane to placement.
     var isListed = false
 

@@ -3,15 +3,18 @@ import Model
 /// Room that is kept for shards which need more at once than is free, so that smaller ones do not overtake them for ever.
 ///
 /// Who is first in order and finds no room, while something smaller behind it does, gets a reservation on one agent. From
-/// then on nothing starts there that would delay it: small shards fill the gap as long as they end in time, by what
-/// attempts of their jobs have taken so far, or by their timeouts (Lifka's EASY backfilling, JSSPP 1995). An agent keeps
-/// room for one class at a time, and a class has its room kept on one agent.
+/// then on nothing starts there that would delay it: shards of whatever kind fill the gap as long as they end in time, by
+/// what is recorded of their cells, by what attempts of their jobs have taken so far, or by their timeouts (Lifka's EASY
+/// backfilling, JSSPP 1995). An agent keeps room for one class at a time, and a class has its room kept on one agent.
 extension Farm {
     /// How many agents are looked at for the earliest room.
     static let reservationAgentsMax = 32
 
-    /// How long an attempt of the cell may take, as far as one can tell.
+    /// How long an attempt of the cell may take, as far as one can tell: what one took in an earlier run, else the longest of
+    /// its job in this run, else its time limit.
     func expected(_ place: Place) -> Duration {
+        let length = self[cell: place].length
+        guard length == .max else { return .nanoseconds(length) }
         let timeout = self[cell: place].planned.timeout
         return self[job: place].longest.map { min($0, timeout) } ?? timeout
     }
@@ -55,14 +58,18 @@ extension Farm {
         return nil
     }
 
-    /// Whether a shard of the class, placed on the agent now, would delay what the agent keeps room for.
-    func delays(_ classIndex: Int, _ place: Place, on agent: Int) -> Bool {
-        guard let kept = agents[agent].reservation, kept != classIndex else { return false }
-        let requirement = classes[kept].requirement
-        guard let planned = roomExpected(for: requirement, on: agent) else { return false }
-        let filler = Filler(requirement: classes[classIndex].requirement, end: now.advanced(by: expected(place)))
-        guard filler.end > planned else { return false }
-        return roomExpected(for: requirement, on: agent, beside: filler).map { $0 > planned } ?? true
+    /// How long something of the requirement may take that is placed on the agent now, so that it delays nothing that the
+    /// agent keeps room for; `nil`: any time.
+    ///
+    /// - Parameter classIndex: its class; what it keeps room for itself, it does not delay.
+    func gap(for requirement: Requirement, of classIndex: Int?, on agent: Int) -> Duration? {
+        guard let kept = agents[agent].reservation, kept != classIndex else { return nil }
+        let waiting = classes[kept].requirement
+        guard let planned = roomExpected(for: waiting, on: agent) else { return nil }
+        // Whatever ends after that time takes the same until then.
+        let filler = Filler(requirement: requirement, end: .distantFuture)
+        let isInTheWay = roomExpected(for: waiting, on: agent, beside: filler).map { $0 > planned } ?? true
+        return isInTheWay ? now.duration(to: planned) : nil
     }
 
     /// Whether room may be kept for the class somewhere: something of it can be leased, and none is kept yet.

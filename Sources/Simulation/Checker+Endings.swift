@@ -16,6 +16,7 @@ extension Checker {
         shards[attempt.shard]?.ended = attempt.number
         shards[attempt.shard]?.last = cause
         shards[attempt.shard]?.retryAt = retryAt
+        if retryAt != nil || cause.kind.isInfrastructure { isCalm = false }
         if retryAt != nil { runs[attempt.run]?.retries += 1 }
         if let run = runs[attempt.run] {
             let shards = run.jobs.flatMap(\.cells).reduce(0) { $0 + ($1.shards ?? 0) }

@@ -102,14 +102,14 @@ extension Checker {
         }
     }
 
-    private func isOpen(_ agent: Agent, to owner: Principal) -> Bool {
+    func isOpen(_ agent: Agent, to owner: Principal) -> Bool {
         agent.isOnline && !agent.isDraining && (agent.team == nil || agent.team == owner.team)
     }
 
     private static func labels(_ agent: Agent) -> Set<String> { Set(agent.capacity.labels.map { $0.lowercased() }) }
 
     /// Whether an agent could take shards of a cell, were it free.
-    private func fits(_ cell: Cell, _ agent: Agent) -> Bool {
+    func fits(_ cell: Cell, _ agent: Agent) -> Bool {
         let wanted = cell.planned
         return Set(wanted.labels).isSubset(of: Self.labels(agent)) && hasPython(agent, cell.python)
             && wanted.resources.cpus <= agent.capacity.cpus

@@ -58,6 +58,8 @@ package struct Checker: Sendable {
         var leases: [AttemptID: Farm.Lease] = [:]
         /// When it last joined or was removed: its leases may end before their time.
         var changedAt = Instant.epoch
+        /// As far as the farm was told.
+        var keeps: Set<Digest> = []
     }
 
     var runs: [RunID: Run] = [:]
@@ -69,6 +71,8 @@ package struct Checker: Sendable {
     package internal(set) var lines = Lifelines()
     /// How each attempt ended, and on which agent.
     var ends: [AttemptID: End] = [:]
+    /// Nothing was declined or lost and no agent failed: each agent is given whatever fits.
+    var isCalm = true
     /// What agents were told is stored.
     var acknowledged: Set<AttemptID> = []
 
@@ -136,6 +140,7 @@ package struct Checker: Sendable {
             var agent = agents[id] ?? Agent()
             agent.team = team
             agent.capacity = capacity
+            agent.keeps = Set(capacity.keeps)
             agent.isOnline = true
             agent.changedAt = now
             agents[id] = agent
@@ -146,6 +151,7 @@ package struct Checker: Sendable {
             agents[id]?.changedAt = now
         // One that never came may be told to drain: it comes draining.
         case .agentDraining(let id, let isDraining): agents[id, default: Agent()].isDraining = isDraining
+        case .environmentEntered(_, let agent, let lock): agents[agent]?.keeps.insert(lock)
         case .agentReleased, .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .timeReached, .resume:
             break
         }
@@ -207,6 +213,7 @@ package struct Checker: Sendable {
                 shards[attempt.shard]?.lease?.attempt == attempt, .onlyCurrent, "\(attempt)")
             giveBack(attempt.shard)
             shards[attempt.shard]?.wasDeclined = true
+            isCalm = false
         case .cellSharded(let cell, let count, _): try checkSharded(cell, count)
         case .settled(let cell, let range, let attempt, let cause):
             for shard in range {
@@ -275,6 +282,7 @@ package struct Checker: Sendable {
         try require(range.contains(id.shard), .onlyWhatThereIs, "\(id)")
         try require(agent.isOnline && !agent.isDraining, .present, "\(lease)")
         try checkFit(lease, cell, agent, run.owner)
+        try checkChoice(lease, cell, run)
         agents[lease.agent]?.leases[lease.attempt] = lease
         shards[id, default: Shard()].lease = lease
         change(id.cell) { $0.leased += 1 }

@@ -32,7 +32,7 @@ package struct Journal: Journaling {
         case .jobResolved(let run, let job, let resolution):
             rows.append(.jobResolved(run, job: job, resolution, at: time))
         case .agentJoined, .agentDisconnected, .agentDraining, .agentReleased, .agentRemoved, .leasesRenewed,
-            .attemptStarted,
+            .attemptStarted, .environmentEntered,
             .offerDeclined, .attemptFinished, .timeReached, .resume:
             break
         }

@@ -17,6 +17,8 @@ package enum Rule: String, CaseIterable, Sendable {
     case ownDevices = "leased devices are the agent's"
     case maxParallel = "max-parallel holds"
     case shardsMaxParallel = "shards.max-parallel holds"
+    case longestFirst = "of a run's shards that ask for the same, the longest come first"
+    case keeper = "an agent that keeps the environment is preferred"
 
     // Attempts.
     case onlyCurrent = "only current attempts are renewed, withdrawn, cancelled, started and ended"

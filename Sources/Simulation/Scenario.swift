@@ -46,9 +46,49 @@ package struct Scenario: Sendable {
         settings.workPerCallMax = Int.random(in: 1...12, using: &random)
         settings.retriesMin = isComparable ? 1_000_000 : Int(seed % 40)
         letJobsGoOn()
+        if seed % 8 == 5 { askAlike() }
+        tellPast()
         addReruns()
         giveOtherInterpreters()
     }
+
+    /// All shards ask for the same, and nothing but agents keeps them waiting: what comes first shows.
+    private mutating func askAlike() {
+        for submission in submissions.indices {
+            for job in submissions[submission].plan.jobs.indices {
+                submissions[submission].plan.jobs[job].failFast = false
+                submissions[submission].plan.jobs[job].maxParallel = nil
+                submissions[submission].plan.jobs[job].shards.maxParallel = nil
+                submissions[submission].plan.jobs[job].shards.failFast = false
+                for cell in (submissions[submission].plan.jobs[job].cells ?? []).indices {
+                    submissions[submission].plan.jobs[job].cells?[cell].resources = ResourceRequest()
+                    submissions[submission].plan.jobs[job].cells?[cell].labels = []
+                    submissions[submission].plan.jobs[job].cells?[cell].python = nil
+                }
+            }
+        }
+    }
+
+    /// Of most cells an earlier run says how long they take and what environment they have; some agents keep some of those.
+    /// Drawn apart, as reruns are.
+    private mutating func tellPast() {
+        var random = SplitMix64(seed: seed ^ 0x9A57)
+        for agent in agents.indices {
+            agents[agent].capacity.keeps = Self.locks.filter { _ in chance(0.3, &random) }
+        }
+        for submission in submissions.indices {
+            for job in submissions[submission].plan.jobs.indices {
+                for cell in (submissions[submission].plan.jobs[job].cells ?? []).indices where chance(0.7, &random) {
+                    submissions[submission].plan.jobs[job].cells?[cell].expected =
+                        .seconds(.random(in: 1...60, using: &random))
+                    submissions[submission].plan.jobs[job].cells?[cell].environmentLock =
+                        Self.locks.randomElement(using: &random)
+                }
+            }
+        }
+    }
+
+    private static let locks = (1...3).compactMap { Digest([UInt8](repeating: $0, count: Digest.byteCount)) }
 
     /// Some of the smaller agents have another Python than is asked for. Drawn apart, as reruns are.
     private mutating func giveOtherInterpreters() {

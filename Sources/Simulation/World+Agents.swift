@@ -157,7 +157,7 @@ extension World {
     private mutating func receive(_ message: Happenings.FromAgent, from agent: Int, _ connection: Int) {
         let id = agents[agent].id
         if case .joined(let holds, let joinedAt) = message {
-            guard agents[agent].process > 0 else { return }
+            guard agents[agent].process > 0, connection == newest[agent] else { return }
             if let other = connections.updateValue(connection, forKey: agent), other != connection {
                 happenings.add(.lost(agent: agent, connection: other), at: now.advanced(by: milliseconds(0...60)))
             }
@@ -175,7 +175,11 @@ extension World {
         switch message {
         case .joined: break
         case .heartbeat(let beat): decide(.leasesRenewed(id, beat.holds), beat: (agent, beat.number))
-        case .started(let attempt): decide(.attemptStarted(attempt, by: id))
+        case .started(let attempt):
+            decide(.attemptStarted(attempt, by: id))
+            if let lock = checker.cell(attempt.shard.cell)?.planned.environmentLock {
+                decide(.environmentEntered(attempt, by: id, lock: lock))
+            }
         case .declined(let attempt): decide(.offerDeclined(attempt, by: id, reason: "no room"))
         case .report(let attempt, let cause, let listed):
             decide(.attemptFinished(attempt, by: id, cause, listed: listed), reported: (agent, attempt))

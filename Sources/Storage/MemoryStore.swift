@@ -138,10 +138,11 @@ package final class MemoryStore: Storage {
     }
     package func run(_ id: RunID) -> StoredRun? { read { $0.runs[id] } }
     package func run(key: String) -> RunID? { read { $0.keys[key] } }
-    package func runs(before: RunID?, most: Int) -> [StoredRun] {
+    package func runs(before: RunID?, most: Int, readableBy reader: Principal?) -> [StoredRun] {
         read { state in
-            let ids = state.runs.keys.filter { id in before.map { id < $0 } ?? true }.sorted(by: >).prefix(most)
-            return ids.compactMap { state.runs[$0] }
+            let ids = state.runs.keys.filter { id in before.map { id < $0 } ?? true }.sorted(by: >)
+            let found = ids.lazy.compactMap { state.runs[$0] }.filter { reader?.mayRead(runsOf: $0.run.owner) ?? true }
+            return Array(found.prefix(most))
         }
     }
     package func passedRuns(of workflow: String, commits: [String], before: RunID) -> [PassedRun] {
@@ -167,6 +168,21 @@ package final class MemoryStore: Storage {
                         verdict: $0.verdict, judgement: $0.judgement, tree: stored.run.tree)
                 }
             }
+        }
+    }
+    package func timings(of run: RunID) -> [CellTiming] {
+        read { state in
+            var longest: [CellID: CellTiming] = [:]
+            for attempt in state.attempts.values.sorted(by: { $0.lease.attempt < $1.lease.attempt }) {
+                guard attempt.lease.attempt.run == run, attempt.lease.attempt.shard.shard >= 0,
+                    let start = attempt.startedAt, let ending = attempt.ending, ending.cause.kind == .passed
+                else { continue }
+                let cell = attempt.lease.attempt.shard.cell
+                let taken = start.duration(to: ending.at)
+                guard longest[cell].map({ $0.longest < taken }) ?? true else { continue }
+                longest[cell] = CellTiming(cell: cell, longest: taken, report: ending.report)
+            }
+            return longest.values.sorted { $0.cell < $1.cell }
         }
     }
     package func openRuns() -> [RunID] {
@@ -236,6 +252,9 @@ package final class MemoryStore: Storage {
         read { $0.certificates.values.sorted { ($0.issuedAt, $0.serial) < ($1.issuedAt, $1.serial) } }
     }
     package func token(hash: Digest) -> TokenRecord? { read { $0.tokens[hash] } }
+    package func unusedTokens() -> [TokenRecord] {
+        read { $0.tokens.values.filter { $0.usedAt == nil }.sorted { $0.hash < $1.hash } }
+    }
     package func baselines() -> [BaselineRecord] { read { $0.baselines.values.sorted { $0.alias < $1.alias } } }
     package func granted(_ digests: [Digest], to scope: String) -> Set<Digest> {
         read { state in Set(digests.filter { state.grants[$0]?.contains(scope) ?? false }) }

@@ -226,6 +226,21 @@ package struct StoredAttempt: Equatable, Sendable {
     }
 }
 
+/// The longest passing attempt at a shard of a cell.
+package struct CellTiming: Equatable, Sendable {
+    package var cell: CellID
+    /// From its start to its end.
+    package var longest: Duration
+    /// What its agent reported.
+    package var report: [UInt8]
+
+    package init(cell: CellID, longest: Duration, report: [UInt8]) {
+        self.cell = cell
+        self.longest = longest
+        self.report = report
+    }
+}
+
 /// Shards `first...last` of a cell ended with one cause.
 package struct SettlementRecord: Equatable, Sendable {
     package var cell: CellID

@@ -82,6 +82,8 @@ package struct BaselineRecord: Equatable, Sendable {
 package struct AuditRecord: Equatable, Sendable {
     /// What a coordinator does first: explanations look for it.
     package static let start = "start"
+    /// An object of the store was found damaged, and moved aside.
+    package static let damage = "move aside"
 
     package var at: Instant
     /// `user alice (team vision)`, `agent gpu-3`, `coordinator`.

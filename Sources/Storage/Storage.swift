@@ -12,11 +12,15 @@ package protocol Storage: AnyObject, Sendable {
     func run(_ id: RunID) throws(StorageError) -> StoredRun?
     func run(key: String) throws(StorageError) -> RunID?
     /// Newest first, below `before`, at most `most`.
-    func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun]
+    ///
+    /// - Parameter reader: only runs that this one may read, as `Principal.mayRead(runsOf:)` has it; `nil`: all.
+    func runs(before: RunID?, most: Int, readableBy reader: Principal?) throws(StorageError) -> [StoredRun]
     /// Runs of a workflow that passed (or were waived) at one of these commits, below `before`, newest first.
     func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun]
     /// Runs of a workflow that have ended, below `before`, newest first, at most `most`.
     func judgedRuns(of workflow: String, before: RunID, most: Int) throws(StorageError) -> [JudgedRun]
+    /// What the longest passing attempt at a shard took in each cell of a run, listings aside; in the order of job, cell.
+    func timings(of run: RunID) throws(StorageError) -> [CellTiming]
     /// Runs without an ending, oldest first.
     func openRuns() throws(StorageError) -> [RunID]
     /// Runs that ended before an instant and whose bulk is still kept, oldest first, at most `most`.
@@ -39,6 +43,8 @@ package protocol Storage: AnyObject, Sendable {
     func agents() throws(StorageError) -> [AgentRecord]
     func certificates() throws(StorageError) -> [CertificateRecord]
     func token(hash: Digest) throws(StorageError) -> TokenRecord?
+    /// Those that nobody has used, also where their time is over; by hash.
+    func unusedTokens() throws(StorageError) -> [TokenRecord]
     func baselines() throws(StorageError) -> [BaselineRecord]
     /// Those of `digests` that the scope was granted.
     func granted(_ digests: [Digest], to scope: String) throws(StorageError) -> Set<Digest>
@@ -85,5 +91,12 @@ extension Storage {
             all += page
             if page.count < Self.pageMost { return all }
         }
+    }
+}
+
+extension Storage {
+    /// Of all owners, newest first, below `before`, at most `most`.
+    package func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun] {
+        try runs(before: before, most: most, readableBy: nil)
     }
 }

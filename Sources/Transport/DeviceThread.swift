@@ -3,7 +3,7 @@ import Glibc
 
 /// Starts a thread that no signal reaches, for what would hold up the shared pool. Nobody joins it: `body` says itself
 /// when it is done.
-func startDeviceThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+package func startDeviceThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
     let start = unsafe Unmanaged.passRetained(ThreadStart(name: name, body: body))
     var attributes = pthread_attr_t()
     unsafe pthread_attr_init(&attributes)

@@ -26,9 +26,8 @@ actor Door {
     private let refused: @Sendable (LinkError) -> Void
     private var listeners: [Listener] = []
     private var strangers: [UInt64: Stranger] = [:]
-    /// Visits in the order of their coming, the oldest first; those that are over are dropped when they get there.
+    /// Visits in the order of their coming, the oldest first; those that are over are dropped when they are many.
     private var order: [UInt64] = []
-    private var oldest = 0
     private var last: UInt64 = 0
 
     init(
@@ -122,20 +121,24 @@ actor Door {
         }
     }
 
-    /// Makes room for one. `false` when nobody is there.
+    /// Makes room for one: the oldest of those who have not said what TLS begins with goes first, so that many who say
+    /// nothing, or noise, push out nobody who is about to be known. `false` when nobody is there.
     private func dropOldest() -> Bool {
-        while oldest < order.count {
-            let number = order[oldest]
-            oldest += 1
-            if oldest > 1024 {
-                order.removeFirst(oldest)
-                oldest = 0
+        // Each newcomer adds one: looked through once in as many as may be there.
+        if order.count > 2 * settings.strangersMax { order.removeAll { strangers[$0] == nil } }
+        var oldest: UInt64?
+        for number in order {
+            switch strangers[number] {
+            case nil: continue
+            case .shakingHands(_, let visit)? where !visit.hasSpoken:
+                drop(number)
+                return true
+            case .shakingHands, .leaving, .guest: oldest = oldest ?? number
             }
-            guard strangers[number] != nil else { continue }
-            drop(number)
-            return true
         }
-        return false
+        guard let oldest else { return false }
+        drop(oldest)
+        return true
     }
 
     private func drop(_ number: UInt64) {
@@ -173,7 +176,9 @@ actor Door {
             do throws(LinkError) {
                 switch try tls.handshake() {
                 case .moved: try admit(tls, visit)
-                case .wantsRead: setInterest(.readable, visit)
+                case .wantsRead:
+                    visit.hasSpoken = tls.hasAnswered
+                    setInterest(.readable, visit)
                 case .wantsWrite: setInterest([.readable, .writable], visit)
                 case .ended: throw .lost("the stranger left during the handshake")
                 }
@@ -265,6 +270,8 @@ private final class Visit: LoopHandler, @unchecked Sendable {
     var timer: TimerID?
     var interest: Interest = .readable
     var end = Instant.epoch
+    /// It has sent what a client of TLS sends first, and was answered.
+    var hasSpoken = false
 
     init(number: UInt64, door: Door) {
         self.number = number

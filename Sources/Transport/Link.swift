@@ -1,6 +1,8 @@
 import Glibc
 import Model
 
+import struct Synchronization.Atomic
+
 /// One connection between an agent or a person and the coordinator: TLS, frames, and streams over them.
 ///
 /// It lives on its loop's thread, and from the handshake until it is closed (by either side, by silence, or when the
@@ -21,6 +23,9 @@ package actor Link {
     package typealias StreamHandler = @Sendable (_ stream: LinkStream, _ method: String, _ link: Link) async -> Void
 
     package nonisolated let loop: EventLoop
+    /// Counts this process's links, from 1. The peer hears nothing of one before it has its number: of two links that a peer
+    /// made one after the other, the later one has the higher number, whatever comes first on them.
+    package nonisolated let number: UInt64
     /// Whom the peer's certificate names; `nil` for a stranger.
     package nonisolated let peer: PeerIdentity?
     package nonisolated let peerAddress: Address
@@ -48,6 +53,7 @@ package actor Link {
     private var timers: [TimerID] = []
     private var readyWaiters: [CheckedContinuation<Void, Never>] = []
     private var endWaiters: [CheckedContinuation<LinkError, Never>] = []
+    private static let made = Atomic<UInt64>(0)
 
     /// - Parameter tls: its handshake is over.
     init(
@@ -55,6 +61,7 @@ package actor Link {
         callbacks: Callbacks
     ) {
         self.loop = loop
+        number = Self.made.wrappingAdd(1, ordering: .relaxed).newValue
         self.peer = peer
         self.settings = settings
         self.callbacks = callbacks

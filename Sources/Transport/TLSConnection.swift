@@ -50,6 +50,9 @@ import Model
         return try progress(of: answer, during: "the TLS handshake")
     }
 
+    /// Whether anything was written to the other side, which begins with the answer to its hello.
+    var hasAnswered: Bool { unsafe BIO_number_written(SSL_get_wbio(ssl)) > 0 }
+
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(LinkError) -> Progress {
         OpenSSLErrors.clear()
         let answer = unsafe SSL_read(ssl, buffer.baseAddress, CInt(clamping: buffer.count))

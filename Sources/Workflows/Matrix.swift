@@ -15,6 +15,8 @@ package struct Matrix: Sendable {
     /// A mistake in a matrix; `key` names the part that it is in, `index` the entry of `include` or `exclude`.
     package struct Mistake: Error, Equatable, Sendable {
         package var problem: String
+        /// What the person can do now, as an order.
+        package var help: String
         package var key: String?
         package var index: Int?
         /// There are more cells than one job may have.
@@ -28,6 +30,8 @@ package struct Matrix: Sendable {
         }
     }
 
+    static let shapeHelp = "name vectors and their values: matrix: {python: [\"3.11\", \"3.13\"]}"
+
     /// Combinations looked at before `exclude`; beyond, the matrix is refused without being built.
     static let combinationsMax = 1_000_000
     static let vectorsMax = 1000
@@ -38,24 +42,34 @@ package struct Matrix: Sendable {
 
     /// - Parameter value: the matrix with its expressions evaluated.
     package init(_ value: Value) throws(Mistake) {
-        guard let members = value.members else { throw Mistake(problem: "A matrix must be a mapping") }
+        guard let members = value.members else {
+            throw Mistake(problem: "A matrix must be a mapping", help: Self.shapeHelp)
+        }
         var vectors: [Vector] = []
         for member in members where member.key != "include" && member.key != "exclude" {
             guard let items = member.value.array else {
-                throw Mistake(problem: "Matrix vector '\(member.key)' must be a list", key: member.key)
+                throw Mistake(
+                    problem: "Matrix vector '\(member.key)' must be a list", help: "\(member.key): [first, second]",
+                    key: member.key)
             }
             guard !items.isEmpty else {
-                throw Mistake(problem: "Matrix vector '\(member.key)' does not contain any values", key: member.key)
+                throw Mistake(
+                    problem: "Matrix vector '\(member.key)' does not contain any values",
+                    help: "name one value at least, or remove '\(member.key)'", key: member.key)
             }
             vectors.append(Vector(name: member.key, folded: CaseFolding.fold(member.key), items: items))
         }
         guard vectors.count <= Self.vectorsMax else {
-            throw Mistake(problem: "The matrix has \(vectors.count) vectors; the limit is \(Self.vectorsMax)")
+            throw Mistake(
+                problem: "The matrix has \(vectors.count) vectors; the limit is \(Self.vectorsMax)",
+                help: "join vectors that go together into one, of mappings")
         }
         let include = try Self.list(value["include"], "include")
         let exclude = try Self.list(value["exclude"], "exclude")
         guard !vectors.isEmpty || !include.isEmpty else {
-            throw Mistake(problem: "Matrix must define at least one vector")
+            throw Mistake(
+                problem: "Matrix must define at least one vector",
+                help: "\(Self.shapeHelp), or remove the matrix: the job has one cell then")
         }
         var excludes: [Filter] = []
         for (index, entry) in exclude.enumerated() { excludes.append(try Self.excludeFilter(entry, index, vectors)) }
@@ -109,7 +123,9 @@ package struct Matrix: Sendable {
             guard !excludes.contains(where: { $0.matches(vectors, odometer) }) else { continue }
             points.places += odometer.map { UInt32($0) }
             guard points.count <= max else {
-                throw Mistake(problem: "Matrix cover chooses among at most \(max) valid combinations")
+                throw Mistake(
+                    problem: "Matrix cover chooses among at most \(max) valid combinations",
+                    help: "exclude cells, shorten vectors, or split the job")
             }
         } while Self.advance(&odometer, vectors)
         return points
@@ -122,7 +138,8 @@ package struct Matrix: Sendable {
             filter = try Self.excludeFilter(entry, index, vectors)
         } catch {
             throw Mistake(
-                problem: error.problem.replacing("exclude", with: "cover"), key: "always", index: index)
+                problem: error.problem.replacing("exclude", with: "cover"), help: error.help, key: "always",
+                index: index)
         }
         return (0..<points.count).filter { filter.matches(vectors, points[$0]) }
     }
@@ -176,7 +193,9 @@ package struct Matrix: Sendable {
         init(_ entry: Value, _ index: Int, _ vectors: [Vector]) throws(Mistake) {
             guard let members = entry.members, !members.isEmpty else {
                 throw Mistake(
-                    problem: "Matrix include mapping does not contain any values", key: "include", index: index)
+                    problem: "Matrix include mapping does not contain any values",
+                    help: "remove this entry, or name what it adds: {python: \"3.13\", experimental: true}",
+                    key: "include", index: index)
             }
             let isVector = { (member: Value.Member) in
                 let folded = CaseFolding.fold(member.key)
@@ -209,13 +228,18 @@ package struct Matrix: Sendable {
         _ entry: Value, _ index: Int, _ vectors: [Vector]
     ) throws(Mistake) -> Filter {
         guard let members = entry.members, !members.isEmpty else {
-            throw Mistake(problem: "Matrix exclude filter must not be empty", key: "exclude", index: index)
+            throw Mistake(
+                problem: "Matrix exclude filter must not be empty",
+                help: "remove this entry, or name what it leaves out: {python: \"3.9\"}", key: "exclude",
+                index: index)
         }
         for member in members {
             let folded = CaseFolding.fold(member.key)
             guard vectors.contains(where: { $0.folded == folded }) else {
                 throw Mistake(
                     problem: "Matrix exclude key '\(member.key)' does not match any key within the matrix",
+                    help: Spelling.nearest(to: member.key, among: vectors.map(\.name)).map { "did you mean '\($0)'?" }
+                        ?? "the matrix has \(vectors.isEmpty ? "no vector" : vectors.map(\.name).joined(separator: ", "))",
                     key: "exclude", index: index)
             }
         }
@@ -224,7 +248,10 @@ package struct Matrix: Sendable {
 
     private static func list(_ value: Value?, _ name: String) throws(Mistake) -> [Value] {
         guard let value else { return [] }
-        guard let items = value.array else { throw Mistake(problem: "Matrix \(name) must be a list", key: name) }
+        guard let items = value.array else {
+            throw Mistake(
+                problem: "Matrix \(name) must be a list", help: "\(name): [{python: \"3.9\"}]", key: name)
+        }
         return items
     }
 
@@ -235,14 +262,17 @@ package struct Matrix: Sendable {
             guard !overflow, next <= combinationsMax else {
                 let sizes = vectors.map { String($0.items.count) }.joined(separator: " × ")
                 throw Mistake(
-                    problem: "The matrix has \(sizes) combinations; at most \(combinationsMax) are looked at")
+                    problem: "The matrix has \(sizes) combinations; at most \(combinationsMax) are looked at",
+                    help: "shorten vectors, join those that go together into one, or split the job")
             }
             product = next
         }
     }
 
     private static func tooMany(_ cellsMax: Int) -> Mistake {
-        Mistake(problem: "The matrix has more than \(cellsMax) cells", isTooLarge: true)
+        Mistake(
+            problem: "The matrix has more than \(cellsMax) cells",
+            help: "exclude cells, take a covering part of them (cover: pairs), or split the job", isTooLarge: true)
     }
 
     /// The next combination: the last vector turns fastest. `false` after the last one.

@@ -27,6 +27,14 @@ package struct Workflow: Sendable {
                 + jobs.flatMap { $0.call?.workflow?.manifests ?? [] })
     }
 
+    /// What of the file could not be read. Planning the rest finds nothing wrong that only follows from it.
+    struct Unread: Sendable {
+        var triggers = false
+        var gates = false
+        var jobs = false
+    }
+    var unread = Unread()
+
     var environment: [Template] = []
     var defaults = Defaults()
     var permissions: Permissions?
@@ -106,32 +114,8 @@ package struct Workflow: Sendable {
     package static func read(
         _ text: [UInt8], file: String, files: WorkflowFiles = .none
     ) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
-        var called = CalledFiles()
-        return read(text, file: file, files: files, callers: [file], called: &called)
-    }
-
-    static func read(
-        _ text: [UInt8], file: String, files: WorkflowFiles, callers: [String], called: inout CalledFiles
-    ) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
-        let (node, syntax) = YAMLReader.read(text, file: file)
-        guard let node else { return (nil, syntax.isEmpty ? [Self.empty(file)] : ordered(syntax)) }
-        var reader = WorkflowReader(file: file, source: text, files: files, callers: callers, called: called)
-        let workflow = reader.workflow(node)
-        called = reader.called
-        let diagnostics = ordered(syntax + reader.diagnostics)
-        return (diagnostics.contains { $0.severity == .error } ? nil : workflow, diagnostics)
-    }
-
-    /// The workflow with the gates of a second file, which holds only `gates` and `false-block-rate` (`--with`).
-    package func adding(gates text: [UInt8], file: String) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
-        let (node, syntax) = YAMLReader.read(text, file: file)
-        guard let node else { return (nil, syntax.isEmpty ? [Self.empty(file)] : syntax) }
-        var reader = WorkflowReader(file: file, source: text)
-        reader.isSheaf = true
-        var whole = self
-        reader.gates(alone: node, into: &whole)
-        let diagnostics = Self.ordered(syntax + reader.diagnostics)
-        return (diagnostics.contains { $0.severity == .error } ? nil : whole, diagnostics)
+        let reading = WorkflowReading(text, file: file, files: files)
+        return (reading.workflow, reading.diagnostics)
     }
 
     /// Reads a file and plans it: every diagnostic that either finds. Where nobody has said what starts a run
@@ -139,10 +123,9 @@ package struct Workflow: Sendable {
     package static func check(
         _ text: [UInt8], file: String, files: WorkflowFiles = .none, request: PlanRequest
     ) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
-        let (read, diagnostics) = read(text, file: file, files: files)
-        guard let workflow = read else { return (nil, diagnostics) }
-        let all = ordered(diagnostics + workflow.mistakes(in: request))
-        return (all.contains { $0.severity == .error } ? nil : workflow, all)
+        let reading = WorkflowReading(text, file: file, files: files)
+        let (planned, diagnostics) = reading.planned(request)
+        return (planned == nil ? nil : reading.workflow, diagnostics)
     }
 
     /// What planning finds wrong or odd.
@@ -154,7 +137,7 @@ package struct Workflow: Sendable {
         }
     }
 
-    private static func empty(_ file: String) -> Diagnostic {
+    static func empty(_ file: String) -> Diagnostic {
         Diagnostic(
             at: SourcePosition(file: file, line: 1, column: 1), "the file is empty", help: "begin with on: and jobs:")
     }
@@ -162,14 +145,23 @@ package struct Workflow: Sendable {
     /// What is said of one file at most; mistakes go before advice.
     static let diagnosticsMax = 1000
 
-    /// By place; what an alias repeats is said once.
+    /// By place; what an alias repeats, or planning finds again, is said once.
     package static func ordered(_ diagnostics: [Diagnostic]) -> [Diagnostic] {
-        var seen: Set<Diagnostic> = []
-        let all = diagnostics.filter { seen.insert($0).inserted }.sorted { $0.position < $1.position }
+        struct Saying: Hashable {
+            var severity: Diagnostic.Severity
+            var position: SourcePosition
+            var problem: String
+        }
+        var seen: Set<Saying> = []
+        let all = diagnostics.filter {
+            seen.insert(Saying(severity: $0.severity, position: $0.position, problem: $0.problem)).inserted
+        }.sorted { $0.position < $1.position }
         guard all.count > diagnosticsMax, let last = all.last else { return all }
         let kept = (all.filter { $0.severity != .warning } + all.filter { $0.severity == .warning }).prefix(
             diagnosticsMax)
-        let rest = Diagnostic(.warning, at: last.position, "\(all.count - diagnosticsMax) more are not shown")
+        let rest = Diagnostic(
+            .warning, at: last.position, "\(all.count - diagnosticsMax) more are not shown",
+            help: "mend the first ones, and check again")
         return kept.sorted { $0.position < $1.position } + [rest]
     }
 }
@@ -206,12 +198,17 @@ struct JobSource: Sendable {
     var idleTimeout: YAMLNode?
     var queueTimeout: YAMLNode?
     var resources: YAMLNode?
+    var container: JobContainer?
+    /// What says which image it is: it may come to nothing for some cells.
+    var containerImage: YAMLNode?
     var inputs: [InputSource] = []
     var shards = ShardPlan()
     var retry = RetryPolicy()
     var work = JobWork()
     /// An expression asks for single cells of a job that this one needs.
     var readsCells = false
+    /// What its cells are made of could not all be read.
+    var isUnread = false
     var permissions: Permissions?
     var concurrency: YAMLNode?
     /// The environment that it deploys to: a name, or a mapping with one.
@@ -259,7 +256,7 @@ struct JobSource: Sendable {
             name, runsOn, matrix, cover?.always, failFast, maxParallel, continueOnError, required, tier, timeout,
             idleTimeout,
             queueTimeout, environment?["name"] ?? environment,
-            resources,
+            resources, containerImage,
         ].compactMap { $0 }
     }
 }

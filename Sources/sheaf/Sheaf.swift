@@ -8,8 +8,7 @@ enum Sheaf {
         signal(SIGPIPE, SIG_IGN)
         let code = await run(Array(CommandLine.arguments.dropFirst()))
         await LocalState.stop()
-        fflush(nil)
-        exit(code.rawValue)
+        Terminal.end(code.rawValue)
     }
 
     private static func run(_ words: [String]) async -> ExitCode {
@@ -37,12 +36,6 @@ enum Sheaf {
         case "help", "--help", "-h": return try help(Array(words.dropFirst()), groups)
         case "--version", "version":
             Terminal.print(Help.version)
-            return .passed
-        case "completions":
-            guard words.count == 1 || words[1] == "bash" else {
-                throw UsageError("there are no completions for \(words[1])", help: "sheaf completions bash")
-            }
-            Terminal.print(Help.bashCompletion(groups))
             return .passed
         default: break
         }

@@ -25,7 +25,7 @@ import Wire
 
     private func agent(
         _ foreman: Foreman, cpus: Int = 2, identity: Identity? = nil, kept: Kept? = nil,
-        logFirstMax: Duration = .seconds(20),
+        logFirstMax: Duration = .seconds(20), endsWhereUnknown: Bool = false,
         tell: @escaping @Sendable (AgentEvent) -> Void = { _ in }
     ) async throws -> Agent {
         var settings = AgentSettings(
@@ -34,6 +34,7 @@ import Wire
             spoolFolder: spool, accounts: .own)
         settings.cpus = cpus
         settings.logFirstMax = logFirstMax
+        settings.endsWhereUnknown = endsWhereUnknown
         settings.keepIdentity = { identity in kept?.identities.withLock { $0.append(identity) } }
         return try await Agent.make(settings, tell: tell)
     }
@@ -141,6 +142,53 @@ import Wire
         try await running.value
     }
 
+    private var kept: String { spool + "/r1-0-0-0-1.results" }
+
+    /// No farm is needed for an attempt to end: what its report names waits beside it.
+    @Test func `metrics outlive the agent that took them, and are forgotten once the farm has them`() async throws {
+        try await unheard("echo '{\"accuracy\": 1}' > $SHEAF_METRICS; echo words > $GITHUB_STEP_SUMMARY")
+        #expect(Files.names(in: kept).count == 2)
+        let foreman = try await Foreman()
+        let agent = try await agent(foreman)
+        let running = Task { try await agent.run() }
+        let (_, stream) = try await foreman.joined()
+        let report = try await foreman.reported()
+        #expect(report.cause == "passed", "\(report.evidence)")
+        #expect(try foreman.farm.objects.text(report.metrics) == "{\"accuracy\": 1}\n")
+        #expect(try foreman.farm.objects.text(report.summary) == "words\n")
+        // An offer's work shows that the agent has gone on.
+        try await stream.send(offer(2, "true"))
+        _ = try await foreman.reported()
+        #expect(!Files.exists(kept))
+        running.cancel()
+        try await running.value
+    }
+
+    @Test(arguments: [true, false])
+    func `metrics that its disk has lost make an attempt the agent's fault`(isThere: Bool) async throws {
+        try await unheard("echo '{\"accuracy\": 1}' > $SHEAF_METRICS")
+        for name in Files.names(in: kept) {
+            if isThere { try Files.write("{}", to: kept + "/" + name) } else { Files.remove(kept + "/" + name) }
+        }
+        let farm = Foreman.Settings(refusesUnknownObjects: true)
+        let foreman = try await Foreman(farm)
+        let agent = try await agent(foreman)
+        let running = Task { try await agent.run() }
+        let report = try await foreman.reported()
+        #expect(report.cause == "agent_fault" && report.metrics == nil, "\(report.evidence)")
+        running.cancel()
+        try await running.value
+    }
+
+    /// What an agent was killed over came to nothing.
+    @Test func `results without a report are removed`() async throws {
+        try Files.makeFolder(kept, mode: 0o700)
+        try Files.write("x", to: kept + "/new")
+        let agent = try await agent(Foreman())
+        #expect(!Files.exists(kept))
+        withExtendedLifetime(agent) {}
+    }
+
     @Test func `what an attempt said until its agent was killed is not lost`() async throws {
         try Files.makeFolder(spool, mode: 0o700)
         try Files.write("17 o epoch 1\n18 o epoch 2\n19 o epo", to: spool + "/r3-0-2-listing-2.log")
@@ -181,7 +229,8 @@ import Wire
         let report = try await foreman.reported()
         #expect(report.cause == "agent_fault" && report.artifacts.isEmpty && report.metrics == nil)
         #expect(
-            report.evidence.hasPrefix("the attempt ended as exit:3, and the farm refused its report: the report names"),
+            report.evidence.hasPrefix(
+                "the attempt ended as user_exit (3), and the farm refused its report: the report names"),
             "\(report.evidence)")
         #expect(remarks.withLock { $0.contains { $0.contains("does not take the report of r1/0/0/0#1") } })
         running.cancel()
@@ -351,6 +400,39 @@ import Wire
         let foreman = try await Foreman(settings)
         let agent = try await agent(foreman)
         await #expect(throws: AgentError.farm("the farm refuses this agent: node7 was revoked")) {
+            try await agent.run()
+        }
+    }
+
+    /// As after a restore from a copy that is older than its certificate: a newer one may follow.
+    @Test func `a farm that has no record of the agent is tried again, and told of`() async throws {
+        let left = Mutex(2)
+        var settings = Foreman.Settings()
+        settings.admit = { _ in
+            left.withLock { left -> LinkStatus? in
+                guard left > 0 else { return nil }
+                left -= 1
+                return LinkStatus(.notFound, "this farm has no record of the certificate")
+            }
+        }
+        let foreman = try await Foreman(settings)
+        let (said, saying) = AsyncStream.makeStream(of: String.self)
+        let agent = try await agent(foreman) { saying.yield("\($0)") }
+        let going = Task { try await agent.run() }
+        _ = try await foreman.joined()
+        let rest = left.withLock { $0 }
+        #expect(rest == 0)
+        for await word in said where word.contains("has no record of the certificate") { break }
+        going.cancel()
+        try await going.value
+    }
+
+    @Test func `a farm that has no record of the agent ends it where its owner has a new token`() async throws {
+        var settings = Foreman.Settings()
+        settings.admit = { _ in LinkStatus(.notFound, "this farm has no record of the certificate") }
+        let foreman = try await Foreman(settings)
+        let agent = try await agent(foreman, endsWhereUnknown: true)
+        await #expect(throws: AgentError.unknown("this farm has no record of the certificate")) {
             try await agent.run()
         }
     }

@@ -283,4 +283,24 @@ import Wire
         let ended = try await workshop.attempt([run("printf 'a\\377b\\r\\nzero\\000byte\\n'")])
         #expect(ended.out == ["a\u{FFFD}b", "zero\0byte"])
     }
+
+    /// Debian has python3 alone; a job that chose a Python by setup-python has both.
+    @Test func `with the shell python, whatever its name here`() throws {
+        func words(_ there: Set<String>) throws -> [String] {
+            try Shell("python").withPython(there.contains).arguments(script: "s.py")
+        }
+        #expect(try words(["python", "python3"]) == ["python", "s.py"])
+        #expect(try words(["python3"]) == ["python3", "s.py"])
+        #expect {
+            _ = try words([])
+        } throws: { "\($0)".contains("actions/setup-python") && "\($0)".contains("{0}") }
+    }
+
+    @Test func `with the shell python, which Debian's PATH has as python3 alone`() async throws {
+        let workshop = try await Workshop()
+        var step = run("import sys; print('it is', sys.version_info[0])")
+        step.shell = "python"
+        let ended = try await workshop.attempt([step])
+        #expect(ended.report.cause == "passed" && ended.out == ["it is 3"], "\(ended.report.evidence)")
+    }
 }

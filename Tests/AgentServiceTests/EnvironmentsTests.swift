@@ -117,7 +117,9 @@ import Wire
         let python = Interpreter(version: "3.0.0", path: "/bin/false", source: "system")
         let workshop = try await Workshop { $0.interpreters = [python] }
         let environments = workshop.host.environments
-        let key = try EnvironmentKey(steps: [], interpreter: python, tree: nil, treeDigest: nil).digest
+        let key = try EnvironmentKey(
+            steps: [], environment: [], interpreter: python, tree: nil, treeDigest: nil
+        ).digest
         let begun = AsyncStream.makeStream(of: Void.self)
         let left = AsyncStream.makeStream(of: Void.self)
         let builder = Task {

@@ -27,7 +27,8 @@ final class FakeFarm: Sendable {
     /// - Parameter certificateLeft: when the farm's own certificate ends; `nil`: in a year.
     /// - Parameter serve: what is asked besides objects.
     init(
-        _ authority: Authority? = nil, certificateLeft: Duration? = nil, links: LinkServerSettings = .standard,
+        _ authority: Authority? = nil, objects: ObjectShelf = ObjectShelf(), certificateLeft: Duration? = nil,
+        links: LinkServerSettings = .standard,
         admitting admit: @escaping @Sendable (PeerIdentity) -> LinkStatus? = { _ in nil },
         serve: @escaping @Sendable (LinkStream, String) async throws -> Void = { stream, method in
             await stream.finish(LinkStatus(.unimplemented, "there is no \(method)"))
@@ -42,7 +43,6 @@ final class FakeFarm: Sendable {
         }
         agent = try authority.makeIdentity(for: Principal(role: .agent, name: "node7"))
         loop = try EventLoop(name: "test-agent")
-        let objects = ObjectShelf()
         self.objects = objects
         server = try await LinkServer.start(
             on: [Address(host: "127.0.0.1", port: 0)], as: coordinator ?? authority.makeIdentity(for: main),
@@ -74,6 +74,8 @@ final class ObjectShelf: Sendable {
         state.withLock { $0.objects[verified.object.digest] = EncodedObject(packing: verified) }
         return verified.object
     }
+
+    func has(_ digest: Digest) -> Bool { state.withLock { $0.objects[digest] != nil } }
 
     func add(_ text: String) -> ObjectRef { add(Array(text.utf8)) }
 

@@ -32,6 +32,8 @@ final class Foreman: Sendable {
         /// When the farm's own certificate ends.
         var certificateLeft: Duration?
         var links = LinkServerSettings.standard
+        /// As the real one does: a report must not name what the farm has not.
+        var refusesUnknownObjects = false
     }
 
     let farm: FakeFarm
@@ -46,8 +48,10 @@ final class Foreman: Sendable {
         let drops = Mutex(
             (dropped: settings.droppedReports, refused: settings.refusedReports, refusal: settings.refusal))
         let authority = try Authority.make()
+        let objects = ObjectShelf()
         farm = try await FakeFarm(
-            authority, certificateLeft: settings.certificateLeft, links: settings.links, admitting: settings.admit
+            authority, objects: objects, certificateLeft: settings.certificateLeft, links: settings.links,
+            admitting: settings.admit
         ) { stream, method in
             switch method {
             case Proto.Agents.Renew.name where settings.renews:
@@ -90,6 +94,12 @@ final class Foreman: Sendable {
                         return drops.refusal
                     }
                     if let refusal { throw refusal }
+                    if settings.refusesUnknownObjects,
+                        let object = report.results.first(where: { !objects.has($0.digest) })
+                    {
+                        throw LinkStatus(
+                            .conflict, "the report names \(object.digest.short), which the agent has not put")
+                    }
                     heard.yield(.reported(report))
                     return .with { $0.counted = true }
                 }

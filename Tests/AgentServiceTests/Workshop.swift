@@ -40,7 +40,7 @@ final class Workshop: Sendable {
         try Files.makeFolder(path + "/spool", mode: 0o700)
         var host = AttemptHost(
             agent: "node7", workFolder: path, spoolFolder: path + "/spool", interpreters: [], cgroups: cgroups,
-            accounts: accounts, environments: try Environments(in: path + "/environments"), heldInputs: [],
+            accounts: accounts, environments: try Environments(in: path + "/environments"), inputs: InputCheck(),
             objects: FarmObjects(line: farm.line), cache: nil, environment: [], hasCUDA: false,
             incarnation: "t\(getpid())", views: nil)
         try change(&host)
@@ -140,8 +140,10 @@ final class Trial: Sendable {
         try LogLine.all(log).contains { !$0.text.hasPrefix("step: ") && $0.text.contains(text) }
     }
 
+    /// What came of it, once the farm has the objects that the report names.
     func end() async throws -> Ended {
         let report = await report.value
+        try await driver.results.send(report.results, by: driver.transfer)
         return Ended(report: report, lines: try LogLine.all(log), farm: farm)
     }
 }

@@ -1,5 +1,6 @@
 import Artifacts
 import Foundation
+import Locks
 import Model
 import Testing
 
@@ -225,6 +226,46 @@ import Testing
         }
         #expect(try store.verifyAll().objects == 8)
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.url("s/temp")).isEmpty)
+    }
+
+    @Test func `tells of an object that it moves aside, and says afterwards on which day`() throws {
+        let scratch = Scratch()
+        let told = Mutex([Digest]())
+        let store = try ObjectStore(at: scratch.url("s")) { digest, problem in
+            #expect(problem.contains("is damaged"))
+            told.withLock { $0.append(digest) }
+        }
+        let object = encoded(noise(5_000, seed: 1))
+        _ = try store.put(object)
+        let digest = object.object.digest
+        let plain = scratch.url("s/objects/\(digest.hex.prefix(2))/\(digest.hex.dropFirst(2))")
+        let place = FileManager.default.fileExists(atPath: plain) ? plain : plain + ".zst"
+        var bytes = try Data(contentsOf: URL(filePath: place))
+        bytes[bytes.count - 1] ^= 1
+        // An old file: the day of the finding counts, not that of the writing.
+        try bytes.write(to: URL(filePath: place))
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: place)
+        guard case .damaged(digest, _) = artifactError({ _ = try store.read(digest) }) else {
+            Issue.record("damage was not seen")
+            return
+        }
+        #expect(told.withLock { $0 } == [digest])
+        for _ in 0..<2 {
+            guard case .setAside(digest, let instant) = artifactError({ _ = try store.read(digest) }) else {
+                Issue.record("\(String(describing: artifactError { _ = try store.read(digest) }))")
+                return
+            }
+            // Not the file's own day, which is in 1970.
+            #expect(instant > .seconds(1_000_000_000), "\(instant.utc)")
+        }
+        #expect(told.withLock { $0 } == [digest])
+        #expect(try store.setAsideSoFar().count == 1)
+        // Who has the bytes mends it.
+        #expect(try store.put(object))
+        #expect(try store.read(digest).bytes == noise(5_000, seed: 1))
+        let other = encoded(noise(10, seed: 2)).object.digest
+        #expect(artifactError { _ = try store.read(other) } == .absent(other))
     }
 
     /// A disk of 4 MiB, at a scratch folder's `small`.

@@ -106,11 +106,13 @@ import Testing
             let error = artifactError {
                 _ = try TreeScan(of: scratch.folder("w"), .patterns(PathPatterns(line, workspace: nil), hidden: false))
             }
-            guard case .throughLink(_, let named) = error else {
+            guard case .throughLink(_, link) = error else {
                 Issue.record("\(line): \(String(describing: error))")
                 continue
             }
-            #expect(named.hasSuffix(link))
+            // Once, and by the workspace: where that lies is nobody's business.
+            let said = "\(String(describing: error))"
+            #expect(said.components(separatedBy: link).count <= 3 && !said.contains(scratch.url("")), "\(said)")
         }
         // Stars do not follow links, and say so where it may matter.
         let scan = try TreeScan(

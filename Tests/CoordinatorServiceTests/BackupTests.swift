@@ -78,7 +78,7 @@ private final class Disk {
 
     @Test func `made again into the same folder leaves the last one whole, wherever the disk fails`() async throws {
         let home = try await home()
-        let backup = home.folder + "/backup"
+        let backup = home.backup
         _ = try Backup.make(of: home.folder, into: backup, at: Self.start)
         for (count, fault) in Fault.allCases.enumerated() {
             // Each time there is more to copy.
@@ -100,7 +100,7 @@ private final class Disk {
 
     @Test func `that is interrupted while it is restored is no farm's state, and is gone on with`() async throws {
         let home = try await home()
-        let backup = home.folder + "/backup"
+        let backup = home.backup
         _ = try Backup.make(of: home.folder, into: backup, at: Self.start)
         let whole = Disk()
         _ = try Backup.restore(backup, to: home.folder + "/calm", at: Self.start, watch: whole.make)
@@ -134,7 +134,7 @@ private final class Disk {
 
     @Test func `is not mixed with another farm's`() async throws {
         let (one, other) = (try await home(), try await home())
-        let backup = one.folder + "/backup"
+        let backup = one.backup
         _ = try Backup.make(of: one.folder, into: backup, at: Self.start)
         #expect { try Backup.make(of: other.folder, into: backup, at: Self.start) } throws: { error in
             "\(error)".contains("holds a copy of another farm")
@@ -142,10 +142,130 @@ private final class Disk {
         #expect(try restored(backup).isWhole)
     }
 
+    // MARK: Folders that are not to be written over
+
+    private static func names(below folder: String) throws -> [String] {
+        try FileManager.default.subpathsOfDirectory(atPath: folder).sorted()
+    }
+
+    @Test func `is never made into its own state, in it or around it, whatever leads there`() async throws {
+        let home = try await home()
+        let link = home.folder + "-link"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: home.folder)
+        defer { try? FileManager.default.removeItem(atPath: link) }
+        let before = try Self.names(below: home.folder)
+        let places = [
+            home.folder, home.folder + "/", link, link + "/objects", home.folder + "/objects/x", link + "/logs/a/b",
+            home.folder + "/new", home.folder + "/..", "/",
+        ]
+        for into in places {
+            #expect("\(into)") {
+                try Backup.make(of: home.folder, into: into, at: Self.start)
+            } throws: { error in
+                "\(error)".contains("which is to be copied: give --into another folder")
+            }
+        }
+        #expect {
+            try Backup.make(of: home.folder, into: home.folder + "-nowhere/../new", at: Self.start)
+        } throws: { error in
+            "\(error)".contains("name it without '..'")
+        }
+        #expect(try Self.names(below: home.folder) == before)
+        _ = try Backup.make(of: home.folder, into: home.backup, at: Self.start)
+        #expect(try restored(home.backup).isWhole)
+    }
+
+    @Test func `is never made over the state of a farm`() async throws {
+        let (home, other) = (try await home(), try await home())
+        _ = try Backup.make(of: home.folder, into: home.backup, at: Self.start)
+        let state = home.backup + "-state"
+        defer { try? FileManager.default.removeItem(atPath: state) }
+        _ = try Backup.restore(home.backup, to: state, at: Self.start)
+        // The same farm's, before its first coordinator; another's, which is at work.
+        for into in [state, other.folder] {
+            let before = try Self.names(below: into)
+            #expect("\(into)") {
+                try Backup.make(of: home.folder, into: into, at: Self.start)
+            } throws: { error in
+                "\(error)".contains("is a coordinator's state and no backup: it has a store.lock")
+            }
+            #expect(try Self.names(below: into) == before)
+        }
+    }
+
+    @Test func `is never restored into itself, or around it`() async throws {
+        let home = try await home()
+        let backup = home.backup
+        _ = try Backup.make(of: home.folder, into: backup, at: Self.start)
+        let link = backup + "-link"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: backup)
+        defer { try? FileManager.default.removeItem(atPath: link) }
+        let before = try Self.names(below: backup)
+        for state in [backup, backup + "/objects/new", link + "/logs/new", link, backup + "/.."] {
+            #expect("\(state)") {
+                try Backup.restore(backup, to: state, at: Self.start)
+            } throws: { error in
+                "\(error)".contains("which is to be copied: give --state another folder")
+            }
+        }
+        #expect(try Self.names(below: backup) == before)
+    }
+
+    // MARK: What is in it
+
+    /// They may have been used since.
+    @Test func `makes void the tokens that were good then, and says when that was`() async throws {
+        let home = try await home()
+        let tokens = [60, 60, -60].enumerated().map { number, seconds in
+            TokenRecord(
+                hash: Digest(hashing: [UInt8(number)]), principal: Principal(role: .user, name: "alice"),
+                createdBy: "operator", expiresAt: Self.start.advanced(by: .seconds(seconds)))
+        }
+        try home.storage.commit(
+            tokens.map { Change.tokenCreated($0) } + [.tokenUsed(hash: tokens[0].hash, at: Self.start)])
+        _ = try Backup.make(of: home.folder, into: home.backup, at: Self.start)
+        let state = home.folder + "/state"
+        let restored = try Backup.restore(home.backup, to: state, at: Self.start)
+        #expect(restored.tokensVoided == 1 && restored.takenAt == Self.start.utc)
+        let store = try SQLiteStore(folder: state)
+        #expect(try store.unusedTokens().isEmpty)
+        #expect(try store.token(hash: tokens[1].hash)?.usedAt == Self.start)
+        #expect(try home.storage.unusedTokens().count == 2)
+    }
+
+    /// Its last byte is another, and its size the same.
+    private static func damage(_ path: String) throws {
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        bytes[bytes.count - 1] ^= 1
+        try FileManager.default.removeItem(atPath: path)
+        try bytes.write(to: URL(filePath: path))
+    }
+
+    @Test func `has its damaged objects copied anew, a part of them each time`() async throws {
+        let home = try await home()
+        let backup = home.backup
+        _ = try Backup.make(of: home.folder, into: backup, at: Self.start)
+        // By their folder of two digits.
+        let objects = try Self.names(below: backup + "/objects/objects").filter { $0.contains("/") }
+        for name in objects { try Self.damage("\(backup)/objects/objects/\(name)") }
+        #expect(try !restored(backup).isWhole)
+        let mended = try (0..<Backup.turns).map { _ in
+            try Backup.make(of: home.folder, into: backup, at: Self.start).mended
+        }
+        #expect(mended.reduce(0, +) == objects.count && objects.count > 3, "\(mended)")
+        #expect(try restored(backup).isWhole)
+        // What is damaged in the state takes the place of nothing.
+        try Self.damage("\(home.folder)/objects/objects/\(objects[0])")
+        for _ in 0..<Backup.turns {
+            #expect(try Backup.make(of: home.folder, into: backup, at: Self.start).mended == 0)
+        }
+        #expect(try restored(backup).isWhole)
+    }
+
     /// A loss of power keeps what was synced: each file's bytes before it has its name, each name before the last step.
     @Test func `has every name synced before it counts as whole`() async throws {
         let home = try await home()
-        let backup = home.folder + "/backup"
+        let backup = home.backup
         let made = Disk()
         _ = try Backup.make(of: home.folder, into: backup, at: Self.start, watch: made.make)
         expectSynced(made.steps, before: .rename(backup + "/backup.json"), in: backup)
@@ -182,7 +302,7 @@ private final class Disk {
 
     @Test func `has all that its store names, whatever is let go of meanwhile`() async throws {
         let home = try await home()
-        let backup = home.folder + "/backup"
+        let backup = home.backup
         // The files were made today, by the disk's clock.
         let later = Instant.wallClock().advanced(by: .seconds(40 * 86_400))
         let (retention, results) = (home.retention, AsyncStream.makeStream(of: Retention.Pass.self))
@@ -217,7 +337,7 @@ private final class Disk {
         let delivery = DeliveryRecord(
             key: "r1.5fd3/check", kind: "github", run: RunID(1), body: [], intendedAt: Self.start, dueAt: Self.start)
         try home.storage.commit([.deliveryIntended(delivery)])
-        let backup = home.folder + "/backup"
+        let backup = home.backup
         _ = try Backup.make(of: home.folder, into: backup, at: Self.start)
         _ = try Backup.restore(backup, to: home.folder + "/state", at: Self.start)
         let store = try SQLiteStore(folder: home.folder + "/state")

@@ -117,7 +117,8 @@ struct Doorway {
         #expect(answer.withLock { $0 } == false)
         view = await coordinator.view(of: Doorway.run)
         // Or its verdict is stored already.
-        #expect(view.map { $0.notes.count == 1 && $0.notes[0].contains("exit:3") } ?? true, "\(view?.notes ?? [])")
+        #expect(
+            view.map { $0.notes.count == 1 && $0.notes[0].contains("user_exit (3)") } ?? true, "\(view?.notes ?? [])")
         await doorway.empty()
     }
 
@@ -146,11 +147,11 @@ struct Doorway {
         await doorway.letOne()
         var lines = try await people.explain(request, Doorway.owner).lines
         #expect(lines.last?.contains("not stored yet") == true, "\(lines)")
-        #expect(!lines.contains { $0.contains("exit:3") }, "\(lines)")
+        #expect(!lines.contains { $0.contains("user_exit (3)") }, "\(lines)")
         people.explainPatience = .minutes(4)
         for _ in 0..<3 { doorway.store.letOne() }
         lines = try await people.explain(request, Doorway.owner).lines
-        #expect(lines.contains { $0.contains("exit:3") }, "\(lines)")
+        #expect(lines.contains { $0.contains("user_exit (3)") }, "\(lines)")
         #expect(!lines.contains { $0.contains("not stored yet") }, "\(lines)")
         await doorway.empty()
     }

@@ -63,6 +63,7 @@ final class GatedStore: Storage {
     }
 
     func nextRun() throws(StorageError) -> RunID { try base.nextRun() }
+    func timings(of run: RunID) throws(StorageError) -> [CellTiming] { try base.timings(of: run) }
     /// Runs cannot be read so many times, each with its reason.
     func failReads(_ errors: [StorageError]) { state.withLock { $0.unreadable = errors } }
     func run(_ id: RunID) throws(StorageError) -> StoredRun? {
@@ -71,8 +72,8 @@ final class GatedStore: Storage {
         return try base.run(id)
     }
     func run(key: String) throws(StorageError) -> RunID? { try base.run(key: key) }
-    func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun] {
-        try base.runs(before: before, most: most)
+    func runs(before: RunID?, most: Int, readableBy reader: Principal?) throws(StorageError) -> [StoredRun] {
+        try base.runs(before: before, most: most, readableBy: reader)
     }
     func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun] {
         try base.passedRuns(of: workflow, commits: commits, before: before)
@@ -101,6 +102,7 @@ final class GatedStore: Storage {
     func caches(of repository: String?) throws(StorageError) -> [CacheRecord] { try base.caches(of: repository) }
     func certificates() throws(StorageError) -> [CertificateRecord] { try base.certificates() }
     func token(hash: Digest) throws(StorageError) -> TokenRecord? { try base.token(hash: hash) }
+    func unusedTokens() throws(StorageError) -> [TokenRecord] { try base.unusedTokens() }
     func granted(_ digests: [Digest], to scope: String) throws(StorageError) -> Set<Digest> {
         try base.granted(digests, to: scope)
     }

@@ -1,3 +1,4 @@
+import Artifacts
 import Model
 import Scheduling
 import Storage
@@ -99,6 +100,39 @@ import Wire
             runs-on: self-hosted
             steps: [{run: "true"}]
         """
+
+    /// As little as it may need: a digest is no secret, so knowing one must not be enough.
+    @Test func `is read by attempts of jobs that need it, and by nobody of another run`() throws {
+        let owner = Principal(role: .user, name: "ada")
+        func live(_ run: RunID) throws -> LiveRun {
+            let prepared = try PreparedRun(
+                .with {
+                    $0.file = "train.yml"
+                    $0.workflow = Self.workflow + "\n  apart:\n    runs-on: self-hosted\n    steps: [{run: \"true\"}]\n"
+                }, run: run, by: owner, tree: nil)
+            var live = LiveRun(id: run, owner: owner, submittedAt: .seconds(1), prepared: prepared)
+            live.plan.jobs[1].cells = [PlannedCell(id: "a", name: "a")]
+            for job in live.plan.jobs.indices {
+                let attempt = AttemptID(shard: ShardID(run: run, job: job, cell: 0, shard: 0), number: 1)
+                let report = Proto.AttemptReport.with {
+                    $0.artifacts = [.with { $0.manifest = .with { $0.digest = Self.digest(run, job).bytes } }]
+                }
+                live.handedOn.take(report, of: attempt, hasPassed: true, in: live.plan)
+            }
+            return live
+        }
+        for number in [UInt64(1), 2] {
+            let run = try live(RunID(number))
+            #expect(run.plan.jobs.map(\.id) == ["list", "train", "eval", "apart"])
+            let expected = [[], [0], [0, 1], []]
+            for job in run.plan.jobs.indices {
+                let read = run.readable(by: CellID(run: run.id, job: job, cell: 0))
+                #expect(read == Set(expected[job].map { Self.digest(run.id, $0) }), "\(run.plan.jobs[job].id)")
+            }
+        }
+    }
+
+    private static func digest(_ run: RunID, _ job: Int) -> Digest { Digest(hashing: Array("\(run) \(job)".utf8)) }
 
     /// Through the rows that are stored: a job whose cells became known late, and ended in an order of their own.
     @Test func `survives a restart`() throws {

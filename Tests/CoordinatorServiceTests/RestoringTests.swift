@@ -42,7 +42,7 @@ private struct StoreJournal: Journaling {
             ])
             if case .cells(let cells, _, _, _) = resolution { runs[place].plan.jobs[job].cells = cells }
         case .agentJoined, .agentDisconnected, .agentDraining, .agentReleased, .agentRemoved, .leasesRenewed,
-            .attemptStarted, .offerDeclined, .attemptFinished, .timeReached, .resume:
+            .attemptStarted, .environmentEntered, .offerDeclined, .attemptFinished, .timeReached, .resume:
             break
         }
     }

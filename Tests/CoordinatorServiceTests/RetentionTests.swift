@@ -39,7 +39,10 @@ import Wire
                 settings: settings, keeper: keeper, store: objects, logs: logs, coordinator: coordinator)
         }
 
-        deinit { try? FileManager.default.removeItem(atPath: folder) }
+        /// A place beside it for copies of it.
+        var backup: String { folder + "-backup" }
+
+        deinit { for path in [folder, backup] { try? FileManager.default.removeItem(atPath: path) } }
 
         /// A folder with one file, packed.
         func tree(_ text: String) async throws -> (manifest: Digest, chunks: [Digest]) {
@@ -60,7 +63,12 @@ import Wire
         }
 
         /// A run that ended on a day, with a tree, an artifact, metrics and a log.
-        func run(_ number: UInt64, day: Int64, tree: Digest, artifact: Digest, metrics: Digest) async throws {
+        ///
+        /// - Parameter actions: trees of other repositories that it uses.
+        func run(
+            _ number: UInt64, day: Int64, tree: Digest, artifact: Digest, metrics: Digest, retentionDays: UInt32 = 0,
+            actions: [Digest] = []
+        ) async throws {
             let id = RunID(number)
             let attempt = AttemptID(shard: ShardID(run: id, job: 0, cell: 0, shard: 0), number: 1)
             let at = `Old runs`.start.advanced(by: .seconds(day * 86_400))
@@ -75,14 +83,27 @@ import Wire
                 $0.attempt = Proto.AttemptRef(attempt)
                 $0.cause = "passed"
                 $0.metrics = .with { $0.digest = metrics.bytes }
-                $0.artifacts = [.with { $0.manifest = .with { $0.digest = artifact.bytes } }]
+                $0.artifacts = [
+                    .with {
+                        $0.manifest = .with { $0.digest = artifact.bytes }
+                        $0.retentionDays = retentionDays
+                    }
+                ]
+            }
+            let request = Proto.SubmitRunRequest.with {
+                $0.actions = actions.map { tree in
+                    .with {
+                        $0.repository = "acme/greet"
+                        $0.tree = tree.bytes
+                    }
+                }
             }
             try storage.commit([
                 .runSubmitted(
                     RunRecord(
                         id: id, key: "key-\(number)", owner: Principal(role: .user, name: "alice"), name: "nightly",
                         file: "eval.yml", submittedAt: at, tree: tree, commit: "",
-                        request: Proto.SubmitRunRequest().encoded(), plan: Proto.Plan(plan).encoded())),
+                        request: request.encoded(), plan: Proto.Plan(plan).encoded())),
                 .attemptLeased(
                     LeaseRecord(
                         attempt: attempt, agent: AgentID("a"), devices: [], cpus: 1, memory: .zero, at: at, until: at)),
@@ -97,6 +118,29 @@ import Wire
     }
 
     private func day(_ number: Int64) -> Instant { Self.start.advanced(by: .seconds(number * 86_400)) }
+
+    @Test func `lose an artifact once its own days are over, and keep what else they name`() async throws {
+        let home = try Home()
+        let (short, long) = (try await home.tree("short"), try await home.tree("long"))
+        let (code, action) = (try await home.tree("code"), try await home.tree("action"))
+        let metrics = try home.object("metrics")
+        try await home.run(
+            1, day: 0, tree: code.manifest, artifact: short.manifest, metrics: metrics, retentionDays: 3,
+            actions: [action.manifest])
+        try await home.run(2, day: 0, tree: code.manifest, artifact: long.manifest, metrics: metrics)
+        let before = try NeededObjects(in: home.storage, home.objects, at: day(3).advanced(by: .nanoseconds(-1)))
+        #expect(before.digests.contains(short.manifest))
+        var settings = home.retention.settings
+        settings.bulk = .seconds(100_000 * 86_400)
+        let retention = Retention(
+            settings: settings, keeper: home.retention.keeper, store: home.objects, logs: home.logs,
+            coordinator: home.retention.coordinator)
+        // Objects count as used when they were stored: by the real clock.
+        let later = Instant.wallClock().advanced(by: .seconds(2 * 86_400))
+        let pass = try await retention.pass(at: later, sweeping: true)
+        #expect(Set(pass.sweep?.removed ?? []) == Set([short.manifest] + short.chunks))
+        for kept in [long, code, action] { #expect(home.objects.missing(of: [kept.manifest] + kept.chunks).isEmpty) }
+    }
 
     @Test func `lose their bulk and keep what the verdict rests on`() async throws {
         let home = try Home()

@@ -53,6 +53,20 @@ import Wire
 
     private let day = Duration.seconds(86_400)
 
+    /// Agents end where they are refused for good. Whoever came since the copy that a farm was restored from is only not known.
+    @Test func `does not let in whom it does not know, and does not call that denied`() async throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (roster, shown) = try await roster([(day, day * 365)])
+        let peer = shown[0].peer
+        #expect(roster.admission.refusal(of: peer) == nil)
+        let stranger = PeerIdentity(
+            principal: peer.principal, fingerprint: peer.fingerprint, serial: peer.serial + "00", expires: peer.expires)
+        let refusal = roster.admission.refusal(of: stranger)
+        #expect(refusal?.code == .notFound && refusal?.text.contains("enrol with a new token") == true)
+        #expect(await roster.revoke(.agent, "node7", reason: "lost", by: bearer) == 1)
+        #expect(roster.admission.refusal(of: peer)?.code == .denied)
+    }
+
     @Test func `renews in the second half of a certificate's life, for the same bearer and a new key`() async throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         let (roster, shown) = try await roster([(day * 200, day * 365), (day * 100, day * 365)])

@@ -95,7 +95,7 @@ private final class Count: Sendable {
             as: authority.makeIdentity(for: Principal(role: .coordinator, name: "main")),
             admitting: .certified { _ in nil }, loops: [try EventLoop(name: "test-server")],
             handler: { stream, _, _ in
-                let session = AgentSession(AgentID("mute"), on: stream.link, number: 1)
+                let session = AgentSession(AgentID("mute"), on: stream.link)
                 // Nobody writes them out: as if the other side never took one.
                 for _ in 0...AgentSession.waitingMax { session.send(.drain(.init())) }
                 // The stream stays open until the session has ended its connection.

@@ -40,6 +40,9 @@ import Testing
             try FileManager.default.removeItem(atPath: farm.folder + "/farm")
             let restored = try await farm.sheaf("restore", "--from", backup, "--state", farm.folder + "/farm")
             #expect(restored.status == 0, "\(restored.error)")
+            #expect(
+                restored.output.contains("for enrolment, unused in the backup, made void")
+                    && restored.output.contains("revoke again whom you have revoked since"), "\(restored.output)")
             let again = try await farm.sheaf("restore", "--from", backup, "--state", farm.folder + "/farm")
             #expect(again.status == 2 && again.error.contains("is not empty"), "\(again.error)")
 
@@ -54,6 +57,34 @@ import Testing
             #expect(try await farm.sheaf("status", "r2").status != 0)
             let next = try await farm.sheaf("submit", workflow, "--wait")
             #expect(next.status == 0 && next.error.contains("r100002 is on its way"), "\(next.error)")
+        }
+    }
+
+    /// Of those who came since the copy the agent goes on trying, and is taken in as soon as it has a token that is good.
+    @Test func `restored lets go of no agent that it does not know, and takes it in anew`() async throws {
+        try await withFarm { farm in
+            let (state, backup) = (farm.folder + "/farm", farm.folder + "/backup")
+            let copied = try await farm.sheaf("backup", "--state", state, "--into", backup)
+            #expect(copied.status == 0, "\(copied.error)")
+            let itself = try await farm.sheaf("backup", "--state", state, "--into", state)
+            #expect(itself.status == 2 && itself.error.contains("give --into another folder"), "\(itself.error)")
+            // Without the token from here on, as a start after the first one may be.
+            try await farm.startAgent("late", cpus: 1)
+            await farm.killAgent("late")
+            await farm.killCoordinator()
+            try FileManager.default.removeItem(atPath: state)
+            #expect(try await farm.sheaf("restore", "--from", backup, "--state", state).status == 0)
+            try await farm.startCoordinator()
+            let home = farm.folder + "/agents/late"
+            let words = ["agent", "--home", home + "/home", "--work", home + "/work", "--cpus", "1", "--same-user"]
+            let trying = try Running(RealFarm.sheaf, words, log: farm.folder + "/trying.log")
+            for _ in 0..<2 { _ = try await trying.line(with: "has no record of the certificate") }
+            await trying.kill()
+            let token = try await farm.token("agent", "late")
+            let anew = try Running(RealFarm.sheaf, words + ["--token-file", token], log: farm.folder + "/anew.log")
+            _ = try await anew.line(with: "enrolled anew")
+            _ = try await anew.line(with: "joined")
+            await anew.kill()
         }
     }
 

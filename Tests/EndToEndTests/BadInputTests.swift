@@ -1,4 +1,6 @@
+import Artifacts
 import Foundation
+import Glibc
 import JSON
 import Model
 import Testing
@@ -72,6 +74,126 @@ import Testing
             }
             let status = try await farm.sheaf("status")
             #expect(status.output.contains("there are no runs yet"), "\(status.output)")
+        }
+    }
+
+    /// A disk that turns a bit: found by whoever reads it, told to the operator, and never again called 'not there'.
+    @Test func `says of an artifact that was damaged what became of it, and unpacks nothing of it`() async throws {
+        try await withFarm { farm in
+            try await farm.startAgent("one", cpus: 1)
+            let workflow = try farm.write(
+                "code/eval.yml",
+                """
+                sheaf: 1
+                on: workflow_dispatch
+                jobs:
+                  eval:
+                    runs-on: self-hosted
+                    strategy: {matrix: {kind: [a, b]}}
+                    steps:
+                      - run: mkdir -p out/deep && echo "kept ${{ matrix.kind }}" > out/deep/model.txt
+                      - uses: actions/upload-artifact@v4
+                        with: {name: model, path: out}
+                """)
+            #expect(try await farm.sheaf("submit", workflow, "--wait").status == 0)
+            #expect(try await farm.sheaf("artifacts", "verify", "r1").status == 0)
+            // A chunk of the second cell's artifact is its file's bytes.
+            let hex = Digest(hashing: Array("kept b\n".utf8)).hex
+            let objects = farm.folder + "/farm/objects"
+            let plain = "\(objects)/objects/\(hex.prefix(2))/\(hex.dropFirst(2))"
+            let place = FileManager.default.fileExists(atPath: plain) ? plain : plain + ".zst"
+            var bytes = try Data(contentsOf: URL(filePath: place))
+            bytes[bytes.count - 1] ^= 1
+            try bytes.write(to: URL(filePath: place))
+
+            let into = farm.folder + "/into"
+            let got = try await farm.sheaf("artifacts", "get", "r1", "--into", into)
+            #expect(got.status == 3 && got.error.contains("is damaged"), "\(got.status) \(got.error)")
+            #expect(!FileManager.default.fileExists(atPath: into) && got.output.isEmpty, "\(got.output)")
+            for _ in 0..<2 {
+                let verified = try await farm.sheaf("artifacts", "verify", "r1")
+                #expect(verified.status == 1, "\(verified.output)\(verified.error)")
+                let day = String(ISO8601DateFormatter().string(from: Date()).prefix(10))
+                #expect(verified.error.contains("was damaged and moved aside on \(day.prefix(7))"), "\(verified.error)")
+            }
+            // Into a folder that is there, nothing is left either.
+            try farm.write("into/mine.txt", "mine")
+            #expect(try await farm.sheaf("artifacts", "get", "r1", "--into", into).status == 3)
+            #expect(try FileManager.default.subpathsOfDirectory(atPath: into) == ["mine.txt"])
+            let whole = try await farm.sheaf("artifacts", "get", "r1/eval/a", "--into", into)
+            #expect(whole.status == 0, "\(whole.error)")
+            let log = try String(contentsOfFile: farm.folder + "/coordinator.log", encoding: .utf8)
+            let said = log + (farm.coordinator?.seen.joined(separator: "\n") ?? "")
+            #expect(said.contains("object \(hex.prefix(12)) is damaged") && said.contains("objects/damaged"), "\(said)")
+            await farm.killCoordinator()
+            try await farm.startCoordinator()
+            let again = try String(contentsOfFile: farm.folder + "/coordinator.log", encoding: .utf8)
+            #expect(again.contains("1 damaged object"), "\(again)")
+        }
+    }
+
+    /// Strangers who say nothing, noise, or the beginning of a handshake, and stay: from a process of their own, as this
+    /// one's other tests could not use so many descriptors.
+    private static let strangers = """
+        import resource, signal, socket, sys
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        held = []
+        for index in range(10_000):
+            stranger = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+            if index % 3:
+                try:
+                    stranger.sendall(bytes([index & 255]) * 64 if index % 3 == 1 else b"\\x16\\x03\\x01\\x02\\x00\\x01")
+                except OSError:
+                    pass
+            held.append(stranger)
+            if index == 2_000:
+                print("some", flush=True)
+        print("all", len(held), flush=True)
+        signal.pause()
+        """
+
+    private static let descriptorsMax: Int = {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return Int(clamping: limit.rlim_max)
+    }()
+
+    @Test(.timeLimit(.minutes(3)), .enabled(if: descriptorsMax > 11_000))
+    func `serves others while ten thousand strangers hold on to it`() async throws {
+        try await withFarm { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            let workflow = try farm.write(
+                "code/eval.yml",
+                """
+                sheaf: 1
+                on: workflow_dispatch
+                jobs:
+                  a:
+                    runs-on: self-hosted
+                    shards: 4
+                    steps: [{run: 'echo up > "$FARM_GATE/started"; read line < "$FARM_GATE/go"'}]
+                """)
+            try await farm.startAgent(
+                "one", cpus: 1, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let before = try Running(
+                RealFarm.sheaf, ["submit", workflow, "--wait"], environment: ["SHEAF_HOME": farm.adminHome],
+                log: farm.folder + "/before.log")
+            #expect(await gate.started(1) == ["up"])
+            let script = try farm.write("strangers.py", Self.strangers)
+            let port = try #require(farm.address.split(separator: ":").last.map(String.init))
+            let strangers = try Running("/usr/bin/python3", [script, port], log: farm.folder + "/strangers.log")
+            _ = try await strangers.line(with: "some")
+            // Who was there goes on: three more leases, four reports, and whoever waits for the verdict has it.
+            gate.open()
+            #expect(await before.end() == 0)
+            #expect(try await strangers.line(with: "all") == "all 10000")
+            // Those who stay keep out nobody who comes.
+            let after = try await farm.sheaf("submit", workflow, "--wait")
+            #expect(after.status == 0, "\(after.output)\(after.error)")
+            let log = try String(contentsOfFile: farm.folder + "/one.log", encoding: .utf8)
+            #expect(!log.contains("connection was lost"), "\(log)")
+            gate.close()
+            await strangers.kill()
         }
     }
 

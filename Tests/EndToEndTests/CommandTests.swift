@@ -62,6 +62,45 @@ import Testing
         }
     }
 
+    /// What a shell would offer, asked of the shell itself.
+    @Test func `is offered commands and options by the shell`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-shell-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        for shell in ["bash", "zsh", "fish"] {
+            let script = try await Finished.run(RealFarm.sheaf, ["completions", shell])
+            #expect(script.status == 0, "\(script.error)")
+            for word in ["submit", "artifacts", "completions", "priority", "drain"] {
+                #expect(script.output.contains(word), "\(shell): \(word)")
+            }
+            try Data(script.output.utf8).write(to: URL(filePath: "\(folder)/\(shell)"))
+            let path = ["/bin/\(shell)", "/usr/bin/\(shell)"].first { FileManager.default.isExecutableFile(atPath: $0) }
+            guard let path else { continue }
+            let parsed = try await Finished.run(path, ["-n", "\(folder)/\(shell)"])
+            #expect(parsed.status == 0, "\(shell): \(parsed.error)")
+        }
+        func bash(_ words: String...) async throws -> [String] {
+            let typed = (["sheaf"] + words).map { "'\($0)'" }.joined(separator: " ")
+            let asked = try await Finished.run(
+                "/bin/bash",
+                [
+                    "-c",
+                    "cd \(folder); . ./bash; COMP_WORDS=(\(typed)); COMP_CWORD=\(words.count); _sheaf; printf '%s\\n' \"${COMPREPLY[@]}\"",
+                ])
+            return asked.output.split(separator: "\n").map(String.init)
+        }
+        #expect(try await bash("co") == ["compare", "completions", "coordinator"])
+        #expect(try await bash("submit", "--pri") == ["--priority"])
+        #expect(try await bash("artifacts", "v") == ["verify"])
+        #expect(try await bash("artifacts", "get", "--in") == ["--into"])
+        #expect(try await bash("agents", "--fo") == ["--format"])
+        #expect(try await bash("help", "ju") == ["judge"])
+        let helped = try await Finished.run(RealFarm.sheaf, ["help", "completions"])
+        #expect(helped.status == 0 && helped.output.contains("sheaf completions [SHELL]"), "\(helped.error)")
+        let unknown = try await Finished.run(RealFarm.sheaf, ["completions", "tcsh"])
+        #expect(unknown.status == 2 && unknown.error.contains("bash, zsh, fish"), "\(unknown.error)")
+    }
+
     @Test func `enrols once with each token, within its rights, until it is revoked`() async throws {
         try await withFarm { farm in
             let home = farm.folder + "/alice"

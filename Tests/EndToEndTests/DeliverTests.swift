@@ -94,6 +94,7 @@ import Testing
         let token = try farm.write("token", "s3cret\n")
         #expect(chmod(token, 0o600) == 0)
         farm.coordinatorOptions = [
+            "--rates", try farm.write("rates.json", #"{"currency": "EUR", "cpu_hour": 36000}"#),
             "--deliver",
             try farm.write(
                 "deliver.json",
@@ -145,6 +146,8 @@ import Testing
             checks?.count == (host == "github" ? 3 : 0) && Set(checks ?? []).count == checks?.count, "\(checks ?? [])")
         let comments = Array((left["comments"] as? [String: String] ?? [:]).values)
         #expect(comments.count == 1 && comments.first?.contains("<!-- sheaf-run: r2.") == true, "\(comments)")
+        // What an hour costs on this farm is told without being asked for.
+        #expect(comments.first?.contains(" EUR") == true, "\(comments)")
         await farm.end()
     }
 

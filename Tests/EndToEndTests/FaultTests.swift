@@ -90,6 +90,39 @@ import Testing
     }
 }
 
+extension `A farm on bad machines` {
+    /// It cannot note that it has started, so it does not listen yet.
+    @Test(.enabled(if: SmallDisk.isAllowed, "a small file system cannot be mounted here; that needs root"))
+    func `whose disk is full when its coordinator starts is told so, and may stop it`() async throws {
+        let farm = try RealFarm()
+        let disk = try SmallDisk(at: farm.folder + "/farm", mebibytes: 48)
+        defer { disk.unmount() }
+        do {
+            try await farm.startCoordinator()
+            await farm.killCoordinator()
+            try disk.fill()
+            let waiting = try Running(
+                RealFarm.sheaf,
+                [
+                    "coordinator", "--state", farm.folder + "/farm", "--listen", "127.0.0.1:0", "--enrol",
+                    "127.0.0.1:0",
+                ], log: farm.folder + "/waiting.log")
+            try await waiting.complaint(with: "the coordinator waits, and acknowledges nothing until then")
+            waiting.signal(SIGTERM)
+            _ = try await waiting.line(with: "stopping: SIGTERM")
+            #expect(await waiting.end() == 0)
+            #expect(!waiting.seen.contains { $0.contains("listening at") }, "\(waiting.seen)")
+            try disk.free()
+            try await farm.startCoordinator()
+            #expect(try await farm.sheaf("status").status == 0)
+        } catch {
+            await farm.end()
+            throw error
+        }
+        await farm.end()
+    }
+}
+
 /// Disks that fill up where nobody looks: below the objects, below an agent's work.
 @Suite(.enabled(if: SmallDisk.isAllowed, "a small file system cannot be mounted here; that needs root"))
 struct `A farm with a full disk` {
@@ -121,7 +154,6 @@ struct `A farm with a full disk` {
             try disk.fill()
             gate.open()
             try await Self.expect(farm, "attempt 1 waits for the farm's disk, which is full", in: "explain", "r1")
-            try await Self.expect(farm, "waits for the farm: ", in: "logs", "r1")
             try await farm.coordinator?.complaint(with: "the disk of the objects is full")
             // Its agent works on, and nobody has lost an attempt.
             #expect(try await farm.sheaf("status", "r1", "--format", "json").output.contains("running"))

@@ -40,6 +40,8 @@ final class RealFarm {
     }
 
     var adminHome: String { folder + "/admin" }
+    /// Where the coordinator listens, once it has started.
+    var address: String { listen }
 
     /// Starts the coordinator, the first time with an admin who enrols; later on the same ports and state.
     func startCoordinator() async throws {
@@ -164,9 +166,12 @@ final class Running: @unchecked Sendable {
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardOutput = pipe
         process.standardInput = FileHandle.nullDevice
+        var errors: FileHandle?
+        defer { try? errors?.close() }
         if let log {
             _ = FileManager.default.createFile(atPath: log, contents: nil)
-            process.standardError = FileHandle(forWritingAtPath: log) ?? FileHandle.standardError
+            errors = FileHandle(forWritingAtPath: log)
+            process.standardError = errors ?? FileHandle.standardError
         } else {
             process.standardError = pipe
         }
@@ -242,14 +247,18 @@ struct Finished {
         for place in places { _ = FileManager.default.createFile(atPath: place.path, contents: nil) }
         defer { for place in places { try? FileManager.default.removeItem(at: place) } }
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: places[0])
-        process.standardError = try FileHandle(forWritingTo: places[1])
+        let handles = try places.map { try FileHandle(forWritingTo: $0) }
+        (process.standardOutput, process.standardError) = (handles[0], handles[1])
         let (ended, ending) = AsyncStream.makeStream(of: Int32.self)
         process.terminationHandler = { process in
             ending.yield(process.terminationStatus)
             ending.finish()
         }
+        defer { for handle in handles { try? handle.close() } }
         try process.run()
+        // The program has its own by now. A process keeps its handles for longer than anybody wants, and a thousand open files are
+        // too many: Foundation then reads beyond its buffer of `/proc/self/fd` when it starts the next one.
+        for handle in handles { try handle.close() }
         var status: Int32 = -1
         for await value in ended { status = value }
         return Finished(

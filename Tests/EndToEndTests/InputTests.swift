@@ -59,6 +59,51 @@ import Testing
         }
     }
 
+    /// The agent has looked at its start; what counts is what an attempt would read.
+    @Test func `that changed since the agent started are not evaluated`() async throws {
+        try await withFarm { farm in
+            let data = farm.folder + "/data"
+            try farm.write("data/a.txt", "good\n")
+            let manifest = "\(Digest(hashing: Array("good\n".utf8)).hex)  ./a.txt\n"
+            let kept = try farm.write("data.sha256", manifest)
+            try farm.write("code/data.sha256", manifest)
+            let workflow = try farm.write(
+                "code/eval.yml",
+                """
+                sheaf: 1
+                on: workflow_dispatch
+                jobs:
+                  eval:
+                    runs-on: self-hosted
+                    inputs: [{path: \(data), manifest: data.sha256}]
+                    retry: {attempts: 1}
+                    steps: [{run: cat \(data)/a.txt}]
+                """)
+            try await farm.startAgent("one", cpus: 1, "--input", "\(data)=\(kept)")
+            #expect(try await farm.sheaf("submit", workflow, "--wait").status == 0)
+            try farm.write("data/a.txt", "evil\n")
+            let changed = try await farm.sheaf("submit", workflow, "--wait")
+            // The infrastructure's fault: incomplete, and nobody's evaluation.
+            #expect(changed.status == 3, "\(changed.output)\(changed.error)")
+            let explained = try await farm.sheaf("explain", "r2")
+            for words in ["data_unavailable", "\(data) has changed since this agent started", "a.txt differs"] {
+                #expect(explained.output.contains(words), "\(words): \(explained.output)")
+            }
+            #expect(try await farm.sheaf("logs", "r2").output.contains("evil") == false)
+            // Back as it was: it is looked at, not remembered.
+            try farm.write("data/a.txt", "good\n")
+            #expect(try await farm.sheaf("submit", workflow, "--wait").status == 0)
+            // Data and manifest together are other data than the run asks for.
+            try farm.write("data/a.txt", "evil\n")
+            try farm.write("data.sha256", "\(Digest(hashing: Array("evil\n".utf8)).hex)  ./a.txt\n")
+            #expect(try await farm.sheaf("submit", workflow, "--wait").status == 3)
+            let other = try await farm.sheaf("explain", "r4")
+            #expect(
+                other.output.contains("its manifest is") && other.output.contains("restart the agent"),
+                "\(other.output)")
+        }
+    }
+
     @Test func `that the code tree has no manifest of are a mistake, found before anything is sent`() async throws {
         let farm = try RealFarm()
         let workflow = try farm.write("code/eval.yml", Self.workflow.replacingOccurrences(of: "DATA", with: "/data"))

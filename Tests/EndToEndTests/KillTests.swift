@@ -19,6 +19,7 @@ import Testing
             jobs:
               eval:
                 runs-on: self-hosted
+                timeout-minutes: 10
                 strategy:
                   fail-fast: false
                   matrix:
@@ -71,6 +72,38 @@ import Testing
             // Two restarts while it went on; some attempt was under way at each.
             #expect(explained.output.contains("the coordinator started anew 2 times, at "), "\(explained.output)")
             #expect(explained.output.contains("; the coordinator started anew meanwhile, "), "\(explained.output)")
+            gate.close()
+        }
+    }
+
+    /// Steps end while nobody is there to take what they measured: it counts all the same, at the first attempt.
+    @Test(.timeLimit(.minutes(2))) func `counts what ended while there was no coordinator, metrics and all`()
+        async throws
+    {
+        try await withFarm(lease: 60) { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let workflow = try farm.write("code/eval.yml", Self.workflow(shards: 1))
+            let submitted = try await farm.sheaf("submit", workflow)
+            #expect(submitted.status == 0, "\(submitted.error)")
+            #expect(Set(await gate.started(2)).count == 2)
+            await farm.killCoordinator()
+            gate.open()
+            let home = farm.folder + "/agents/one"
+            while FileManager.default.enumerator(atPath: home)?.count(where: { "\($0)".hasSuffix(".report") }) != 2 {
+                await Task.yield()
+            }
+            // The agent's next life has them, too.
+            await farm.killAgent("one")
+            try await farm.startCoordinator()
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let lines = try await farm.sheaf("export", "r1").output.split(separator: "\n").dropFirst()
+                .map { try JSONParser.value(String($0)) }
+            #expect(lines.count == 2 && lines.allSatisfy { $0["attempt"]?.number == 1 }, "\(lines)")
             gate.close()
         }
     }

@@ -274,3 +274,88 @@ import Testing
         }
     }
 }
+
+/// Actions of other repositories: a server of bare repositories in a folder, and the real binary.
+@Suite struct `A run that uses actions of other repositories` {
+    private static let action = """
+        inputs: {who: {default: nobody}}
+        outputs: {said: {value: "${{ steps.s.outputs.said }}"}}
+        runs:
+          using: composite
+          steps:
+            - {id: s, shell: sh, run: 'sh "$GITHUB_ACTION_PATH/../say.sh" "${{ inputs.who }}" >> "$GITHUB_OUTPUT"'}
+            - {shell: sh, run: 'echo changed > "$GITHUB_ACTION_PATH/../say.sh"'}
+        """
+
+    private static func workflow(_ reference: String) -> String {
+        """
+        on: workflow_dispatch
+        jobs:
+          a:
+            runs-on: ubuntu-latest
+            timeout-minutes: 5
+            strategy: {matrix: {n: [1, 2]}}
+            steps:
+              - {id: g, uses: '\(reference)', with: {who: you}}
+              - run: test "${{ steps.g.outputs.said }}" = "hello you"
+        """
+    }
+
+    private func git(_ arguments: String..., in place: String) async throws -> String {
+        let run = try await Finished.run(
+            "/usr/bin/git", ["-C", place, "-c", "user.name=t", "-c", "user.email=t@t"] + arguments,
+            environment: ["HOME": place])
+        try #require(run.status == 0, "\(arguments): \(run.error)")
+        return run.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// - Returns: the server's address and the commit.
+    private func serve(in folder: String) async throws -> (server: String, commit: String) {
+        let place = folder + "/server/acme/greet"
+        try FileManager.default.createDirectory(atPath: place + "/do", withIntermediateDirectories: true)
+        try Data(Self.action.utf8).write(to: URL(filePath: place + "/do/action.yml"))
+        try Data("echo \"said=hello $1\"\n".utf8).write(to: URL(filePath: place + "/say.sh"))
+        _ = try await git("init", "--quiet", in: place)
+        _ = try await git("add", "--all", in: place)
+        _ = try await git("commit", "--quiet", "-m", "x", in: place)
+        return ("file://\(folder)/server", try await git("rev-parse", "HEAD", in: place))
+    }
+
+    @Test func `fetches what the owner allows, once, and works from what it keeps`() async throws {
+        let machine = try OwnMachine(["none": ""])
+        defer { machine.end() }
+        let (server, commit) = try await serve(in: machine.folder)
+        let file = URL(filePath: machine.folder + "/code/w.yml")
+        try Data(Self.workflow("acme/greet/do@\(commit)").utf8).write(to: file)
+        let refused = try await machine.run("w.yml", "--actions-server", server, "--allow-action", "acme/other")
+        #expect(refused.status == 2, "\(refused.error)")
+        #expect(
+            refused.error.contains("w.yml:8:23: unsupported: the farm's owner does not allow actions of 'acme/greet'")
+                && refused.error.contains("--allow-action acme/greet"), "\(refused.error)")
+        for round in 1...2 {
+            let run = try await machine.run("w.yml", "--actions-server", server, "--allow-action", "acme/*")
+            let logs = try await machine.sheaf("logs", "r\(round)/a").output
+            #expect(run.status == 0, "\(round): \(run.output)\(run.error)\(logs)")
+            #expect(logs.contains("Run acme/greet/do@\(commit)"), "\(logs)")
+            // The second time there is no server any more.
+            try? FileManager.default.removeItem(atPath: machine.folder + "/server")
+        }
+        let gone = try await Finished.run(
+            RealFarm.sheaf,
+            [
+                "run", machine.folder + "/code/w.yml", "--state", machine.folder + "/other", "--actions-server", server,
+                "--allow-action", "acme/*",
+            ])
+        #expect(gone.status == 2 && gone.error.contains("w.yml:8:23: unsupported: acme/greet@"), "\(gone.error)")
+    }
+
+    @Test func `refuses a tag where it stands, and says how to pin it`() async throws {
+        let machine = try OwnMachine(["w.yml": Self.workflow("acme/greet/do@v1")])
+        defer { machine.end() }
+        let run = try await machine.run("w.yml", "--allow-action", "acme/*")
+        #expect(run.status == 2 && run.error.contains("w.yml:8:23: unsupported: the action"), "\(run.error)")
+        #expect(run.error.contains("name the commit by its 40 digits"), "\(run.error)")
+        let lint = try await Finished.run(RealFarm.sheaf, ["lint", machine.folder + "/code/w.yml"])
+        #expect(lint.status == 0 && lint.output.contains("is not pinned"), "\(lint.output)\(lint.error)")
+    }
+}

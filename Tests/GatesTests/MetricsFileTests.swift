@@ -36,7 +36,7 @@ import Testing
             ("NaN", "not a number", "NaN"), ("nan", "not a number", "nan"), ("inf", "not a number", "inf"),
             ("-Infinity", "not a number", "-Infinity"), ("None", "not a number", "None"),
             ("null", "not a number", "null"), ("true", "not a number", "true"), ("0,80", "not a number", "0,80"),
-            ("80%", "not a number", "80%"), ("", "missing: no value", ""), ("1e999", "not a number", "1e999"),
+            ("80%", "not a number", "80%"), ("", "empty, not a number", ""), ("1e999", "not a number", "1e999"),
             ("\"0.99\"", "a string, not a number", "\"0.99\""), ("[0.9]", "a list, not a number", "[0.9]"),
             ("accuracy: 0.80", "not a number", "accuracy: 0.80"), ("0.9,", "not a number", "0.9,"),
             ("0.80\n0.90", "not a number", "0.80\n0.90"),
@@ -70,7 +70,8 @@ import Testing
     /// A file that is no object says nothing that could be trusted, not even what of it looks whole.
     @Test func `refuses a file that is no object, as a whole`() {
         let rows: [(String, String)] = [
-            ("", "missing"), ("  \n", "missing"), ("NaN", "not a JSON object"), ("0.80", "a bare number"),
+            ("", "the file is empty"), ("  \n", "the file is empty"), ("NaN", "not a JSON object"),
+            ("0.80", "a bare number"),
             ("0.80\n0.90\n", "several values"), ("accuracy: 0.80", "not a JSON object"), ("[0.9]", "not a JSON object"),
             ("\"0.99\"", "not a JSON object"), ("[0.9,}", "not a JSON object"), ("true", "not a JSON object"),
             ("null", "not a JSON object"),

@@ -89,7 +89,7 @@ import Testing
         results.shards[0].cause = Cause(.userExit, code: 3, evidence: "step 'train' ended with exit code 3")
         let judgement = judge([], results: results)
         #expect(judgement.verdict == .pass)
-        #expect(judgement.gates[0].groups[0].reason.contains("exit:3: step 'train' ended with exit code 3"))
+        #expect(judgement.gates[0].groups[0].reason.contains("user_exit (3): step 'train' ended with exit code 3"))
         #expect(judge([floor], results: results).verdict == .incomplete)
     }
 

@@ -118,8 +118,9 @@ import Testing
         #expect(reason(#"{"accuracy": 0,80}"#) == "accuracy: not a number (0,80) at metrics.json:1")
         #expect(reason(#"{"accuracy": "0.99"}"#) == "accuracy: a string, not a number (\"0.99\") at metrics.json:1")
         #expect(reason("{\"f1\": 1,\n\"accuracy\": null}") == "accuracy: not a number (null) at metrics.json:2")
+        #expect(reason(#"{"accuracy": }"#) == "accuracy: empty, not a number at metrics.json:1")
         #expect(reason("0.80\n0.90") == "accuracy: several values (0.80) at metrics.json:1")
-        #expect(reason("") == "accuracy: missing: the file is empty at metrics.json:1")
+        #expect(reason("") == "accuracy: the file is empty at metrics.json:1")
         #expect(reason(#"{"accuracy": 0.9, "accuracy": 0.95}"#) == "accuracy: several values at metrics.json:1")
     }
 

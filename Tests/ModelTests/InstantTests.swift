@@ -33,8 +33,8 @@ import Testing
 
 @Suite struct `A cause` {
     @Test func `is told by its label and its evidence`() {
-        #expect("\(Cause(.userExit, code: 3, evidence: "step 'run' ended"))" == "exit:3: step 'run' ended")
+        #expect("\(Cause(.userExit, code: 3, evidence: "step 'run' ended"))" == "user_exit (3): step 'run' ended")
         #expect("\(Cause(.lostAgent))" == "lost_agent")
-        #expect("\(Cause(.signal, code: 9))" == "signal:9")
+        #expect("\(Cause(.signal, code: 9))" == "signal (9)")
     }
 }

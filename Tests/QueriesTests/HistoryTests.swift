@@ -23,7 +23,7 @@ import Wire
         try sample.store.commit([.cellEnded(CellID(run: sample.run, job: 0, cell: 0), ending: "passed")])
         try sample.run(
             sample.attempt(1, 0), cause: Cause(.userExit, code: 3, evidence: "step 'run' ended with exit code 3"),
-            why: "not tried again: exit:3 is not retried (retried: infrastructure)"
+            why: "not tried again: user_exit (3) is not retried (retried: infrastructure)"
         ) { _ in }
         try sample.settle(1, 0...0, cause: Cause(.userExit, code: 3, evidence: "step 'run' ended with exit code 3"))
         try sample.settle(1, 1...1, attempt: 0, cause: Cause(.notNeeded, evidence: "fail-fast"))
@@ -45,15 +45,27 @@ import Wire
                 "      settled passed at 10:00:30Z by attempt 2",
                 "  eval (1): 2 of 2 shards settled",
                 "    shard 0:",
-                "      attempt 1 on gpu-1: exit:3 after 12 s (from 10:00:44Z): step 'run' ended with exit code 3; "
-                    + "not tried again: exit:3 is not retried (retried: infrastructure)",
-                "      settled exit:3 at 10:00:56Z by attempt 1",
+                "      attempt 1 on gpu-1: user_exit (3) after 12 s (from 10:00:44Z): step 'run' ended with exit code 3; "
+                    + "not tried again: user_exit (3) is not retried (retried: infrastructure)",
+                "      settled user_exit (3) at 10:00:56Z by attempt 1",
                 "    shard 1:",
                 "      ended not_needed at 10:00:56Z without an attempt: fail-fast",
                 "  eval (2): 0 of 2 shards settled",
                 "    shard 0:",
                 "      attempt 1 on gpu-1: offered at 10:00:56Z, not started yet",
             ])
+    }
+
+    @Test func `says that a shard was tried again where it had failed`() throws {
+        let sample = try StoredSample()
+        try sample.submit(StoredSample.plan(cells: 1))
+        try sample.resolve()
+        try sample.run(sample.attempt(0, 0), cause: Cause(.lostAgent), retryAfter: 2, why: "tried again in 2 s")
+        sample.clock = sample.clock.advanced(by: .seconds(2))
+        try sample.run(sample.attempt(0, 0, 2), on: "gpu-1", seconds: 14) { _ in }
+        let lines = try #require(try sample.snapshot()).explain().joined(separator: "\n")
+        #expect(
+            lines.contains("attempt 2 on gpu-1 (the same agent again: no other took it in time): passed"), "\(lines)")
     }
 
     @Test func `is told of a part`() throws {

@@ -35,13 +35,32 @@ import Testing
         facts.attempts[0].number = 2
         facts.attempts.append(first)
         let report = RunReport(facts: facts, results: sample.results, judgement: sample.judgement)
-        #expect(report.flaky.map(\.causes) == [["exit:1"]] && report.judgement.verdict == .pass)
+        #expect(report.flaky.map(\.causes) == [["user_exit (1)"]] && report.judgement.verdict == .pass)
         for text in [report.text(columns: 300), report.markdown, String(decoding: report.json, as: UTF8.self)] {
             #expect(text.contains("flaky: 1 shard failed before passing"))
         }
         // What the farm lost and ran again is no flaky program.
         facts.attempts[facts.attempts.count - 1].cause = Cause(.lostAgent)
         #expect(RunReport(facts: facts, results: sample.results, judgement: sample.judgement).flaky.isEmpty)
+    }
+
+    @Test func `say that a shard was tried again where it had failed`() {
+        let sample = Sample.green
+        func retries(_ cause: Cause, then agent: String?) -> String {
+            var facts = sample.facts
+            var first = facts.attempts[0]
+            first.cause = cause
+            facts.attempts[0].number = 2
+            if let agent { facts.attempts[0].agent = agent }
+            facts.attempts.append(first)
+            let report = RunReport(facts: facts, results: sample.results, judgement: sample.judgement)
+            return report.text(columns: 400) + report.markdown
+        }
+        let lost = retries(Cause(.lostAgent), then: nil)
+        #expect(lost.contains(", the same agent again: no other took it in time"), "\(lost)")
+        let failed = retries(Cause(.userExit, code: 1), then: nil)
+        #expect(failed.contains(", the same agent again") && !failed.contains("no other took it"), "\(failed)")
+        #expect(!retries(Cause(.lostAgent), then: "another").contains("the same agent"))
     }
 
     @Test func `list the items that changed against the baseline`() throws {

@@ -15,10 +15,10 @@ import Testing
             ### Why
 
             - ❌ **jobs**: fails
-              - **job eval**: 1 of 6 cells failed: eval (3.13, onnxruntime, cpu): shard 1 ended exit:3: step 'evaluate' ended with exit code 3
+              - **job eval**: 1 of 6 cells failed: eval (3.13, onnxruntime, cpu): shard 1 ended user\\_exit (3): step 'evaluate' ended with exit code 3
             - ❌ **floor**: fails in 1 of 6 groups (accuracy at-least 0.85 per cell)
               - **eval (3.12, torch, cpu)**: accuracy: not a number (NaN) at metrics.json:1, shard 0
-              - **eval (3.13, onnxruntime, cpu)**: accuracy: shard 1 ended exit:3: step 'evaluate' ended with exit code 3 (incomplete)
+              - **eval (3.13, onnxruntime, cpu)**: accuracy: shard 1 ended user\\_exit (3): step 'evaluate' ended with exit code 3 (incomplete)
 
             ### eval
 

@@ -28,7 +28,8 @@ import Testing
         let page = Sample.troubled.report.html
         #expect(nesting(page) == nil)
         for word in [
-            "FAIL", "exit:3: step &#39;evaluate&#39; ended with exit code 3", "ValueError: no such file: val.csv",
+            "FAIL", "user_exit (3): step &#39;evaluate&#39; ended with exit code 3",
+            "ValueError: no such file: val.csv",
             "accuracy: not a number (NaN)", "sheaf explain r17/eval/eval_5", "gpu-1", "no-regression", "1a2b3c4d5e6f",
         ] {
             #expect(page.contains(word), "\(word)")

@@ -135,15 +135,17 @@ import Testing
     }
 }
 
-/// JUnit as programs that others wrote read it: `junitparser` and `junit2html` from PyPI, where they are installed.
+/// JUnit as programs that others wrote read it: `junitparser` and `junit2html` from PyPI, which `make readers` installs.
 @Suite struct `JUnit for others` {
     private static let reader = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "read_junit.py")
         .path
+    private static let python = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: ".build/readers/bin/python3").path
 
     private static func run(_ arguments: [String], input: String) throws -> (status: Int32, output: String) {
         let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3"] + arguments
+        process.executableURL = URL(filePath: python)
+        process.arguments = arguments
         let (feed, pipe) = (Pipe(), Pipe())
         (process.standardInput, process.standardOutput) = (feed, pipe)
         try process.run()
@@ -156,7 +158,7 @@ import Testing
 
     private static let isInstalled = (try? run([reader, "--installed"], input: ""))?.status == 0
 
-    @Test(.enabled(if: isInstalled, "junitparser and junit2html are not installed"))
+    @Test(.enabled(if: isInstalled, "make readers has not run"))
     func `is read by two programs to the same counts`() throws {
         for (sample, tests, failures, errors, skipped) in [(Sample.troubled, 9, 4, 0, 1), (Sample.green, 4, 0, 0, 0)] {
             let answer = try Self.run([Self.reader], input: sample.report.junit)

@@ -28,12 +28,12 @@ import Testing
 
             Why
               ✗ jobs: fails
-                  job eval: 1 of 6 cells failed: eval (3.13, onnxruntime, cpu): shard 1 ended exit:3: step
-                    'evaluate' ended with exit code 3
+                  job eval: 1 of 6 cells failed: eval (3.13, onnxruntime, cpu): shard 1 ended user_exit (3):
+                    step 'evaluate' ended with exit code 3
               ✗ floor: fails in 1 of 6 groups — accuracy at-least 0.85 per cell
                   eval (3.12, torch, cpu): accuracy: not a number (NaN) at metrics.json:1, shard 0
-                  eval (3.13, onnxruntime, cpu): accuracy: shard 1 ended exit:3: step 'evaluate' ended with exit
-                    code 3 (incomplete)
+                  eval (3.13, onnxruntime, cpu): accuracy: shard 1 ended user_exit (3): step 'evaluate' ended
+                    with exit code 3 (incomplete)
 
             eval  6 cells: 4 pass, 2 fail
               device = cpu  ·  shown: the value that gate floor compares
@@ -58,7 +58,7 @@ import Testing
                   $ sheaf explain r17/eval/eval_2
                   $ sheaf logs r17/eval/eval_2
               ✗ eval (3.13, onnxruntime, cpu)
-                  shard 1: exit:3 after 12 s on gpu-2: step 'evaluate' ended with exit code 3
+                  shard 1: user_exit (3) after 12 s on gpu-2: step 'evaluate' ended with exit code 3
                     | Traceback (most recent call last):
                     | ValueError: no such file: val.csv
                   $ sheaf explain r17/eval/eval_5/1

@@ -20,6 +20,35 @@ import Testing
         #expect(stage.finish(shard(0, run: 2)).leases.map(\.attempt.run) == [RunID(3)])
     }
 
+    @Test func `a gap is filled by a shard of whatever kind whose record says that it ends in time`() {
+        var stage = Stage()
+        stage.join("a", cpus: 4)
+        stage.submit(1, .one(cells: [cell("running", cpus: 2, timeout: .minutes(30))]))
+        stage.submit(2, .one(cells: [cell("large", cpus: 4)]))
+        var long = cell("long", cpus: 2)
+        long.expected = .minutes(40)
+        var short = cell("short", cpus: 1)
+        short.expected = .minutes(5)
+        #expect(stage.submit(3, .one(cells: [long])).placed == [])
+        #expect(stage.submit(4, .one(cells: [short])).placed == ["0@a"])
+    }
+
+    @Test func `a gap is filled by the longest of a job that ends in time, past longer ones`() {
+        var stage = Stage()
+        stage.join("a", cpus: 4)
+        stage.submit(1, .one(cells: [cell("running", cpus: 3, timeout: .minutes(30))]))
+        stage.submit(2, .one(cells: [cell("large", cpus: 4)]))
+        let cells = [50, 10, 20, 40].enumerated().map { index, minutes in
+            var cell = cell("c\(index)", cpus: 1)
+            cell.expected = .minutes(Int64(minutes))
+            return cell
+        }
+        let leases = stage.submit(3, .one(cells: cells)).leases
+        #expect(leases.map(\.attempt.shard.cell.cell) == [2])
+        stage.pass(.seconds(1))
+        #expect(stage.finish(shard(0, cell: 2, run: 3)).leases.map(\.attempt.shard.cell.cell) == [1])
+    }
+
     @Test func `is given back when its run is cancelled`() {
         var stage = Stage()
         stage.join("a", cpus: 4)

@@ -51,6 +51,35 @@ import Testing
         #expect(stage.finish(shard(3)).last == .runEnded(RunID(1)))
     }
 
+    /// Nobody knows how a clock was set while no coordinator ran.
+    @Test func `counts no time limit and no backoff by what the clock was before`() {
+        var stage = restored(
+            .one(shards: ShardPlan(count: 2)),
+            [
+                .cellSharded(cell, shards: 2, items: nil),
+                .leased(lease(1, 0), startedAt: .seconds(-1_000_000)),
+                .leased(lease(1, 1), startedAt: .seconds(901)),
+                .attemptEnded(lease(1, 1).attempt, Cause(.gpuFault), retryAt: .seconds(1_000_000)),
+            ])
+        stage(.resume)
+        let attempt = lease(1, 0).attempt
+        #expect(stage.join("a", holds: [attempt]) == [.renewed("a", [attempt])])
+        stage.join("b")
+        for _ in 0..<3 {
+            #expect(stage.pass(.seconds(20)).compactMap(\.end).isEmpty)
+            stage(.leasesRenewed("a", [attempt]))
+        }
+        #expect(stage.history.placed == ["1@b"])
+        stage.finish(shard(1))
+        // From the restart on it has the time that it may take, and no more.
+        for _ in 0..<400 {
+            stage.pass(.seconds(20))
+            stage(.leasesRenewed("a", [attempt]))
+        }
+        let causes = stage.history.compactMap(\.end).map(\.cause.kind)
+        #expect(causes.filter { $0 != .passed }.first == .agentFault, "\(causes)")
+    }
+
     @Test func `takes back an offer that never left, at no cost`() {
         var stage = restored(.one(), [.cellSharded(cell, shards: 1, items: nil), .leased(lease(1, 0), startedAt: nil)])
         stage(.resume)

@@ -91,6 +91,27 @@ extension Rule {
             ]
         case .shardsMaxParallel:
             [Bug("does not know of shards.max-parallel", job: { $0.shards.maxParallel = nil })]
+        case .longestFirst:
+            [
+                Bug(
+                    "does not know how long cells take",
+                    resolution: { resolution in
+                        guard case .cells(var cells, let failFast, let most, let goesOn) = resolution else { return }
+                        for cell in cells.indices { cells[cell].expected = nil }
+                        resolution = .cells(cells, failFast: failFast, maxParallel: most, goesOn: goesOn)
+                    })
+            ]
+        case .keeper:
+            [
+                Bug("does not listen to what agents keep") { event, _ in
+                    if case .agentJoined(let agent, let team, var capacity, let holds) = event {
+                        capacity.keeps = []
+                        event = .agentJoined(agent, team: team, capacity: capacity, holds: holds)
+                    }
+                    if case .environmentEntered = event { return false }
+                    return true
+                }
+            ]
         case .onlyCurrent:
             [
                 Bug(

@@ -68,10 +68,11 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
         }
     }
 
-    /// The world is a value: before each commit of a calm one, copies of it go on with a coordinator that dies before the
-    /// commit, in it (and the store has it, or has not), after it, and after its effects have left. All come to the same.
+    /// The world is a value: before each commit of a calm one, a copy of it goes on with a coordinator that dies before the
+    /// commit, in it (and the store has it, or has not), after it, or after its effects have left: in a few worlds in each of
+    /// these ways, in the many of a deep run by turns. All come to the same.
     @Test func `loses nothing to a death at any commit`() async throws {
-        let all = seeds(6, deep: 300)
+        let all = seeds(6, deep: 1_000)
         let counts = await withTaskGroup(of: (deaths: Int, commits: Int).self) { group in
             // One lane leaves others' tests a thread.
             let lanes = UInt64(all.count > 100 ? 4 : 1)
@@ -80,7 +81,7 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
                     var sum = (deaths: 0, commits: 0)
                     for seed in stride(from: lane, to: all.upperBound, by: Int(lanes)) {
                         do {
-                            let one = try Self.deathsAtEachCommit(seed: seed)
+                            let one = try Self.deathsAtEachCommit(seed: seed, inEachWay: seed < 60)
                             sum = (sum.deaths + one.deaths, sum.commits + one.commits)
                         } catch {
                             Issue.record("seed \(seed): \(error)")
@@ -92,14 +93,18 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
             }
             return await group.reduce((0, 0)) { ($0.0 + $1.deaths, $0.1 + $1.commits) }
         }
-        #expect(counts.0 == World<Farm>.Crash.allCases.count * counts.1 && counts.1 >= 30 * all.count, "\(counts)")
+        let ways = World<Farm>.Crash.allCases.count
+        #expect(counts.0 >= (all.count > 100 ? 1 : ways) * counts.1 && counts.1 >= 30 * all.count, "\(counts)")
         if all.count > 100 {
             print("the coordinator died \(counts.0) times, at \(counts.1) commits of \(all.count) worlds")
         }
     }
 
     /// One run of few shards: what follows from a death does not need many.
-    private static func deathsAtEachCommit(seed: UInt64) throws -> (deaths: Int, commits: Int) {
+    private static func deathsAtEachCommit(
+        seed: UInt64, inEachWay: Bool
+    ) throws -> (deaths: Int, commits: Int) {
+        let ways = World<Farm>.Crash.allCases
         var one = Replay(seed: seed, .none, isComparable: true)
         one.cuts = [.run(1), .run(2), .jobs(run: 0, keep: 2), .agents(keep: 3)]
         for job in 0..<2 { one.cuts += [.cells(run: 0, job: job, keep: 2), .shards(run: 0, job: job, keep: 3)] }
@@ -108,7 +113,8 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
         var world = World<Farm>(one.scenario)
         try world.run { (before) throws(Violation) in
             commits += 1
-            for crash in World<Farm>.Crash.allCases {
+            let turn = (Int(seed) + commits) % ways.count
+            for crash in inEachWay ? ways : [ways[turn]] {
                 var future = before
                 future.crashNext(crash)
                 try future.run()

@@ -218,6 +218,7 @@ func everything(in store: any Storage) throws -> [String] {
     said.append("agents \(try store.agents())")
     said.append("certificates \(try store.certificates())")
     for digest in digests { said.append("token \(try store.token(hash: digest).map { "\($0)" } ?? "none")") }
+    said.append("unused \(try store.unusedTokens())")
     said.append("baselines \(try store.baselines())")
     for repository in ["a/b", "c", nil] {
         said.append("caches \(repository ?? "") \(try store.caches(of: repository))")

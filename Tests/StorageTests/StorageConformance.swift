@@ -100,6 +100,67 @@ import Testing
         #expect(try store.attempt(attempt)?.ending == first)
     }
 
+    /// A team's runs are found behind any number of others'.
+    @Test(arguments: StoreKind.allCases) func `pages runs that one may read`(kind: StoreKind) throws {
+        let store = try kind.make()
+        let owners = [
+            Principal(role: .user, name: "ada", team: "red"), Principal(role: .user, name: "bob", team: "blue"),
+            Principal(role: .user, name: "eve"), Principal(role: .admin, name: "root", team: "ops"),
+            Principal(role: .user, name: "cy", team: "red"),
+        ]
+        try store.commit(
+            (UInt64(1)...60).map { number in
+                var record = Self.record(number)
+                record.owner = owners[number < 10 ? Int(number) % owners.count : 1]
+                return .runSubmitted(record)
+            })
+        let all = try store.runs(before: nil, most: 100)
+        #expect(all.count == 60)
+        for reader in owners + [Principal(role: .user, name: "bob"), Principal(role: .user, name: "new", team: "red")] {
+            let readable = all.filter { reader.mayRead(runsOf: $0.run.owner) }.map(\.run.id)
+            var seen: [RunID] = []
+            while true {
+                let page = try store.runs(before: seen.last, most: 3, readableBy: reader)
+                #expect(page.count == min(3, readable.count - seen.count), "\(reader)")
+                if page.isEmpty { break }
+                seen += page.map(\.run.id)
+            }
+            #expect(seen == readable, "\(reader)")
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func `says what the longest passing shard of each cell took`(kind: StoreKind) throws {
+        let store = try kind.make()
+        let run = RunID(1)
+        func pass(_ cell: Int, _ shard: Int, seconds: Int64?, _ cause: Cause = Cause(.passed), of run: RunID) throws {
+            let attempt = AttemptID(shard: ShardID(run: run, job: 0, cell: cell, shard: shard), number: 1)
+            try store.commit([.attemptLeased(Self.lease(attempt))])
+            if let seconds {
+                let start = Self.now.advanced(by: .seconds(100 - seconds))
+                try store.commit([.attemptStarted(attempt, at: start)])
+            }
+            let ending = AttemptEnding(
+                attempt: attempt, at: Self.now.advanced(by: .seconds(100)), cause: cause, retryAt: nil, why: "",
+                report: [UInt8(cell), UInt8(max(0, shard))])
+            try store.commit([.attemptEnded(ending)])
+        }
+        try pass(1, 0, seconds: 5, of: run)
+        try pass(1, 1, seconds: 50, of: run)
+        try pass(1, 2, seconds: 7, of: run)
+        try pass(0, 0, seconds: 3, of: run)
+        // Neither what failed, nor listings, nor what nobody heard begin, nor other runs.
+        try pass(0, 1, seconds: 90, Cause(.timeout), of: run)
+        try pass(0, ShardID.listing, seconds: 91, of: run)
+        try pass(2, 0, seconds: nil, of: run)
+        try pass(3, 0, seconds: 9, of: RunID(2))
+        #expect(
+            try store.timings(of: run) == [
+                CellTiming(cell: CellID(run: run, job: 0, cell: 0), longest: .seconds(3), report: [0, 0]),
+                CellTiming(cell: CellID(run: run, job: 0, cell: 1), longest: .seconds(50), report: [1, 1]),
+            ])
+    }
+
     @Test(arguments: StoreKind.allCases) func `pages runs from the newest`(kind: StoreKind) throws {
         let store = try kind.make()
         try store.commit((1...25).map { .runSubmitted(Self.record($0)) })
@@ -132,12 +193,16 @@ import Testing
         ])
         #expect(try store.token(hash: hash) == token)
         #expect(try store.token(hash: other) == nil)
+        let spare = TokenRecord(hash: other, principal: Self.alice, createdBy: "root", expiresAt: Self.now)
+        try store.commit([.tokenCreated(spare)])
+        #expect(try store.unusedTokens() == [token, spare])
         try store.commit([
             .tokenUsed(hash: hash, at: Self.now),
             .certificatesRevoked(role: .user, name: "alice", reason: "left", at: Self.now),
             .baselineSet(BaselineRecord(alias: "champion", run: RunID(2), setBy: "bob", setAt: Self.now)),
         ])
         #expect(try store.token(hash: hash)?.usedAt == Self.now)
+        #expect(try store.unusedTokens() == [spare])
         #expect(try store.certificates().first?.revokedAt == Self.now)
         #expect(try store.baselines().map(\.run) == [RunID(2)])
         #expect(try store.granted([hash, other], to: "user alice") == [hash])

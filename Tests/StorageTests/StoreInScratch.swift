@@ -24,11 +24,12 @@ final class StoreInScratch: Storage, @unchecked Sendable {
     }
 
     func commit(_ changes: [Change]) throws(StorageError) { try store.commit(changes) }
+    func timings(of run: RunID) throws(StorageError) -> [CellTiming] { try store.timings(of: run) }
     func nextRun() throws(StorageError) -> RunID { try store.nextRun() }
     func run(_ id: RunID) throws(StorageError) -> StoredRun? { try store.run(id) }
     func run(key: String) throws(StorageError) -> RunID? { try store.run(key: key) }
-    func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun] {
-        try store.runs(before: before, most: most)
+    func runs(before: RunID?, most: Int, readableBy reader: Principal?) throws(StorageError) -> [StoredRun] {
+        try store.runs(before: before, most: most, readableBy: reader)
     }
     func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun] {
         try store.passedRuns(of: workflow, commits: commits, before: before)
@@ -56,6 +57,7 @@ final class StoreInScratch: Storage, @unchecked Sendable {
     func agents() throws(StorageError) -> [AgentRecord] { try store.agents() }
     func certificates() throws(StorageError) -> [CertificateRecord] { try store.certificates() }
     func token(hash: Digest) throws(StorageError) -> TokenRecord? { try store.token(hash: hash) }
+    func unusedTokens() throws(StorageError) -> [TokenRecord] { try store.unusedTokens() }
     func baselines() throws(StorageError) -> [BaselineRecord] { try store.baselines() }
     func granted(_ digests: [Digest], to scope: String) throws(StorageError) -> Set<Digest> {
         try store.granted(digests, to: scope)

@@ -50,7 +50,7 @@ import Testing
         "Queries": ["Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"],
         "CoordinatorService": [
             "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "Delivery", "HTTP", "JSON",
-            "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks",
+            "Client", "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks",
         ],
         "AgentService": [
             "Client", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model",
@@ -167,6 +167,40 @@ import Testing
                 let path = url.deletingLastPathComponent().appending(path: String(target)).standardizedFileURL.path
                 #expect(FileManager.default.fileExists(atPath: path), "\(file) links to \(target)")
             }
+        }
+    }
+
+    private static let analyzer = "/usr/bin/systemd-analyze"
+
+    /// Where systemd is installed, it reads the units; a program stands in for the binary that they name.
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: analyzer)))
+    func `has units that systemd takes`() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-units-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func verified(_ unit: String) throws -> (status: Int32, said: String) {
+            let place = folder.appending(path: "sheaf-test.service")
+            try Data(unit.utf8).write(to: place)
+            let process = Process()
+            let pipe = Pipe()
+            process.executableURL = URL(filePath: Self.analyzer)
+            process.arguments = ["verify", place.path]
+            process.standardOutput = pipe
+            process.standardError = pipe
+            try process.run()
+            let said = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            return (process.terminationStatus, said)
+        }
+        for name in ["sheaf-agent", "sheaf-coordinator"] {
+            let unit = try String(
+                contentsOf: Self.root.appending(path: "cluster/systemd/\(name).service"), encoding: .utf8
+            )
+            .replacingOccurrences(of: "/usr/local/bin/sheaf", with: "/bin/true")
+            let taken = try verified(unit)
+            #expect(taken.status == 0 && taken.said.isEmpty, "\(name): \(taken.said)")
+            let misspelt = try verified(unit.replacingOccurrences(of: "RestartSec=", with: "RestartSecs="))
+            #expect(misspelt.said.contains("RestartSecs"), "\(misspelt.said)")
         }
     }
 }

@@ -28,7 +28,7 @@ import Wire
 
             let diagnostic = Diagnostic(
                 .unsupported, at: SourcePosition(file: make.text(), line: make.number(1...99), column: 3), make.text(),
-                help: make.maybe { "use \($0.number(1...9))" })
+                help: make.maybe { "use \($0.number(1...9))" } ?? "")
             #expect(try Proto.Diagnostic(decoding: Proto.Diagnostic(diagnostic).encoded()).meaning() == diagnostic)
         }
     }

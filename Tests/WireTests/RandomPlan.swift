@@ -11,7 +11,7 @@ struct RandomPlan {
         return Plan(
             name: text(), title: text(), file: "eval.yml", jobs: (0..<jobs).map { job($0, of: jobs) },
             gates: several { $0.gate() },
-            falseBlockRate: share(), waivers: several { $0.waiver() })
+            falseBlockRate: share(), waivers: several { $0.waiver() }, tree: maybe { $0.digest() })
     }
 
     mutating func waiver() -> Waiver {
@@ -46,7 +46,14 @@ struct RandomPlan {
                 environment: templates(), shell: maybe { $0.text() }, workingDirectory: maybe { $0.text() },
                 setup: several { $0.step() }, steps: several { $0.step() }, metrics: maybe { $0.text() },
                 metricSources: several { $0.metricSource() },
-                outputs: templates()))
+                outputs: templates(), container: maybe { $0.container() },
+                services: several { JobService(name: $0.text(), container: $0.container()) }))
+    }
+
+    mutating func container() -> JobContainer {
+        JobContainer(
+            image: text(), environment: templates(), volumes: several { $0.text() }, ports: several { $0.text() },
+            options: maybe { $0.text() }, entrypoint: maybe { $0.text() }, command: maybe { $0.text() })
     }
 
     mutating func metricSource() -> MetricSource {
@@ -63,7 +70,8 @@ struct RandomPlan {
             resources: resources(), timeout: duration(), idleTimeout: maybe { $0.duration() },
             queueTimeout: duration(), continueOnError: chance(), required: chance(), inputs: several { $0.input() },
             needs: several { CellNeed(job: $0.number(0...9), cells: [$0.number(0...99)], mustPass: $0.chance()) },
-            environment: maybe { $0.text() }, skipped: maybe { $0.text() })
+            environment: maybe { $0.text() }, skipped: maybe { $0.text() },
+            expected: maybe { $0.duration() + .milliseconds(1) }, environmentLock: maybe { $0.digest() })
     }
 
     mutating func gate() -> GateRule {
@@ -115,7 +123,12 @@ struct RandomPlan {
             inputs: several { .init(name: $0.text(), fallback: $0.maybe { $0.text() }, isRequired: $0.chance()) },
             body: chance()
                 ? .node(program)
-                : .steps([Step(action: .run(text()), environment: templates())], outputs: templates()))
+                : .steps([Step(action: .run(text()), environment: templates())], outputs: templates()),
+            source: maybe {
+                ActionSource(
+                    repository: "acme/tools-\($0.number(0...9))", commit: String(repeating: "7a", count: 20),
+                    tree: $0.input().manifest)
+            })
     }
 
     mutating func capacity() -> Capacity {
@@ -138,9 +151,13 @@ struct RandomPlan {
     }
 
     mutating func input() -> HeldInput {
+        HeldInput(path: text(), manifest: digest())
+    }
+
+    mutating func digest() -> Digest {
         let bytes = (0..<Digest.byteCount).map { _ in UInt8.random(in: 0...255, using: &random) }
         guard let digest = Digest(bytes) else { preconditionFailure("a digest has \(Digest.byteCount) bytes") }
-        return HeldInput(path: text(), manifest: digest)
+        return digest
     }
 
     mutating func source() -> ShardPlan.ItemSource {

@@ -35,7 +35,7 @@ import Testing
         let told = diagnostics(text).filter { $0.rule == .idle }
         #expect(
             told.map { "\($0.position)" } == [
-                "w.yml:1:14", "w.yml:2:25", "w.yml:7:37", "w.yml:10:40", "w.yml:12:34", "w.yml:12:53",
+                "w.yml:1:14", "w.yml:2:25", "w.yml:7:37", "w.yml:10:40", "w.yml:12:53",
             ], "\(told)")
         #expect(told.allSatisfy { $0.severity == .warning && $0.problem.contains("has no effect here") })
     }
@@ -291,7 +291,7 @@ import Testing
 
     @Test func `shows long lines in part, around the place`() {
         let line = String(repeating: "x", count: 500) + "HERE" + String(repeating: "y", count: 500)
-        let diagnostic = Diagnostic(at: SourcePosition(file: "w.yml", line: 1, column: 501), "p")
+        let diagnostic = Diagnostic(at: SourcePosition(file: "w.yml", line: 1, column: 501), "p", help: "h")
         let shown = DiagnosticText.text([diagnostic], source: Array(line.utf8)).split(separator: "\n")
         #expect(shown[1].count < 200 && shown[1].contains("HERE"))
         let caret = shown[2].firstIndex(of: "^").map { shown[2].distance(from: shown[2].startIndex, to: $0) } ?? 0

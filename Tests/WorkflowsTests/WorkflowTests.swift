@@ -301,7 +301,7 @@ import Testing
               a:
                 runs-on: x
                 timeout-minutes: 5
-                container: python:3
+                services: {db: {image: x}}
                 environment: prod
                 steps:
                   - uses: codecov/codecov-action@v4
@@ -312,7 +312,7 @@ import Testing
         let (workflow, diagnostics) = Self.read(text)
         #expect(workflow != nil)
         let unsupported = diagnostics.filter { $0.severity == .unsupported }
-        for words in ["container", "codecov", "secrets", "x.yml'"] {
+        for words in ["services", "codecov", "secrets", "x.yml'"] {
             #expect(unsupported.contains { $0.problem.contains(words) }, "\(words): \(unsupported)")
         }
     }
@@ -322,6 +322,137 @@ import Testing
         let diagnostics = Self.read(text).diagnostics.filter { $0.severity == .error }
         #expect(diagnostics.count >= 4, "\(diagnostics)")
         #expect(diagnostics.map(\.position) == diagnostics.map(\.position).sorted())
+    }
+
+    private static let numbers = (0..<200).map { "\($0)" }.joined(separator: ",")
+    private static let nineVectors = (0..<9).map { "v\($0): [0,1,2,3,4,5,6,7,8,9]" }.joined(separator: ", ")
+    /// Each mistake with what is said of it, and what to do.
+    static let helped: [(line: String, problem: String, help: String)] = [
+        ("strategy: {matrix: {x: []}}", "does not contain any values", "name one value at least, or remove 'x'"),
+        ("strategy: {matrix: {}}", "Matrix must define at least one vector", "matrix: {python: [\"3.11\", \"3.13\"]}"),
+        ("strategy: {matrix: 7}", "a matrix must be a mapping", "matrix: {python:"),
+        ("strategy: {matrix: {v: [1], exclude: [{v: 1}]}}", "the matrix has no cells", "let 'exclude' leave one"),
+        ("strategy: {matrix: {ab: [1], exclude: [{a: 1}]}}", "does not match any key", "did you mean 'ab'?"),
+        (
+            "strategy: {matrix: {\(nineVectors)}}",
+            "10 × 10 × 10 × 10 × 10 × 10 × 10 × 10 × 10 combinations", "shorten vectors"
+        ),
+        (
+            "strategy: {matrix: {a: [\(numbers)], b: [\(numbers)]}}",
+            "more than 10000 cells", "cover: pairs"
+        ),
+        ("needs: b", "the jobs need one another: a → b → a", "remove one of these 'needs'"),
+        ("needs-gates: [flor]", "which does not exist", "did you mean 'floor'?"),
+        ("timeout-minutes: soon", "must be a number of minutes above 0", "write a number: 30"),
+        ("outputs: x", "'outputs' must be a mapping", "name each: outputs:"),
+        ("retry: 3", "'retry' must be a mapping", "keys are attempts, on, backoff"),
+        ("shards: 0", "a whole number from 1 to", "write digits, without quotes: 2"),
+        ("continue-on-error: \"${{ github.sha }}\"", "must be true or false", "compare, so that"),
+    ]
+
+    @Test(arguments: helped)
+    func `says of a mistake what to do`(line: String, problem: String, help: String) throws {
+        let text = """
+            sheaf: 1
+            on: push
+            jobs:
+              a:
+                runs-on: x
+                \(line)
+                steps: [{run: y}]
+                metrics: m.json
+              b: {runs-on: x, needs: a, steps: [{run: y}]}
+            gates:
+              floor: {metric: m, job: b, at-least: 1}
+            """
+        let found = Workflow.check(Array(text.utf8), file: "w.yml", request: PlanRequest()).diagnostics
+        let told = try #require(found.first { $0.problem.contains(problem) }, "\(found)")
+        #expect(told.suggestion?.contains(help) == true, "\(told)")
+        #expect(found.allSatisfy { $0.suggestion?.isEmpty == false }, "\(found)")
+    }
+
+    /// What only planning finds stands beside what reading finds, and nothing that only follows from a mistake.
+    @Test func `says at once what is wrong with its text and what comes of its expressions`() {
+        let text = """
+            sheaf: 1
+            on: {workflow_dispatch: {inputs: {list: {type: string, default: "[1"}}}}
+            nam: typo
+            jobs:
+              computed:
+                runs-on: x
+                strategy: {matrix: {v: "${{ fromJSON('[1, 2]') }}", exclude: [{w: 1}]}}
+                steps: [{rn: y}]
+              text:
+                runs-on: x
+                strategy: {matrix: {v: "${{ fromJSON(inputs.list) }}"}}
+                steps: [{run: y}]
+              unread:
+                runs-on: x
+                name: ${{ matrix. }}
+                strategy: {matrix: {v: []}}
+                steps: [{run: y}]
+              empty:
+                runs-on: x
+                strategy: {matrix: {v: [1], exclude: [{v: 1}]}}
+                steps: [{run: y}]
+              held:
+                runs-on: x
+                needs-gates: [missing, broken]
+                steps: [{run: y}]
+            gates:
+              broken: {at-least: 1}
+            """
+        let request = PlanRequest(inputs: [("lst", "[]")])
+        let found = Workflow.check(Array(text.utf8), file: "w.yml", request: request).diagnostics
+        let errors = found.filter { $0.severity == .error }
+        let expected = [
+            (1, "takes no input 'lst'"), (3, "unknown key 'nam'"), (7, "exclude key 'w' does not match"),
+            (8, "a step needs 'run' or 'uses'"), (8, "unknown key 'rn'"), (15, ""), (16, "does not contain any values"),
+            (20, "the matrix has no cells"), (27, "the gate 'broken' has no 'metric'"),
+        ]
+        #expect(errors.map(\.position.line) == expected.map(\.0), "\(errors)")
+        for (error, (_, words)) in zip(errors, expected) { #expect(words.isEmpty || error.problem.contains(words)) }
+        // Known inputs are judged: the default is no JSON.
+        let judged = Workflow.check(Array(text.utf8), file: "w.yml", request: PlanRequest()).diagnostics
+        #expect(judged.contains { $0.severity == .error && $0.position.line == 11 }, "\(judged)")
+        #expect(judged.map(\.position) == judged.map(\.position).sorted())
+    }
+
+    /// A file whose mistakes are mended one after another never shows a mistake that was hidden before.
+    @Test func `hides no mistake behind another`() {
+        let mistakes = [
+            ("on: push", "on: pusch"), ("runs-on: x", "runs-on: []"), ("v: [1]", "v: 1"), ("run: y", "rn: y"),
+            ("w: [2, 3]", "w: \"${{ fromJSON('x') }}\""), ("at-least: 1", "at-least: one"),
+            ("needs-gates: [floor]", "needs-gates: [flor]"),
+        ]
+        let whole = """
+            sheaf: 1
+            on: push
+            jobs:
+              a: {runs-on: x, strategy: {matrix: {v: [1]}}, steps: [{run: y}], metrics: m.json}
+              b: {runs-on: z, strategy: {matrix: {w: [2, 3]}}, steps: [{run: z}]}
+              c: {runs-on: z, needs-gates: [floor], steps: [{run: z}]}
+            gates:
+              floor: {metric: m, job: a, at-least: 1}
+            """
+        func errors(_ chosen: [Int]) -> Set<String> {
+            let text = chosen.reduce(whole) { text, index in
+                text.replacing(mistakes[index].0, with: mistakes[index].1, maxReplacements: 1)
+            }
+            let found = Workflow.check(Array(text.utf8), file: "w.yml", request: PlanRequest()).diagnostics
+            return Set(found.filter { $0.severity == .error }.map { "\($0.position.line) \($0.problem)" })
+        }
+        #expect(errors([]).isEmpty, "\(errors([]))")
+        var random = SplitMix64(seed: 5)
+        for _ in 0..<100 {
+            let chosen = mistakes.indices.filter { _ in Bool.random(using: &random) }
+            let apart = chosen.reduce(into: Set<String>()) { $0.formUnion(errors([$1])) }
+            // Whether 'flor' is a gate cannot be said while a gate is broken.
+            let isUnclear = chosen.contains(5) && chosen.contains(6)
+            let hidden = apart.subtracting(errors(chosen)).filter { !isUnclear || !$0.contains("flor") }
+            #expect(hidden.isEmpty, "\(chosen)")
+            #expect(errors(chosen).isSubset(of: apart), "\(chosen): \(errors(chosen).subtracting(apart))")
+        }
     }
 
     @Test func `warns of versions that are numbers, and of timeouts that are missing`() {

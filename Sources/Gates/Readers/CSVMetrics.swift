@@ -8,7 +8,7 @@ enum CSVMetrics {
         var table = CSVTable(bytes)
         var collector = MetricCollector(file: file)
         guard let header = table.next() else {
-            return .refused(table.problem ?? "missing: the file is empty", file: file, line: table.line)
+            return .refused(table.problem ?? "the file is empty", file: file, line: table.line)
         }
         let names = header.map { String(decoding: $0.drop { $0 == 0x20 }, as: UTF8.self) }
         if let problem = problem(names, source) { return .refused(problem, file: file, line: 1) }
@@ -60,7 +60,7 @@ enum CSVMetrics {
     }
 
     private static func refusal(_ text: String, _ line: Int, _ collector: MetricCollector) -> MetricValue {
-        collector.refused(text.isEmpty ? "missing: no value" : "not a number", text: text, line: line)
+        collector.refused(text.isEmpty ? "empty, not a number" : "not a number", text: text, line: line)
     }
 
     /// - Returns: whether the file may be read on.

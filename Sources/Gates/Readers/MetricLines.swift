@@ -45,7 +45,7 @@ enum MetricLines {
             }
         }
         if collector.metrics.isEmpty && !collector.isRefused {
-            collector.refuse("missing: the file has no lines", line: 0)
+            collector.refuse("the file has no lines", line: 0)
         }
         return collector.finish()
     }
@@ -79,7 +79,7 @@ enum MLflowMetric {
                 ?? collector.refused("not a number", text: fields[1], line: number)
             best = (step, time, value)
         }
-        guard let best else { return .refused("missing: the file is empty", file: file) }
+        guard let best else { return .refused("the file is empty", file: file) }
         collector.add(name, best.value, line: 0)
         return collector.finish()
     }

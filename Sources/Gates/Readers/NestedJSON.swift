@@ -26,7 +26,7 @@ enum NestedJSON {
             return .refused(.refused("not a JSON object", file: file, line: node.line))
         } catch {
             guard bytes.contains(where: { $0 > 0x20 }) else {
-                return .refused(.refused("missing: the file is empty", file: file, line: 1))
+                return .refused(.refused("the file is empty", file: file, line: 1))
             }
             return .refused(
                 .refused(

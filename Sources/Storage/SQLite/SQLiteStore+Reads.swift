@@ -18,10 +18,21 @@ extension SQLiteStore {
         try rows("SELECT id FROM runs WHERE key = ?", [.text(key)]) { RunID(UInt64(bitPattern: $0.int64(0))) }.first
     }
 
-    package func runs(before: RunID?, most: Int) throws(StorageError) -> [StoredRun] {
+    package func runs(
+        before: RunID?, most: Int, readableBy reader: Principal?
+    ) throws(StorageError) -> [StoredRun] {
         let bound = before.map { Int64(bitPattern: $0.number) } ?? .max
+        guard let reader, reader.role != .admin else {
+            return try rows(
+                "\(Self.selectRun) WHERE id < ? ORDER BY id DESC LIMIT ?", [.integer(bound), .int(most)],
+                Self.storedRun)
+        }
         return try rows(
-            "\(Self.selectRun) WHERE id < ? ORDER BY id DESC LIMIT ?", [.integer(bound), .int(most)], Self.storedRun)
+            """
+            \(Self.selectRun)
+            WHERE id < ? AND (team IS NULL OR owner = ? OR team = ?)
+            ORDER BY id DESC LIMIT ?
+            """, [.integer(bound), .text(reader.name), .text(reader.team ?? ""), .int(most)], Self.storedRun)
     }
 
     package func passedRuns(
@@ -60,6 +71,23 @@ extension SQLiteStore {
                 id: RunID(UInt64(bitPattern: $0.int64(0))), owner: Self.principal($0, from: 1),
                 submittedAt: $0.instant(4), verdict: Verdict(rawValue: $0.text(5)) ?? .fail, judgement: $0.blob(6),
                 tree: $0.optionalDigest(7))
+        }
+    }
+
+    package func timings(of run: RunID) throws(StorageError) -> [CellTiming] {
+        // The report is that of the row with the maximum: SQLite says so of a query with one max().
+        try rows(
+            """
+            SELECT job, cell, max(ended_at - started_at), report
+            FROM attempts
+            WHERE run = ? AND shard >= 0 AND cause = 'passed' AND started_at IS NOT NULL
+            GROUP BY job, cell
+            ORDER BY job, cell
+            """, [.run(run)]
+        ) {
+            CellTiming(
+                cell: CellID(run: run, job: $0.int(0), cell: $0.int(1)), longest: .nanoseconds($0.int64(2)),
+                report: $0.blob(3))
         }
     }
 
@@ -223,6 +251,16 @@ extension SQLiteStore {
                 hash: hash, principal: Self.principal($0, from: 0), createdBy: $0.text(3), expiresAt: $0.instant(4),
                 usedAt: $0.optionalInstant(5))
         }.first
+    }
+
+    package func unusedTokens() throws(StorageError) -> [TokenRecord] {
+        try rows(
+            "SELECT hash, role, name, team, created_by, expires_at FROM tokens WHERE used_at IS NULL ORDER BY hash", []
+        ) {
+            TokenRecord(
+                hash: $0.optionalDigest(0) ?? Self.noDigest, principal: Self.principal($0, from: 1),
+                createdBy: $0.text(4), expiresAt: $0.instant(5))
+        }
     }
 
     package func baselines() throws(StorageError) -> [BaselineRecord] {

@@ -689,6 +689,8 @@ extension Proto {
         package var deliverRequest: UInt32 = 0
         /// Filled by the coordinator alone: `github` or `gitlab`, whoever has the repository.
         package var deliverHost: String = ""
+        /// Filled by the coordinator alone: the repositories whose actions the workflow uses, as they were fetched.
+        package var actions: [Proto.ActionSource] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -717,6 +719,7 @@ extension Proto {
                 case 152: deliver = try reader.value(ProtoBool.self)
                 case 160: deliverRequest = try reader.value(ProtoUInt32.self)
                 case 170: deliverHost = try reader.value(ProtoString.self)
+                case 178: try reader.append(ProtoNested<Proto.ActionSource>.self, to: &actions)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -744,6 +747,42 @@ extension Proto {
             writer.field(ProtoBool.self, 19, deliver)
             writer.field(ProtoUInt32.self, 20, deliverRequest)
             writer.field(ProtoString.self, 21, deliverHost)
+            writer.repeated(ProtoNested<Proto.ActionSource>.self, 22, actions)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// A repository at one commit, whose actions steps use.
+    package struct ActionSource: ProtoMessage {
+        package static let protoName = "sheaf.v1.ActionSource"
+
+        /// `owner/name`.
+        package var repository: String = ""
+        /// 40 hexadecimal digits in lower case.
+        package var commit: String = ""
+        /// The manifest of its files, an object of the farm's.
+        package var tree: [UInt8] = []
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: repository = try reader.value(ProtoString.self)
+                case 18: commit = try reader.value(ProtoString.self)
+                case 26: tree = try reader.value(ProtoBytes.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, repository)
+            writer.field(ProtoString.self, 2, commit)
+            writer.field(ProtoBytes.self, 3, tree)
             writer.unknown(unknown)
         }
     }
@@ -1969,6 +2008,8 @@ extension Proto {
             case started(Proto.AttemptStarted)
             /// The agent does not take this offer, and why; it costs no attempt.
             case declined(Proto.OfferDeclined)
+            /// The attempt has its environment.
+            case entered(Proto.EnvironmentEntered)
         }
 
         package var kind: Kind?
@@ -1983,6 +2024,7 @@ extension Proto {
                 case 18: var value = if case .heartbeat(let present) = kind { present } else { Proto.Heartbeat() }; try reader.merge(into: &value); kind = .heartbeat(value)
                 case 26: var value = if case .started(let present) = kind { present } else { Proto.AttemptStarted() }; try reader.merge(into: &value); kind = .started(value)
                 case 34: var value = if case .declined(let present) = kind { present } else { Proto.OfferDeclined() }; try reader.merge(into: &value); kind = .declined(value)
+                case 42: var value = if case .entered(let present) = kind { present } else { Proto.EnvironmentEntered() }; try reader.merge(into: &value); kind = .entered(value)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1993,6 +2035,7 @@ extension Proto {
             if case .heartbeat(let value) = kind { writer.always(ProtoNested<Proto.Heartbeat>.self, 2, value) }
             if case .started(let value) = kind { writer.always(ProtoNested<Proto.AttemptStarted>.self, 3, value) }
             if case .declined(let value) = kind { writer.always(ProtoNested<Proto.OfferDeclined>.self, 4, value) }
+            if case .entered(let value) = kind { writer.always(ProtoNested<Proto.EnvironmentEntered>.self, 5, value) }
             writer.unknown(unknown)
         }
     }
@@ -2010,6 +2053,10 @@ extension Proto {
         package var software: String = ""
         /// Changes at each start of the agent's process.
         package var incarnation: String = ""
+        /// Digests of what it keeps and shards may need: the locks of environments that it has built, the manifests of code trees;
+        /// the last used first, and of each kind at most 64. Shards come to whoever keeps what they need, where several could take
+        /// them.
+        package var keeps: [[UInt8]] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -2021,6 +2068,7 @@ extension Proto {
                 case 18: try reader.append(ProtoNested<Proto.AttemptRef>.self, to: &holds)
                 case 26: software = try reader.value(ProtoString.self)
                 case 34: incarnation = try reader.value(ProtoString.self)
+                case 42: try reader.append(ProtoBytes.self, to: &keeps)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2031,6 +2079,36 @@ extension Proto {
             writer.repeated(ProtoNested<Proto.AttemptRef>.self, 2, holds)
             writer.field(ProtoString.self, 3, software)
             writer.field(ProtoString.self, 4, incarnation)
+            writer.repeated(ProtoBytes.self, 5, keeps)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// The attempt's environment is built, or was found: the digest of its lock, which `AttemptReport.environment_lock` names too.
+    package struct EnvironmentEntered: ProtoMessage {
+        package static let protoName = "sheaf.v1.EnvironmentEntered"
+
+        package var attempt: Proto.AttemptRef?
+        package var lock: [UInt8] = []
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: try reader.merge(into: &attempt)
+                case 18: lock = try reader.value(ProtoBytes.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoNested<Proto.AttemptRef>.self, 1, attempt)
+            writer.field(ProtoBytes.self, 2, lock)
             writer.unknown(unknown)
         }
     }
@@ -3294,6 +3372,8 @@ extension Proto {
         package var evaluators: [Proto.EvaluatorFile] = []
         /// What this run is about: `run-name`, else what its event says.
         package var title: String = ""
+        /// The manifest of the code tree that its shards get; empty: there is none.
+        package var tree: [UInt8] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3309,6 +3389,7 @@ extension Proto {
                 case 50: try reader.append(ProtoNested<Proto.Waiver>.self, to: &waivers)
                 case 58: try reader.append(ProtoNested<Proto.EvaluatorFile>.self, to: &evaluators)
                 case 66: title = try reader.value(ProtoString.self)
+                case 74: tree = try reader.value(ProtoBytes.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3323,6 +3404,7 @@ extension Proto {
             writer.repeated(ProtoNested<Proto.Waiver>.self, 6, waivers)
             writer.repeated(ProtoNested<Proto.EvaluatorFile>.self, 7, evaluators)
             writer.field(ProtoString.self, 8, title)
+            writer.field(ProtoBytes.self, 9, tree)
             writer.unknown(unknown)
         }
     }
@@ -3544,6 +3626,10 @@ extension Proto {
         package var needs: [Proto.CellNeed] = []
         /// The environment that it deploys to, by name.
         package var environment: String?
+        /// What its longest shard took in an earlier run; 0: none is known.
+        package var expectedNs: UInt64 = 0
+        /// The digest of the lock that its environment had in an earlier run; empty: none is known.
+        package var environmentLock: [UInt8] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3566,6 +3652,8 @@ extension Proto {
                 case 106: skipped = try reader.value(ProtoString.self)
                 case 114: try reader.append(ProtoNested<Proto.CellNeed>.self, to: &needs)
                 case 122: environment = try reader.value(ProtoString.self)
+                case 128: expectedNs = try reader.value(ProtoUInt64.self)
+                case 138: environmentLock = try reader.value(ProtoBytes.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3587,6 +3675,8 @@ extension Proto {
             writer.field(ProtoString.self, 13, skipped)
             writer.repeated(ProtoNested<Proto.CellNeed>.self, 14, needs)
             writer.field(ProtoString.self, 15, environment)
+            writer.field(ProtoUInt64.self, 16, expectedNs)
+            writer.field(ProtoBytes.self, 17, environmentLock)
             writer.unknown(unknown)
         }
     }
@@ -3732,6 +3822,10 @@ extension Proto {
         package var outputs: [Proto.Template] = []
         /// Beside `metrics`: files as tools write them.
         package var metricSources: [Proto.MetricSource] = []
+        /// What the steps run in; absent, or with an image that comes to nothing: the agent itself.
+        package var container: Proto.Container?
+        /// What serves them.
+        package var services: [Proto.ServiceContainer] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3747,6 +3841,8 @@ extension Proto {
                 case 50: metrics = try reader.value(ProtoString.self)
                 case 58: try reader.append(ProtoNested<Proto.Template>.self, to: &outputs)
                 case 66: try reader.append(ProtoNested<Proto.MetricSource>.self, to: &metricSources)
+                case 74: try reader.merge(into: &container)
+                case 82: try reader.append(ProtoNested<Proto.ServiceContainer>.self, to: &services)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3761,6 +3857,84 @@ extension Proto {
             writer.field(ProtoString.self, 6, metrics)
             writer.repeated(ProtoNested<Proto.Template>.self, 7, outputs)
             writer.repeated(ProtoNested<Proto.MetricSource>.self, 8, metricSources)
+            writer.field(ProtoNested<Proto.Container>.self, 9, container)
+            writer.repeated(ProtoNested<Proto.ServiceContainer>.self, 10, services)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// A container as the workflow describes it: every text is a template. `options` are words for the engine, of which
+    /// docs/workflow-reference.md lists those that are allowed; `entrypoint` and `command` are a service's.
+    package struct Container: ProtoMessage {
+        package static let protoName = "sheaf.v1.Container"
+
+        package var image: String = ""
+        package var environment: [Proto.Template] = []
+        /// `source:target`, `source:target:ro` with the source within the workspace, or a target alone.
+        package var volumes: [String] = []
+        /// `8080:80`, `80`, with `/udp` behind.
+        package var ports: [String] = []
+        package var options: String?
+        package var entrypoint: String?
+        package var command: String?
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: image = try reader.value(ProtoString.self)
+                case 18: try reader.append(ProtoNested<Proto.Template>.self, to: &environment)
+                case 26: try reader.append(ProtoString.self, to: &volumes)
+                case 34: try reader.append(ProtoString.self, to: &ports)
+                case 42: options = try reader.value(ProtoString.self)
+                case 50: entrypoint = try reader.value(ProtoString.self)
+                case 58: command = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, image)
+            writer.repeated(ProtoNested<Proto.Template>.self, 2, environment)
+            writer.repeated(ProtoString.self, 3, volumes)
+            writer.repeated(ProtoString.self, 4, ports)
+            writer.field(ProtoString.self, 5, options)
+            writer.field(ProtoString.self, 6, entrypoint)
+            writer.field(ProtoString.self, 7, command)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// A container beside the steps, with the name by which they reach it.
+    package struct ServiceContainer: ProtoMessage {
+        package static let protoName = "sheaf.v1.ServiceContainer"
+
+        package var name: String = ""
+        package var container: Proto.Container?
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: name = try reader.value(ProtoString.self)
+                case 18: try reader.merge(into: &container)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, name)
+            writer.field(ProtoNested<Proto.Container>.self, 2, container)
             writer.unknown(unknown)
         }
     }
@@ -3936,11 +4110,11 @@ extension Proto {
 }
 
 extension Proto {
-    /// An action of the code tree, as its `action.yml` said when the run was planned.
+    /// An action of the code tree, or of another repository, as its `action.yml` said when the run was planned.
     package struct LocalAction: ProtoMessage {
         package static let protoName = "sheaf.v1.LocalAction"
 
-        /// Its folder in the tree.
+        /// Its folder in that tree.
         package var path: String = ""
         package var inputs: [Proto.ActionInput] = []
         package var with: [Proto.Template] = []
@@ -3948,6 +4122,8 @@ extension Proto {
         package var steps: [Proto.Step] = []
         package var outputs: [Proto.Template] = []
         package var node: Proto.NodeProgram?
+        /// Absent for an action of the code tree.
+        package var source: Proto.ActionSource?
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3961,6 +4137,7 @@ extension Proto {
                 case 34: try reader.append(ProtoNested<Proto.Step>.self, to: &steps)
                 case 42: try reader.append(ProtoNested<Proto.Template>.self, to: &outputs)
                 case 50: try reader.merge(into: &node)
+                case 58: try reader.merge(into: &source)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3973,6 +4150,7 @@ extension Proto {
             writer.repeated(ProtoNested<Proto.Step>.self, 4, steps)
             writer.repeated(ProtoNested<Proto.Template>.self, 5, outputs)
             writer.field(ProtoNested<Proto.NodeProgram>.self, 6, node)
+            writer.field(ProtoNested<Proto.ActionSource>.self, 7, source)
             writer.unknown(unknown)
         }
     }

@@ -21,6 +21,7 @@ extension Proto.Plan {
                 $0.digest = file.digest.bytes
             }
         }
+        tree = plan.tree?.bytes ?? []
     }
 
     package func meaning() throws(MeaningError) -> Model.Plan {
@@ -34,7 +35,7 @@ extension Proto.Plan {
             evaluators: try list("evaluators", evaluators) { file throws(MeaningError) in
                 guard let digest = Digest(file.digest) else { throw MeaningError("digest", "has 32 bytes") }
                 return EvaluatorFile(path: file.path, digest: digest)
-            })
+            }, tree: try digest("tree", tree))
     }
 }
 
@@ -106,6 +107,8 @@ extension Proto.PlannedCell {
         }
         environment = cell.environment
         skipped = cell.skipped
+        expectedNs = cell.expected.map { UInt64(clamping: $0.wholeNanoseconds) } ?? 0
+        environmentLock = cell.environmentLock?.bytes ?? []
     }
 
     package func meaning() throws(MeaningError) -> Model.PlannedCell {
@@ -121,7 +124,29 @@ extension Proto.PlannedCell {
             inputs: try list("inputs", inputs) { input throws(MeaningError) in try input.meaning() },
             needs: needs.map { CellNeed(job: Int($0.job), cells: $0.cells.map { Int($0) }, mustPass: !$0.anyEnd) },
             environment: environment,
-            skipped: skipped)
+            skipped: skipped, expected: expectedNs == 0 ? nil : try duration("expected_ns", expectedNs),
+            environmentLock: try digest("environment_lock", environmentLock))
+    }
+}
+
+extension Proto.AgentJoined {
+    /// What of its `keeps` counts: more than this of each kind is an agent's mistake, and left out.
+    package static let keepsMax = 128
+
+    package func kept() throws(MeaningError) -> [Digest] { try digests("keeps", Array(keeps.prefix(Self.keepsMax))) }
+}
+
+/// - Returns: `nil` for none.
+private func digest(_ name: String, _ bytes: [UInt8]) throws(MeaningError) -> Digest? {
+    guard !bytes.isEmpty else { return nil }
+    guard let digest = Digest(bytes) else { throw MeaningError(name, "has 32 bytes") }
+    return digest
+}
+
+private func digests(_ name: String, _ all: [[UInt8]]) throws(MeaningError) -> [Digest] {
+    try list(name, all) { bytes throws(MeaningError) in
+        guard let digest = Digest(bytes) else { throw MeaningError("", "has 32 bytes") }
+        return digest
     }
 }
 

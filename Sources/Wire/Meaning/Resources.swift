@@ -132,6 +132,6 @@ extension Proto.Diagnostic {
         Model.Diagnostic(
             try word("severity", severity, as: Model.Diagnostic.Severity.self),
             at: SourcePosition(file: file, line: Int(line), column: Int(column)), problem,
-            help: suggestion.isEmpty ? nil : suggestion)
+            help: suggestion)
     }
 }

@@ -13,6 +13,13 @@ extension Proto.JobWork {
         metrics = work.metrics
         metricSources = work.metricSources.map { Proto.MetricSource($0) }
         outputs = work.outputs.map { Proto.Template($0) }
+        container = work.container.map { Proto.Container($0) }
+        services = work.services.map { service in
+            .with {
+                $0.name = service.name
+                $0.container = Proto.Container(service.container)
+            }
+        }
     }
 
     package func meaning() throws(MeaningError) -> Model.JobWork {
@@ -23,7 +30,30 @@ extension Proto.JobWork {
             metrics: metrics,
             metricSources: try list("metric_sources", metricSources) { source throws(MeaningError) in
                 try source.meaning()
-            }, outputs: outputs.map(\.meaning))
+            }, outputs: outputs.map(\.meaning), container: container?.meaning,
+            services: try list("services", services) { service throws(MeaningError) in
+                guard let container = service.container else { throw MeaningError("container", "is missing") }
+                return Model.JobService(name: service.name, container: container.meaning)
+            })
+    }
+}
+
+extension Proto.Container {
+    package init(_ container: Model.JobContainer) {
+        self.init()
+        image = container.image
+        environment = container.environment.map { Proto.Template($0) }
+        volumes = container.volumes
+        ports = container.ports
+        options = container.options
+        entrypoint = container.entrypoint
+        command = container.command
+    }
+
+    package var meaning: Model.JobContainer {
+        Model.JobContainer(
+            image: image, environment: environment.map(\.meaning), volumes: volumes, ports: ports, options: options,
+            entrypoint: entrypoint, command: command)
     }
 }
 
@@ -113,6 +143,7 @@ extension Proto.LocalAction {
             }
         }
         self.with = with.map { Proto.Template($0) }
+        source = action.source.map { Proto.ActionSource($0) }
         switch action.body {
         case .steps(let steps, let outputs):
             self.steps = steps.map { Proto.Step($0) }
@@ -139,6 +170,28 @@ extension Proto.LocalAction {
         }
         return Model.LocalAction(
             path: path,
-            inputs: inputs.map { .init(name: $0.name, fallback: $0.fallback, isRequired: $0.required) }, body: body)
+            inputs: inputs.map { .init(name: $0.name, fallback: $0.fallback, isRequired: $0.required) }, body: body,
+            source: try source?.meaning())
+    }
+}
+
+extension Proto.ActionSource {
+    package init(_ source: Model.ActionSource) {
+        self.init()
+        repository = source.repository
+        commit = source.commit
+        tree = source.tree.bytes
+    }
+
+    package func meaning() throws(MeaningError) -> Model.ActionSource {
+        // Both become names of folders where the actions are unpacked.
+        guard ActionReference.isRepository(repository) else {
+            throw MeaningError("repository", "is '\(repository.prefix(100))', which is no owner/name")
+        }
+        guard ActionReference.commit(commit) == commit else {
+            throw MeaningError("commit", "is '\(commit.prefix(100))', which is no commit's 40 digits")
+        }
+        guard let tree = Digest(tree) else { throw MeaningError("tree", "is no digest of 32 bytes") }
+        return Model.ActionSource(repository: repository, commit: commit, tree: tree)
     }
 }

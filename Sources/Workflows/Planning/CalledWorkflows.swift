@@ -27,14 +27,20 @@ extension Workflow {
     /// The workflow without jobs that call others. The same request gives the same jobs, in the same order.
     package func expanded(_ request: PlanRequest) throws(Mistakes) -> Workflow {
         guard scopes.isEmpty else { return self }
+        let base = jobs.contains { $0.call != nil } ? try contexts(for: request) : []
+        let (whole, mistakes) = expansion(request, base)
+        guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
+        return whole
+    }
+
+    /// What could be expanded, and what is wrong with the rest.
+    func expansion(_ request: PlanRequest, _ base: [Value.Member]) -> (whole: Workflow, mistakes: [Diagnostic]) {
         var whole = self
         whole.jobs = []
         whole.scopes = [[]]
         var mistakes: [Diagnostic] = []
-        let base = jobs.contains { $0.call != nil } ? try contexts(for: request) : []
         whole.add(jobs, of: nil, base, request, &mistakes)
-        guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
-        return whole
+        return (whole, mistakes)
     }
 
     private mutating func add(
@@ -73,7 +79,8 @@ extension Workflow {
                 mistakes.append(
                     Diagnostic(
                         at: job.position,
-                        "the workflow has more than \(Limits.jobsMax) jobs, with those of the workflows that it calls"))
+                        "the workflow has more than \(Limits.jobsMax) jobs, with those of the workflows that it calls",
+                        help: "call fewer of them, from fewer cells, or split the workflow into several"))
             }
         }
     }
@@ -102,7 +109,8 @@ extension Workflow {
             if cells.isEmpty, let matrix = job.matrix, request.isKnown || !NodeExpressions.readsTheRun(matrix) {
                 mistakes.append(
                     Diagnostic(
-                        at: matrix.position, "the matrix has no cells", help: "the workflow would not be called",
+                        at: matrix.position, "the matrix has no cells",
+                        help: "let 'exclude' leave one, or remove the job",
                         rule: .matrix))
             }
             let failFast = NodeExpressions.value(job.failFast, in: context, Scopes.strategy, &mistakes)?.boolean
@@ -155,7 +163,8 @@ extension Workflow {
             mistakes.append(
                 Diagnostic(
                     at: place, "no job '\(id)'",
-                    help: Spelling.nearest(to: id, among: jobIDs).map { "did you mean '\($0)'?" }))
+                    help: Spelling.nearest(to: id, among: jobIDs).map { "did you mean '\($0)'?" }
+                        ?? "the jobs are \(jobIDs.prefix(20).joined(separator: ", "))"))
         }
         for gate in gates { check(gate.job, gate.position) }
         for waiver in waivers {

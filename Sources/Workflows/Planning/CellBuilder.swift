@@ -29,38 +29,62 @@ struct CellBuilder {
         cell.queueTimeout = minutes(job.queueTimeout, &mistakes) ?? .minutes(60)
         if let value = value(job.continueOnError, &mistakes) {
             if value.boolean == nil {
-                add("'continue-on-error' must be true or false", at: job.continueOnError, help: nil, &mistakes)
+                add(
+                    "'continue-on-error' must be true or false, not '\(Conversion.text(of: value))'",
+                    at: job.continueOnError, help: Self.flagHelp, &mistakes)
             }
             cell.continueOnError = value.boolean ?? false
         }
         if let value = value(job.required, &mistakes) {
-            if value.boolean == nil { add("'required' must be true or false", at: job.required, help: nil, &mistakes) }
+            if value.boolean == nil {
+                add(
+                    "'required' must be true or false, not '\(Conversion.text(of: value))'", at: job.required,
+                    help: Self.flagHelp, &mistakes)
+            }
             cell.required = value.boolean ?? true
         }
         cell.environment = value(job.environment?["name"] ?? job.environment, &mistakes).flatMap {
             let name = Conversion.text(of: $0)
             return name.isEmpty ? nil : name
         }
-        if job.needsNode, !cell.labels.contains("node") { cell.labels.append("node") }
+        let isContained = isContained(&mistakes)
+        if isContained, !cell.labels.contains(JobContainer.label) { cell.labels.append(JobContainer.label) }
+        // In a container it is the image that has Node.js, or has not.
+        if job.needsNode, !isContained, !cell.labels.contains("node") { cell.labels.append("node") }
         cell.inputs = job.heldInputs(request, &mistakes)
         cell.skipped = outOfTier(&mistakes) ?? skipped(&mistakes)
         return cell
     }
+
+    private static let flagHelp =
+        "compare, so that the expression comes to true or false: ${{ matrix.python == '3.14' }}"
 
     private func value(_ node: YAMLNode?, _ mistakes: inout [Diagnostic]) -> Value? {
         guard let node else { return nil }
         var found: [Diagnostic] = []
         let value = NodeExpressions.value(node, in: context, Scopes.jobCell, &found)
         for mistake in found {
-            add(mistake.problem, at: node, help: mistake.suggestion, in: mistake.position, &mistakes)
+            add(mistake.problem, at: node, help: mistake.suggestion ?? "", in: mistake.position, &mistakes)
         }
         return value
+    }
+
+    /// Whether the steps of this cell run in a container: an image that comes to nothing is none, as at GitHub.
+    private func isContained(_ mistakes: inout [Diagnostic]) -> Bool {
+        guard job.container != nil else { return false }
+        guard let image = value(job.containerImage, &mistakes) else { return true }
+        if image.members != nil || image.array != nil {
+            add(
+                "a container that is computed as a whole is not supported", at: job.containerImage,
+                help: "write its keys out: container: {image: …}", &mistakes)
+        }
+        return !Conversion.text(of: image).isEmpty
     }
 
     /// A mistake in what a node came to. Where nobody has said what starts the run, what reads that is not judged, and
     /// other values that are computed only earn a warning.
     private func add(
-        _ problem: String, at node: YAMLNode?, help: String?, in place: SourcePosition? = nil,
+        _ problem: String, at node: YAMLNode?, help: String, in place: SourcePosition? = nil,
         _ mistakes: inout [Diagnostic]
     ) {
         guard isJudged(node) else { return }
@@ -111,7 +135,7 @@ struct CellBuilder {
                 Diagnostic(at: place, "'\(version)' names no version of Python", help: WorkflowReader.pythonHelp))
             return nil
         } catch {
-            mistakes.append(Diagnostic(at: place, error.message))
+            mistakes.append(Diagnostic(at: place, error.message, help: error.help))
             return nil
         }
     }
@@ -120,7 +144,9 @@ struct CellBuilder {
         guard let node, let value = value(node, &mistakes) else { return nil }
         let number = Conversion.number(of: value)
         guard number > 0, number <= 60 * 24 * 365 else {
-            add("a time in minutes must be above 0, not \(Conversion.text(of: value))", at: node, help: nil, &mistakes)
+            add(
+                "a time in minutes must be above 0, not \(Conversion.text(of: value))", at: node,
+                help: "write a number of minutes of at most a year: 30", &mistakes)
             return nil
         }
         return .milliseconds(Int64(number * 60_000))
@@ -186,7 +212,7 @@ struct CellBuilder {
             guard readsMatrix, context.status != nil || !readsNeeds && !condition.asksForStatus else { return nil }
             return try condition.holds(in: context) ? nil : "its 'if' is false: \(text)"
         } catch {
-            mistakes.append(Diagnostic(at: job.conditionPosition, error.message))
+            mistakes.append(Diagnostic(at: job.conditionPosition, error.message, help: error.help))
             return nil
         }
     }

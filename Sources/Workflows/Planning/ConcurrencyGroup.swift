@@ -12,8 +12,14 @@ extension Workflow {
 
     /// The group of a run as a whole; `nil` where the file names none, or its text is empty.
     package func concurrency(_ request: PlanRequest) throws(Mistakes) -> Concurrency? {
+        guard concurrencyNode != nil else { return nil }
+        return try concurrency(in: try contexts(for: request))
+    }
+
+    /// - Parameter contexts: those of the run.
+    func concurrency(in contexts: [Value.Member]) throws(Mistakes) -> Concurrency? {
         guard let node = concurrencyNode else { return nil }
-        let context = EvaluationContext(values: try contexts(for: request))
+        let context = EvaluationContext(values: contexts)
         guard let group = try Self.group(node, in: context, Scopes.workflowConcurrency) else { return nil }
         var mistakes: [Diagnostic] = []
         let cancels = NodeExpressions.value(

@@ -92,12 +92,17 @@ extension Matrix {
         for (index, filter) in rule.always.enumerated() {
             let matching = try matches(filter, in: whole, index)
             guard !matching.isEmpty else {
-                throw Mistake(problem: "Matrix cover: no valid cell matches this entry", key: "always", index: index)
+                throw Mistake(
+                    problem: "Matrix cover: no valid cell matches this entry",
+                    help: "name values that the vectors have and 'exclude' leaves, or remove the entry", key: "always",
+                    index: index)
             }
             always += matching
         }
         guard var search = CoverSearch(sizes: axisSizes, points: whole, strength: rule.strength) else {
-            throw Mistake(problem: "Matrix cover: more than \(CoverSearch.tuplesMax) tuples; choose a smaller strength")
+            throw Mistake(
+                problem: "Matrix cover: more than \(CoverSearch.tuplesMax) tuples",
+                help: "cover: pairs, or shorter vectors")
         }
         let chosen = search.chosen(always: Array(Set(always)).sorted())
         let (covered, infeasible) = search.evidence(for: chosen)

@@ -30,7 +30,7 @@ extension Workflow {
                 }
                 answers[gate.name] = try condition.holds(in: EvaluationContext(values: contexts, status: status))
             } catch {
-                mistakes.append(Diagnostic(at: gate.position, "'when': \(error.message)"))
+                mistakes.append(Diagnostic(at: gate.position, "'when': \(error.message)", help: error.help))
             }
         }
         guard mistakes.isEmpty else { throw Mistakes(mistakes) }

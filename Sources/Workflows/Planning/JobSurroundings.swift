@@ -69,7 +69,8 @@ extension Workflow {
                             at: given.position,
                             "the input '\(input.name)' is a \(input.kind.rawValue), not '\(Conversion.text(of: value))'",
                             help: input.kind == .string || input.kind == .choice
-                                ? nil : "a text becomes a \(input.kind.rawValue) by fromJSON(…)"))
+                                ? "hand on a single value; a list becomes one by toJSON(…)"
+                                : "a text becomes a \(input.kind.rawValue) by fromJSON(…)"))
                 }
                 members.append(.init(input.name, input.kind.empty))
                 continue
@@ -90,7 +91,8 @@ extension Workflow {
             return input.kind.fitting(value) ?? input.kind.empty
         } catch {
             let top = SourcePosition(file: file, line: 1, column: 1)
-            mistakes.append(Diagnostic(at: top, "the default of the input '\(input.name)': \(error.message)"))
+            mistakes.append(
+                Diagnostic(at: top, "the default of the input '\(input.name)': \(error.message)", help: error.help))
             return input.kind.empty
         }
     }

@@ -7,11 +7,16 @@ extension Workflow {
         var found: [Int] = []
         for name in job.needsGates {
             guard let gate = gates.first(where: { $0.name == name }) else {
+                // It may be the one that could not be read.
+                if unread.gates { continue }
                 let near = Spelling.nearest(to: name, among: gates.map(\.name))
                 mistakes.append(
                     Diagnostic(
                         at: job.position, "the job '\(job.id)' needs the gate '\(name)', which does not exist",
-                        help: near.map { "did you mean '\($0)'?" }))
+                        help: near.map { "did you mean '\($0)'?" }
+                            ?? (gates.isEmpty
+                                ? "write it under gates:, or remove it from 'needs-gates'"
+                                : "the gates are \(gates.prefix(20).map(\.name).joined(separator: ", "))")))
                 continue
             }
             let reporting = jobs.indices.filter { jobs[$0].writesMetrics && $0 != index }
@@ -19,6 +24,7 @@ extension Workflow {
                 gate.job.flatMap { id in jobs.firstIndex { $0.planID == id } }
                 ?? (reporting.count == 1 ? reporting[0] : nil)
             guard let read else {
+                if unread.jobs { continue }
                 mistakes.append(
                     Diagnostic(
                         at: gate.position, "the gate '\(name)' is needed by a job and does not say which job it reads",

@@ -1,6 +1,16 @@
 import Expressions
 import Model
 
+extension ExpressionError {
+    /// What to do about an expression that came to nothing.
+    var help: String {
+        let tried = "sheaf expr EXPRESSION --context FILE.json"
+        return message.contains("JSON")
+            ? "give fromJSON a text that is JSON, as '[1, 2]'; see what it gets by: \(tried)"
+            : "try the expression by itself: \(tried)"
+    }
+}
+
 /// Evaluates the expressions inside a node. They were checked when the file was read.
 enum NodeExpressions {
     /// The node's value: a scalar that is one expression keeps its kind, a list's item that comes to a list is spliced
@@ -17,7 +27,7 @@ enum NodeExpressions {
             do throws(ExpressionError) {
                 return try TemplateText(scalar.text, in: scope).evaluate(in: context)
             } catch {
-                mistakes.append(Diagnostic(at: node.position, error.message))
+                mistakes.append(Diagnostic(at: node.position, error.message, help: error.help))
                 return nil
             }
         case .sequence(let items):

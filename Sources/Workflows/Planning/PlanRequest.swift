@@ -54,8 +54,14 @@ extension Workflow {
     ///
     /// - Throws: diagnostics for an event that the file does not list and for inputs that it does not take.
     package func contexts(for request: PlanRequest) throws(Mistakes) -> [Value.Member] {
-        let top = SourcePosition(file: file, line: 1, column: 1)
         var mistakes: [Diagnostic] = []
+        let contexts = contexts(for: request, &mistakes)
+        guard mistakes.isEmpty else { throw Mistakes(mistakes) }
+        return contexts
+    }
+
+    func contexts(for request: PlanRequest, _ mistakes: inout [Diagnostic]) -> [Value.Member] {
+        let top = SourcePosition(file: file, line: 1, column: 1)
         let event = eventName(of: request)
         if !events.contains(event) {
             mistakes.append(
@@ -64,7 +70,6 @@ extension Workflow {
                     help: "it names \(events.joined(separator: ", ")): give one of these with --event", rule: .event))
         }
         let inputs = inputValues(request, at: top, &mistakes)
-        guard mistakes.isEmpty else { throw Mistakes(mistakes) }
         let payload = payload(of: request, event, inputs)
         let ref = payload["ref"]?.string.map { $0.hasPrefix("refs/") ? $0 : "refs/heads/" + $0 } ?? request.ref
         let repository = payload["repository"]?["full_name"]?.string ?? request.repository
@@ -166,9 +171,12 @@ extension Workflow {
         case .choice where input.options.contains(text): return .string(text)
         case .string, .environment: return .string(text)
         case .boolean, .number, .choice:
-            let options = input.kind == .choice ? ": give one of \(input.options.joined(separator: ", "))" : ""
+            let kinds: [Input.Kind: String] = [.boolean: "true or false", .number: "a number, as 25"]
             mistakes.append(
-                Diagnostic(at: top, "the input '\(input.name)' is a \(input.kind.rawValue), not '\(text)'\(options)"))
+                Diagnostic(
+                    at: top, "the input '\(input.name)' is a \(input.kind.rawValue), not '\(text)'",
+                    help: "give \(kinds[input.kind] ?? "one of \(input.options.joined(separator: ", "))"): "
+                        + "--input \(input.name)=…", rule: .event))
             return .null
         }
     }

@@ -85,17 +85,37 @@ extension Workflow {
 
     /// The plan with all that is known about it.
     package func planned(_ request: PlanRequest) throws(Mistakes) -> Planned {
-        let base = try contexts(for: request)
-        if case .doesNot(let reason) = start(by: request) {
+        var mistakes: [Diagnostic] = []
+        let base = contexts(for: request, &mistakes)
+        if mistakes.isEmpty, case .doesNot(let reason) = start(by: request) {
             let place = triggers.first { $0.name == eventName(of: request) }?.position
-            throw Mistakes([
+            mistakes.append(
                 Diagnostic(
                     at: place ?? SourcePosition(file: file, line: 1, column: 1),
-                    "the event does not start this workflow: \(reason)", rule: .event)
-            ])
+                    "the event does not start this workflow: \(reason)",
+                    help: "submit what the filters of 'on' let in, or widen them", rule: .event))
         }
-        guard !scopes.isEmpty else { return try expanded(request).planned(request) }
-        var mistakes: [Diagnostic] = []
+        var judged = request
+        // Where it is not clear what starts the run, what depends on that is not judged.
+        if unread.triggers || !mistakes.isEmpty { judged.isKnown = false }
+        // What starts the run was not read: that it does not fit says nothing.
+        if unread.triggers { mistakes = [] }
+        guard scopes.isEmpty else { return try planned(request, judged, base, mistakes, isWhole: true) }
+        let (whole, found) = expansion(judged, base)
+        return try whole.planned(
+            request, judged, base, mistakes + found, isWhole: !found.contains { $0.severity == .error })
+    }
+
+    /// - Parameters:
+    ///   - asked: the request as it came.
+    ///   - request: the request, with what may be judged by it.
+    ///   - base: the run's contexts.
+    ///   - found: mistakes so far.
+    ///   - isWhole: every job of called workflows is there.
+    private func planned(
+        _ asked: PlanRequest, _ request: PlanRequest, _ base: [Value.Member], _ found: [Diagnostic], isWhole: Bool
+    ) throws(Mistakes) -> Planned {
+        var mistakes = found
         var planned: [PlannedJob] = []
         var covers: [String: CoverCertificate] = [:]
         for index in jobs.indices {
@@ -106,7 +126,9 @@ extension Workflow {
                 id: job.planID, name: job.title, needs: needs + Set(behind).sorted(), matched: matchedNeeds(of: index),
                 needsGates: job.needsGates, condition: job.condition, onCancel: asksForStatus(job) ? .asks : .ends,
                 cells: nil, shards: job.shards, retry: job.retry, work: job.work)
-            if !dependsOnNeeds(job) {
+            if job.isUnread {
+                // What is wrong with it was told when it was read.
+            } else if !dependsOnNeeds(job) {
                 do throws(Mistakes) {
                     let contexts = try contexts(in: job.caller, base, request) { _ in nil }
                     let made = try cells(of: job, contexts + [.init("needs", .object([]))], request, status: nil)
@@ -126,21 +148,20 @@ extension Workflow {
             }
             planned.append(result)
         }
-        checkCalledNames(&mistakes)
-        if mistakes.isEmpty {
-            do throws(Mistakes) { _ = try concurrency(request) } catch { mistakes += error.diagnostics }
-        }
+        if isWhole, !unread.jobs { checkCalledNames(&mistakes) }
+        do throws(Mistakes) { _ = try concurrency(in: base) } catch { mistakes += error.diagnostics }
         let title = title(of: request, base, &mistakes)
-        let gates = readGates(request, &mistakes)
-        let evaluators = readEvaluators(request, &mistakes)
-        guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
+        let gates = readGates(asked, &mistakes)
+        let evaluators = readEvaluators(asked, &mistakes)
         let shards = planned.reduce(0) { $0 + ($1.cells?.count ?? 1) * $1.shards.count }
-        guard shards <= Limits.shardsPerRunMax else {
+        if shards > Limits.shardsPerRunMax {
             let top = SourcePosition(file: file, line: 1, column: 1)
-            throw Mistakes([
-                Diagnostic(at: top, "the run has \(shards) shards; the limit is \(Limits.shardsPerRunMax)")
-            ])
+            mistakes.append(
+                Diagnostic(
+                    at: top, "the run has \(shards) shards; the limit is \(Limits.shardsPerRunMax)",
+                    help: "give jobs fewer shards, exclude cells, or submit the jobs as several workflows"))
         }
+        guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
         let plan = Plan(
             name: name, title: title, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate,
             waivers: waivers, evaluators: evaluators)
@@ -262,7 +283,7 @@ extension Workflow {
             let context = EvaluationContext(values: contexts, status: status)
             return try condition.holds(in: context) ? nil : "its 'if' is false: \(text.isEmpty ? "success()" : text)"
         } catch {
-            throw Mistakes([Diagnostic(at: job.conditionPosition, error.message)])
+            throw Mistakes([Diagnostic(at: job.conditionPosition, error.message, help: error.help)])
         }
     }
 
@@ -289,7 +310,7 @@ extension Workflow {
                 Diagnostic(
                     isSheaf ? .error : .warning, at: matrix.position,
                     "the matrix has no cells" + (matrix["exclude"] == nil ? "" : ": 'exclude' leaves nothing"),
-                    help: "the job would fail without having run", rule: .matrix))
+                    help: "let 'exclude' leave one, or skip the job by its 'if'", rule: .matrix))
         }
         let failFast = NodeExpressions.value(job.failFast, in: outer, Scopes.strategy, &mistakes)?.boolean ?? true
         let most = NodeExpressions.value(job.maxParallel, in: outer, Scopes.strategy, &mistakes)?.number
@@ -346,11 +367,11 @@ extension Workflow {
             let isOfCover = error.key == "always"
             let place = isOfCover ? (job.cover?.always?.items?[error.index ?? 0] ?? node) : error.place(in: node)
             let isComputed = NodeExpressions.areIn(place)
-            let help =
-                error.isTooLarge ? "exclude cells, take a covering part of them (cover: pairs), or split the job" : nil
             let mistake = Diagnostic(
                 isComputed && !isKnown ? .warning : .error, at: place.position, error.problem,
-                help: help ?? (isComputed ? "it comes to \(JSONWriter.text(value).prefix(200))" : nil), rule: .matrix)
+                help: isComputed && !error.isTooLarge
+                    ? "\(error.help); it comes to \(JSONWriter.text(value).prefix(200))" : error.help,
+                rule: .matrix)
             guard mistake.severity == .warning else { throw Mistakes([mistake]) }
             warnings.append(mistake)
             return ([], nil)

@@ -68,7 +68,10 @@ extension Workflow {
     private static func parameters(_ bytes: [UInt8], file: String, _ mistakes: inout [Diagnostic]) -> Value? {
         guard bytes.count <= thresholdBytesMax else {
             let top = SourcePosition(file: file, line: 1, column: 1)
-            mistakes.append(Diagnostic(at: top, "larger than \(ByteCount(Int64(thresholdBytesMax)))"))
+            mistakes.append(
+                Diagnostic(
+                    at: top, "larger than \(ByteCount(Int64(thresholdBytesMax)))",
+                    help: "keep the numbers of gates in a file of their own"))
             return nil
         }
         if file.hasSuffix(".json") {
@@ -76,7 +79,9 @@ extension Workflow {
                 return try JSONParser.value(bytes)
             } catch {
                 let place = SourcePosition(file: file, line: error.line, column: error.column)
-                mistakes.append(Diagnostic(at: place, "not JSON: \(error.problem)"))
+                mistakes.append(
+                    Diagnostic(
+                        at: place, "not JSON: \(error.problem)", help: "mend the file, or name it .yaml if it is YAML"))
                 return nil
             }
         }
@@ -100,7 +105,10 @@ extension Workflow {
                 throw Unfit(
                     problem:
                         "does not exist: '\(walked.isEmpty ? "the file" : walked.joined(separator: "."))' has no '\(part)'",
-                    help: near.map { "did you mean '\($0)'?" })
+                    help: near.map { "did you mean '\($0)'?" }
+                        ?? (known.isEmpty
+                            ? "nothing is below it: name a member that is there"
+                            : "there are \(known.prefix(20).joined(separator: ", "))"))
             }
             walked.append(part)
         }
@@ -109,7 +117,7 @@ extension Workflow {
 
     struct Unfit: Error {
         var problem: String
-        var help: String?
+        var help: String
     }
 }
 
@@ -118,7 +126,7 @@ extension GateRule {
     fileprivate mutating func set(_ threshold: Threshold, to value: Value) throws(Workflow.Unfit) {
         if threshold.key == "detect" {
             testing.detect = try Self.amount(value)
-            guard try Self.magnitude(value) > 0 else { throw .init(problem: "is not above 0") }
+            guard try Self.magnitude(value) > 0 else { throw .init(problem: "is not above 0", help: "detect: 0.02") }
             return
         }
         for place in limits.indices {
@@ -129,7 +137,7 @@ extension GateRule {
             case (.riseAtMost, "rise-at-most"): limits[place] = .riseAtMost(try Self.loss(value))
             case (.ratioAtMost, "ratio-at-most"):
                 let most = try Self.number(value)
-                guard most > 0 else { throw .init(problem: "is not above 0") }
+                guard most > 0 else { throw .init(problem: "is not above 0", help: "ratio-at-most: 1.3") }
                 limits[place] = .ratioAtMost(most)
             case (.between(let low, let high), "between"):
                 let number = try Self.number(value)
@@ -142,13 +150,17 @@ extension GateRule {
 
     private static func number(_ value: Value) throws(Workflow.Unfit) -> Double {
         guard let number = value.number, number.isFinite else {
-            throw .init(problem: "is \(JSONWriter.text(value).prefix(60)), not a number")
+            throw .init(
+                problem: "is \(JSONWriter.text(value).prefix(60)), not a number",
+                help: "write a number there, or name another member")
         }
         return number
     }
 
     private static func loss(_ value: Value) throws(Workflow.Unfit) -> Amount {
-        guard try magnitude(value) >= 0 else { throw .init(problem: "is below 0") }
+        guard try magnitude(value) >= 0 else {
+            throw .init(problem: "is below 0", help: "say how much worse it may be: 0 or more")
+        }
         return try amount(value)
     }
 

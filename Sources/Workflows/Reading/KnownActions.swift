@@ -35,7 +35,7 @@ struct KnownAction {
         "actions/upload-artifact": KnownAction(
             inputs: [
                 Key("name"), Key("path"), Key("if-no-files-found"),
-                Key("retention-days", .idle, help: "how long artifacts are kept is the farm's to say"),
+                Key("retention-days"),
                 Key("compression-level", .idle, help: "artifacts are compressed by zstd"),
                 Key("overwrite", .unsupported), Key("include-hidden-files"), Key("archive", .unsupported),
             ], outputs: ["artifact-id", "artifact-url", "artifact-digest"]),

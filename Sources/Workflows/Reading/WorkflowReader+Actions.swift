@@ -1,7 +1,7 @@
 import Expressions
 import Model
 
-/// Actions of the repository: `uses: ./.github/actions/greet`, and the `action.yml` there.
+/// Actions of the repository (`uses: ./.github/actions/greet`) and of others, and the `action.yml` there.
 extension WorkflowReader {
     /// Actions may use one another so deep.
     static let actionsDeepMax = 10
@@ -23,24 +23,92 @@ extension WorkflowReader {
                 help: "actions are read when a run is planned: the folder must be part of the repository")
             return unread
         }
+        let found = read(folder, at: uses) { reader in
+            reader.action(bytes, file: String(name.dropFirst(2)), folder: String(folder.dropFirst(2)))
+        }
+        guard let found else { return unread }
+        return take(found, reference, source: nil, with, given, at: uses, &walk) ?? unread
+    }
+
+    /// An action of another repository, at a commit: `uses: owner/name/folder@4f2a…`.
+    mutating func remoteAction(
+        _ reference: ActionReference, _ with: YAMLNode?, _ given: [Template], at uses: YAMLNode, _ walk: inout StepWalk
+    ) -> Step.Action {
+        let name = reference.repository + (reference.path.isEmpty ? "" : "/" + reference.path)
+        let unread = Step.Action.uses(action: name, reference: reference.version, with: given)
+        guard let commit = reference.commit else {
+            refuse(
+                uses, "the action '\(reference)' is not pinned: '\(reference.version)' may be another one tomorrow",
+                help:
+                    "name the commit by its 40 digits, which git ls-remote tells: \(name)@8f4b7f84… # \(reference.version)"
+            )
+            return unread
+        }
+        let source: ActionSource
+        let file: (String) -> [UInt8]?
+        switch files.repository(reference.repository, commit) {
+        case .unknown: return unread
+        case .refused(let problem, let help):
+            refuse(uses, problem, help: help)
+            return unread
+        case .tree(let tree, let read):
+            source = ActionSource(repository: reference.repository, commit: commit, tree: tree)
+            file = read
+        }
+        let folder = reference.path.isEmpty ? "" : reference.path + "/"
+        guard let named = ["action.yml", "action.yaml"].first(where: { file(folder + $0) != nil }),
+            let bytes = file(folder + named)
+        else {
+            error(
+                uses, "there is no action in '\(name)' at \(commit.prefix(12))",
+                help: "its folder needs an action.yml; owner/name/folder@… names a folder")
+            return unread
+        }
+        let found = read("\(name.lowercased())@\(commit)", at: uses) { reader in
+            reader.action(
+                bytes, file: "\(name)@\(commit.prefix(12))/\(named)", folder: reference.path, isRemote: true)
+        }
+        guard let found else { return unread }
+        return take(found, "\(reference)", source: source, with, given, at: uses, &walk) ?? unread
+    }
+
+    /// Correct elsewhere, and refused here.
+    private mutating func refuse(_ node: YAMLNode, _ problem: String, help: String) {
+        diagnostics.append(
+            Diagnostic(.unsupported, at: node.position, problem, help: help, rule: .unsupported))
+    }
+
+    /// What is behind a reference, read once for each depth; `nil` where it would be too deep.
+    private mutating func read(
+        _ reference: String, at uses: YAMLNode, _ read: (inout WorkflowReader) -> CalledFiles.Action
+    ) -> CalledFiles.Action? {
         guard actionDepth < Self.actionsDeepMax else {
-            error(uses, "actions use one another more than \(Self.actionsDeepMax) deep")
-            return unread
+            error(
+                uses, "actions use one another more than \(Self.actionsDeepMax) deep",
+                help: "write the inner steps out, or end the circle")
+            return nil
         }
-        let place = CalledFiles.Place(reference: folder, depth: actionDepth)
-        let read: CalledFiles.Action
-        if let known = called.actions[place] {
-            read = known
-        } else {
-            read = action(bytes, file: String(name.dropFirst(2)), folder: String(folder.dropFirst(2)))
-            called.actions[place] = read
-        }
+        let place = CalledFiles.Place(reference: reference, depth: actionDepth)
+        if let known = called.actions[place] { return known }
+        let found = read(&self)
+        called.actions[place] = found
+        return found
+    }
+
+    /// An action as a step uses it; `nil` where it is broken.
+    private mutating func take(
+        _ read: CalledFiles.Action, _ reference: String, source: ActionSource?, _ with: YAMLNode?, _ given: [Template],
+        at uses: YAMLNode, _ walk: inout StepWalk
+    ) -> Step.Action? {
         if let broken = read.diagnostics.first(where: { $0.severity == .error }) {
-            error(uses, "the action is broken: \(broken.position): \(broken.problem)", help: broken.suggestion)
-            return unread
+            error(
+                uses, "the action is broken: \(broken.position): \(broken.problem)",
+                help: broken.suggestion ?? "mend \(reference)")
+            return nil
         }
         diagnostics += read.diagnostics.filter { $0.severity == .unsupported }
-        guard let action = read.action else { return unread }
+        guard var action = read.action else { return nil }
+        action.source = source
         checkGiven(to: action, with, at: uses)
         localActionOutputs[Self.actionName(reference)] = .object(read.outputs.map { .init($0, .string) }, others: nil)
         if case .node = action.body {
@@ -50,8 +118,10 @@ extension WorkflowReader {
         walk.needsNode = walk.needsNode || read.needsNode
         walk.stepCount += read.stepCount
         if walk.stepCount > Limits.stepsPerJobMax {
-            error(uses, "there are more than \(Limits.stepsPerJobMax) steps, with those of actions")
-            return unread
+            error(
+                uses, "there are more than \(Limits.stepsPerJobMax) steps, with those of actions",
+                help: "join steps, or move some to another job")
+            return nil
         }
         return .local(action, with: given)
     }
@@ -77,7 +147,9 @@ extension WorkflowReader {
     // MARK: action.yml
 
     /// Reads an action with a reader of its own: its file, its contexts.
-    private mutating func action(_ bytes: [UInt8], file: String, folder: String) -> CalledFiles.Action {
+    private mutating func action(
+        _ bytes: [UInt8], file: String, folder: String, isRemote: Bool = false
+    ) -> CalledFiles.Action {
         let (node, syntax) = YAMLReader.read(bytes, file: file)
         var found = CalledFiles.Action(diagnostics: syntax)
         guard let node else {
@@ -89,6 +161,7 @@ extension WorkflowReader {
         }
         var reader = WorkflowReader(file: file, source: bytes, files: files, callers: callers, called: called)
         reader.actionDepth = actionDepth + 1
+        reader.isRemoteAction = isRemote
         reader.stepText = Scopes.actionText
         reader.stepCondition = Scopes.actionCondition
         reader.types.envIsOpen = true
@@ -116,7 +189,9 @@ extension WorkflowReader {
             guard let steps = actionSteps(runs, &found) else { return nil }
             let outputs = named.compactMap { entry -> Template? in
                 guard let value = entry.value["value"] else {
-                    error(entry.keyNode, "the output '\(entry.key)' has no 'value'")
+                    error(
+                        entry.keyNode, "the output '\(entry.key)' has no 'value'",
+                        help: "value: ${{ steps.ID.outputs.NAME }}")
                     return nil
                 }
                 return template(value, "'value'", in: Scopes.actionText).map { Template(entry.key, $0) }
@@ -133,7 +208,9 @@ extension WorkflowReader {
                 help: "using: composite")
             return nil
         }
-        unsupported(runs["using"] ?? runs, "an action that is a container", help: "agents start no containers")
+        unsupported(
+            runs["using"] ?? runs, "an action that is a container",
+            help: "run its command in a step of a job with 'container'")
         return nil
     }
 
@@ -175,8 +252,14 @@ extension WorkflowReader {
         program.post = parts["post"].flatMap { text($0, "'post'") }
         if let node = parts["post-if"] { program.postCondition = condition(node, in: Scopes.actionCondition) }
         if let pre = parts["pre"] {
-            // GitHub passes over it as well: before the first step there is no tree to run it from.
-            warning(.step, pre.position, "'pre' of an action of the repository is never run")
+            if isRemoteAction {
+                unsupported(pre, "an action whose program has a 'pre'", help: "use a version of it without one")
+            } else {
+                // GitHub passes over it as well: before the first step there is no tree to run it from.
+                warning(
+                    .step, pre.position, "'pre' of an action of the repository is never run",
+                    help: "do its work in 'main'")
+            }
         }
         return program
     }

@@ -37,7 +37,8 @@ extension WorkflowReader {
             written.isEmpty
                 ? "'\(expression.source)' is null: it is written as an empty text"
                 : "'\(expression.source)' is \(type.named): it is written as the word '\(written)'",
-            help: written.isEmpty ? nil : "toJSON(\(expression.source)) writes all of it")
+            help: written.isEmpty
+                ? "remove it, or name what is there" : "toJSON(\(expression.source)) writes all of it")
     }
 
     mutating func adviseOnConstant(_ condition: Condition, at node: YAMLNode) {
@@ -47,7 +48,7 @@ extension WorkflowReader {
             Conversion.isTruthy(value)
                 ? "this 'if' reads nothing that changes: it always holds"
                 : "this 'if' reads nothing that changes: it never holds",
-            help: Conversion.isTruthy(value) ? "remove it" : nil)
+            help: Conversion.isTruthy(value) ? "remove it" : "remove what it holds back, or compare with what changes")
     }
 
     mutating func adviseOnRepetition(_ matrix: YAMLNode) {

@@ -19,13 +19,17 @@ extension WorkflowReader {
                 for entry in entries { template(entry.value, "'\(entry.key)'", in: Scopes.jobCell, taking: .anything) }
                 call.inputs = entries
             } else {
-                error(with, "'with' must be a mapping, not \(with.kindName)")
+                error(
+                    with, "'with' must be a mapping, not \(with.kindName)",
+                    help: "write inputs by name: with: {name: value}")
             }
         }
         var secrets: [YAMLNode.Entry]? = []
         if let node = parts["secrets"] { secrets = self.secrets(node) }
         guard callers.count <= files.callsDeepMax else {
-            error(uses, "workflows call one another more than \(files.callsDeepMax) deep")
+            error(
+                uses, "workflows call one another more than \(files.callsDeepMax) deep",
+                help: "call the inner workflow from here, or end the circle")
             return call
         }
         guard let bytes = files.read(reference) else {
@@ -40,7 +44,9 @@ extension WorkflowReader {
             return call
         }
         if callers.contains(reference) {
-            error(uses, "the workflow calls itself: \((callers + [reference]).joined(separator: " → "))")
+            error(
+                uses, "the workflow calls itself: \((callers + [reference]).joined(separator: " → "))",
+                help: "remove one of these calls; move what both need to a third workflow")
             return call
         }
         let file = reference.hasPrefix("./") ? String(reference.dropFirst(2)) : reference
@@ -49,7 +55,7 @@ extension WorkflowReader {
             let first = read.diagnostics.first { $0.severity == .error }
             error(
                 uses, "the called workflow is broken: \(first.map { "\($0.position): \($0.problem)" } ?? reference)",
-                help: first?.suggestion)
+                help: first?.suggestion ?? "check it by itself: sheaf lint \(file)")
             return call
         }
         guard let interface = called.call else {
@@ -85,7 +91,8 @@ extension WorkflowReader {
     ) -> (workflow: Workflow?, diagnostics: [Diagnostic]) {
         let place = CalledFiles.Place(reference: reference, depth: callers.count)
         if let known = called.workflows[place] { return known }
-        let read = Workflow.read(bytes, file: file, files: files, callers: callers + [reference], called: &called)
+        let reading = WorkflowReading(bytes, file: file, files: files, callers: callers + [reference], called: &called)
+        let read = (reading.workflow, reading.diagnostics)
         called.workflows[place] = read
         return read
     }
@@ -104,7 +111,7 @@ extension WorkflowReader {
     private mutating func secrets(_ node: YAMLNode) -> [YAMLNode.Entry]? {
         if node.scalar?.text == "inherit" { return nil }
         guard let entries = node.entries else {
-            error(node, "'secrets' must be a mapping or inherit, not \(node.told)")
+            error(node, "'secrets' must be a mapping or inherit, not \(node.told)", help: "secrets: inherit")
             return []
         }
         for entry in entries { template(entry.value, "'\(entry.key)'", in: Scopes.jobEnvironment) }
@@ -127,7 +134,11 @@ extension WorkflowReader {
                 (.string, .number), (.string, .boolean):
                 break
             default:
-                error(entry.value, "the input '\(entry.key)' is a \(input.kind.rawValue), not \(entry.value.told)")
+                error(
+                    entry.value, "the input '\(entry.key)' is a \(input.kind.rawValue), not \(entry.value.told)",
+                    help: input.kind == .boolean
+                        ? "give true or false, or an expression that comes to one: ${{ fromJSON(…) }}"
+                        : "give a \(input.kind.rawValue), or an expression that comes to one: ${{ fromJSON(…) }}")
             }
         }
         for input in call.inputs where input.isRequired {

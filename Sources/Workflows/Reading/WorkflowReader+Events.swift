@@ -46,7 +46,8 @@ extension WorkflowReader {
         guard let known = EventKind.all[name] else {
             error(
                 place, "unknown event '\(name)'",
-                help: Spelling.nearest(to: name, among: EventKind.all.keys.sorted()).map { "did you mean '\($0)'?" })
+                help: Spelling.nearest(to: name, among: EventKind.all.keys.sorted()).map { "did you mean '\($0)'?" }
+                    ?? "give an event of GitHub's: push, pull_request, workflow_dispatch")
             return
         }
         var trigger = EventTrigger(name: name, position: place.position)
@@ -96,7 +97,7 @@ extension WorkflowReader {
         for key in ["names", "versions"] {
             guard let list = parts[key] else { continue }
             if list.items == nil {
-                error(list, "'\(key)' must be a list, not \(list.kindName)")
+                error(list, "'\(key)' must be a list, not \(list.kindName)", help: "\(key): [first, second]")
             } else {
                 _ = texts(list, "'\(key)'")
             }
@@ -117,7 +118,9 @@ extension WorkflowReader {
             do throws(PathPattern.Mistake) {
                 filter.patterns.append(try PathPattern(text))
             } catch {
-                self.error(place, "'\(text)' is no pattern: \(error.problem)")
+                self.error(
+                    place, "'\(text)' is no pattern: \(error.problem)",
+                    help: "patterns are as 'releases/**', 'v[0-9]+' or '!docs/**'")
             }
         }
         if !filter.isIgnoring, !filter.patterns.isEmpty, filter.patterns.allSatisfy(\.isNegative) {
@@ -162,16 +165,19 @@ extension WorkflowReader {
     // MARK: inputs
 
     private static let inputsMax = 25
+    private static let inputsHelp = "name each: inputs: {trees: {type: number, default: 25}}"
 
     private mutating func dispatchInputs(_ node: YAMLNode) -> [Workflow.Input] {
         guard let entries = mapping(node, "'workflow_dispatch'", [Key("inputs")]) else { return [] }
         guard let inputs = entries["inputs"], !inputs.isNull else { return [] }
         guard let list = inputs.entries else {
-            error(inputs, "'inputs' must be a mapping, not \(inputs.kindName)")
+            error(inputs, "'inputs' must be a mapping, not \(inputs.kindName)", help: Self.inputsHelp)
             return []
         }
         if list.count > Self.inputsMax {
-            error(inputs, "\(list.count) inputs; 'workflow_dispatch' takes at most \(Self.inputsMax)")
+            error(
+                inputs, "\(list.count) inputs; 'workflow_dispatch' takes at most \(Self.inputsMax)",
+                help: "hand several values over in one input, as JSON: fromJSON(inputs.NAME)")
         }
         return list.compactMap { dispatchInput($0) }
     }
@@ -220,14 +226,16 @@ extension WorkflowReader {
             return
         }
         guard let items = node.items else {
-            error(node, "'options' must be a list, not \(node.kindName)")
+            error(node, "'options' must be a list, not \(node.kindName)", help: "options: [small, large]")
             return
         }
-        if items.isEmpty { error(node, "'options' must not be empty") }
+        if items.isEmpty { error(node, "'options' must not be empty", help: "options: [small, large]") }
         var seen: Set<String> = []
         for item in items {
             guard let option = notEmpty(item, "an option") else { continue }
-            if !seen.insert(option).inserted { error(item, "the option '\(option)' stands here twice") }
+            if !seen.insert(option).inserted {
+                error(item, "the option '\(option)' stands here twice", help: "remove one of them")
+            }
             input.options.append(option)
         }
         if input.kind != .choice {
@@ -238,19 +246,25 @@ extension WorkflowReader {
     private mutating func setDefault(_ node: YAMLNode, of input: inout Workflow.Input) {
         if node.isNull { return }
         guard let scalar = node.scalar else {
-            error(node, "'default' must be a single value, not \(node.kindName)")
+            error(
+                node, "'default' must be a single value, not \(node.kindName)",
+                help: "write a list as JSON in quotes, and read it by fromJSON(inputs.\(input.name))")
             return
         }
         switch input.kind {
         case .boolean:
             guard let flag = CoreSchema.value(of: scalar.text).boolean else {
-                error(node, "the default of a boolean must be true or false, not '\(scalar.text)'")
+                error(
+                    node, "the default of a boolean must be true or false, not '\(scalar.text)'", help: "default: false"
+                )
                 return
             }
             input.fallback = .boolean(flag)
         case .number:
             guard let number = CoreSchema.number(scalar.text) else {
-                error(node, "the default of a number must be one, not '\(scalar.text)'")
+                error(
+                    node, "the default of a number must be one, not '\(scalar.text)'",
+                    help: "write a number, as default: 25, or type: string")
                 return
             }
             input.fallback = .number(number)
@@ -273,14 +287,20 @@ extension WorkflowReader {
         let keys = [Key("inputs"), Key("secrets"), Key("outputs")]
         guard let parts = mapping(node, "'workflow_call'", keys) else { return call }
         if let inputs = parts["inputs"], !inputs.isNull {
-            if inputs.entries == nil { error(inputs, "'inputs' must be a mapping, not \(inputs.kindName)") }
+            if inputs.entries == nil {
+                error(inputs, "'inputs' must be a mapping, not \(inputs.kindName)", help: Self.inputsHelp)
+            }
             for entry in inputs.entries ?? [] {
                 guard let input = callInput(entry, after: call.inputs) else { continue }
                 call.inputs.append(input)
             }
         }
         if let secrets = parts["secrets"], !secrets.isNull {
-            if secrets.entries == nil { error(secrets, "'secrets' must be a mapping, not \(secrets.kindName)") }
+            if secrets.entries == nil {
+                error(
+                    secrets, "'secrets' must be a mapping, not \(secrets.kindName)",
+                    help: "name each: secrets: {TOKEN: {required: true}}")
+            }
             for entry in secrets.entries ?? [] {
                 var secret = Workflow.Call.Secret(name: entry.key)
                 if !entry.value.isNull,
@@ -292,13 +312,19 @@ extension WorkflowReader {
             }
         }
         if let outputs = parts["outputs"], !outputs.isNull {
-            if outputs.entries == nil { error(outputs, "'outputs' must be a mapping, not \(outputs.kindName)") }
+            if outputs.entries == nil {
+                error(
+                    outputs, "'outputs' must be a mapping, not \(outputs.kindName)",
+                    help: "name each: outputs: {best: {value: \"${{ jobs.eval.outputs.best }}\"}}")
+            }
             for entry in outputs.entries ?? [] {
                 guard let parts = mapping(entry.value, "an output", [Key("description"), Key("value")]) else {
                     continue
                 }
                 guard let value = parts["value"] else {
-                    error(entry.keyNode, "the output '\(entry.key)' has no 'value'")
+                    error(
+                        entry.keyNode, "the output '\(entry.key)' has no 'value'",
+                        help: "value: ${{ jobs.JOB.outputs.NAME }}")
                     continue
                 }
                 if let text = template(value, "'value'", in: Scopes.callOutput) {
@@ -327,7 +353,9 @@ extension WorkflowReader {
         input.fallback = input.kind.empty
         guard let fallback = parts["default"] else { return input }
         if input.isRequired {
-            warning(.event, fallback.position, "'\(entry.key)' is required: its default is never used")
+            warning(
+                .event, fallback.position, "'\(entry.key)' is required: its default is never used",
+                help: "remove 'default', or 'required'")
         }
         if let scalar = fallback.scalar, TemplateText.hasExpression(scalar.text) {
             let outer = types
@@ -336,7 +364,9 @@ extension WorkflowReader {
             let given = type(of: scalar.text, in: Scopes.callInput)
             types = outer
             if given != .any, given != input.kind.type, input.kind != .string {
-                error(fallback, "the default of '\(entry.key)' must be a \(input.kind.rawValue), not \(given.named)")
+                error(
+                    fallback, "the default of '\(entry.key)' must be a \(input.kind.rawValue), not \(given.named)",
+                    help: "make it a \(input.kind.rawValue) by fromJSON(…), or declare another type")
             }
             input.fallbackText = scalar.text
         } else {

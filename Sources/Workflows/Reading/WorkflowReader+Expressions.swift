@@ -16,7 +16,7 @@ extension WorkflowReader {
         _ node: YAMLNode, _ what: String, in scope: ExpressionScope, taking: Taking = .text
     ) -> String? {
         guard let scalar = node.scalar else {
-            error(node, "\(what) must be text, not \(node.kindName)")
+            error(node, "\(what) must be text, not \(node.kindName)", help: Self.textHelp(node))
             return nil
         }
         guard TemplateText.hasExpression(scalar.text) else { return scalar.text }
@@ -56,14 +56,15 @@ extension WorkflowReader {
     ///
     /// - Returns: the node when it is one of both.
     mutating func literal(
-        _ node: YAMLNode, _ what: String, _ kind: String, in scope: ExpressionScope, _ isRight: (Value) -> Bool
+        _ node: YAMLNode, _ what: String, _ kind: String, in scope: ExpressionScope,
+        help: String = "remove the quotes, or compute it: ${{ … }}", _ isRight: (Value) -> Bool
     ) -> YAMLNode? {
         if let scalar = node.scalar, TemplateText.hasExpression(scalar.text) {
             template(node, what, in: scope)
             return node
         }
         guard node.scalar != nil, isRight(node.value) else {
-            error(node, "\(what) must be \(kind), not \(node.told)")
+            error(node, "\(what) must be \(kind), not \(node.told)", help: help)
             return nil
         }
         return node
@@ -71,7 +72,7 @@ extension WorkflowReader {
 
     /// Minutes above 0, or an expression.
     mutating func minutes(_ node: YAMLNode, _ what: String, in scope: ExpressionScope = Scopes.jobCell) -> YAMLNode? {
-        literal(node, what, "a number of minutes above 0", in: scope) {
+        literal(node, what, "a number of minutes above 0", in: scope, help: "write a number: 30") {
             $0.number.map { $0 > 0 && $0.isFinite } ?? false
         }
     }
@@ -79,7 +80,7 @@ extension WorkflowReader {
     /// The text of an `if`, checked.
     mutating func condition(_ node: YAMLNode, in scope: ExpressionScope) -> String? {
         guard let scalar = node.scalar else {
-            error(node, "'if' must be an expression, not \(node.kindName)")
+            error(node, "'if' must be an expression, not \(node.kindName)", help: "if: github.ref == 'refs/heads/main'")
             return nil
         }
         do throws(ExpressionError) {
@@ -120,10 +121,12 @@ extension WorkflowReader {
                         ?? "define it under env, or write it to $GITHUB_ENV in an earlier step of the job")
                 continue
             }
+            if finding.isFatal, isSheaf { brokenExpressions += 1 }
             diagnostics.append(
                 Diagnostic(
                     finding.isFatal && isSheaf ? .error : .warning, at: place, finding.message,
-                    help: hint(for: finding) ?? finding.help,
+                    help: hint(for: finding) ?? finding.help
+                        ?? "look at what the context holds here: docs/workflow-reference.md names it",
                     rule: finding.context == nil ? .expression : .member))
         }
         // That it comes to null was said.
@@ -144,6 +147,7 @@ extension WorkflowReader {
     }
 
     private mutating func report(_ problem: ExpressionError, in node: YAMLNode, _ scope: ExpressionScope) {
+        brokenExpressions += 1
         diagnostics.append(
             Diagnostic(
                 at: place(of: problem.offset, in: node), problem.message, help: scope.help(for: problem)))
@@ -152,9 +156,10 @@ extension WorkflowReader {
 
 extension ExpressionScope {
     /// What a mistake in an expression may have been meant for.
-    func help(for problem: ExpressionError) -> String? {
+    func help(for problem: ExpressionError) -> String {
         guard let name = problem.unknownName else {
-            return problem.message.contains("Unexpected symbol: '\"") ? "texts stand in single quotes: 'text'" : nil
+            return problem.message.contains("Unexpected symbol: '\"")
+                ? "texts stand in single quotes: 'text'" : "\(problem.help)"
         }
         let known = problem.isAboutFunction ? functionNames : names
         if let near = Spelling.nearest(to: name, among: known) { return "did you mean '\(near)'?" }

@@ -12,7 +12,9 @@ extension WorkflowReader {
 
     mutating func gates(_ node: YAMLNode, jobs: [JobSource]) -> [GateRule] {
         guard let entries = node.entries, !entries.isEmpty else {
-            error(node, "'gates' must be a mapping with one gate at least")
+            error(
+                node, "'gates' must be a mapping with one gate at least",
+                help: "gates: {floor: {metric: accuracy, at-least: 0.9}}")
             return []
         }
         return entries.compactMap { gate($0, jobs: jobs) }
@@ -25,10 +27,14 @@ extension WorkflowReader {
             error(
                 place, "the name 'jobs' belongs to the gate that every run has", help: "call this gate something else")
         }
-        if !Self.isIdentifier(entry.key) { error(place, "'\(entry.key)' is no gate's name") }
+        if !Self.isIdentifier(entry.key) {
+            error(
+                place, "'\(entry.key)' is no gate's name",
+                help: "begin with a letter or _ (not two), go on with letters, digits, _ and -")
+        }
         guard let parts = mapping(node, "a gate", Self.gateKeys) else { return nil }
         guard let metricNode = parts["metric"], let metric = text(metricNode, "'metric'") else {
-            error(place, "the gate '\(entry.key)' has no 'metric'")
+            error(place, "the gate '\(entry.key)' has no 'metric'", help: "say what it judges: metric: accuracy")
             return nil
         }
         if metric.isEmpty {
@@ -61,15 +67,19 @@ extension WorkflowReader {
         if let aggregate = parts["aggregate"] { rule.aggregate = self.aggregate(aggregate) }
         if let weight = parts["weight"] {
             rule.weightedByCount = weight.scalar?.text == "n"
-            if !rule.weightedByCount { error(weight, "'weight' must be n") }
+            if !rule.weightedByCount {
+                error(weight, "'weight' must be n", help: "weight: n, or leave it out: cells count alike then")
+            }
         }
         if let better = parts["better"] {
             rule.better = better.scalar.flatMap { GateRule.Better(rawValue: $0.text) }
-            if rule.better == nil { error(better, "'better' must be higher or lower") }
+            if rule.better == nil { error(better, "'better' must be higher or lower", help: "better: lower") }
         }
         baseline(parts, of: &rule, at: place)
         if let required = parts["required"] {
-            if required.value.boolean == nil { error(required, "'required' must be true or false") }
+            if required.value.boolean == nil {
+                error(required, "'required' must be true or false", help: "required: false")
+            }
             rule.required = required.value.boolean ?? true
         }
         if let when = parts["when"] { rule.when = condition(when, in: Scopes.jobCondition) }
@@ -98,7 +108,9 @@ extension WorkflowReader {
             let known = ["device_model", "inputs", "evaluator"]
             rule.mayDiffer = (node.items ?? []).compactMap { text($0, "a name of 'may-differ'") }
             if node.items == nil || !rule.mayDiffer.allSatisfy(known.contains) {
-                error(node, "'may-differ' is a list of \(known.joined(separator: ", "))")
+                error(
+                    node, "'may-differ' is a list of \(known.joined(separator: ", "))",
+                    help: "may-differ: [device_model]")
             }
         }
         if let node = parts["evaluator"] {
@@ -110,16 +122,20 @@ extension WorkflowReader {
             if !wants { error(node, "'evaluator' without a limit against a baseline", help: "remove it") }
         }
         if let node = parts["strict"] {
-            if node.value.boolean == nil { error(node, "'strict' must be true or false") }
+            if node.value.boolean == nil { error(node, "'strict' must be true or false", help: "strict: true") }
             rule.isStrict = node.value.boolean ?? false
         }
         if let node = parts["first"] {
             rule.passesFirstOnFloor = node.scalar?.text == "pass-floor"
-            if !rule.passesFirstOnFloor { error(node, "'first' must be pass-floor") }
+            if !rule.passesFirstOnFloor {
+                error(node, "'first' must be pass-floor", help: "first: pass-floor, or leave it out")
+            }
         }
         if let node = parts["new-cells"] {
             rule.newCellsFloorOnly = node.scalar?.text == "floor-only"
-            if !rule.newCellsFloorOnly { error(node, "'new-cells' must be floor-only") }
+            if !rule.newCellsFloorOnly {
+                error(node, "'new-cells' must be floor-only", help: "new-cells: floor-only, or leave it out")
+            }
         }
     }
 
@@ -128,7 +144,7 @@ extension WorkflowReader {
             return nil
         }
         guard parts.count == 1 else {
-            error(node, "'baseline' needs exactly one of run, branch and alias")
+            error(node, "'baseline' needs exactly one of run, branch and alias", help: "baseline: {branch: main}")
             return nil
         }
         if let run = parts["run"] {
@@ -188,7 +204,7 @@ extension WorkflowReader {
         }
         if let node = parts["ratio-at-most"], let number = bound("ratio-at-most", node, &thresholds) {
             if number <= 0, !thresholds.contains(where: { $0.key == "ratio-at-most" }) {
-                error(node, "'ratio-at-most' must be above 0")
+                error(node, "'ratio-at-most' must be above 0", help: "ratio-at-most: 1.3 lets it become 30 % worse")
             }
             limits.append(.ratioAtMost(number))
         }
@@ -231,7 +247,8 @@ extension WorkflowReader {
         guard let number = node.value.number, number.isFinite else {
             error(
                 node, "\(what) must be a finite number, not '\(node.scalar?.text ?? node.kindName)'",
-                help: node.scalar?.text.contains(":") == true ? "a number in a file: params.yaml:gates.accuracy" : nil)
+                help: node.scalar?.text.contains(":") == true
+                    ? "a number in a file: params.yaml:gates.accuracy" : "write a number, without quotes: 0.92")
             return nil
         }
         return number

@@ -14,8 +14,8 @@ extension WorkflowReader {
             Key("timeout-minutes"), Key("steps"),
             Key("cancel-timeout-minutes", .unsupported, help: "a cancelled attempt has the agent's grace: remove it"),
             Key("environment"),
-            Key("container", .unsupported, help: "agents start no containers: install what is needed by setup"),
-            Key("services", .unsupported, help: "agents start no containers: start the service in a step"),
+            Key("container"),
+            Key("services", .unsupported, help: "start the service in a step, or in the job's container"),
             Key("snapshot", .unsupported), Key("shards", .sheaf), Key("resources", .sheaf), Key("inputs", .sheaf),
             Key("idle-timeout-minutes", .sheaf), Key("queue-timeout-minutes", .sheaf), Key("retry", .sheaf),
             Key("setup", .sheaf), Key("metrics", .sheaf), Key("required", .sheaf),
@@ -32,7 +32,9 @@ extension WorkflowReader {
             if let scalar = node.scalar, TemplateText.hasExpression(scalar.text) {
                 error(node, "an expression is not allowed in 'jobs'", help: "write the jobs out")
             } else {
-                error(node, "'jobs' must be a mapping with one job at least")
+                error(
+                    node, "'jobs' must be a mapping with one job at least",
+                    help: "jobs: {eval: {runs-on: linux, steps: [{run: make eval}]}}")
             }
             return []
         }
@@ -44,21 +46,35 @@ extension WorkflowReader {
         }
         var jobs: [JobSource] = []
         let known = entries.map(\.key)
-        for entry in entries {
+        for (index, entry) in entries.enumerated() {
             if !Self.isIdentifier(entry.key) {
                 error(
                     entry.keyNode, "'\(entry.key)' is no job id",
                     help: "begin with a letter or _ (not two), go on with letters, digits, _ and -")
             }
-            if let job = job(entry, of: workflow) { jobs.append(job) }
+            // A name that others refer to stays one, whatever else is wrong with the job.
+            var job = JobSource(id: entry.key, position: entry.keyPosition)
+            job.isUnread = true
+            if readingFails({ if let read = $0.job(entry, of: workflow) { job = read } }) { unread.jobs = true }
+            let next = entries.indices.contains(index + 1) ? entries[index + 1].keyPosition.line : Int.max
+            let lines = entry.keyPosition.line..<max(next, entry.keyPosition.line + 1)
+            if brokenLines.contains(where: lines.contains) { (job.isUnread, unread.jobs) = (true, true) }
+            jobs.append(job)
+        }
+        if let first = entries.first, brokenLines.contains(where: { $0 < first.keyPosition.line }) {
+            unread.triggers = true
         }
         checkNeeds(of: jobs, known: known)
-        checkMatches(of: jobs)
+        if readingFails({ $0.checkMatches(of: jobs) }) {
+            for index in jobs.indices { jobs[index].matches = [:] }
+        }
         let count = Self.count(jobs)
         if count > files.jobsMax {
             error(
                 node,
-                "the workflow has \(count) jobs, those of called workflows included; the limit is \(files.jobsMax)")
+                "the workflow has \(count) jobs, those of called workflows included; the limit is \(files.jobsMax)",
+                help: "split the workflow, or give one job a matrix")
+            for index in jobs.indices { (jobs[index].isUnread, jobs[index].call) = (true, nil) }
         }
         return jobs
     }
@@ -80,7 +96,8 @@ extension WorkflowReader {
     private mutating func job(_ entry: YAMLNode.Entry, of workflow: Workflow) -> JobSource? {
         let node = entry.value
         guard let entries = node.entries else {
-            error(node, "a job must be a mapping, not \(node.kindName)")
+            error(
+                node, "a job must be a mapping, not \(node.kindName)", help: "write runs-on: and steps: below its name")
             return nil
         }
         // Whichever comes first says what kind of job it is.
@@ -90,6 +107,7 @@ extension WorkflowReader {
         guard let parts = jobParts(node, calls: calls) else { return nil }
         var job = JobSource(id: entry.key, position: entry.keyPosition)
         readsCells = false
+        let broken = brokenExpressions
         types.matrix = PlaceTypes.matrix(node["strategy"]?["matrix"])
         if let node = parts["needs-gates"] {
             job.needsGates = (node.items ?? [node]).compactMap { notEmpty($0, "an entry of 'needs-gates'") }
@@ -117,7 +135,9 @@ extension WorkflowReader {
             job.concurrency = jobConcurrency(node, isCall: calls)
         }
         if calls {
-            job.call = call(parts, of: job, in: workflow, at: entry)
+            job.isUnread = readingFails { job.call = $0.call(parts, of: job, in: workflow, at: entry) }
+            if brokenExpressions > broken { job.isUnread = true }
+            if job.isUnread { job.call?.workflow = nil }
             if let most = job.maxParallel {
                 unsupported(
                     most, "'max-parallel' of a job that calls a workflow", help: "give it to the jobs of that workflow")
@@ -126,13 +146,14 @@ extension WorkflowReader {
         }
         placement(parts, of: &job, at: entry)
         measures(parts, of: &job)
+        job.isUnread = brokenExpressions > broken
         if job.timeout == nil, !isSheaf, parts["timeout-minutes"] == nil {
             warning(
                 .timeout, entry.keyPosition,
                 "the job '\(entry.key)' has no 'timeout-minutes': a hang lasts 360 minutes",
                 help: "add timeout-minutes")
         }
-        job.work = work(parts, of: workflow, &job, at: entry)
+        if readingFails({ job.work = $0.work(parts, of: workflow, &job, at: entry) }) { job.python = nil }
         job.readsCells = readsCells
         return job
     }
@@ -160,8 +181,7 @@ extension WorkflowReader {
     /// What says where the job runs, and in what.
     private mutating func placement(_ parts: [String: YAMLNode], of job: inout JobSource, at entry: YAMLNode.Entry) {
         if let node = parts["runs-on"] {
-            runsOn(node)
-            job.runsOn = node
+            if !readingFails({ $0.runsOn(node) }) { job.runsOn = node }
         } else {
             error(
                 entry.keyNode, "the job '\(entry.key)' has no 'runs-on'",
@@ -172,7 +192,10 @@ extension WorkflowReader {
             job.environment = node
         }
         if let node = parts["snapshot"] { snapshot(node) }
-        if let node = parts["container"] { container(node) }
+        if let node = parts["container"] {
+            job.container = container(node)
+            job.containerImage = node["image"] ?? node
+        }
         if let node = parts["services"] { services(node) }
         if let node = parts["resources"] { job.resources = resources(node) }
         if let node = parts["inputs"] { job.inputs = inputs(node) }
@@ -210,11 +233,22 @@ extension WorkflowReader {
         }
         types.steps = []
         var walk = StepWalk(defaultShell: work.shell)
-        if let node = parts["setup"] { work.setup = steps(node, "'setup'", &walk) }
+        work.container = job.container
+        if let node = parts["setup"] {
+            work.setup = steps(node, "'setup'", &walk)
+            if job.container != nil {
+                unsupported(
+                    node, "'setup' of a job that runs in a container",
+                    help: "its image is its environment: install there what is needed, or in a step")
+            }
+        }
+        walk.isContained = job.container != nil
         if let node = parts["steps"] {
             work.steps = steps(node, "'steps'", &walk)
         } else {
-            warning(.step, entry.keyPosition, "the job '\(job.id)' has no 'steps': it does nothing")
+            warning(
+                .step, entry.keyPosition, "the job '\(job.id)' has no 'steps': it does nothing",
+                help: "add steps: with one step at least")
         }
         job.python = walk.python
         job.needsNode = walk.needsNode
@@ -225,7 +259,9 @@ extension WorkflowReader {
                     template(entry.value, "an output", in: Scopes.jobOutputs).map { Template(entry.key, $0) }
                 }
             } else {
-                error(node, "'outputs' must be a mapping, not \(node.kindName)")
+                error(
+                    node, "'outputs' must be a mapping, not \(node.kindName)",
+                    help: "name each: outputs: {best: \"${{ steps.ID.outputs.best }}\"}")
             }
         }
         if let node = parts["environment"]?["url"] { template(node, "'url'", in: Scopes.environmentAddress) }
@@ -261,7 +297,9 @@ extension WorkflowReader {
     /// `{job: build, match: [python]}`
     private mutating func need(_ node: YAMLNode, of source: inout JobSource) -> String? {
         guard isSheaf else {
-            error(node, "'needs' must be a job or a list of jobs, not a mapping")
+            error(
+                node, "'needs' must be a job or a list of jobs, not a mapping",
+                help: "needs: [build]; {job: …, match: …} is Sheaf's own: write sheaf: 1 at the top")
             return nil
         }
         guard let parts = mapping(node, "an entry of 'needs'", [Key("job"), Key("match")]) else { return nil }
@@ -353,7 +391,7 @@ extension WorkflowReader {
         if node.entries != nil {
             let keys = [Key("group", .unsupported, help: "there are no groups of agents: name labels"), Key("labels")]
             guard let parts = mapping(node, "'runs-on'", keys) else { return }
-            if parts.isEmpty { error(node, "'runs-on' names no label") }
+            if parts.isEmpty { error(node, "'runs-on' names no label", help: "runs-on: [self-hosted, linux]") }
             if let group = parts["group"] { template(group, "'group'", in: Scopes.jobCell) }
             if let labels = parts["labels"] { self.labels(labels) }
             return
@@ -366,7 +404,7 @@ extension WorkflowReader {
             error(node, "'runs-on' names no label", help: "runs-on: [self-hosted, linux]")
         }
         for item in node.items ?? [] where item.scalar == nil || item.isNull {
-            error(item, "a label must be text, not \(item.kindName)")
+            error(item, "a label must be text, not \(item.kindName)", help: "runs-on: [self-hosted, linux]")
         }
         templates(node, "'runs-on'", in: Scopes.jobCell)
         adviseOnLabels(node)
@@ -396,7 +434,9 @@ extension WorkflowReader {
         return items.compactMap { item in
             guard let parts = mapping(item, "an input", [Key("path"), Key("manifest")]) else { return nil }
             guard let path = parts["path"]?.scalar?.text, path.hasPrefix("/") else {
-                error(item, "an input needs an absolute 'path' on the agents")
+                error(
+                    item, "an input needs an absolute 'path' on the agents",
+                    help: "inputs: [{path: /data/val, manifest: val.sha256}]")
                 return nil
             }
             guard let manifest = parts["manifest"]?.scalar?.text else {

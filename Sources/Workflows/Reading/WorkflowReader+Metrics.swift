@@ -5,7 +5,9 @@ extension WorkflowReader {
     mutating func readMetrics(_ node: YAMLNode, into work: inout JobWork) {
         if let items = node.items {
             guard (1...MetricSource.countMax).contains(items.count) else {
-                return error(node, "'metrics' lists 1 to \(MetricSource.countMax) files")
+                return error(
+                    node, "'metrics' lists 1 to \(MetricSource.countMax) files",
+                    help: "metrics: [metrics.json]; join others in the step that writes them")
             }
             work.metricSources = items.compactMap { metricSource($0) }
             if work.metricSources.count(where: \.givesItems) > 1 {
@@ -58,18 +60,26 @@ extension WorkflowReader {
         let hasLines = source.format == .jsonl || source.format == .csv
         if let node = parts["id"] {
             source.id = text(node, "'id'")
-            if !hasLines { error(node, "'id' names items in jsonl and csv alone") }
+            if !hasLines {
+                error(node, "'id' names items in jsonl and csv alone", help: "remove it, or say format: jsonl or csv")
+            }
         }
         if let node = parts["take"] {
             if let taking = node.scalar.flatMap({ MetricSource.Taking(rawValue: $0.text) }) {
                 source.taking = taking
             } else {
-                error(node, "'take' must be last or samples")
+                error(
+                    node, "'take' must be last or samples",
+                    help: "take: last keeps the last line, take: samples all of them")
             }
-            if !hasLines || source.id != nil { error(node, "'take' is for lines of jsonl and csv that are no items") }
+            if !hasLines || source.id != nil {
+                error(
+                    node, "'take' is for lines of jsonl and csv that are no items",
+                    help: source.id == nil ? "remove it, or say format: jsonl or csv" : "remove 'take', or 'id'")
+            }
         }
         if let node = parts["items"] {
-            if node.value.boolean == nil { error(node, "'items' must be true or false") }
+            if node.value.boolean == nil { error(node, "'items' must be true or false", help: "items: false") }
             source.withItems = node.value.boolean ?? true
         }
         return source

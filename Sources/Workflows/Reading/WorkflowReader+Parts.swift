@@ -25,7 +25,7 @@ extension WorkflowReader {
                         help: "give the agents what they need to sign in")
                 }
             } else {
-                error(value, "'\(name)' must be read, write or none, not \(value.told)")
+                error(value, "'\(name)' must be read, write or none, not \(value.told)", help: "\(name): read")
             }
         }
         return .named(granted)
@@ -53,7 +53,7 @@ extension WorkflowReader {
                 unsupported(node, "an 'env' that is one expression", help: "write its names out")
                 types.envIsOpen = true
             } else {
-                error(node, "'env' must be a mapping, not \(node.kindName)")
+                error(node, "'env' must be a mapping, not \(node.kindName)", help: "name each: env: {SEED: 1}")
             }
             return []
         }
@@ -105,7 +105,7 @@ extension WorkflowReader {
                 unsupported(
                     queue, "a queue of more than one", help: "the newest waits, and those before it are cancelled")
             } else if word != "single" {
-                error(queue, "'queue' must be single or max, not '\(word)'")
+                error(queue, "'queue' must be single or max, not '\(word)'", help: "queue: single, or leave it out")
             }
         }
     }
@@ -147,7 +147,7 @@ extension WorkflowReader {
         if let name = parts["name"] {
             template(name, "'name'", in: Scopes.jobCell)
         } else {
-            error(node, "'environment' has no 'name'")
+            error(node, "'environment' has no 'name'", help: "environment: {name: production}")
         }
         // The address may read steps: it is checked once they are known.
         if let deploys = parts["deployment"] {
@@ -164,7 +164,7 @@ extension WorkflowReader {
         if let name = parts["image-name"] {
             template(name, "'image-name'", in: Scopes.jobCell)
         } else {
-            error(node, "'snapshot' has no 'image-name'")
+            error(node, "'snapshot' has no 'image-name'", help: "snapshot: {image-name: NAME}")
         }
         if let version = parts["version"] { template(version, "'version'", in: Scopes.jobCell) }
         if let node = parts["if"] { _ = condition(node, in: Scopes.jobCell) }
@@ -172,9 +172,21 @@ extension WorkflowReader {
 
     // MARK: containers
 
-    private static let containerKeys = ["image", "credentials", "env", "ports", "volumes", "options"].map { Key($0) }
+    private static let containerKeys = [
+        Key("image"),
+        Key("credentials", .unsupported, help: "whoever owns the agents logs in to registries there: podman login"),
+        Key("env"), Key("ports"), Key("volumes"), Key("options"),
+    ]
 
-    mutating func container(_ node: YAMLNode) { container(node, "'container'", Self.containerKeys) }
+    /// The container that a job's steps run in.
+    mutating func container(_ node: YAMLNode) -> JobContainer? {
+        if let ports = node["ports"] {
+            warning(
+                .idle, ports.position, "'ports' of a job's container have no effect here",
+                help: "its steps reach what they start at localhost")
+        }
+        return container(node, "'container'", Self.containerKeys)
+    }
 
     mutating func services(_ node: YAMLNode) {
         if let scalar = node.scalar, isOneExpression(scalar.text) {
@@ -184,35 +196,40 @@ extension WorkflowReader {
             {
                 switch only.check(types.fields(of: Scopes.jobCell)).type {
                 case .any, .object: break
-                case let type: error(node, "'services' must be a mapping; this expression gives \(type.named)")
+                case let type:
+                    error(
+                        node, "'services' must be a mapping; this expression gives \(type.named)",
+                        help: "let it give one: ${{ fromJSON(…) }}")
                 }
             }
             template(node, "'services'", in: Scopes.jobCell, taking: .anything)
             return
         }
         guard let entries = node.entries else {
-            error(node, "'services' must be a mapping, not \(node.kindName)")
+            error(
+                node, "'services' must be a mapping, not \(node.kindName)",
+                help: "name each: services: {database: {image: postgres}}")
             return
         }
         let keys = Self.containerKeys + [Key("command"), Key("entrypoint")]
-        for entry in entries { container(entry.value, "the service '\(entry.key)'", keys) }
+        for entry in entries { _ = container(entry.value, "the service '\(entry.key)'", keys) }
     }
 
-    private mutating func container(_ node: YAMLNode, _ what: String, _ keys: [Key]) {
+    private mutating func container(_ node: YAMLNode, _ what: String, _ keys: [Key]) -> JobContainer? {
         guard node.entries != nil else {
             if node.scalar?.text.isEmpty ?? false {
                 error(node, "\(what) has no image", help: "name one: python:3.12")
-            } else {
-                template(node, what, in: Scopes.jobCell, taking: .anything)
+                return nil
             }
-            return
+            return template(node, what, in: Scopes.jobCell, taking: .anything).map { JobContainer(image: $0) }
         }
-        guard let parts = mapping(node, what, keys) else { return }
+        guard let parts = mapping(node, what, keys) else { return nil }
+        var container = JobContainer(image: "")
         if let image = parts["image"] {
             if image.scalar?.text.isEmpty ?? false {
                 error(image, "the image of \(what) is empty", help: "name one: python:3.12")
-            } else {
-                template(image, "'image'", in: Scopes.jobCell)
+            } else if let text = template(image, "'image'", in: Scopes.jobCell) {
+                container.image = text
             }
         } else {
             error(node, "\(what) has no 'image'", help: "name one: python:3.12")
@@ -220,27 +237,67 @@ extension WorkflowReader {
         if let credentials = parts["credentials"] { self.credentials(credentials) }
         if let env = parts["env"] {
             let outer = types
-            _ = environment(env, in: Scopes.containerSecret)
+            container.environment = environment(env, in: Scopes.containerSecret)
             types = outer
         }
-        for key in ["ports", "volumes"] {
-            guard let list = parts[key] else { continue }
-            if let items = list.items {
-                for item in items {
-                    if item.scalar?.text.isEmpty ?? false {
-                        error(item, "an entry of '\(key)' must not be empty")
-                    } else {
-                        template(item, "an entry of '\(key)'", in: Scopes.jobCell)
-                    }
-                }
-            } else if let scalar = list.scalar, isOneExpression(scalar.text) {
-                template(list, "'\(key)'", in: Scopes.jobCell, taking: .anything)
-            } else {
-                error(list, "'\(key)' must be a list, not \(list.kindName)")
-            }
+        container.ports = containerList(parts["ports"], "ports").map(\.text)
+        for (text, item) in containerList(parts["volumes"], "volumes") {
+            container.volumes.append(text)
+            checkVolume(text, item)
         }
-        for key in ["options", "command", "entrypoint"] {
-            if let text = parts[key] { template(text, "'\(key)'", in: Scopes.jobCell) }
+        if let node = parts["options"], let text = template(node, "'options'", in: Scopes.jobCell) {
+            container.options = text
+            checkOptions(text, node)
+        }
+        if let node = parts["entrypoint"] { container.entrypoint = template(node, "'entrypoint'", in: Scopes.jobCell) }
+        if let node = parts["command"] { container.command = template(node, "'command'", in: Scopes.jobCell) }
+        return container
+    }
+
+    private mutating func containerList(_ list: YAMLNode?, _ key: String) -> [(text: String, node: YAMLNode)] {
+        guard let list else { return [] }
+        guard let items = list.items else {
+            if let scalar = list.scalar, isOneExpression(scalar.text) {
+                template(list, "'\(key)'", in: Scopes.jobCell, taking: .anything)
+                unsupported(list, "'\(key)' that are one expression", help: "write the list out")
+            } else {
+                error(
+                    list, "'\(key)' must be a list, not \(list.kindName)",
+                    help: key == "ports" ? "ports: [8080]" : "volumes: [/data:/data]")
+            }
+            return []
+        }
+        return items.compactMap { item in
+            if item.scalar?.text.isEmpty ?? false {
+                error(item, "an entry of '\(key)' must not be empty", help: "remove it, or write what it shall be")
+                return nil
+            }
+            return template(item, "an entry of '\(key)'", in: Scopes.jobCell).map { ($0, item) }
+        }
+    }
+
+    /// What is written out is known before anything runs; the agent looks at what expressions come to.
+    private mutating func checkVolume(_ text: String, _ node: YAMLNode) {
+        guard !TemplateText.hasExpression(text) else { return }
+        do throws(ContainerOptions.Refusal) {
+            _ = try ContainerVolume(text).folder(inWorkspace: "/workspace")
+        } catch {
+            unsupported(node, error.problem, help: error.help)
+        }
+    }
+
+    private mutating func checkOptions(_ text: String, _ node: YAMLNode) {
+        guard !TemplateText.hasExpression(text) else { return }
+        do throws(ContainerOptions.Refusal) {
+            for name in try ContainerOptions(text).idle {
+                let help =
+                    name == "--gpus"
+                    ? "the job's leased devices are passed in: resources: {gpus: 1}"
+                    : "what a job has is said by 'resources'"
+                warning(.idle, node.position, "the container's option \(name) has no effect here", help: help)
+            }
+        } catch {
+            unsupported(node, error.problem, help: error.help)
         }
     }
 

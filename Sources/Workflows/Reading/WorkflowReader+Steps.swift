@@ -11,6 +11,8 @@ struct StepWalk {
     var mayHaveFetched = false
     /// An action for Node.js is among them.
     var needsNode = false
+    /// The steps run in a container.
+    var isContained = false
     /// With those of actions.
     var stepCount = 0
 }
@@ -27,11 +29,15 @@ extension WorkflowReader {
             error(
                 node,
                 "\(what) must be a list with one step at least, \(isEmpty ? "and is empty" : "not \(node.kindName)")",
-                help: isEmpty ? "a job that only stands for others: steps: [{run: \"true\"}]" : nil)
+                help: isEmpty
+                    ? "a job that only stands for others: steps: [{run: \"true\"}]"
+                    : "begin each step with '- run:' or '- uses:'")
             return []
         }
         guard items.count <= Limits.stepsPerJobMax else {
-            error(node, "\(what) has \(items.count) steps; the limit is \(Limits.stepsPerJobMax)")
+            error(
+                node, "\(what) has \(items.count) steps; the limit is \(Limits.stepsPerJobMax)",
+                help: "join steps, or move some to another job")
             return []
         }
         walk.stepCount += items.count
@@ -79,7 +85,9 @@ extension WorkflowReader {
                 node, "'\(text)' is no step id",
                 help: "begin with a letter or _ (not two), go on with letters, digits, _ and -")
         } else if !walk.ids.insert(text.lowercased()).inserted {
-            error(node, "the id '\(text)' is taken by another step of this job")
+            error(
+                node, "the id '\(text)' is taken by another step of this job",
+                help: "choose another; case does not tell ids apart")
         }
         return text
     }
@@ -92,7 +100,7 @@ extension WorkflowReader {
         let foreign = isRun ? Self.usesKeys : Self.runKeys
         switch (parts["run"], parts["uses"]) {
         case (nil, nil):
-            error(node, "a step needs 'run' or 'uses'")
+            error(node, "a step needs 'run' or 'uses'", help: "run: a command, or uses: an action")
             for key in ["with"] { if let part = parts[key] { templates(part, "'with'", in: stepText) } }
             return nil
         case (let run, let uses):
@@ -101,7 +109,8 @@ extension WorkflowReader {
                     entry.keyNode,
                     entry.key == "run" || entry.key == "uses"
                         ? "a step has either 'run' or 'uses', not both"
-                        : "'\(entry.key)' belongs to '\(isRun ? "uses" : "run")', not to '\(isRun ? "run" : "uses")'")
+                        : "'\(entry.key)' belongs to '\(isRun ? "uses" : "run")', not to '\(isRun ? "run" : "uses")'",
+                    help: "make two steps of it, or remove '\(entry.key)'")
             }
             if isRun, let run {
                 guard let text = template(run, "'run'", in: stepText) else { return nil }
@@ -165,6 +174,11 @@ extension WorkflowReader {
         if whole.hasPrefix("./"), given != nil || with == nil {
             return localAction(whole, with, given ?? [], at: node, &walk)
         }
+        if KnownAction.all[name] == nil, given != nil || with == nil, let reference = ActionReference(whole),
+            reference.commit != nil || Spelling.nearest(to: name, among: KnownAction.honoured) == nil
+        {
+            return remoteAction(reference, with, given ?? [], at: node, &walk)
+        }
         guard let known = KnownAction.all[name], given != nil || with == nil else {
             unsupported(node, "the action '\(whole)'", help: Self.help(for: name, whole))
             return .uses(action: words[0], reference: words.count > 1 ? words[1] : "", with: [])
@@ -185,12 +199,20 @@ extension WorkflowReader {
             }
         }
         if name == "actions/checkout" { checkCheckout(with) }
+        if name == "actions/setup-python", walk.isContained {
+            unsupported(
+                node, "setup-python in a container", help: "steps use the image's own Python: image: python:3.12")
+        }
         adviseOnAge(of: name, words[1], at: node)
         if name == "actions/upload-artifact", with?["path"] == nil {
-            error(node, "upload-artifact needs a 'path'")
+            error(node, "upload-artifact needs a 'path'", help: "with: {name: predictions, path: predictions.csv}")
         }
         if name.hasPrefix("actions/cache") {
-            for key in ["key", "path"] where with?[key] == nil { error(node, "\(name.dropFirst(8)) needs a '\(key)'") }
+            for key in ["key", "path"] where with?[key] == nil {
+                error(
+                    node, "\(name.dropFirst(8)) needs a '\(key)'",
+                    help: key == "key" ? "key: ${{ hashFiles('requirements.txt') }}" : "path: ~/.cache/models")
+            }
         }
         return .uses(action: name, reference: words[1], with: given ?? [])
     }
@@ -246,7 +268,9 @@ extension WorkflowReader {
     }
 
     private static func help(for name: String, _ whole: String) -> String {
-        if whole.hasPrefix("docker://") { return "agents start no containers: run the command itself" }
+        if whole.hasPrefix("docker://") {
+            return "run the command itself, in a job with container: \(whole.dropFirst(9))"
+        }
         if let near = Spelling.nearest(to: name, among: KnownAction.honoured) { return "did you mean '\(near)'?" }
         return "agents have \(KnownAction.honoured.map { $0.dropFirst(8) }.joined(separator: ", "))"
     }
@@ -269,7 +293,9 @@ extension WorkflowReader {
                 template(with, "'with'", in: stepText, taking: .anything)
                 unsupported(with, "a 'with' that is one expression", help: "write its inputs out")
             } else {
-                error(with, "'with' must be a mapping, not \(with.kindName)")
+                error(
+                    with, "'with' must be a mapping, not \(with.kindName)",
+                    help: "write inputs by name: with: {name: value}")
             }
             return nil
         }

@@ -8,14 +8,17 @@ extension WorkflowReader {
         guard let parts = mapping(node, "'strategy'", keys) else { return }
         if let matrix = parts["matrix"] {
             templates(matrix, "the matrix", in: Scopes.strategy)
-            job.matrix = matrix
+            // What is no matrix at all was told.
+            if matrix.entries != nil || NodeExpressions.areIn(matrix) { job.matrix = matrix }
             adviseOnVersions(matrix)
             adviseOnRepetition(matrix)
             checkMatrix(matrix)
         }
         if let cover = parts["cover"] {
             job.cover = self.cover(cover)
-            if job.matrix == nil { error(cover, "'cover' without a 'matrix' to choose from") }
+            if parts["matrix"] == nil {
+                error(cover, "'cover' without a 'matrix' to choose from", help: "add a matrix, or remove 'cover'")
+            }
         }
         if let failFast = parts["fail-fast"] {
             job.failFast = literal(failFast, "'fail-fast'", "true or false", in: Scopes.strategy) { $0.boolean != nil }
@@ -71,7 +74,7 @@ extension WorkflowReader {
     private mutating func checkMatrix(_ node: YAMLNode) {
         guard let entries = node.entries else {
             if node.scalar.map({ !TemplateText.hasExpression($0.text) }) ?? true {
-                error(node, "a matrix must be a mapping, not \(node.kindName)")
+                error(node, "a matrix must be a mapping, not \(node.kindName)", help: Matrix.shapeHelp)
             }
             return
         }
@@ -80,11 +83,17 @@ extension WorkflowReader {
             for entry in entries where !["include", "exclude"].contains(entry.key) {
                 guard let items = entry.value.items else {
                     if entry.value.scalar.map({ !TemplateText.hasExpression($0.text) }) ?? true {
-                        error(entry.value, "Matrix vector '\(entry.key)' must be a list")
+                        error(
+                            entry.value, "Matrix vector '\(entry.key)' must be a list",
+                            help: "\(entry.key): [first, second]")
                     }
                     continue
                 }
-                if items.isEmpty { error(entry.value, "Matrix vector '\(entry.key)' does not contain any values") }
+                if items.isEmpty {
+                    error(
+                        entry.value, "Matrix vector '\(entry.key)' does not contain any values",
+                        help: "name one value at least, or remove '\(entry.key)'")
+                }
             }
             return
         }
@@ -92,7 +101,7 @@ extension WorkflowReader {
             let matrix = try Matrix(node.value)
             adviseOnExcludes(node, matrix)
         } catch {
-            self.error(error.place(in: node), error.problem)
+            self.error(error.place(in: node), error.problem, help: error.help)
         }
     }
 
@@ -136,7 +145,8 @@ extension WorkflowReader {
         if let node = parts["target-minutes"] {
             guard let minutes = node.value.number, minutes > 0, minutes <= Self.targetMinutesMax else {
                 return error(
-                    node, "'target-minutes' must be a number of minutes above 0, at most \(Int(Self.targetMinutesMax))")
+                    node, "'target-minutes' must be a number of minutes above 0, at most \(Int(Self.targetMinutesMax))",
+                    help: "target-minutes: 10")
             }
             if let word = parts["balance"], plan.balance == .none {
                 error(word, "'target-minutes' needs to know how long items take", help: "balance: history")
@@ -159,7 +169,9 @@ extension WorkflowReader {
         guard parts.count == 1, let (key, value) = parts.first,
             let text = template(value, "'\(key)'", in: Scopes.jobCell)
         else {
-            error(node, "'items' needs exactly one of file, command and collect")
+            error(
+                node, "'items' needs exactly one of file, command and collect",
+                help: "items: {command: python list_items.py}")
             return nil
         }
         switch key {
@@ -196,7 +208,9 @@ extension WorkflowReader {
             if let number = factor.value.number, number >= 1, number <= 16 {
                 policy.memoryFactor = number
             } else {
-                error(factor, "'memory-factor' must be a number from 1 to 16")
+                error(
+                    factor, "'memory-factor' must be a number from 1 to 16",
+                    help: "memory-factor: 2 asks for twice the memory after each oom")
             }
         }
         return policy
@@ -218,7 +232,9 @@ extension WorkflowReader {
                     help: Spelling.nearest(to: word, among: causes).map { "did you mean '\($0)'?" }
                         ?? "give infrastructure, a cause, exit:1 to exit:255 or signal:1 to signal:64")
             }
-            if word == Cause.Kind.userError.rawValue { error(item, "a usage error is never retried") }
+            if word == Cause.Kind.userError.rawValue {
+                error(item, "a usage error is never retried", help: "remove it: the same mistake comes again")
+            }
             return word
         }
     }

@@ -15,7 +15,11 @@ extension WorkflowReader {
         }
         if let node = parts["method"] {
             rule.testing.method = node.scalar.flatMap { GateRule.Method(rawValue: $0.text) }
-            if rule.testing.method == nil { error(node, "'method' must be mann-whitney; without it the data decide") }
+            if rule.testing.method == nil {
+                error(
+                    node, "'method' must be mann-whitney",
+                    help: "method: mann-whitney, or leave it out: the data decide then")
+            }
         }
         if let node = parts["detect"] {
             let before = rule.thresholds.count
@@ -32,7 +36,9 @@ extension WorkflowReader {
             if number >= 1, number <= Double(Limits.itemsPerCellMax), number == number.rounded() {
                 rule.testing.itemsAtLeast = Int(number)
             } else {
-                error(node, "'n-at-least' must be a whole number from 1 to \(Limits.itemsPerCellMax)")
+                error(
+                    node, "'n-at-least' must be a whole number from 1 to \(Limits.itemsPerCellMax)",
+                    help: "n-at-least: 400")
             }
         }
         if let node = parts["false-pass-rate"] {
@@ -73,7 +79,9 @@ extension WorkflowReader {
                 place, "the gate '\(rule.name)' does not say what its test has to find",
                 help: "add detect: 0.02, or n-at-least")
         case .nonInferiority where testing.detect != nil || testing.itemsAtLeast != nil:
-            error(parts["detect"] ?? parts["n-at-least"] ?? place, "'non-inferiority' shows its limit itself")
+            error(
+                parts["detect"] ?? parts["n-at-least"] ?? place, "'non-inferiority' shows its limit itself",
+                help: "remove detect and n-at-least, or say test: regression")
         case .regression where parts["false-pass-rate"] != nil:
             error(
                 parts["false-pass-rate"] ?? place, "'regression' keeps to the run's false-block-rate",
@@ -90,7 +98,10 @@ extension WorkflowReader {
     ) -> [Waiver] {
         let what = gates == nil ? "quarantine" : "waivers"
         guard let items = node.items else {
-            error(node, "'\(what)' must be a list")
+            error(
+                node, "'\(what)' must be a list",
+                help: "\(what): [{\(gates == nil ? "job" : "gate"): NAME, reason: …, author: …, until: \"2026-12-31\"}]"
+            )
             return []
         }
         return items.compactMap { waiver($0, gates: gates, jobs: jobs) }
@@ -103,16 +114,19 @@ extension WorkflowReader {
         var texts: [String: String] = [:]
         for name in [key, "reason", "author", "until"] {
             guard let part = parts[name], let text = text(part, "'\(name)'"), !text.isEmpty else {
-                error(parts[name] ?? node, "\(what) needs '\(name)'")
+                error(
+                    parts[name] ?? node, "\(what) needs '\(name)'",
+                    help: name == "until" ? "until: \"2026-12-31\"" : "say it: \(name): …")
                 return nil
             }
             texts[name] = text
         }
         let known = gates?.map(\.name) ?? jobs.map(\.id)
-        if let name = texts[key], !known.contains(name) {
+        if let name = texts[key], !known.contains(name), gates == nil || !unread.gates {
             error(
                 parts[key] ?? node, "no \(key) '\(name)'",
-                help: Spelling.nearest(to: name, among: known).map { "did you mean '\($0)'?" })
+                help: Spelling.nearest(to: name, among: known).map { "did you mean '\($0)'?" }
+                    ?? (known.isEmpty ? "there is none" : "there are \(known.prefix(20).joined(separator: ", "))"))
         }
         guard let day = texts["until"], Waiver.isDay(day) else {
             error(parts["until"] ?? node, "'until' is a day", help: "until: \"2026-12-31\"")

@@ -20,8 +20,16 @@ struct WorkflowReader {
     var called: CalledFiles
     /// How many actions lead to the one that is being read.
     var actionDepth = 0
+    /// The file that is being read is an action of another repository.
+    var isRemoteAction = false
     /// The outputs of the actions of the repository that were named, by reference.
     var localActionOutputs: [String: ValueType] = [:]
+    /// Lines of the text that are no YAML, or not what they seem.
+    var brokenLines: [Int] = []
+    /// Expressions that mean nothing, so far.
+    var brokenExpressions = 0
+    /// Mistakes were found in what the rest of the file is held against.
+    var unread = Workflow.Unread()
     /// Files that call one another down to this one, this one included.
     let callers: [String]
 
@@ -41,6 +49,8 @@ struct WorkflowReader {
         if let mark = node["sheaf"] {
             isSheaf = mark.value == .number(1)
             if !isSheaf { error(mark, "'sheaf' must be 1", help: "write sheaf: 1") }
+            // The rest is read as it was meant.
+            isSheaf = true
         }
         workflow.isSheaf = isSheaf
         guard let entries = mapping(node, "a workflow", Self.workflowKeys) else { return workflow }
@@ -49,30 +59,44 @@ struct WorkflowReader {
         types.jobs = Self.outline(of: entries["jobs"], withCells: isSheaf)
         if let name = entries["name"], let text = text(name, "'name'") { workflow.name = text }
         if let node = entries["description"] { _ = text(node, "'description'") }
-        if let on = entries["on"] { triggers(on, into: &workflow) }
-        if let node = entries["tier"] {
-            template(node, "'tier'", in: Scopes.runName)
+        unread.triggers = readingFails { reader in
+            if let on = entries["on"] { reader.triggers(on, into: &workflow) }
+        }
+        if entries["on"] == nil { unread.triggers = true }
+        if let node = entries["tier"], !readingFails({ $0.template(node, "'tier'", in: Scopes.runName) }) {
             workflow.tier = node
         }
-        if let name = entries["run-name"] {
-            template(name, "'run-name'", in: Scopes.runName)
+        if let name = entries["run-name"], !readingFails({ $0.template(name, "'run-name'", in: Scopes.runName) }) {
             workflow.runName = name
         }
         if let node = entries["env"] { workflow.environment = environment(node, in: Scopes.workflowEnvironment) }
         if let node = entries["defaults"] { workflow.defaults = defaults(node) }
         if let node = entries["permissions"] { workflow.permissions = permissions(node) }
         if let node = entries["concurrency"] {
-            concurrency(node, in: Scopes.workflowConcurrency)
-            workflow.concurrencyNode = node
+            if !readingFails({ $0.concurrency(node, in: Scopes.workflowConcurrency) }) {
+                workflow.concurrencyNode = node
+            }
         }
         if let node = entries["jobs"] { workflow.jobs = jobs(node, of: workflow) }
         if let node = entries["false-block-rate"] { falseBlockRate(node, into: &workflow) }
         if let node = entries["gates"] {
-            workflow.gates = gates(node, jobs: workflow.jobs)
-            adviseOnMetrics(of: workflow)
+            unread.gates = readingFails { $0.add(gates: node, to: &workflow) }
         }
         waivers(entries, into: &workflow)
+        workflow.unread = unread
         return workflow
+    }
+
+    /// Whether a part of the file is wrong in any way.
+    mutating func readingFails(_ read: (inout Self) -> Void) -> Bool {
+        let before = diagnostics.count
+        read(&self)
+        return diagnostics[before...].contains { $0.severity == .error }
+    }
+
+    private mutating func add(gates node: YAMLNode, to workflow: inout Workflow) {
+        workflow.gates += gates(node, jobs: workflow.jobs)
+        adviseOnMetrics(of: workflow)
     }
 
     private static let workflowKeys: [Key] = [
@@ -120,12 +144,13 @@ struct WorkflowReader {
         guard let entries = mapping(node, "a file of gates", keys) else { return }
         if let rate = entries["false-block-rate"] { falseBlockRate(rate, into: &workflow) }
         guard let rules = entries["gates"] else {
-            error(node, "the file has no 'gates'")
+            error(node, "the file has no 'gates'", help: "gates: {floor: {metric: accuracy, at-least: 0.9}}")
             return
         }
-        workflow.gates += gates(rules, jobs: workflow.jobs)
-        adviseOnMetrics(of: workflow)
+        unread = workflow.unread
+        if readingFails({ $0.add(gates: rules, to: &workflow) }) { unread.gates = true }
         waivers(entries, into: &workflow)
+        workflow.unread = unread
     }
 
     // MARK: keys
@@ -152,7 +177,11 @@ struct WorkflowReader {
     /// The mapping's entries by key; unknown ones are reported and left out, unsupported ones only reported.
     mutating func mapping(_ node: YAMLNode, _ what: String, _ keys: [Key]) -> [String: YAMLNode]? {
         guard let entries = node.entries else {
-            error(node, "\(what) must be a mapping, not \(node.kindName)")
+            error(
+                node, "\(what) must be a mapping, not \(node.kindName)",
+                help:
+                    "write keys and values; keys are \(keys.prefix(Self.keysToldMax).map(\.name).joined(separator: ", "))"
+            )
             return nil
         }
         var found: [String: YAMLNode] = [:]
@@ -177,8 +206,8 @@ struct WorkflowReader {
                 unsupported(place, "'\(entry.key)' in \(what)", help: key?.help ?? "remove it to run here")
                 found[entry.key] = entry.value
             case nil where diagnostics.count >= Workflow.diagnosticsMax:
-                // Nobody reads what would help here.
-                error(place, "unknown key '\(entry.key)' in \(what)")
+                // So many are shown; the nearest key of each would take long to find.
+                error(place, "unknown key '\(entry.key)' in \(what)", help: "remove it")
             case nil:
                 let known = keys.filter { $0.support != .sheaf || isSheaf }.map(\.name)
                 error(
@@ -192,10 +221,19 @@ struct WorkflowReader {
 
     // MARK: texts
 
+    /// Keys of a mapping that a mistake names at most.
+    private static let keysToldMax = 12
+
+    static func textHelp(_ node: YAMLNode) -> String {
+        node.isNull
+            ? "write it behind the key, or remove the key"
+            : "write one value; a text that begins with [ or { stands in quotes"
+    }
+
     /// A scalar's text; one that is empty, or that would need evaluation, is refused.
     mutating func text(_ node: YAMLNode, _ what: String) -> String? {
         guard let scalar = node.scalar, !node.isNull else {
-            error(node, "\(what) must be text, not \(node.kindName)")
+            error(node, "\(what) must be text, not \(node.kindName)", help: Self.textHelp(node))
             return nil
         }
         if TemplateText.hasExpression(scalar.text) {
@@ -217,7 +255,7 @@ struct WorkflowReader {
     mutating func notEmpty(_ node: YAMLNode, _ what: String) -> String? {
         guard let text = text(node, what) else { return nil }
         if text.isEmpty {
-            error(node, "\(what) must not be empty")
+            error(node, "\(what) must not be empty", help: "write it out, or remove the key")
             return nil
         }
         return text
@@ -225,13 +263,16 @@ struct WorkflowReader {
 
     mutating func flag(_ node: YAMLNode, _ what: String) -> Bool? {
         if let flag = node.value.boolean { return flag }
-        error(node, "\(what) must be true or false, not \(node.told)")
+        error(node, "\(what) must be true or false, not \(node.told)", help: "write true or false, without quotes")
         return nil
     }
 
     mutating func whole(_ node: YAMLNode, _ what: String, _ range: ClosedRange<Int>) -> Int? {
         guard let number = node.value.number, let whole = Int(exactly: number), range.contains(whole) else {
-            error(node, "\(what) must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+            error(
+                node,
+                "\(what) must be a whole number from \(range.lowerBound) to \(range.upperBound), not \(node.told)",
+                help: "write digits, without quotes: \(max(range.lowerBound, min(2, range.upperBound)))")
             return nil
         }
         return whole
@@ -244,22 +285,25 @@ struct WorkflowReader {
         return places.place(of: offset, in: scalar, at: node.position)
     }
 
-    mutating func error(_ node: YAMLNode, _ problem: String, help: String? = nil) {
+    /// - Parameter help: what the person can do now, as an order.
+    mutating func error(_ node: YAMLNode, _ problem: String, help: String) {
         diagnostics.append(Diagnostic(at: node.position, problem, help: help))
     }
 
     mutating func warning(
-        _ rule: Diagnostic.Rule, _ position: SourcePosition, _ problem: String, help: String? = nil
+        _ rule: Diagnostic.Rule, _ position: SourcePosition, _ problem: String, help: String
     ) {
         diagnostics.append(Diagnostic(.warning, at: position, problem, help: help, rule: rule))
     }
 
     /// What makes no difference here is told, so that nobody relies on it.
     mutating func idle(_ entry: YAMLNode.Entry, of what: String, _ help: String?) {
-        warning(.idle, entry.keyPosition, "'\(entry.key)' of \(what) has no effect here", help: help)
+        warning(
+            .idle, entry.keyPosition, "'\(entry.key)' of \(what) has no effect here",
+            help: help ?? "remove it, or leave it for GitHub")
     }
 
-    mutating func unsupported(_ node: YAMLNode, _ what: String, help: String? = nil) {
+    mutating func unsupported(_ node: YAMLNode, _ what: String, help: String) {
         diagnostics.append(
             Diagnostic(.unsupported, at: node.position, "not supported yet: \(what)", help: help, rule: .unsupported))
     }

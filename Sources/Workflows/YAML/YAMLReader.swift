@@ -87,7 +87,7 @@ import Model
 
     private mutating func node(from event: Event, depth: Int) throws(Diagnostic) -> YAMLNode {
         guard depth <= Limits.nestingMax else {
-            throw Diagnostic(at: event.position, "nested more than \(Limits.nestingMax) deep")
+            throw Diagnostic(at: event.position, "nested more than \(Limits.nestingMax) deep", help: "write it flatter")
         }
         let before = nodes
         try count(1, at: event.position)
@@ -118,7 +118,8 @@ import Model
             node = try mapping(at: event.position, depth: depth)
             if event.anchor != nil { open.removeLast() }
         case .nothing, .documentStart, .end, .sequenceEnd, .mappingEnd:
-            throw Diagnostic(at: event.position, "a value is missing")
+            throw Diagnostic(
+                at: event.position, "a value is missing", help: "write one here, or remove the key before it")
         }
         if let anchor = event.anchor {
             anchors[anchor] = node
@@ -145,7 +146,10 @@ import Model
             let keyNode = try node(from: event, depth: depth + 1)
             let value = try node(from: try next(), depth: depth + 1)
             guard let key = keyNode.scalar?.text else {
-                diagnostics.append(Diagnostic(at: keyNode.position, "a key must be text, not \(keyNode.kindName)"))
+                diagnostics.append(
+                    Diagnostic(
+                        at: keyNode.position, "a key must be text, not \(keyNode.kindName)",
+                        help: "put the key in quotes, if it begins with [ or {"))
                 continue
             }
             if key == "<<", keyNode.scalar?.isPlain == true {
@@ -169,7 +173,9 @@ import Model
     private mutating func count(_ more: Int, at position: SourcePosition) throws(Diagnostic) {
         nodes += more
         guard nodes <= Self.nodesMax else {
-            throw Diagnostic(at: position, "more than \(Self.nodesMax) values, aliases counted as what they repeat")
+            throw Diagnostic(
+                at: position, "more than \(Self.nodesMax) values, aliases counted as what they repeat",
+                help: "use fewer aliases of aliases, or split the file")
         }
     }
 

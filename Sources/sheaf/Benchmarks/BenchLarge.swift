@@ -111,12 +111,12 @@ extension Benchmark {
         let person = try await server.makeIdentity(for: Principal(role: .admin, name: "bench"))
         let client = try await Link.connect(to: server.addresses[0], as: person, on: loop)
         let values = (0..<101).map(String.init).joined(separator: ", ")
-        for number in 0..<10 {
+        for _ in 0..<10 {
             _ = try await client.call(
                 Proto.Farm.SubmitRun.self,
                 .with {
                     $0.file = "bench.yml"
-                    $0.key = "bench-\(number)"
+                    $0.key = Submitting.newKey()
                     $0.workflow = """
                         sheaf: 1
                         name: bench

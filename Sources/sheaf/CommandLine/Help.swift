@@ -42,29 +42,6 @@ enum Help {
         return text
     }
 
-    /// A completion script for bash: commands, then the options of the command on the line.
-    static func bashCompletion(_ groups: [CommandGroup]) -> String {
-        let commands = groups.flatMap(\.commands)
-        let cases = commands.map { command in
-            let options = command.options.map { "--\($0.name)" }.joined(separator: " ")
-            return "    '\(command.name)') words='\(options)' ;;"
-        }
-        let firsts = Set(commands.map { String($0.name.prefix { $0 != " " }) }).sorted().joined(separator: " ")
-        return """
-            _sheaf() {
-              local word=${COMP_WORDS[COMP_CWORD]} name=${COMP_WORDS[1]} words=
-              case "$name ${COMP_WORDS[2]}" in 'artifacts '*|'agents '*|'token '*|'baseline '*) name="$name ${COMP_WORDS[2]}" ;; esac
-              if [ "$COMP_CWORD" = 1 ]; then COMPREPLY=($(compgen -W '\(firsts) help' -- "$word")); return; fi
-              case "$name" in
-            \(cases.joined(separator: "\n"))
-              esac
-              case "$word" in -*) COMPREPLY=($(compgen -W "$words" -- "$word")) ;; *) COMPREPLY=($(compgen -f -- "$word")) ;; esac
-            }
-            complete -o filenames -F _sheaf sheaf
-
-            """
-    }
-
     private static func pad(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))
     }

@@ -25,6 +25,13 @@ enum Terminal {
     static func complainRaw(_ text: String) { write(Array(text.utf8), to: STDERR_FILENO) }
     static func complain(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
 
+    /// Ends the process, with what was written out. Not by `exit`: that would tear down what libraries share (OpenSSL's tables)
+    /// under threads that let go of their connections only now, and the heap broke with it.
+    static func end(_ code: CInt) -> Never {
+        fflush(nil)
+        _exit(code)
+    }
+
     /// Writes all of it. A reader that has gone away ends the program quietly, as it does other filters.
     private static func write(_ bytes: [UInt8], to descriptor: CInt) {
         var sent = 0
@@ -35,7 +42,7 @@ enum Terminal {
             if count > 0 {
                 sent += count
             } else if errno == EPIPE {
-                exit(141)
+                end(141)
             } else if errno != EINTR && errno != EAGAIN {
                 return
             }

@@ -31,7 +31,8 @@ extension Commands {
             .value("pass-env", "NAME", repeats: true, "a variable of this process that every step gets: PIP_INDEX_URL"),
             .value("step-user", "USER", "run all attempts as this user (as root; a user per attempt by default)"),
             .flag("same-user", "run attempts as the agent's own user: they could read its key"),
-            .flag("keep-workspaces", "leave attempts' folders behind, for whoever looks for a mistake"),
+        ] + containerOptions + [
+            .flag("keep-workspaces", "leave attempts' folders behind, for whoever looks for a mistake")
         ],
         run: { arguments in
             let profile = Profile(folder: arguments.value("home") ?? ".sheaf/agent")
@@ -49,8 +50,20 @@ extension Commands {
             var mayEnrolAgain = tokenFile != nil
             while true {
                 do {
-                    try await work.run(try await makeAgent(arguments, profile, identity, address))
+                    try await work.run(
+                        try await makeAgent(arguments, profile, identity, address, endsWhereUnknown: mayEnrolAgain))
                     return .passed
+                } catch AgentError.unknown(let ignorance) {
+                    mayEnrolAgain = false
+                    do {
+                        (identity, address) = try await enrol(profile, tokenFile ?? "", replacing: true)
+                        Terminal.print("enrolled anew, for \(ignorance)")
+                    } catch {
+                        // The token is an old one, or the farm is to be restored once more.
+                        let problem = (error as? CommandFailure)?.problem ?? "\(error)"
+                        Terminal.complain(
+                            "warning: \(ignorance); enrolling anew failed: \(problem); the agent goes on trying")
+                    }
                 } catch AgentError.farm(let refusal) where mayEnrolAgain {
                     // A token that comes with an identity which the farm takes no more is meant for a new one.
                     mayEnrolAgain = false
@@ -86,7 +99,7 @@ extension Commands {
     }
 
     private static func makeAgent(
-        _ arguments: Arguments, _ profile: Profile, _ identity: Identity, _ address: Address
+        _ arguments: Arguments, _ profile: Profile, _ identity: Identity, _ address: Address, endsWhereUnknown: Bool
     ) async throws -> Agent {
         guard identity.principal.role == .agent else {
             throw UsageError(
@@ -95,6 +108,7 @@ extension Commands {
         }
         let work = absolute(arguments.value("work") ?? profile.folder + "-work")
         var settings = try agentSettings(arguments, identity, address, home: profile.folder, work: work)
+        settings.endsWhereUnknown = endsWhereUnknown
         settings.keepIdentity = { try profile.save($0, address: address) }
         if let closed = settings.accounts.closedFolder(above: work) {
             throw UsageError(
@@ -141,6 +155,12 @@ extension Commands {
         }
     }
 
+    static let containerOptions: [Command.Option] = [
+        .value(
+            "containers", "podman|docker|none", "what starts the containers of jobs; the first that works by default"),
+        .value("container-option", "WORD", repeats: true, "for every container: --network=host"),
+    ]
+
     static func agentSettings(
         _ arguments: Arguments, _ identity: Identity, _ address: Address, home: String, work: String
     ) throws -> AgentSettings {
@@ -174,6 +194,13 @@ extension Commands {
             Terminal.environment(name).map { (name: name, value: $0) }
         }
         settings.keepsWorkspaces = arguments.has("keep-workspaces")
+        if let text = arguments.value("containers") {
+            guard let engine = AgentSettings.Containers(rawValue: text) else {
+                throw UsageError("--containers \(text): there is no such engine", help: "podman, docker, none or any")
+            }
+            settings.containers = engine
+        }
+        settings.containerOptions = arguments.all("container-option")
         return settings
     }
 

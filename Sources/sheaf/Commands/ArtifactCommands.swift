@@ -42,7 +42,8 @@ extension Commands {
         name: "artifacts get", summary: "unpack artifacts of a run into a folder",
         discussion: """
             Every byte is compared with its digest. Each lies in NAME/CELL: in NAME/CELL/SHARD where the cell has several
-            shards, in NAME/JOB/CELL where several jobs made artifacts of that name.
+            shards, in NAME/JOB/CELL where several jobs made artifacts of that name. When one of them cannot be unpacked,
+            all that was unpacked is removed again.
 
               sheaf artifacts get r17 --name predictions --into out
             """,
@@ -54,23 +55,26 @@ extension Commands {
         run: { arguments in
             let (client, run, chosen) = try await chosen(arguments)
             let into = arguments.value("into") ?? "."
-            try PrivateFile.makeFolder(into)
+            var unpacked = try Unpacking(into: into)
             let places = ArtifactPlaces(chosen)
+            var told: [String] = []
             for item in chosen {
                 guard let object = item.artifact?.manifest.flatMap(ObjectRef.init) else { continue }
                 let transfer = Transfer(LinkObjects.run(run, client.link))
                 let place = places.path(item)
                 do {
-                    let folder = try Folder(at: into).subfolder(place, creating: true)
-                    try await transfer.download(object, into: folder)
+                    try await unpacked.add(place) { folder in try await transfer.download(object, into: folder) }
                 } catch let error as ArtifactError where error.blame == .user {
+                    unpacked.takeBack()
                     throw CommandFailure(
                         "\(into)/\(place): \(error)", help: "name another folder with --into", exitCode: .usage)
                 } catch {
+                    unpacked.takeBack()
                     throw CommandFailure("\(into)/\(place): \(error)")
                 }
-                Terminal.print("\(into)/\(place)  \(item.artifact?.files ?? 0) files")
+                told.append("\(into)/\(place)  \(item.artifact?.files ?? 0) files")
             }
+            for line in told { Terminal.print(line) }
             return .passed
         })
 
@@ -142,5 +146,39 @@ extension Commands {
         writer.endArray()
         writer.newline()
         return writer.bytes
+    }
+}
+
+/// Unpacks trees into folders below one, and takes all of it back when one of them fails.
+private struct Unpacking {
+    private let into: String
+    private let madeInto: Bool
+    private var done: [(place: String, manifest: Manifest)] = []
+    /// Folders that were made, each below those before it.
+    private var made: [String] = []
+
+    init(into: String) throws {
+        self.into = into
+        madeInto = access(into, F_OK) != 0
+        try PrivateFile.makeFolder(into)
+    }
+
+    mutating func add(_ place: String, _ download: (Folder) async throws -> Manifest) async throws {
+        var path = into
+        for part in place.split(separator: "/") {
+            path += "/\(part)"
+            if access(path, F_OK) != 0 { made.append(path) }
+        }
+        let folder = try Folder(at: into).subfolder(place, creating: true)
+        done.append((place, try await download(folder)))
+    }
+
+    /// Removes what was made here. What cannot be removed stays: the caller already reports why unpacking failed.
+    func takeBack() {
+        for (place, manifest) in done {
+            if let folder = try? Folder(at: into).subfolder(place) { TreeWriter.remove(manifest, below: folder) }
+        }
+        for path in made.reversed() { _ = rmdir(path) }
+        if madeInto { _ = rmdir(into) }
     }
 }

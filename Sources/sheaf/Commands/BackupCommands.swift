@@ -44,7 +44,7 @@ extension Commands {
         run: { arguments in
             let state = arguments.value("state") ?? ".sheaf/farm"
             let from = try arguments.required("from")
-            let restored: (summary: Backup.Summary, losses: Backup.Losses)
+            let restored: Backup.Restored
             do {
                 restored = try Backup.restore(from, to: state, at: .wallClock())
             } catch {
@@ -52,6 +52,12 @@ extension Commands {
             }
             warn(restored.losses)
             Terminal.print("\(state): \(words(restored.summary))")
+            Terminal.print(
+                "\(Spelling.counted(restored.tokensVoided, "token")) for enrolment, unused in the backup, made void")
+            let since = restored.takenAt.isEmpty ? "the backup was made" : restored.takenAt
+            Terminal.print(
+                "not known here is what was done after \(since): revoke again whom you have revoked since (sheaf revoke), "
+                    + "and let enrol again who enrolled or renewed a certificate since (sheaf token create)")
             return .passed
         })
 
@@ -81,5 +87,7 @@ extension Commands {
 
     private static func words(_ summary: Backup.Summary) -> String {
         "\(Spelling.counted(summary.files, "file")), \(summary.copied) of them new (\(ByteCount(Int64(summary.copiedBytes))))"
+            + (summary.mended > 0
+                ? ", \(Spelling.counted(summary.mended, "damaged object")) of the last backup copied anew" : "")
     }
 }

@@ -6,10 +6,14 @@ extension Commands {
         name: "bench", summary: "measure this machine and this binary",
         discussion: """
             Each benchmark runs once to warm up, then several times; what is shown is the median with the lowest and the
-            highest. docs/performance.md holds figures and what they are compared with. Takes about two minutes; those
+            highest. docs/performance.md holds figures and what they are compared with.
+
+            How long it takes depends on the cores, on the disk below --state, and on --repeat: each benchmark prepares
+            anew every time, and does its work once more than it is measured. Some take seconds, some minutes
+            (gates.records, run.shards, artifact…): --filter takes those that you want, --repeat 1 is the shortest. Those
             called large… are left out unless named, for they fill a store with ten million shards first.
 
-              sheaf bench --filter store
+              sheaf bench --filter store --repeat 3
             """,
         options: [
             .value("filter", "TEXT", "only benchmarks whose name contains it"),

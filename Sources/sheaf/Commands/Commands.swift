@@ -15,7 +15,7 @@ enum Commands {
             commands: [
                 enrol, agents, agentsDrain, agentsUndrain, tokenCreate, revoke, doctor, bench, backup, restore,
                 coordinator, simulate,
-                agent,
+                agent, completions,
             ]),
     ]
 }

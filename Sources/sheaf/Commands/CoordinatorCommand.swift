@@ -1,6 +1,8 @@
 import CoordinatorService
 import Glibc
+import Locks
 import Model
+import Reporting
 import Scheduling
 import Storage
 import Transport
@@ -24,7 +26,9 @@ extension Commands {
             .flag("admin-token", "write such a token although there is an admin"),
             .value("lease", "SECONDS", "how long an agent may be silent before its attempts are lost; 30 by default"),
             .value("deliver", "FILE", "in JSON: the code hosts that hear of runs submitted with --deliver"),
-            .value("keep-bulk", "DAYS", "for how long artifacts, logs and code are kept after a run; 90 by default"),
+            .value("rates", "FILE", "in JSON: what an hour costs here, for reports that name no rates of their own"),
+        ] + actionOptions + [
+            .value("keep-bulk", "DAYS", "for how long artifacts, logs and code are kept after a run; 90 by default")
         ],
         run: { arguments in
             let state = arguments.value("state") ?? ".sheaf/farm"
@@ -40,13 +44,42 @@ extension Commands {
             if let days = try arguments.number("keep-bulk", in: 1...100_000) {
                 settings.retention.bulk = .seconds(days * 86_400)
             }
+            settings.actions = try actionRules(arguments)
             if let file = arguments.value("deliver") {
                 let bytes = try Files.read(file, bytesMax: 1 << 20)
                 do throws(CoordinatorError) { settings.hosts = try CodeHosts(bytes, file: file) } catch {
                     throw UsageError("\(error)", help: "docs/operations.md has an example")
                 }
             }
+            if let file = arguments.value("rates") {
+                let text = String(decoding: try Files.read(file, bytesMax: Rates.bytesMax), as: UTF8.self)
+                do throws(RatesError) { settings.rates = try Rates.read(text) } catch {
+                    throw UsageError(
+                        "--rates \(file): \(error.problem)",
+                        help: "as {\"currency\": \"EUR\", \"cpu_hour\": 0.04, \"gpu_hour\": {\"*\": 2}}")
+                }
+            }
             let signals = Signals.stream([SIGINT, SIGTERM])
+            let (phase, stops) = (Phase(), AsyncStream.makeStream(of: Void.self))
+            // Ends with the process.
+            Task {
+                for await signal in signals {
+                    Terminal.print("stopping: \(signal == SIGTERM ? "SIGTERM" : "Ctrl-C")")
+                    // A start waits for a disk with room for as long as that takes. Nobody was told anything yet that is
+                    // not stored.
+                    guard phase.isUp else { Terminal.end(ExitCode.passed.rawValue) }
+                    stops.continuation.finish()
+                    return
+                }
+            }
+            // Cancelled when it is up.
+            let patience = Task {
+                do { try await Task.sleep(for: .seconds(10)) } catch { return }
+                Terminal.complain(
+                    "warning: the coordinator listens nowhere yet: it takes up what \(state) holds, or waits as it says "
+                        + "above; SIGTERM ends it, and nothing is lost")
+            }
+            defer { patience.cancel() }
             let server: CoordinatorServer
             do {
                 server = try await CoordinatorServer.start(
@@ -67,14 +100,36 @@ extension Commands {
             let places = server.addresses.map(\.description).joined(separator: " ")
             let enrolment = server.enrolmentAddresses.map(\.description).joined(separator: " ")
             Terminal.print("enrolment at \(enrolment), authority \(server.fingerprint.hex)")
+            phase.rise()
+            patience.cancel()
             Terminal.print("listening at \(places)")
-            for await signal in signals {
-                Terminal.print("stopping: \(signal == SIGTERM ? "SIGTERM" : "Ctrl-C")")
-                break
-            }
+            for await _ in stops.stream {}
             await server.stop()
             return .passed
         })
+
+    static let actionOptions: [Command.Option] = [
+        .value(
+            "allow-action", "OWNER/NAME", repeats: true,
+            "actions of this repository may be used, and are fetched; OWNER/* for all of an owner's"),
+        .value("actions-server", "URL", "where they are fetched from; \(ActionRules.serverStandard) by default"),
+    ]
+
+    static func actionRules(_ arguments: Arguments) throws -> ActionRules {
+        do throws(CoordinatorError) {
+            return try ActionRules(
+                server: arguments.value("actions-server"), allowed: arguments.all("allow-action"))
+        } catch {
+            throw UsageError("\(error)", help: "--allow-action astral-sh/setup-uv --allow-action 'our-team/*'")
+        }
+    }
+
+    /// Whether the coordinator serves: from then on it is stopped in order.
+    private final class Phase: Sendable {
+        private let state = Mutex(false)
+        var isUp: Bool { state.withLock { $0 } }
+        func rise() { state.withLock { $0 = true } }
+    }
 
     private static func address(_ arguments: Arguments, _ option: String, defaultPort: UInt16) throws -> Address {
         guard let text = arguments.value(option) else { return Address(host: "127.0.0.1", port: defaultPort) }
@@ -86,6 +141,6 @@ extension Commands {
     /// The store has failed: what is in memory and what is on disk may differ, and the disk is right.
     @Sendable static func endProcess(_ error: StorageError) -> Never {
         Terminal.complain("error: the coordinator ends: \(error)")
-        exit(ExitCode.farm.rawValue)
+        Terminal.end(ExitCode.farm.rawValue)
     }
 }

@@ -22,12 +22,19 @@ enum LocalState {
     /// Starts the coordinator on its folder.
     ///
     /// - Throws: `StorageError.inUse` while another process serves it, and what `CoordinatorServer.start` throws.
-    static func serve(_ folder: String) async throws -> (server: CoordinatorServer, person: Identity) {
+    /// - Parameter isStart: false for a command that only looks at what was left there.
+    static func serve(
+        _ folder: String, isStart: Bool = true, actions: ActionRules = ActionRules()
+    ) async throws -> (server: CoordinatorServer, person: Identity) {
         // The agent's workspaces lie there, too.
         try PrivateFile.makeStateFolder(folder)
         let loopback = Address(host: "127.0.0.1", port: 0)
+        var settings = CoordinatorServer.Settings(
+            state: folder + "/farm", listen: [loopback], enrolmentListen: [loopback])
+        settings.isStart = isStart
+        settings.actions = actions
         let server = try await CoordinatorServer.start(
-            CoordinatorServer.Settings(state: folder + "/farm", listen: [loopback], enrolmentListen: [loopback]),
+            settings,
             remark: { Terminal.complain("warning: \($0)") }, failed: Commands.endProcess)
         do {
             let person = try await server.makeIdentity(for: Principal(role: .admin, name: "you"))
@@ -50,7 +57,7 @@ enum LocalState {
         let loop = try Farming.loop()
         let served: (server: CoordinatorServer, person: Identity)
         do {
-            served = try await serve(folder)
+            served = try await serve(folder, isStart: false)
         } catch StorageError.inUse {
             return try await FarmClient.connect(profile(folder), on: loop)
         } catch {

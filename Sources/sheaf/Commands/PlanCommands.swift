@@ -93,8 +93,7 @@ extension Commands {
 struct LoadedWorkflow {
     let file: String
     let source: [UInt8]
-    let workflow: Workflow?
-    let diagnostics: [Diagnostic]
+    let reading: WorkflowReading
     let request: PlanRequest
 
     /// - Parameter isKnown: the command line says what starts the run; else what depends on it is not judged.
@@ -109,18 +108,20 @@ struct LoadedWorkflow {
             // What cannot be read is not there, for whoever names it.
             return try? Files.read("\(tree)/\(reference.dropFirst(2))", bytesMax: Limits.workflowBytesMax)
         }
-        var (workflow, diagnostics) = Workflow.read(source, file: file, files: files)
-        if let gates = arguments.value("with"), let plain = workflow {
-            let added = plain.adding(gates: try Files.read(gates, bytesMax: Limits.workflowBytesMax), file: gates)
-            workflow = added.workflow
-            diagnostics += added.diagnostics
+        var reading = WorkflowReading(source, file: file, files: files)
+        if let gates = arguments.value("with") {
+            reading.add(gates: try Files.read(gates, bytesMax: Limits.workflowBytesMax), file: gates)
         }
-        self.workflow = workflow
-        self.diagnostics = diagnostics
+        self.reading = reading
         var request = try Self.request(arguments, tree: tree)
         request.isKnown = isKnown
         self.request = request
     }
+
+    /// The workflow when nothing in it is an error.
+    var workflow: Workflow? { reading.workflow }
+    /// What reading it found.
+    var diagnostics: [Diagnostic] { reading.diagnostics }
 
     /// Why the event that the command line gives does not start the workflow; `nil` when it does.
     var notStarted: String? {
@@ -134,16 +135,7 @@ struct LoadedWorkflow {
         return (planned?.plan, diagnostics)
     }
 
-    func planned() -> (planned: Planned?, diagnostics: [Diagnostic]) {
-        guard let workflow else { return (nil, diagnostics) }
-        do throws(Mistakes) {
-            let planned = try workflow.planned(request)
-            let all = Workflow.ordered(diagnostics + planned.warnings)
-            return (all.contains { $0.severity == .error } ? nil : planned, all)
-        } catch {
-            return (nil, Workflow.ordered(diagnostics + error.diagnostics))
-        }
-    }
+    func planned() -> (planned: Planned?, diagnostics: [Diagnostic]) { reading.planned(request) }
 
     func text(_ diagnostics: [Diagnostic]) -> String { DiagnosticText.text(diagnostics, source: source, file: file) }
 

@@ -33,7 +33,7 @@ extension Commands {
                 "a folder below /tmp or a closed one that steps see all the same, where users are changed"),
             .value("baseline", "ALIAS", "when the run passes, gates compare with it under this name from now on"),
             .value("key", "KEY", "16 to 64 characters; the same key is the same run"),
-        ] + submissionOptions,
+        ] + containerOptions + actionOptions + submissionOptions,
         run: { arguments in
             guard let (request, plan) = try submission(arguments) else { return .usage }
             let signals = Signals.stream([SIGINT, SIGTERM])
@@ -98,8 +98,9 @@ struct LocalFarm: Sendable {
     static func start(_ state: String, _ arguments: Arguments) async throws -> LocalFarm {
         let server: CoordinatorServer
         let person: Identity
+        let actions = try Commands.actionRules(arguments)
         do {
-            (server, person) = try await LocalState.serve(state)
+            (server, person) = try await LocalState.serve(state, actions: actions)
         } catch let error as StorageError {
             // Another sheaf run there, or a folder that is none: the caller's to mend.
             throw CommandFailure("the farm in \(state) cannot start: \(error)", exitCode: .usage)

@@ -1,0 +1,87 @@
+import Artifacts
+import Glibc
+import Model
+
+/// The container of a job: started before its steps, and anew for steps that always run once everything was killed.
+extension AttemptDriver {
+    /// The image that the job's steps run in; `nil` when they run on the agent itself.
+    func containerImage() throws(AgentError) -> String? {
+        guard let container = assignment.work.container else { return nil }
+        let image = try contexts.text(of: container.image, "the container's image")
+        guard !image.isEmpty else { return nil }
+        // What begins with a dash would be an option, a blank or a line break nobody's image.
+        guard !image.hasPrefix("-"), image.utf8.count <= Self.imageBytesMax,
+            image.utf8.allSatisfy({ $0 > 32 && $0 < 127 })
+        else { throw .user("'\(image.prefix(200))' is no name of an image") }
+        return image
+    }
+
+    private static let imageBytesMax = 1024
+
+    /// Starts the job's container, unless it runs already or the job has none.
+    func startContainer() async throws {
+        guard let place, let image = place.image, place.container == nil else { return }
+        guard !isOver else { throw AgentError.cancelled }
+        guard let engine = host.engine else {
+            throw AgentError.farm("this agent starts no containers, and was given a job that runs in one")
+        }
+        let order = try containerOrder(image, place)
+        output.say("container: \(image)")
+        let (enclosure, output) = (place.enclosure, output)
+        running += 1
+        defer { running -= 1 }
+        let container = try await stoppable {
+            try await AttemptContainer.start(order, by: engine, in: enclosure, output)
+        }
+        self.place?.container = container
+        output.say("runs in \(container.name), image \(container.image)")
+    }
+
+    private func containerOrder(_ image: String, _ place: Place) throws -> ContainerEngine.Order {
+        guard let given = assignment.work.container else { throw AgentError.cancelled }
+        containersStarted += 1
+        var order = ContainerEngine.Order(
+            name: "sheaf-\(assignment.id.fileName)-\(host.incarnation)-\(containersStarted)", image: image,
+            processesMax: host.processesMax)
+        let folder = place.folder
+        order.mounts = [folder.workspace, folder.home, folder.temporary, folder.files, folder.actions].map {
+            ContainerEngine.Mount(source: $0, target: $0)
+        }
+        (order.memory, order.cpus) = (assignment.memory, assignment.cpus)
+        if host.hasCUDA { order.gpus = assignment.gpus }
+        for template in given.environment {
+            let text = try contexts.text(of: template.text, "env.\(template.name) of the container")
+            order.environment.append(.init(name: template.name, value: text))
+        }
+        order.environment.append(.init(name: Enclosure.markName, value: place.enclosure.mark))
+        do {
+            if let text = given.options {
+                order.options = try ContainerOptions(try contexts.text(of: text, "the container's options")).words
+            }
+            for template in given.volumes {
+                let volume = try ContainerVolume(try contexts.text(of: template, "a volume of the container"))
+                guard let source = try volume.folder(inWorkspace: folder.workspace) else {
+                    order.volumes.append(volume.target)
+                    continue
+                }
+                // Through no link: what an earlier container left here must not lead the engine out. Nothing of the
+                // attempt runs now, so it stays what it is.
+                if source != folder.workspace {
+                    _ = try Folder(at: folder.workspace).subfolder(
+                        String(source.dropFirst(folder.workspace.count + 1)), creating: true)
+                }
+                order.mounts.append(.init(source: source, target: volume.target, isReadOnly: volume.isReadOnly))
+            }
+        } catch let refusal as ContainerOptions.Refusal {
+            throw AgentError.user("\(refusal.problem); \(refusal.help)")
+        }
+        return order
+    }
+
+    /// Ends the container with everything in it.
+    func endContainer() {
+        guard let container = place?.container else { return }
+        place?.container = nil
+        if let problem = container.end() { output.note("error", problem) }
+    }
+}

@@ -1,0 +1,203 @@
+import Client
+import Glibc
+import Model
+
+/// The program of this machine that starts containers, and the command lines that it is given.
+///
+/// Command lines are values: what a container may do is decided here, and can be read and tested without one.
+struct ContainerEngine: Equatable, Sendable {
+    enum Kind: String, CaseIterable, Sendable { case podman, docker }
+
+    var kind: Kind
+    var path: String
+    /// The owner's, for each container: `--network=host`.
+    var options: [String] = []
+    /// What the engine's own program gets: nothing of a job's.
+    var environment: [String] = []
+    /// Marks the containers of this agent.
+    var owner = ""
+
+    /// A folder that the container sees.
+    struct Mount: Equatable, Sendable {
+        var source: String
+        var target: String
+        var isReadOnly = false
+    }
+
+    /// What to start.
+    struct Order: Equatable, Sendable {
+        var name: String
+        var image: String
+        var mounts: [Mount] = []
+        /// Places of empty volumes.
+        var volumes: [String] = []
+        var environment: [CommandFile.Entry] = []
+        var options: [String] = []
+        /// UUIDs of the leased devices.
+        var gpus: [String] = []
+        var memory: ByteCount?
+        var cpus: Int?
+        var processesMax: Int
+    }
+
+    static let ownerLabel = "sheaf.agent"
+    /// What a container's first process says once it runs.
+    static let ready = "sheaf-container-runs"
+
+    /// Podman's own programs live in the attempt's group, too: without room for them the kernel would sooner kill them than
+    /// the step that takes too much.
+    static let ownMemory = ByteCount.mebibytes(128)
+
+    /// What the attempt's group may have, so that its container may have what was leased.
+    func bound(_ memory: ByteCount) -> ByteCount {
+        switch kind {
+        case .podman: ByteCount(memory.bytes + Self.ownMemory.bytes)
+        case .docker: memory
+        }
+    }
+
+    // MARK: Command lines
+
+    /// Starts a container that lives until its input ends: until the agent closes it, or is no more.
+    func start(_ order: Order) -> [String] {
+        var words = [
+            "run", "--interactive", "--rm", "--name=\(order.name)", "--label=\(Self.ownerLabel)=\(owner)",
+            "--entrypoint=/bin/sh",
+            // What is mounted is the agent's disk: a device that a job made there would be a real one.
+            "--cap-drop=MKNOD",
+        ]
+        switch kind {
+        case .podman:
+            // Then it stays in the attempt's own group, which bounds and counts it.
+            words += ["--cgroups=disabled", "--pull=missing"]
+        case .docker:
+            // A daemon starts it elsewhere: the daemon has to bound it.
+            words += ["--pull=missing", "--pids-limit=\(order.processesMax)"]
+            if let memory = order.memory { words += ["--memory=\(memory.bytes)", "--memory-swap=\(memory.bytes)"] }
+            if let cpus = order.cpus { words.append("--cpus=\(cpus)") }
+        }
+        words += gpuWords(order.gpus)
+        for mount in order.mounts {
+            words.append("--volume=\(mount.source):\(mount.target)\(mount.isReadOnly ? ":ro" : "")")
+        }
+        for volume in order.volumes { words.append("--volume=\(volume)") }
+        for entry in order.environment { words.append("--env=\(entry.name)=\(entry.value)") }
+        // The owner's come last: they win over the job's.
+        words += order.options + options
+        return words + [Self.fullName(order.image), "-c", "echo \(Self.ready); exec cat >/dev/null"]
+    }
+
+    private func gpuWords(_ gpus: [String]) -> [String] {
+        guard !gpus.isEmpty else { return [] }
+        switch kind {
+        // The container device interface, as nvidia-ctk writes it.
+        case .podman: return gpus.map { "--device=nvidia.com/gpu=\($0)" }
+        // A comma divides fields there: the quotes belong to the value.
+        case .docker: return ["--gpus=\"device=\(gpus.joined(separator: ","))\""]
+        }
+    }
+
+    /// Runs a program in a container that runs.
+    func execute(
+        _ arguments: [String], in name: String, environment: [String], directory: String
+    ) -> [String] {
+        ["exec", "--workdir=\(directory)"] + environment.map { "--env=\($0)" } + [name] + arguments
+    }
+
+    /// The first process, by the machine's own count; then the container's environment, in JSON.
+    func inspect(_ name: String) -> [String] {
+        ["container", "inspect", "--format={{.State.Pid}} {{.Image}} {{json .Config.Env}}", name]
+    }
+
+    /// Ends a container and removes what it wrote, whatever state it is in.
+    func remove(_ names: [String]) -> [String] {
+        switch kind {
+        case .podman: ["rm", "--force", "--ignore", "--time=0", "--volumes"] + names
+        case .docker: ["rm", "--force", "--volumes"] + names
+        }
+    }
+
+    /// The containers of this agent, those that have ended included.
+    var list: [String] { ["ps", "--all", "--quiet", "--filter=label=\(Self.ownerLabel)=\(owner)"] }
+
+    /// An image's name with its registry: an engine without a list of registries would not know where to look.
+    static func fullName(_ image: String) -> String {
+        let parts = image.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let isHost = { (part: Substring) in part.contains(".") || part.contains(":") || part == "localhost" }
+        if parts.count > 1 { return isHost(parts[0]) ? image : "docker.io/" + image }
+        return "docker.io/library/" + image
+    }
+
+    // MARK: Finding one
+
+    /// How long the engine may take for what is not a pull.
+    static let answerMax = Duration.seconds(60)
+    /// Variables of the agent's that its engine needs.
+    private static let passed = [
+        "PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS", "TMPDIR",
+        "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF", "REGISTRY_AUTH_FILE",
+        "STORAGE_DRIVER", "STORAGE_OPTS", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
+        "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY",
+    ]
+
+    /// The first engine on PATH that works.
+    ///
+    /// - Parameter wanted: the one that the owner names; `nil`: any.
+    /// - Parameter remarks: gets what is there and cannot be used.
+    static func find(
+        _ wanted: Kind? = nil, options: [String] = [], owner: String, remarks: inout [String]
+    ) -> ContainerEngine? {
+        let path = variable("PATH") ?? AttemptHost.searchPathStandard
+        let environment = passed.compactMap { name in variable(name).map { "\(name)=\($0)" } }
+        for kind in wanted.map({ [$0] }) ?? Kind.allCases {
+            let found = path.split(separator: ":").map { "\($0)/\(kind.rawValue)" }.first {
+                $0.hasPrefix("/") && Files.isExecutable($0)
+            }
+            guard let found else { continue }
+            let engine = ContainerEngine(
+                kind: kind, path: found, options: options, environment: environment, owner: owner)
+            if case .failure(let failure) = engine.ask(["info"]) {
+                remarks.append("\(found) cannot be used for containers: \(failure.words)")
+                continue
+            }
+            return engine
+        }
+        return nil
+    }
+
+    private static func variable(_ name: String) -> String? {
+        guard let raw = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: raw)
+    }
+
+    /// Asks the engine for something that is quickly done. Blocks.
+    func ask(_ words: [String], timeout: Duration = answerMax) -> Result<Client.Program.Answer, Client.Program.Failure>
+    {
+        var order = Client.Program.Order(path, words)
+        order.environment = environment
+        order.directory = "/"
+        order.outputBytesMax = 16 << 20
+        order.timeout = timeout
+        return Client.Program.run(order)
+    }
+
+    /// Ends what an earlier life of this agent has left.
+    ///
+    /// - Returns: how many containers there were.
+    func clear() -> Int {
+        guard case .success(let answer) = ask(list) else { return 0 }
+        let names = String(decoding: answer.output, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(
+            String.init)
+        guard !names.isEmpty else { return 0 }
+        _ = ask(remove(names))
+        return names.count
+    }
+}
+
+extension Client.Program.Failure {
+    /// On one line, with the last that the program said.
+    var words: String {
+        let line = complaint.split(whereSeparator: \.isNewline).last.map { String($0.prefix(300)) } ?? ""
+        return line.isEmpty ? problem : "\(problem): \(line)"
+    }
+}

@@ -1,0 +1,376 @@
+import Client
+import Foundation
+import Glibc
+import Locks
+import Model
+import Testing
+import Wire
+
+@testable import AgentService
+
+/// The words that engines are given: what a container may do is decided by them.
+@Suite struct `The command line of a container` {
+    private static let order = ContainerEngine.Order(
+        name: "sheaf-r1", image: "python:3.12",
+        mounts: [
+            .init(source: "/w/work", target: "/w/work"), .init(source: "/w/work/d", target: "/d", isReadOnly: true),
+        ],
+        volumes: ["/scratch"], environment: [.init(name: "A", value: "b c\nd")], options: ["--init"],
+        gpus: ["GPU-1", "GPU-2"], memory: .gibibytes(2), cpus: 3, processesMax: 100)
+
+    @Test func `keeps podman's in the attempt's own group, with the leased devices alone`() {
+        let engine = ContainerEngine(
+            kind: .podman, path: "/usr/bin/podman", options: ["--network=host"], owner: "node-1")
+        #expect(
+            engine.start(Self.order) == [
+                "run", "--interactive", "--rm", "--name=sheaf-r1", "--label=sheaf.agent=node-1", "--entrypoint=/bin/sh",
+                "--cap-drop=MKNOD", "--cgroups=disabled", "--pull=missing", "--device=nvidia.com/gpu=GPU-1",
+                "--device=nvidia.com/gpu=GPU-2", "--volume=/w/work:/w/work", "--volume=/w/work/d:/d:ro",
+                "--volume=/scratch", "--env=A=b c\nd", "--init", "--network=host", "docker.io/library/python:3.12",
+                "-c",
+                "echo sheaf-container-runs; exec cat >/dev/null",
+            ])
+        #expect(
+            engine.execute(["sh", "-e", "x y"], in: "sheaf-r1", environment: ["A=$B"], directory: "/w") == [
+                "exec", "--workdir=/w", "--env=A=$B", "sheaf-r1", "sh", "-e", "x y",
+            ])
+        #expect(engine.remove(["a", "b"]) == ["rm", "--force", "--ignore", "--time=0", "--volumes", "a", "b"])
+        #expect(engine.list == ["ps", "--all", "--quiet", "--filter=label=sheaf.agent=node-1"])
+    }
+
+    @Test func `tells docker's daemon what was leased`() {
+        let engine = ContainerEngine(kind: .docker, path: "/usr/bin/docker", owner: "node-1")
+        let words = engine.start(Self.order)
+        #expect(!words.contains("--cgroups=disabled"))
+        for word in [
+            "--memory=2147483648", "--memory-swap=2147483648", "--cpus=3", "--pids-limit=100",
+            "--gpus=\"device=GPU-1,GPU-2\"", "--cap-drop=MKNOD",
+        ] { #expect(words.contains(word), "\(words)") }
+        var order = Self.order
+        (order.gpus, order.memory, order.cpus) = ([], nil, nil)
+        let plain = engine.start(order)
+        for start in ["--gpus", "--memory", "--cpus"] { #expect(!plain.contains { $0.hasPrefix(start) }, "\(plain)") }
+        #expect(engine.remove(["a"]) == ["rm", "--force", "--volumes", "a"])
+    }
+
+    @Test(arguments: [
+        ("python:3.12", "docker.io/library/python:3.12"), ("a/b", "docker.io/a/b"), ("ghcr.io/a/b:1", "ghcr.io/a/b:1"),
+        ("localhost/x", "localhost/x"), ("host:5000/x", "host:5000/x"), ("a/b@sha256:12", "docker.io/a/b@sha256:12"),
+    ])
+    func `names the registry`(image: String, name: String) { #expect(ContainerEngine.fullName(image) == name) }
+}
+
+/// Real containers, where podman can start one: of an image with busybox alone.
+enum Podman {
+    static let image = "localhost/sheaf-test-busybox"
+
+    /// `nil` where no container can be started.
+    static let engine: ContainerEngine? = {
+        guard geteuid() == 0, access("/usr/bin/podman", X_OK) == 0, access("/bin/busybox", X_OK) == 0 else {
+            return nil
+        }
+        let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-podman-\(getpid())").path
+        // crun refuses machines where both versions of cgroups hold controllers: it is not shown the second.
+        let wrapper = """
+            #!/bin/sh
+            exec unshare -m sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; exec /usr/bin/podman "$@"' podman "$@"
+            """
+        let conf = """
+            [containers]
+            default_ulimits = ["nofile=1000:1000", "nproc=1000:1000"]
+            netns = "host"
+            """
+        let build = """
+            set -e
+            cd "$1"
+            mkdir -p image/bin image/tmp image/etc
+            cp /bin/busybox image/bin/
+            for name in sh cat echo sleep ls mkdir env test id touch kill ps setsid nohup true false rm ln grep stat chmod mknod seq
+            do ln -sf busybox image/bin/$name; done
+            echo 'root:x:0:0:root:/:/bin/sh' > image/etc/passwd
+            tar -C image -c . | "$1/podman" import --quiet --change 'ENV PATH=/bin:/image-bin' --change 'ENV FROM=image' - \(image)
+            "$1/podman" run --rm --cgroups=disabled \(image) /bin/true
+            """
+        guard (try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)) != nil,
+            (try? Data(wrapper.utf8).write(to: URL(filePath: folder + "/podman"))) != nil,
+            (try? Data(conf.utf8).write(to: URL(filePath: folder + "/containers.conf"))) != nil
+        else { return nil }
+        chmod(folder + "/podman", 0o755)
+        atexit { Files.removeTree(NSTemporaryDirectory() + "/sheaf-podman-\(getpid())") }
+        var engine = ContainerEngine(kind: .podman, path: folder + "/podman", owner: "sheaf-tests-\(getpid())")
+        engine.environment = [
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "CONTAINERS_CONF=\(folder)/containers.conf",
+        ]
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", build, "sh", folder]
+        process.environment = [
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "CONTAINERS_CONF": folder + "/containers.conf",
+        ]
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return nil }
+        process.waitUntilExit()
+        return process.terminationStatus == 0 ? engine : nil
+    }()
+    static var isThere: Bool { engine != nil }
+}
+
+@Suite(.enabled(if: Podman.isThere)) struct `An attempt in a container` {
+    private static func workshop() async throws -> Workshop {
+        try await Workshop { host in
+            host.engine = Podman.engine
+            host.environment = [.init(name: "OWNERS", value: "own")]
+        }
+    }
+
+    private static func attempt(
+        _ workshop: Workshop, _ steps: [Step], container: JobContainer = JobContainer(image: Podman.image),
+        change: (inout Assignment) -> Void = { _ in }
+    ) async throws -> Ended {
+        try await workshop.attempt(steps) {
+            $0.work.container = container
+            change(&$0)
+        }
+    }
+
+    /// Containers of these tests that there are, in whatever state.
+    private static func containers(_ name: String) -> [String] {
+        guard let engine = Podman.engine,
+            case .success(let answer) = engine.ask(["ps", "--all", "--format={{.Names}}"])
+        else { return ["podman does not answer"] }
+        return String(decoding: answer.output, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
+            // Other tests' agents have runs of the same numbers.
+            .filter { $0.contains(name) && ($0.contains("-t\(getpid())-") || $0.contains("earlier")) }
+    }
+
+    private static func name(_ ended: Ended) -> String {
+        let attempt = ended.report.attempt
+        return "sheaf-r\(attempt?.run ?? 0)-"
+    }
+
+    @Test func `runs its steps in the image, with the same paths and command files as outside`() async throws {
+        let workshop = try await Self.workshop()
+        let ended = try await Self.attempt(
+            workshop,
+            [
+                run(
+                    "echo bin $(ls /bin/busybox) /usr:$(ls /usr 2>/dev/null); id -u; echo $FROM $OWNERS $GIVEN; echo path=$PATH; echo said=$(echo a; echo b) >> $GITHUB_OUTPUT; echo LATER='x y' >> $GITHUB_ENV; echo $HOME/bin >> $GITHUB_PATH; mkdir -p $HOME/bin; echo '#!/bin/sh' > $HOME/bin/own; echo 'echo own tool' >> $HOME/bin/own; chmod 755 $HOME/bin/own; touch made; echo hi > $TMPDIR/t",
+                    id: "one"),
+                run(
+                    "echo ${{ steps.one.outputs.said }} $LATER; own; ls $GITHUB_WORKSPACE; test \"$GITHUB_WORKSPACE\" = \"$PWD\"; echo shard $SHEAF_SHARD; echo 'summary' >> $GITHUB_STEP_SUMMARY; ls /proc | grep -c '^[0-9]'",
+                    in: "."),
+                run("exit 7", continueOnError: "true"), run("echo last", if: "always()"),
+                run("echo {\\\"loss\\\": 0.5} > $SHEAF_METRICS"),
+            ],
+            container: JobContainer(image: Podman.image, environment: [Template("GIVEN", "by ${{ github.ref }}")]))
+        #expect(ended.report.cause == "passed", "\(ended.report.evidence) \(ended.err) \(ended.said)")
+        #expect(ended.outcomes == ["success", "success", "failure", "success", "success"], "\(ended.out)")
+        #expect(
+            ended.out.prefix(4) == [
+                "bin /bin/busybox /usr:", "0", "image own by refs/heads/main", "path=/bin:/image-bin",
+            ], "\(ended.out)")
+        #expect(ended.out.dropFirst(4).prefix(4) == ["a b x y", "own tool", "made", "shard 0"], "\(ended.out)")
+        #expect(ended.out.contains("last"))
+        #expect(try ended.text(ended.report.metrics).contains("0.5"))
+        #expect(ended.said.contains { $0.contains("runs in \(Self.name(ended))") }, "\(ended.said)")
+        #expect(Self.containers(Self.name(ended)).isEmpty)
+    }
+
+    @Test func `has one container for all of its steps, and no other attempt's`() async throws {
+        let workshop = try await Self.workshop()
+        let mark = sleepMark()
+        let ended = try await Self.attempt(
+            workshop,
+            [run("sleep \(mark) & echo kept > /kept"), run("cat /kept; ps | grep -c '[s]leep \(mark)' || true")])
+        #expect(ended.report.cause == "passed" && ended.out == ["kept", "1"], "\(ended.out) \(ended.report.evidence)")
+        #expect(living(mark).isEmpty)
+        let next = try await Self.attempt(workshop, [run("ls /kept || echo none")])
+        #expect(next.out == ["none"], "\(next.out)")
+    }
+
+    @Test func `leaves nothing behind, whatever its steps did`() async throws {
+        let workshop = try await Self.workshop()
+        let marks = [sleepMark(), sleepMark(), sleepMark()]
+        let ended = try await Self.attempt(
+            workshop,
+            [
+                run(
+                    "setsid sleep \(marks[0]) & (setsid setsid env -i /bin/sleep \(marks[1]) &) & nohup sh -c 'trap \"\" TERM HUP; while :; do sleep \(marks[2]); done' > /dev/null 2>&1 & touch \"$HOME/x\"; mknod $GITHUB_WORKSPACE/disk b 8 0 || echo no devices"
+                ),
+                run("exit 3"),
+            ])
+        #expect(ended.report.cause == "user_exit" && ended.report.code == 3, "\(ended.report)")
+        #expect(ended.out == ["no devices"], "\(ended.out)")
+        for mark in marks { #expect(living(mark).isEmpty, "\(living(mark))") }
+        #expect(Self.containers(Self.name(ended)).isEmpty)
+        #expect(Files.names(in: workshop.host.attemptsFolder).isEmpty)
+    }
+
+    @Test func `ends a step at its time with TERM, then KILL, and goes on in the same container`() async throws {
+        let workshop = try await Self.workshop()
+        let marks = (kept: sleepMark(), stopped: sleepMark())
+        let ended = try await Self.attempt(
+            workshop,
+            [
+                run("setsid sleep \(marks.kept) & true"),
+                run(
+                    "trap 'echo heard TERM; exit 0' TERM; (sleep \(marks.stopped)) & while :; do sleep 0.05; done",
+                    timeout: "0.05", continueOnError: "true"),
+                run(
+                    "trap '' TERM; echo deaf; while :; do sleep \(marks.stopped); done", timeout: "0.05",
+                    continueOnError: "true"),
+                run("ps | grep -c '[s]leep \(marks.kept)' || true; ps | grep -c '[s]leep \(marks.stopped)' || true"),
+            ])
+        #expect(ended.report.cause == "passed", "\(ended.report.evidence)")
+        #expect(ended.outcomes == ["success", "failure", "failure", "success"])
+        #expect(ended.out == ["heard TERM", "deaf", "1", "0"], "\(ended.out)")
+        #expect(ended.said.contains { $0.contains("reached its limit of") }, "\(ended.said)")
+    }
+
+    @Test(.enabled(if: Workshop.cgroups.limitsMemory))
+    func `is held to the attempt's memory, and counted with it`() async throws {
+        let ended = try await Self.attempt(
+            try await Self.workshop(),
+            [
+                run("x=$(/bin/busybox head -c 400000000 /dev/zero | /bin/busybox tr '\\000' a); echo ${#x}"),
+                run("echo after", if: "always()"),
+            ]
+        ) { $0.memory = .mebibytes(32) }
+        #expect(ended.report.cause == "oom", "\(ended.report.evidence)")
+        #expect(ended.report.evidence.contains("the attempt's limit of 160 MiB"), "\(ended.report.evidence)")
+        #expect(ended.out == ["after"], "the container goes on: \(ended.out)")
+        #expect(ended.report.usage.map { $0.peakMemoryBytes > 40 << 20 && $0.cpuNs > 0 } == true)
+    }
+
+    @Test func `whose first process somebody ends fails with that, and is no step's fault`() async throws {
+        let workshop = try await Self.workshop()
+        let mark = sleepMark()
+        let trial = try workshop.begin([run("echo begun; sleep \(mark)"), run("echo never")]) {
+            $0.work.container = JobContainer(image: Podman.image)
+        }
+        try await trial.logged("begun")
+        let run = await trial.driver.assignment.id.run
+        let name = try #require(Self.containers("sheaf-\(run)-").first)
+        let engine = try #require(Podman.engine)
+        guard case .success = engine.ask(["kill", name]) else {
+            Issue.record("podman kills nothing")
+            return
+        }
+        let ended = try await trial.end()
+        #expect(ended.report.cause == "agent_fault", "\(ended.report)")
+        #expect(ended.report.evidence.contains("has ended under the job's steps"), "\(ended.report.evidence)")
+        #expect(ended.out == ["begun"] && living(mark).isEmpty, "\(ended.out)")
+    }
+
+    @Test func `is ended by the job's time, and steps that always run get a new container`() async throws {
+        let workshop = try await Self.workshop()
+        let mark = sleepMark()
+        let ended = try await Self.attempt(
+            workshop,
+            [
+                run("echo first > /in-the-first; trap '' TERM; while :; do sleep \(mark); done"),
+                run("ls /in-the-first || echo new; cat $GITHUB_WORKSPACE/none || true", if: "always()"),
+            ]
+        ) { $0.timeout = .seconds(4) }
+        #expect(ended.report.cause == "timeout", "\(ended.report)")
+        #expect(ended.out == ["new"], "\(ended.out) \(ended.said)")
+        #expect(living(mark).isEmpty && Self.containers(Self.name(ended)).isEmpty)
+    }
+
+    @Test func `is cancelled while it runs, and while its image is looked for`() async throws {
+        let workshop = try await Self.workshop()
+        let mark = sleepMark()
+        let trial = try workshop.begin([run("echo begun; sleep \(mark)")]) {
+            $0.work.container = JobContainer(image: Podman.image)
+        }
+        try await trial.logged("begun")
+        await trial.driver.cancel("by a test")
+        let ended = try await trial.end()
+        #expect(ended.report.cause == "cancelled", "\(ended.report)")
+        #expect(living(mark).isEmpty && Self.containers(Self.name(ended)).isEmpty)
+    }
+
+    @Test func `that has no image ends with what the engine said`() async throws {
+        let ended = try await Self.attempt(
+            try await Self.workshop(), [run("echo never")], container: JobContainer(image: "localhost:1/none:1"))
+        #expect(["user_error", "data_unavailable"].contains(ended.report.cause), "\(ended.report)")
+        #expect(ended.report.evidence.contains("localhost:1/none:1") && ended.out.isEmpty, "\(ended.report.evidence)")
+        #expect(Self.containers(Self.name(ended)).isEmpty)
+    }
+
+    @Test(arguments: [
+        JobContainer(image: "--privileged"), JobContainer(image: "a b"),
+        JobContainer(image: Podman.image, options: "${{ format('{0}', '--privileged') }}"),
+        JobContainer(image: Podman.image, volumes: ["${{ format('{0}', '/etc') }}:/x"]),
+        JobContainer(image: Podman.image, volumes: ["${{ github.workspace }}/../../..:/x"]),
+    ])
+    func `gets nothing by an expression that it may not have`(container: JobContainer) async throws {
+        let ended = try await Self.attempt(try await Self.workshop(), [run("echo never")], container: container)
+        #expect(ended.report.cause == "user_error" && ended.out.isEmpty, "\(ended.report)")
+    }
+
+    @Test func `sees folders of its workspace where it wants them, and follows no link out`() async throws {
+        let workshop = try await Self.workshop()
+        let container = JobContainer(
+            image: Podman.image,
+            volumes: ["./data:/data", "${{ github.workspace }}/ro:/ro:ro", "/scratch"], options: "--hostname there")
+        let ended = try await Self.attempt(
+            workshop,
+            [
+                run(
+                    "echo x > /data/file; echo y > /scratch/f; (echo z > /ro/f) 2>/dev/null || echo read-only; cat $GITHUB_WORKSPACE/data/file; cat /proc/sys/kernel/hostname"
+                ),
+                // A container that starts anew must not mount what this one points to.
+                run(
+                    "rm -r $GITHUB_WORKSPACE/data 2>/dev/null; rm $GITHUB_WORKSPACE/data/file; ls -d $GITHUB_WORKSPACE/data"
+                ),
+            ], container: container)
+        #expect(ended.out.prefix(3) == ["read-only", "x", "there"], "\(ended.out) \(ended.report.evidence)")
+        let linked = try await Self.attempt(
+            workshop,
+            [
+                run("cd $GITHUB_WORKSPACE && rm -r out && ln -s /etc out && ls -d out; while :; do sleep 1; done"),
+                run("echo never; ls /data", if: "always()"),
+            ],
+            container: JobContainer(
+                image: Podman.image, volumes: ["${{ hashFiles('none') == '' && './out' || './out' }}/x:/data"])
+        ) { $0.timeout = .seconds(4) }
+        #expect(linked.report.cause == "timeout" && linked.out == ["out"], "\(linked.report) \(linked.out)")
+    }
+
+    @Test func `whose image comes to nothing runs on the agent itself`() async throws {
+        let ended = try await Self.attempt(
+            try await Self.workshop(), [run("test -d /usr/bin && echo outside")],
+            container: JobContainer(image: "${{ github.none }}"))
+        #expect(ended.out == ["outside"] && ended.report.cause == "passed", "\(ended.report)")
+    }
+
+    @Test func `goes with the agent, and what an earlier life has left is removed`() async throws {
+        guard var engine = Podman.engine else { return }
+        engine.owner += "-earlier"
+        var ends: [CInt] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let order = ContainerEngine.Order(name: "sheaf-earlier-\(getpid())", image: Podman.image, processesMax: 10)
+        let heard = Mutex("")
+        let (said, tell) = AsyncStream.makeStream(of: Void.self)
+        let client = try StepProcess.start(
+            Program(
+                path: engine.path, arguments: [engine.path] + engine.start(order), environment: engine.environment,
+                directory: "/"), in: nil, input: ends[0]
+        ) { _, bytes in
+            heard.withLock { $0 += String(decoding: bytes, as: UTF8.self) }
+            if heard.withLock({ $0.contains(ContainerEngine.ready) }) { tell.yield() }
+        }
+        close(ends[0])
+        for await _ in said { break }
+        #expect(Self.containers(order.name).count == 1)
+        // As the kernel does when the agent is killed.
+        close(ends[1])
+        #expect(await client.exit.how == .code(0), "\(heard.withLock { $0 })")
+        // `--rm` is done by then, or is under way: what is left the next start removes.
+        _ = engine.clear()
+        #expect(Self.containers(order.name).isEmpty)
+    }
+}

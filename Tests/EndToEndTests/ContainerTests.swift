@@ -1,0 +1,110 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Podman as a real agent finds it: first on its PATH, with an image of busybox alone.
+private struct OwnPodman {
+    static let image = "localhost/sheaf-e2e-busybox"
+    let folder: String
+
+    /// `nil` where no container can be started.
+    static let shared: OwnPodman? = {
+        let files = ["/usr/bin/podman", "/bin/busybox"]
+        guard geteuid() == 0, files.allSatisfy(FileManager.default.isExecutableFile(atPath:)) else { return nil }
+        let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-e2e-podman-\(getpid())").path
+        // crun refuses machines where both versions of cgroups hold controllers: it is not shown the second.
+        let script = """
+            set -e
+            mkdir -p "$1/bin" "$1/image/bin" "$1/image/tmp"
+            cd "$1"
+            cat > bin/podman <<'EOF'
+            #!/bin/sh
+            exec unshare -m sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; exec /usr/bin/podman "$@"' podman "$@"
+            EOF
+            chmod 755 bin/podman
+            printf '[containers]\\ndefault_ulimits=["nofile=1000:1000","nproc=1000:1000"]\\nnetns="host"\\n' > conf
+            cp /bin/busybox image/bin/
+            for name in sh cat echo sleep ls test true setsid; do ln -sf busybox image/bin/$name; done
+            export CONTAINERS_CONF="$1/conf"
+            tar -C image -c . | bin/podman import --quiet --change 'ENV PATH=/bin' - \(image)
+            bin/podman run --rm --cgroups=disabled \(image) /bin/true
+            """
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", script, "sh", folder]
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return nil }
+        process.waitUntilExit()
+        return process.terminationStatus == 0 ? OwnPodman(folder: folder) : nil
+    }()
+
+    var environment: [String: String] {
+        [
+            "PATH": "\(folder)/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "CONTAINERS_CONF": folder + "/conf",
+        ]
+    }
+
+    func containers() async throws -> String {
+        let answer = try await Finished.run(
+            folder + "/bin/podman", ["ps", "--all", "--format={{.Names}} {{.Image}}"], environment: environment)
+        return answer.output.split(separator: "\n").filter { $0.contains(Self.image) }.joined(separator: "\n")
+    }
+}
+
+@Suite struct `A job with a container` {
+    private static func workflow(_ image: String, _ script: String) -> String {
+        """
+        on: workflow_dispatch
+        jobs:
+          a:
+            runs-on: self-hosted
+            timeout-minutes: 5
+            container: \(image)
+            steps:
+              - run: "\(script)"
+        """
+    }
+
+    @Test func `waits for an agent that starts some, and is told so`() async throws {
+        try await withFarm { farm in
+            let file = try farm.write("code/w.yml", Self.workflow("alpine:3", "true"))
+            try await farm.startAgent("one", cpus: 1, "--containers", "none")
+            let run = try await farm.sheaf("submit", file, "--tree", farm.folder + "/code")
+            #expect(run.status == 0, "\(run.output)\(run.error)")
+            let why = try await farm.sheaf("explain", "r1/a")
+            #expect(why.output.contains("no agent has label containers"), "\(why.output)\(why.error)")
+        }
+        let machine = try OwnMachine(["w.yml": Self.workflow("alpine:3", "true")])
+        defer { machine.end() }
+        let refused = try await machine.run("w.yml", "--containers", "none")
+        #expect(
+            refused.status == 2 && refused.error.contains("no agent has label containers"),
+            "\(refused.status) \(refused.error)")
+    }
+
+    @Test(.enabled(if: OwnPodman.shared != nil), .timeLimit(.minutes(5)))
+    func `passes in one, and leaves nothing when its agent is killed`() async throws {
+        let podman = try #require(OwnPodman.shared)
+        try await withFarm { farm in
+            farm.environment = podman.environment
+            let mark = "1000.\(UInt32.random(in: 100_000...999_999))"
+            let file = try farm.write(
+                "code/w.yml", Self.workflow(OwnPodman.image, "test ! -e /usr && echo inside $GITHUB_WORKSPACE"))
+            let long = try farm.write(
+                "code/long.yml", Self.workflow(OwnPodman.image, "setsid sleep \(mark) & sleep \(mark)"))
+            try await farm.startAgent("one", cpus: 1)
+            let passed = try await farm.sheaf("submit", file, "--wait", "--tree", farm.folder + "/code")
+            let logs = try await farm.sheaf("logs", "r1")
+            #expect(passed.status == 0, "\(passed.output)\(passed.error)\(logs.output)")
+            #expect(logs.output.contains("inside /"), "\(logs.output)")
+            let run = try await farm.sheaf("submit", long, "--tree", farm.folder + "/code")
+            #expect(run.status == 0, "\(run.error)")
+            while living("sleep\0\(mark)").count < 2 { try await Task.sleep(for: .milliseconds(20)) }
+            #expect(try await !podman.containers().isEmpty)
+            await farm.killAgent("one")
+            while !living("sleep\0\(mark)").isEmpty { try await Task.sleep(for: .milliseconds(20)) }
+            while try await !podman.containers().isEmpty {}
+        }
+    }
+}
