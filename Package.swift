@@ -78,6 +78,7 @@ let package = Package(
         // Performs what Delivery says.
         device("HTTP", "Delivery", "CCurl"),
         device("Locks"),
+        room("Programs", "CLinux"),
         device("Transport", "Wire", "Model", "Locks", "COpenSSL", "CLinux"),
         // Optimised in debug builds too: cutting and matching look at every byte, and the tests at many megabytes.
         .target(
@@ -90,13 +91,12 @@ let package = Package(
         room("Queries", "Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"),
         room(
             "CoordinatorService", "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "Delivery",
-            "Client", "HTTP", "JSON", "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks"),
+            "HTTP", "JSON", "Wire", "Transport", "Artifacts", "Storage", "Programs", "Model", "Locks"),
         device(
             "AgentService", "Client", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts",
-            "Model",
-            "Locks", "CLinux"),
+            "Programs", "Model", "Locks", "CLinux"),
 
-        room("Client", "Wire", "Transport", "Artifacts", "Model", "CLinux"),
+        room("Client", "Wire", "Transport", "Artifacts", "Programs", "Model"),
 
         // The binary.
         .executableTarget(
@@ -104,7 +104,7 @@ let package = Package(
             dependencies: [
                 "CoordinatorService", "AgentService", "Client", "Queries", "Workflows", "Expressions", "Gates",
                 "Reporting", "Delivery", "HTTP", "CLinux", "JSON", "Artifacts", "Wire", "Transport", "Storage",
-                "Scheduling", "Model", "Locks", "Simulation",
+                "Scheduling", "Programs", "Model", "Locks", "Simulation",
             ],
             swiftSettings: strict),
         // The generator of Sources/Wire/Generated; `make proto` runs it.

@@ -117,7 +117,8 @@ extension Agent {
         // Of an attempt that is not this agent's any more the farm takes no objects; what it says of the report counts.
         var refusal: AgentError?
         do {
-            try await host.objects.repeating(isEndless: true) { try await results.send(report.results, by: transfer) }
+            let objects = report.results.compactMap { ObjectRef($0) }
+            try await host.objects.repeating(isEndless: true) { try await results.send(objects, by: transfer) }
         } catch let error as AgentError {
             refusal = error
         }

@@ -1,8 +1,8 @@
 import CLinux
-import Client
 import Glibc
 import Locks
 import Model
+import Programs
 
 /// A container that an attempt's steps run in, from its start to its end.
 ///
@@ -133,7 +133,7 @@ final class AttemptContainer: Sendable {
     private static func facts(
         of name: String, _ engine: ContainerEngine
     ) throws(AgentError) -> (first: pid_t, path: String, image: String) {
-        let answer: Client.Program.Answer
+        let answer: Programs.Program.Answer
         switch engine.ask(engine.inspect(name)) {
         case .success(let found): answer = found
         case .failure(let failure): throw .farm("the container \(name) cannot be looked at: \(failure.words)")

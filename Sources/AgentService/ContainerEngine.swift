@@ -1,6 +1,6 @@
-import Client
 import Glibc
 import Model
+import Programs
 
 /// The program of this machine that starts containers, and the command lines that it is given.
 ///
@@ -171,14 +171,14 @@ struct ContainerEngine: Equatable, Sendable {
     }
 
     /// Asks the engine for something that is quickly done. Blocks.
-    func ask(_ words: [String], timeout: Duration = answerMax) -> Result<Client.Program.Answer, Client.Program.Failure>
+    func ask(_ words: [String], timeout: Duration = answerMax) -> Result<Programs.Program.Answer, Programs.Program.Failure>
     {
-        var order = Client.Program.Order(path, words)
+        var order = Programs.Program.Order(path, words)
         order.environment = environment
         order.directory = "/"
         order.outputBytesMax = 16 << 20
         order.timeout = timeout
-        return Client.Program.run(order)
+        return Programs.Program.run(order)
     }
 
     /// Ends what an earlier life of this agent has left.
@@ -194,7 +194,7 @@ struct ContainerEngine: Equatable, Sendable {
     }
 }
 
-extension Client.Program.Failure {
+extension Programs.Program.Failure {
     /// On one line, with the last that the program said.
     var words: String {
         let line = complaint.split(whereSeparator: \.isNewline).last.map { String($0.prefix(300)) } ?? ""

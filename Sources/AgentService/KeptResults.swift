@@ -80,11 +80,3 @@ struct KeptResults: Sendable {
 
     private func path(_ digest: Digest) -> String { folder + "/" + digest.hex }
 }
-
-extension Proto.AttemptReport {
-    /// What the farm must have before it takes the report, as far as steps have not sent it themselves.
-    var results: [ObjectRef] {
-        ([metrics, items, environmentLock, summary, listing] + metricFiles.map(\.object)).compactMap { $0 }
-            .compactMap { ObjectRef($0) }
-    }
-}

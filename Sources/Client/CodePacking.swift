@@ -1,6 +1,7 @@
 package import Artifacts
 import Glibc
 import Model
+import Programs
 import Transport
 
 /// Packs the code that a run works on: what git tracks, and what it neither tracks nor ignores.

@@ -24,11 +24,6 @@ final class ActionRepositories: Sendable {
         func hash(into hasher: inout Hasher) { hasher.combine(key) }
     }
 
-    enum Known: Sendable {
-        case tree(Digest)
-        case failed(GitFetch.Problem)
-    }
-
     /// Of one run.
     static let repositoriesMax = 100
 
@@ -38,13 +33,13 @@ final class ActionRepositories: Sendable {
         var trees: [Digest: SubmittedTree?] = [:]
     }
 
-    private let known: [Name: Known]
+    private let known: [Name: ActionShelf.Outcome]
     /// `nil`: whoever asks was allowed to before.
     private let rules: ActionRules?
     private let store: ObjectStore?
     private let state = Mutex(State())
 
-    init(_ known: [Name: Known], rules: ActionRules?, in store: ObjectStore?) {
+    init(_ known: [Name: ActionShelf.Outcome], rules: ActionRules?, in store: ObjectStore?) {
         self.known = known
         self.rules = rules
         self.store = store
@@ -58,8 +53,8 @@ final class ActionRepositories: Sendable {
     /// Nothing is at hand, and nothing is allowed.
     static var none: ActionRepositories { ActionRepositories([:], rules: ActionRules(), in: nil) }
 
-    static func known(of request: Proto.SubmitRunRequest) -> [Name: Known] {
-        var known: [Name: Known] = [:]
+    static func known(of request: Proto.SubmitRunRequest) -> [Name: ActionShelf.Outcome] {
+        var known: [Name: ActionShelf.Outcome] = [:]
         for source in request.actions {
             if let tree = Digest(source.tree) { known[Name(source.repository, source.commit)] = .tree(tree) }
         }

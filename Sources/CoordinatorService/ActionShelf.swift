@@ -1,8 +1,8 @@
 import Artifacts
-import Client
 import Glibc
 import Locks
 import Model
+import Programs
 import Transport
 
 /// The repositories of actions, each at a commit: fetched once, packed, and kept among the farm's objects.
@@ -103,25 +103,13 @@ actor ActionShelf {
     }
 
     private static func noted(_ name: String, in folder: String) -> Digest? {
-        let raw = Glibc.open(file(name, in: folder), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard raw >= 0 else { return nil }
-        defer { close(raw) }
-        var bytes = [UInt8](repeating: 0, count: 128)
-        let count = read(raw, &bytes, bytes.count)
-        guard count > 0 else { return nil }
-        return Digest(hex: String(decoding: bytes.prefix(count), as: UTF8.self))
+        // What cannot be read is fetched anew.
+        (try? PrivateFile.read(file(name, in: folder), keptPrivate: true)).flatMap { Digest(hex: $0) }
     }
 
-    /// A note that is lost is a fetch more.
     private static func note(_ tree: Digest, as name: String, in folder: String) {
-        let path = file(name, in: folder)
-        let fresh = path + ".new-\(UInt64.random(in: 0...UInt64.max))"
-        let raw = Glibc.open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard raw >= 0 else { return }
-        let text = Array(tree.hex.utf8)
-        let count = write(raw, text, text.count)
-        close(raw)
-        if count != text.count || rename(fresh, path) != 0 { unlink(fresh) }
+        // A note that is lost is a fetch more.
+        try? PrivateFile.write(tree.hex, to: file(name, in: folder))
     }
 
     // MARK: Room

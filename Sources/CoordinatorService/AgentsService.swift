@@ -42,12 +42,8 @@ struct AgentsService: Sendable {
     func report(_ report: Proto.AttemptReport, _ peer: Principal) async throws(LinkStatus) -> Proto.ReportStored {
         try Self.check(report)
         let agent = AgentID(peer.name)
-        var names = [
-            report.metrics, report.items, report.environmentLock, report.summary, report.listing,
-        ].compactMap { $0 }
-        names += report.artifacts.compactMap(\.manifest) + report.metricFiles.compactMap(\.object)
         var digests: [Digest] = []
-        for name in names {
+        for name in report.results + report.artifacts.compactMap(\.manifest) {
             guard let object = ObjectRef(name) else { throw LinkStatus(.invalid, "the report names a broken digest") }
             digests.append(object.digest)
         }

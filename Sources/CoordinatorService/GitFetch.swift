@@ -1,6 +1,6 @@
-import Client
 import Glibc
 import Model
+import Programs
 
 /// Fetches one commit of a repository that nobody here knows or trusts, into a folder: its files, and nothing of git.
 ///

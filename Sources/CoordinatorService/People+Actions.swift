@@ -36,11 +36,10 @@ extension People {
                 throw LinkStatus(.unavailable, "fetching the workflow's actions takes longer than \(Self.fetchingMax)")
             }
             for (name, outcome) in await shelf.trees(of: missing) {
-                switch outcome {
-                case .tree(let digest): known[name] = .tree(digest)
-                case .failed(let problem) where problem.mayPass: throw LinkStatus(.unavailable, problem.text)
-                case .failed(let problem): known[name] = .failed(problem)
+                if case .failed(let problem) = outcome, problem.mayPass {
+                    throw LinkStatus(.unavailable, problem.text)
                 }
+                known[name] = outcome
             }
         }
     }

@@ -74,23 +74,15 @@ extension RunReader {
         return past
     }
 
-    /// The plan of a run with the cells that became known on its way; `nil` for a run of another repository, and for one whose
-    /// record is damaged: that is told where the run is asked for.
+    /// The plan of a run; `nil` for a run of another repository, and for one whose record is damaged: that is told where the run
+    /// is asked for.
     private func plan(of run: RunID, in repository: String) throws(StorageError) -> Plan? {
         guard let stored = try storage.run(run) else { return nil }
         let jobs = try storage.jobs(of: run)
         // `try?`: see above.
         guard let request = try? Proto.SubmitRunRequest(decoding: stored.run.request, limits: .large),
-            request.repository == repository,
-            var plan = try? Proto.Plan(decoding: stored.run.plan, limits: .large).meaning()
+            request.repository == repository
         else { return nil }
-        for job in jobs
-        where job.kind == .cells && !job.resolution.isEmpty && plan.jobs.indices.contains(job.job) {
-            guard let message = try? Proto.PlannedJob(decoding: job.resolution, limits: .large),
-                let planned = try? message.meaning(among: plan.jobs.count)
-            else { return nil }
-            plan.jobs[job.job] = planned
-        }
-        return plan
+        return try? RunSnapshot.plan(of: stored, jobs)
     }
 }

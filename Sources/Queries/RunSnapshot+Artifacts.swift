@@ -33,9 +33,7 @@ extension RunSnapshot {
         bulk.formUnion(request.actions.compactMap { Digest($0.tree) })
         for attempt in attempts {
             guard let report = try report(of: attempt) else { continue }
-            let results = [report.metrics, report.items, report.environmentLock, report.summary, report.listing]
-            evidence.formUnion(report.metricFiles.compactMap { $0.object.flatMap { Digest($0.digest) } })
-            evidence.formUnion(results.compactMap { $0.flatMap { Digest($0.digest) } })
+            evidence.formUnion(report.results.compactMap { Digest($0.digest) })
             let kept = report.artifacts.filter { artifact in now.map { !isOver(artifact, at: $0) } ?? true }
             bulk.formUnion(kept.compactMap { $0.manifest.flatMap { Digest($0.digest) } })
         }

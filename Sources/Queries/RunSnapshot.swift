@@ -41,24 +41,9 @@ package struct RunSnapshot: Sendable {
         bulkDroppedAt = rows.run.bulkDroppedAt
         let id = rows.run.run.id
         request = try decoded(record.request, "the request", of: id)
-        let message: Proto.Plan = try decoded(record.plan, "the plan", of: id)
-        var plan: Plan
-        do throws(MeaningError) {
-            plan = try message.meaning()
-        } catch {
-            throw .damaged(id, "the plan: \(error)")
-        }
+        plan = try Self.plan(of: rows.run, rows.jobs)
         var jobs: [JobRecord?] = Array(repeating: nil, count: plan.jobs.count)
-        for job in rows.jobs {
-            guard jobs.indices.contains(job.job) else {
-                throw .damaged(id, "job \(job.job) of a plan of \(jobs.count)")
-            }
-            jobs[job.job] = job
-            if job.kind == .cells && !job.resolution.isEmpty {
-                plan.jobs[job.job] = try Self.resolved(job, among: jobs.count)
-            }
-        }
-        self.plan = plan
+        for job in rows.jobs { jobs[job.job] = job }
         self.jobs = jobs
         attempts = rows.attempts
         starts = rows.starts
@@ -74,6 +59,26 @@ package struct RunSnapshot: Sendable {
         }
         self.models = models
         try checkPlaces()
+    }
+
+    /// The plan of a run, with the cells that became known on its way.
+    static func plan(of run: StoredRun, _ jobs: [JobRecord]) throws(QueryError) -> Plan {
+        let id = run.run.id
+        let message: Proto.Plan = try decoded(run.run.plan, "the plan", of: id)
+        var plan: Plan
+        do throws(MeaningError) {
+            plan = try message.meaning()
+        } catch {
+            throw .damaged(id, "the plan: \(error)")
+        }
+        let count = plan.jobs.count
+        for job in jobs {
+            guard plan.jobs.indices.contains(job.job) else {
+                throw .damaged(id, "job \(job.job) of a plan of \(count)")
+            }
+            if job.kind == .cells && !job.resolution.isEmpty { plan.jobs[job.job] = try resolved(job, among: count) }
+        }
+        return plan
     }
 
     private static func resolved(_ job: JobRecord, among count: Int) throws(QueryError) -> Model.PlannedJob {

@@ -112,7 +112,8 @@ actor Door {
         order.append(last)
         visit.timer = schedule(settings.link.handshakeMax, last)
         visit.end = LoopCore.readInstant().advanced(by: settings.link.handshakeMax)
-        // The first bytes are not there yet, or else the loop says so in its next turn.
+        // What it said is read before the next one is let in: nobody is pushed out for bytes that lay there unread.
+        advance(last)
     }
 
     private func schedule(_ delay: Duration, _ number: UInt64) -> TimerID {
@@ -121,11 +122,13 @@ actor Door {
         }
     }
 
-    /// Makes room for one: the oldest of those who have not said what TLS begins with goes first, so that many who say
-    /// nothing, or noise, push out nobody who is about to be known. `false` when nobody is there.
+    /// Makes room for one: the oldest of those who have not said what TLS begins with goes first, then the oldest of those who
+    /// were refused, so that many who say nothing, or noise, push out nobody who is about to be known. `false` when nobody is
+    /// there.
     private func dropOldest() -> Bool {
         // Each newcomer adds one: looked through once in as many as may be there.
         if order.count > 2 * settings.strangersMax { order.removeAll { strangers[$0] == nil } }
+        var refused: UInt64?
         var oldest: UInt64?
         for number in order {
             switch strangers[number] {
@@ -133,11 +136,12 @@ actor Door {
             case .shakingHands(_, let visit)? where !visit.hasSpoken:
                 drop(number)
                 return true
-            case .shakingHands, .leaving, .guest: oldest = oldest ?? number
+            case .leaving: refused = refused ?? number
+            case .shakingHands, .guest: oldest = oldest ?? number
             }
         }
-        guard let oldest else { return false }
-        drop(oldest)
+        guard let victim = refused ?? oldest else { return false }
+        drop(victim)
         return true
     }
 
@@ -252,6 +256,9 @@ private final class Listener: LoopHandler, @unchecked Sendable {
         guard unsafe place.withPointer({ unsafe bind(raw, $0, $1) }) == 0 else {
             throw SystemError(errno, during: "bind")
         }
+        // Those who connect and say nothing are kept by the kernel for a second: however many they are, they push out nobody
+        // whose first words are on their way.
+        unsafe setsockopt(raw, CInt(IPPROTO_TCP), TCP_DEFER_ACCEPT, &on, size)
         guard Glibc.listen(raw, 4096) == 0 else { throw SystemError(errno, during: "listen") }
         address = SocketAddress.local(of: raw)?.address ?? place.address
         self.door = door

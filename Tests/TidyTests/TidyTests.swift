@@ -44,20 +44,20 @@ import Testing
         "Wire": ["JSON", "Model"],
         "Simulation": ["Scheduling", "Wire", "Model"],
         "Locks": [],
+        "Programs": ["CLinux"],
         "Transport": ["Wire", "Model", "Locks", "COpenSSL", "CLinux"],
         "Artifacts": ["Wire", "Model", "Locks", "COpenSSL", "CZstd", "CLinux"],
         "Storage": ["Model", "Locks", "CSQLite", "CLinux"],
         "Queries": ["Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"],
         "CoordinatorService": [
             "Workflows", "Expressions", "Scheduling", "Gates", "Queries", "Reporting", "Delivery", "HTTP", "JSON",
-            "Client", "Wire", "Transport", "Artifacts", "Storage", "Model", "Locks",
+            "Wire", "Transport", "Artifacts", "Storage", "Programs", "Model", "Locks",
         ],
         "AgentService": [
-            "Client", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Model",
-            "Locks",
-            "CLinux",
+            "Client", "Expressions", "JSON", "Masking", "Scheduling", "Wire", "Transport", "Artifacts", "Programs",
+            "Model", "Locks", "CLinux",
         ],
-        "Client": ["Wire", "Transport", "Artifacts", "Model", "CLinux"],
+        "Client": ["Wire", "Transport", "Artifacts", "Programs", "Model"],
         "protoc-gen-sheaf": ["Wire"],
     ]
 

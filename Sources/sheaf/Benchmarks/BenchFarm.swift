@@ -4,6 +4,7 @@ import Client
 import CoordinatorService
 import Glibc
 import Model
+import Programs
 import Transport
 import Wire
 

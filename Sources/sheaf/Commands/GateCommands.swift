@@ -4,6 +4,7 @@ import Gates
 import Glibc
 import JSON
 import Model
+import Programs
 import Transport
 import Wire
 import Workflows
