@@ -171,8 +171,9 @@ struct ContainerEngine: Equatable, Sendable {
     }
 
     /// Asks the engine for something that is quickly done. Blocks.
-    func ask(_ words: [String], timeout: Duration = answerMax) -> Result<Programs.Program.Answer, Programs.Program.Failure>
-    {
+    func ask(
+        _ words: [String], timeout: Duration = answerMax
+    ) -> Result<Programs.Program.Answer, Programs.Program.Failure> {
         var order = Programs.Program.Order(path, words)
         order.environment = environment
         order.directory = "/"
