@@ -1,8 +1,8 @@
-import Client
 import Foundation
 import Glibc
 import Locks
 import Model
+import Programs
 import Testing
 import Wire
 

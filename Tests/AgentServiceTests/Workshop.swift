@@ -143,7 +143,7 @@ final class Trial: Sendable {
     /// What came of it, once the farm has the objects that the report names.
     func end() async throws -> Ended {
         let report = await report.value
-        try await driver.results.send(report.results, by: driver.transfer)
+        try await driver.results.send(report.results.compactMap { ObjectRef($0) }, by: driver.transfer)
         return Ended(report: report, lines: try LogLine.all(log), farm: farm)
     }
 }
