@@ -11,43 +11,31 @@ package struct RunFollower: Sendable {
         case found
     }
 
-    private static let pauseMin = Duration.milliseconds(200)
-    private static let pauseMax = Duration.seconds(10)
-
     private let run: RunID
-    private let connect: @Sendable () async throws(ClientError) -> FarmClient
+    private let farm: Reconnecting
 
     package init(_ run: RunID, connect: @escaping @Sendable () async throws(ClientError) -> FarmClient) {
         self.run = run
-        self.connect = connect
+        farm = Reconnecting(connect: connect)
     }
 
     /// - Returns: the run as it ended.
     /// - Throws: `ClientError` when the farm refuses, `CancellationError`.
     package func follow(_ show: (Event) -> Void) async throws -> Proto.RunSummary {
-        var last: Proto.RunSummary?
-        var pause = Self.pauseMin
-        var isLost = false
-        while true {
-            do {
-                let client = try await connect()
-                defer { Task { await client.link.close() } }
-                if isLost { show(.found) }
-                isLost = false
-                try await client.stream(Proto.Farm.Watch.self, .with { $0.run = run.number }) { event in
-                    pause = Self.pauseMin
-                    last = event.summary ?? last
-                    show(.changed(event))
-                }
-                if let last, last.state == "ended" { return last }
-            } catch let error as ClientError {
-                try Task.checkCancellation()
-                if error.isRefusal { throw error }
-                if !isLost { show(.lost(error)) }
-                isLost = true
+        var last = Proto.RunSummary()
+        try await farm.repeating { change in
+            switch change {
+            case .lost(let error): show(.lost(error))
+            case .found: show(.found)
             }
-            try await Task.sleep(for: pause)
-            pause = min(pause * 2, Self.pauseMax)
+        } until: { client, moved in
+            try await client.stream(Proto.Farm.Watch.self, .with { $0.run = run.number }) { event in
+                moved()
+                last = event.summary ?? last
+                show(.changed(event))
+            }
+            return last.state == "ended"
         }
+        return last
     }
 }

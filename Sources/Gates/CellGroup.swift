@@ -63,21 +63,28 @@ struct MetricTable {
             return .taken(place)
         }
         if cells.jobs.count == 1 { return .taken(0) }
-        let reporting = cells.jobs.indices.filter { job in
-            cells.jobs[job].cells.contains { cell in
-                cell.settled.contains {
-                    !cells.results.shards[$0].metrics.isEmpty || !cells.results.shards[$0].items.isEmpty
-                }
-            }
+        // The plan decides where it tells, never what came: a job that measures nothing must not leave a gate to its neighbour.
+        let isTold = cells.jobs.allSatisfy { $0.expected.writesMetrics != nil }
+        let read = cells.jobs.indices.filter { job in
+            isTold ? cells.jobs[job].expected.writesMetrics == true : hasReported(job)
         }
-        guard reporting.count == 1 else {
-            let names = reporting.map { cells.jobs[$0].expected.id }.joined(separator: ", ")
+        guard read.count == 1 else {
+            let names = read.map { cells.jobs[$0].expected.id }.joined(separator: ", ")
             return .missing(
                 names.isEmpty
-                    ? "missing: no job reports metrics" : "several jobs report metrics (\(names)); name one with 'job:'"
+                    ? (isTold ? "missing: no job says that it writes metrics; name one with 'job:'" : "missing: no job reports metrics")
+                    : "several jobs \(isTold ? "write" : "report") metrics (\(names)); name one with 'job:'"
             )
         }
-        return .taken(reporting[0])
+        return .taken(read[0])
+    }
+
+    private func hasReported(_ job: Int) -> Bool {
+        cells.jobs[job].cells.contains { cell in
+            cell.settled.contains {
+                !cells.results.shards[$0].metrics.isEmpty || !cells.results.shards[$0].items.isEmpty
+            }
+        }
     }
 
     /// The groups in the plan's order; cells that are not required are left out.

@@ -89,12 +89,20 @@ struct MetricReading {
         case "min": return .min(try finite("value", of: node))
         case "max": return .max(try finite("value", of: node))
         case "ratio":
-            return .ratio(
-                numerator: try finite("numerator", of: node), denominator: try finite("denominator", of: node))
+            let denominator = try finite("denominator", of: node)
+            // Added to another shard's it would make that one's share larger.
+            guard denominator >= 0 else {
+                throw Refusal(metric: refused(node, reason: "a denominator counts what was measured, never below 0"))
+            }
+            return .ratio(numerator: try finite("numerator", of: node), denominator: denominator)
         case "mean":
             let m2 = try finite("m2", of: node)
             guard m2 >= 0 else { throw Refusal(metric: refused(node, reason: "m2 is a sum of squares, never below 0")) }
-            return .mean(n: try whole("n", of: node), mean: try finite("mean", of: node), m2: m2)
+            let n = try whole("n", of: node)
+            guard n > 1 || m2 == 0 else {
+                throw Refusal(metric: refused(node, reason: "m2 of \(n == 1 ? "one value" : "no values") is 0"))
+            }
+            return .mean(n: n, mean: try finite("mean", of: node), m2: m2)
         case "samples": return .samples(try samples(of: node))
         default: return .quantiles(try sketch(node))
         }

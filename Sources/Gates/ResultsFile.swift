@@ -194,6 +194,7 @@ extension ExpectedJob {
         var members: [Value.Member] = [Value.Member("id", .string(id))]
         if ending != .ran { members.append(Value.Member("ending", .string(ending.rawValue))) }
         if !reason.isEmpty { members.append(Value.Member("reason", .string(reason))) }
+        if let writesMetrics { members.append(Value.Member("writes_metrics", .boolean(writesMetrics))) }
         members.append(Value.Member("cells", .array(cells.map(\.written))))
         return .object(members)
     }

@@ -67,6 +67,7 @@ struct ResultsLine {
             job.ending = ending
         }
         job.reason = try optionalText("reason", of: node) ?? ""
+        job.writesMetrics = try flag("writes_metrics", of: node)
         let cells = present(node["cells"]) == nil ? [] : try list("cells", of: node, in: "job '\(id)'")
         guard cells.count <= Limits.cellsPerJobMax else { throw error("more than \(Limits.cellsPerJobMax) cells") }
         for cell in cells { job.cells.append(try expectedCell(cell)) }

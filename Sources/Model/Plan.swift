@@ -95,6 +95,9 @@ package struct PlannedJob: Equatable, Sendable {
         self.retry = retry
         self.work = work
     }
+
+    /// Whether gates may read it, as far as the plan tells.
+    package var writesMetrics: Bool { work.writesMetrics || shards.items != nil }
 }
 
 /// What becomes of a job when its run is cancelled, as GitHub has it: an `if` with `always()` lets it clean up.
@@ -296,6 +299,18 @@ package struct JobWork: Equatable, Sendable {
         self.outputs = outputs
         self.container = container
         self.services = services
+    }
+
+    /// Whether it names a metrics file, or a step of it one of the files where metrics go. A script of the repository may write
+    /// them too, from Python say: only what is in sight speaks.
+    package var writesMetrics: Bool {
+        if metrics != nil || !metricSources.isEmpty { return true }
+        return (setup + steps).contains { step in
+            guard case .run(let script) = step.action else { return false }
+            return ([script] + step.environment.map(\.text)).contains {
+                $0.contains("SHEAF_METRICS") || $0.contains("SHEAF_ITEMS_OUT")
+            }
+        }
     }
 }
 

@@ -50,12 +50,18 @@ package struct ExpectedJob: Equatable, Sendable {
     /// What made the ending, in a sentence; empty for `ran`.
     package var reason: String
     package var cells: [ExpectedCell]
+    /// Whether the workflow says that it writes metrics; `nil` in results of a version that did not tell. Gates that name no job
+    /// read the one that does, whatever came of it.
+    package var writesMetrics: Bool?
 
-    package init(id: String, ending: Ending = .ran, reason: String = "", cells: [ExpectedCell]) {
+    package init(
+        id: String, ending: Ending = .ran, reason: String = "", cells: [ExpectedCell], writesMetrics: Bool? = nil
+    ) {
         self.id = id
         self.ending = ending
         self.reason = reason
         self.cells = cells
+        self.writesMetrics = writesMetrics
     }
 }
 

@@ -92,7 +92,7 @@ extension RunSnapshot {
     }
 
     private func expectedJob(_ place: Int) -> ExpectedJob {
-        var job = ExpectedJob(id: plan.jobs[place].id, cells: [])
+        var job = ExpectedJob(id: plan.jobs[place].id, cells: [], writesMetrics: plan.jobs[place].writesMetrics)
         switch jobs[place]?.kind {
         case .cells, .unresolved, nil: break
         case .notApplicable: job.ending = .notApplicable

@@ -8,7 +8,7 @@ enum Sheaf {
         signal(SIGPIPE, SIG_IGN)
         let code = await run(Array(CommandLine.arguments.dropFirst()))
         await LocalState.stop()
-        Terminal.end(code.rawValue)
+        Terminal.end(Terminal.outcome(of: code).rawValue)
     }
 
     private static func run(_ words: [String]) async -> ExitCode {
@@ -39,6 +39,9 @@ enum Sheaf {
             return .passed
         default: break
         }
+        if words.count == 2, ["--help", "-h"].contains(words[1]), Self.isFamily(first, groups) {
+            return try help([first], groups)
+        }
         let (command, rest) = try find(words, in: groups)
         if rest.contains("--help") || rest.contains("-h") {
             Terminal.print(Help.page(command))
@@ -52,11 +55,17 @@ enum Sheaf {
             Terminal.print(Help.overview(groups))
             return .passed
         }
+        let isFamily = words.count == 1 && Self.isFamily(word, groups)
         let family = groups.flatMap(\.commands).filter { $0.name.hasPrefix(word + " ") }
-        let isFamily = words.count == 1 && !family.isEmpty && !groups.flatMap(\.commands).contains { $0.name == word }
         Terminal.print(
             isFamily ? Help.list(family) : Help.page(try find(words, in: groups).command))
         return .passed
+    }
+
+    /// Whether a word begins commands of two words, and is none itself.
+    private static func isFamily(_ word: String, _ groups: [CommandGroup]) -> Bool {
+        let names = groups.flatMap(\.commands).map(\.name)
+        return names.contains { $0.hasPrefix(word + " ") } && !names.contains(word)
     }
 
     /// The command that the first word, or the first two, name.

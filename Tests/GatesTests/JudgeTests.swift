@@ -212,6 +212,27 @@ import Testing
         named.job = "eval"
         #expect(judge([named], results: results).verdict == .pass)
     }
+
+    @Test func `reads the job that was to write metrics, whatever came`() {
+        var results = Self.matrix.results
+        let other = job("train")
+        results.header.jobs.append(other)
+        results.shards.append(passed(other))
+        let say = { (eval: Bool, train: Bool) in
+            results.header.jobs[0].writesMetrics = eval
+            results.header.jobs[1].writesMetrics = train
+        }
+        say(true, false)
+        #expect(judge([GateRule(.atLeast(0))], results: results).verdict == .pass)
+        // What measures nothing does not leave the gate to its neighbour.
+        say(true, true)
+        #expect(judge([GateRule(.atLeast(0))], results: results).verdict == .incomplete)
+        #expect(group(GateRule(.atLeast(0)), results).reason.contains("several jobs write metrics (eval, train)"))
+        say(false, true)
+        #expect(judge([GateRule(.atLeast(0))], results: results).verdict == .incomplete)
+        say(false, false)
+        #expect(group(GateRule(.atLeast(0)), results).reason.contains("no job says that it writes metrics"))
+    }
 }
 
 @Suite struct `A statistic` {

@@ -105,7 +105,7 @@ extension Workflow {
                         help: Self.lateMatrixHelp, rule: .unsupported))
                 return [(job, [])]
             }
-            let (cells, _) = try combinations(of: job, context, isKnown: request.isKnown, &mistakes)
+            let (cells, _) = try combinations(of: job, context, isKnown: request.isKnown)
             if cells.isEmpty, let matrix = job.matrix, request.isKnown || !NodeExpressions.readsTheRun(matrix) {
                 mistakes.append(
                     Diagnostic(

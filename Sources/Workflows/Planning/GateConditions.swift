@@ -49,7 +49,7 @@ extension Plan {
                         id: cell.id, name: cell.name, values: cell.values,
                         shards: job.shards.items == nil ? job.shards.count : nil, required: cell.required,
                         continueOnError: cell.continueOnError, skipped: cell.skipped)
-                })
+                }, writesMetrics: job.writesMetrics)
         }
     }
 }

@@ -61,9 +61,12 @@ extension Workflow {
     }
 
     func contexts(for request: PlanRequest, _ mistakes: inout [Diagnostic]) -> [Value.Member] {
-        let top = SourcePosition(file: file, line: 1, column: 1)
         let event = eventName(of: request)
-        if !events.contains(event) {
+        let top =
+            (triggers.first { $0.name == event } ?? triggers.first)?.position
+            ?? SourcePosition(file: file, line: 1, column: 1)
+        // Of a file that names none it is told already.
+        if !events.isEmpty, !events.contains(event) {
             mistakes.append(
                 Diagnostic(
                     at: top, "the workflow is not started by '\(event)'",

@@ -63,4 +63,14 @@ struct KnownAction {
     ]
 
     static var honoured: [String] { all.keys.sorted() }
+
+    /// The one that somebody meant who wrote this name: owner and repository are both near, for setup-node is no slip of
+    /// setup-python.
+    static func meant(by name: String) -> String? {
+        guard let near = Spelling.nearest(to: name, among: honoured),
+            let written = name.split(separator: "/").last, let meant = near.split(separator: "/").last,
+            Spelling.nearest(to: String(written), among: [String(meant)]) != nil
+        else { return nil }
+        return near
+    }
 }

@@ -40,7 +40,7 @@ extension WorkflowReader {
             refuse(
                 uses, "the action '\(reference)' is not pinned: '\(reference.version)' may be another one tomorrow",
                 help:
-                    "name the commit by its 40 digits, which git ls-remote tells: \(name)@8f4b7f84… # \(reference.version)"
+                    "name the commit by its 40 digits, which git ls-remote tells of '\(reference.version)': \(name)@… # \(reference.version)"
             )
             return unread
         }

@@ -41,13 +41,13 @@ extension WorkflowReader {
                 ? "remove it, or name what is there" : "toJSON(\(expression.source)) writes all of it")
     }
 
-    mutating func adviseOnConstant(_ condition: Condition, at node: YAMLNode) {
+    mutating func adviseOnConstant(_ condition: Condition, at node: YAMLNode, _ key: String) {
         guard let value = condition.expression.constant else { return }
         warning(
             .condition, node.position,
             Conversion.isTruthy(value)
-                ? "this 'if' reads nothing that changes: it always holds"
-                : "this 'if' reads nothing that changes: it never holds",
+                ? "this '\(key)' reads nothing that changes: it always holds"
+                : "this '\(key)' reads nothing that changes: it never holds",
             help: Conversion.isTruthy(value) ? "remove it" : "remove what it holds back, or compare with what changes")
     }
 
@@ -334,14 +334,5 @@ extension WorkflowReader {
 }
 
 extension JobSource {
-    /// Whether the job names a metrics file, or a step of it one of the files where metrics go.
-    var writesMetrics: Bool {
-        if work.metrics != nil || !work.metricSources.isEmpty || shards.items != nil { return true }
-        return (work.setup + work.steps).contains { step in
-            guard case .run(let script) = step.action else { return false }
-            let texts = [script] + step.environment.map(\.text)
-            // A script of the repository may write them too, from Python say: only what is in sight speaks.
-            return texts.contains { $0.contains("SHEAF_METRICS") || $0.contains("SHEAF_ITEMS_OUT") }
-        }
-    }
+    var writesMetrics: Bool { work.writesMetrics || shards.items != nil }
 }

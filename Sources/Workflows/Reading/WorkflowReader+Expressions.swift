@@ -57,14 +57,16 @@ extension WorkflowReader {
     /// - Returns: the node when it is one of both.
     mutating func literal(
         _ node: YAMLNode, _ what: String, _ kind: String, in scope: ExpressionScope,
-        help: String = "remove the quotes, or compute it: ${{ … }}", _ isRight: (Value) -> Bool
+        help: String? = nil, _ isRight: (Value) -> Bool
     ) -> YAMLNode? {
         if let scalar = node.scalar, TemplateText.hasExpression(scalar.text) {
             template(node, what, in: scope)
             return node
         }
         guard node.scalar != nil, isRight(node.value) else {
-            error(node, "\(what) must be \(kind), not \(node.told)", help: help)
+            error(
+                node, "\(what) must be \(kind), not \(node.told)",
+                help: help ?? "write \(kind), without quotes, or compute it: ${{ … }}")
             return nil
         }
         return node
@@ -78,21 +80,23 @@ extension WorkflowReader {
     }
 
     /// The text of an `if`, checked.
-    mutating func condition(_ node: YAMLNode, in scope: ExpressionScope) -> String? {
+    ///
+    /// - Parameter key: what it is called.
+    mutating func condition(_ node: YAMLNode, in scope: ExpressionScope, key: String = "if") -> String? {
         guard let scalar = node.scalar else {
-            error(node, "'if' must be an expression, not \(node.kindName)", help: "if: github.ref == 'refs/heads/main'")
+            error(node, "'\(key)' must be an expression, not \(node.kindName)", help: "if: github.ref == 'refs/heads/main'")
             return nil
         }
         do throws(ExpressionError) {
             let condition = try Condition(scalar.text, in: scope)
             if condition.mixesText {
                 warning(
-                    .condition, node.position, "this 'if' always holds: text around ${{ }} makes it a text",
+                    .condition, node.position, "this '\(key)' always holds: text around ${{ }} makes it a text",
                     help: "put all of it into one ${{ }}, without space or operators outside")
-                template(node, "'if'", in: scope)
+                template(node, "'\(key)'", in: scope)
             } else {
                 for expression in condition.expressions { _ = check(expression, at: node, in: scope) }
-                adviseOnConstant(condition, at: node)
+                adviseOnConstant(condition, at: node, key)
             }
         } catch {
             report(error, in: node, scope)

@@ -82,7 +82,7 @@ extension WorkflowReader {
             }
             rule.required = required.value.boolean ?? true
         }
-        if let when = parts["when"] { rule.when = condition(when, in: Scopes.jobCondition) }
+        if let when = parts["when"] { rule.when = condition(when, in: Scopes.jobCondition, key: "when") }
         testing(parts, of: &rule, at: place)
         return rule
     }

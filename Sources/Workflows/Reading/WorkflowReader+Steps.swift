@@ -175,7 +175,7 @@ extension WorkflowReader {
             return localAction(whole, with, given ?? [], at: node, &walk)
         }
         if KnownAction.all[name] == nil, given != nil || with == nil, let reference = ActionReference(whole),
-            reference.commit != nil || Spelling.nearest(to: name, among: KnownAction.honoured) == nil
+            reference.commit != nil || KnownAction.meant(by: name) == nil
         {
             return remoteAction(reference, with, given ?? [], at: node, &walk)
         }
@@ -271,7 +271,7 @@ extension WorkflowReader {
         if whole.hasPrefix("docker://") {
             return "run the command itself, in a job with container: \(whole.dropFirst(9))"
         }
-        if let near = Spelling.nearest(to: name, among: KnownAction.honoured) { return "did you mean '\(near)'?" }
+        if let near = KnownAction.meant(by: name) { return "did you mean '\(near)'?" }
         return "agents have \(KnownAction.honoured.map { $0.dropFirst(8) }.joined(separator: ", "))"
     }
 

@@ -27,6 +27,9 @@ import Model
         guard String(validating: text, as: UTF8.self) != nil else {
             return (nil, [Diagnostic(at: badByte(text, file: file), "not UTF-8", help: "save the file as UTF-8")])
         }
+        // The library takes a byte order mark for text where a key follows it.
+        let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+        let text = text.starts(with: mark) ? Array(text.dropFirst(mark.count)) : text
         return unsafe text.withUnsafeBufferPointer { buffer in
             var reader = YAMLReader(file: file)
             unsafe yaml_parser_set_input_string(reader.parser, buffer.baseAddress, buffer.count)

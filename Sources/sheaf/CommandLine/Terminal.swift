@@ -1,5 +1,7 @@
 import Glibc
 
+import struct Synchronization.Atomic
+
 /// Standard output and standard error as the program uses them: whole writes, colour only where a person looks.
 enum Terminal {
     static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
@@ -25,6 +27,19 @@ enum Terminal {
     static func complainRaw(_ text: String) { write(Array(text.utf8), to: STDERR_FILENO) }
     static func complain(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
 
+    /// The error number of the first write to standard output that failed; 0 while none has.
+    private static let outputFailure = Atomic<CInt>(0)
+
+    /// What ended well, and could not say so, did not end well.
+    ///
+    /// - Returns: `code`, or `.usage` in place of `.passed` where not all of standard output was written; the reason is said.
+    static func outcome(of code: ExitCode) -> ExitCode {
+        let number = outputFailure.load(ordering: .relaxed)
+        guard number != 0 else { return code }
+        complain("error: standard output could not be written: \(String(cString: strerror(number)))")
+        return code == .passed ? .usage : code
+    }
+
     /// Ends the process, with what was written out. Not by `exit`: that would tear down what libraries share (OpenSSL's tables)
     /// under threads that let go of their connections only now, and the heap broke with it.
     static func end(_ code: CInt) -> Never {
@@ -43,7 +58,14 @@ enum Terminal {
                 sent += count
             } else if errno == EPIPE {
                 end(141)
-            } else if errno != EINTR && errno != EAGAIN {
+            } else if errno == EAGAIN {
+                // Whoever gave us this descriptor has made it non-blocking.
+                var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&room, 1, -1)
+            } else if errno != EINTR {
+                if descriptor == STDOUT_FILENO {
+                    _ = outputFailure.compareExchange(expected: 0, desired: errno, ordering: .relaxed)
+                }
                 return
             }
         }

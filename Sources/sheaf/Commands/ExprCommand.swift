@@ -10,7 +10,7 @@ extension Commands {
             Prints {"kind": …, "value": …} or {"error": …}; exit code 2 for an error.
 
               sheaf expr "contains(github.ref, 'main')" --context contexts.json
-              sheaf expr --jsonl < lines     each line {"expr": …, "contexts": {…}}, one answer a line
+              sheaf expr --jsonl < lines     each line {"expr": …, "contexts": {…}}, an answer for each
             """,
         operands: [.init(name: "EXPR", help: "the text between ${{ and }}", isOptional: true)],
         options: [
@@ -25,6 +25,9 @@ extension Commands {
             let contexts = try arguments.value("context").map(readContexts) ?? .object([])
             let answer = ExpressionTrial.answer(source, contexts: contexts)
             Terminal.print(answer)
+            if answer.contains("Unrecognized named-value"), arguments.value("context") == nil {
+                Terminal.complain("help: contexts come from a file: --context FILE with {\"github\": {…}, \"matrix\": {…}}")
+            }
             return answer.hasPrefix("{\"error\"") ? .usage : .passed
         })
 
@@ -43,7 +46,6 @@ extension Commands {
 
     private static func answerLines() -> ExitCode {
         while let line = readLine(strippingNewline: true) {
-            if line.allSatisfy(\.isWhitespace) { continue }
             Terminal.print(ExpressionTrial.answer(line: Array(line.utf8)))
         }
         return .passed

@@ -23,21 +23,41 @@ enum Files {
         }
     }
 
-    /// Writes a file anew, beside the old one until all of it is there.
+    /// Writes a file anew, beside the old one until all of it is there. A link is followed; what is no regular file (a device, a
+    /// pipe) is written into, as `>` would.
     static func write(_ bytes: [UInt8], to path: String) throws {
-        let beside = path + ".part"
-        let descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        let whole = realpath(path, nil)
+        defer { free(whole) }
+        let target = whole.map { String(cString: $0) } ?? path
+        var facts = stat()
+        if stat(target, &facts) == 0, facts.st_mode & S_IFMT != S_IFREG {
+            let descriptor = open(target, O_WRONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { throw failure(path) }
+            defer { close(descriptor) }
+            return try write(bytes, to: descriptor, path)
+        }
+        let beside = target + ".part"
+        // One that an earlier command left behind, and nothing that stands in its place for another reason.
+        unlink(beside)
+        let descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw failure(path) }
+        do {
+            defer { close(descriptor) }
+            try write(bytes, to: descriptor, path)
+            guard rename(beside, target) == 0 else { throw failure(path) }
+        } catch {
+            unlink(beside)
+            throw error
+        }
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: CInt, _ path: String) throws {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            guard count >= 0 || errno == EINTR else {
-                defer { close(descriptor) }
-                throw failure(path)
-            }
+            guard count >= 0 || errno == EINTR else { throw failure(path) }
             sent += max(0, count)
         }
-        guard close(descriptor) == 0, rename(beside, path) == 0 else { throw failure(path) }
     }
 
     static func folder(of file: String) -> String {

@@ -63,10 +63,9 @@ extension Commands {
             let format = try arguments.choice("format", of: ["text", "json", "sarif"])
             var all: [Diagnostic] = []
             for file in arguments.operands {
-                let loaded = try LoadedWorkflow(arguments, file: file, isKnown: isSaid(arguments))
-                let (_, diagnostics) = loaded.checked()
+                let (text, diagnostics) = try lint(file, arguments)
                 all += diagnostics
-                if format == "text" { Terminal.write(Array(loaded.text(diagnostics).utf8)) }
+                if format == "text" { Terminal.write(Array(text.utf8)) }
             }
             switch format {
             case "json": Terminal.write(DiagnosticText.json(all))
@@ -83,6 +82,24 @@ extension Commands {
             return refused ? .usage : .passed
         })
 
+    /// What is wrong with one file, and that in words. A file that cannot be read is a mistake among the others.
+    private static func lint(
+        _ file: String, _ arguments: Arguments
+    ) throws -> (text: String, diagnostics: [Diagnostic]) {
+        let source: [UInt8]
+        do {
+            source = try Files.read(file, bytesMax: Limits.workflowBytesMax)
+        } catch let failure as CommandFailure {
+            let start = SourcePosition(file: file, line: 1, column: 1)
+            let problem = "it cannot be read: \(failure.problem)"
+            let diagnostics = [Diagnostic(at: start, problem, help: failure.help ?? "give a file that you may read")]
+            return (DiagnosticText.text(diagnostics, source: [], file: file), diagnostics)
+        }
+        let loaded = try LoadedWorkflow(arguments, file: file, source: source, isKnown: isSaid(arguments))
+        let (_, diagnostics) = loaded.checked()
+        return (loaded.text(diagnostics), diagnostics)
+    }
+
     /// Whether the command line says what starts the run.
     private static func isSaid(_ arguments: Arguments) -> Bool {
         ["event", "event-file", "context"].contains { arguments.value($0) != nil } || !arguments.all("input").isEmpty
@@ -96,10 +113,16 @@ struct LoadedWorkflow {
     let reading: WorkflowReading
     let request: PlanRequest
 
+    init(_ arguments: Arguments) throws {
+        let file = arguments.operands[0]
+        let source = try Files.read(file, bytesMax: Limits.workflowBytesMax)
+        try self.init(arguments, file: file, source: source, isKnown: true)
+    }
+
     /// - Parameter isKnown: the command line says what starts the run; else what depends on it is not judged.
-    init(_ arguments: Arguments, file named: String? = nil, isKnown: Bool = true) throws {
-        file = named ?? arguments.operands[0]
-        source = try Files.read(file, bytesMax: Limits.workflowBytesMax)
+    init(_ arguments: Arguments, file: String, source: [UInt8], isKnown: Bool) throws {
+        self.file = file
+        self.source = source
         let tree = arguments.value("tree") ?? Files.top(around: Files.folder(of: file))
         // A file that lies where workflows lie has its whole repository around it.
         let isAtHome = file.hasPrefix(".github/workflows/") || file.contains("/.github/workflows/")
@@ -146,6 +169,12 @@ struct LoadedWorkflow {
                 throw UsageError("--input \(pair): no value", help: "--input NAME=VALUE")
             }
             return (name: String(pair[..<mark]), value: String(pair[pair.index(after: mark)...]))
+        }
+        if let name = arguments.value("event"), !Workflow.events.contains(name) {
+            throw UsageError(
+                "--event \(name): GitHub has no such event",
+                help: Spelling.nearest(to: name, among: Workflow.events).map { "did you mean '\($0)'?" }
+                    ?? "give one of push, pull_request, workflow_dispatch and the others")
         }
         let event = try arguments.value("event-file").map(Commands.readContexts) ?? .object([])
         let contexts = try arguments.value("context").map(Commands.readContexts)?.members ?? []

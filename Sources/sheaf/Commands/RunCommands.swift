@@ -79,27 +79,31 @@ extension Commands {
         ] + Farming.options,
         run: { arguments in
             let part = try PartName(arguments.operands[0])
-            let client = try await Farming.connect(arguments)
             let times = arguments.has("times")
             var place = ""
+            let show = { (line: Proto.LogLine) in
+                let here =
+                    "\(line.job)/\(line.cell)/\(line.shard < 0 ? "list" : "\(line.shard)"), attempt \(line.attempt)"
+                if here != place { Terminal.print("── \(here)") }
+                place = here
+                let at = times ? Instant(nanoseconds: line.at).utc + " " : ""
+                let mark = line.stream == "err" ? "! " : line.stream == "sheaf" ? "# " : "  "
+                Terminal.print(at + mark + PlainText.line(line.text))
+            }
+            let request = Proto.ReadLogRequest.with {
+                $0.run = part.run.number
+                $0.job = part.job
+                $0.cell = part.cell
+                $0.shard = part.shard
+                $0.follow = arguments.has("follow")
+            }
             do {
-                try await client.stream(
-                    Proto.Farm.ReadLog.self,
-                    .with {
-                        $0.run = part.run.number
-                        $0.job = part.job
-                        $0.cell = part.cell
-                        $0.shard = part.shard
-                        $0.follow = arguments.has("follow")
-                    }
-                ) { line in
-                    let here =
-                        "\(line.job)/\(line.cell)/\(line.shard < 0 ? "list" : "\(line.shard)"), attempt \(line.attempt)"
-                    if here != place { Terminal.print("── \(here)") }
-                    place = here
-                    let at = times ? Instant(nanoseconds: line.at).utc + " " : ""
-                    let mark = line.stream == "err" ? "! " : line.stream == "sheaf" ? "# " : "  "
-                    Terminal.print(at + mark + PlainText.line(line.text))
+                if request.follow {
+                    try await LogFollower(request, connect: try Farming.door(arguments)).follow { error in
+                        Terminal.complain("\(error.problem); looking for it again")
+                    } _: { show($0) }
+                } else {
+                    try await Farming.connect(arguments).stream(Proto.Farm.ReadLog.self, request, show)
                 }
             } catch let error as ClientError {
                 throw Farming.failure(error)

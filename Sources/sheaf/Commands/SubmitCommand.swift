@@ -39,13 +39,16 @@ extension Commands {
             }
             let connect = try Farming.door(arguments)
             let client = try await Farming.failing { () async throws(ClientError) in try await connect() }
-            let signals = arguments.has("wait") ? Signals.stream([SIGINT, SIGTERM]) : nil
+            // From here on a key does not end the process between a submission and its name.
+            if arguments.has("wait") || arguments.has("with-baseline") { _ = Signals.stream(leaving) }
             if arguments.has("with-baseline") {
                 for branch in request.branches.map(\.name) {
                     guard let base = try await runBaseline(request, branch: branch, arguments, client) else {
                         return .usage
                     }
-                    let code = try await following(base, connect, arguments).follow(AsyncStream { $0.finish() })
+                    let code = try await following(base, connect, arguments).follow(Signals.stream(leaving))
+                    // Who leaves the baseline does not want what was to be compared with it.
+                    if code == .interrupted { return code }
                     if code != .passed { Terminal.complain("warning: \(base) did not pass: it is no baseline") }
                 }
             }
@@ -54,13 +57,16 @@ extension Commands {
             request.deliverRequest = UInt32(number ?? 0)
             let home = Farming.profile(arguments).folder
             guard let run = try await submit(request, arguments, state: home, to: client) else { return .usage }
-            guard let signals else {
+            guard arguments.has("wait") else {
                 Terminal.print("\(run)")
                 return .passed
             }
             Terminal.complain("\(run) is on its way")
-            return try await following(run, connect, arguments).follow(signals)
+            return try await following(run, connect, arguments).follow(Signals.stream(leaving))
         })
+
+    /// The signals by which a person leaves what is followed.
+    static let leaving: [CInt] = [SIGINT, SIGTERM]
 
     static func following(
         _ run: RunID, _ connect: @escaping @Sendable () async throws(ClientError) -> FarmClient, _ arguments: Arguments
