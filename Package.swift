@@ -143,7 +143,8 @@ let package = Package(
             "Transport", "Wire",
             "Locks", "Model", "FaultyDisk"),
         tests(
-            "AgentServiceTests", "AgentService", "Artifacts", "Programs", "Transport", "Wire", "Model", "Locks", "CLinux"),
+            "AgentServiceTests", "AgentService", "Artifacts", "Programs", "Transport", "Wire", "Model", "Locks",
+            "CLinux"),
         tests(
             "WalkthroughTests", "Workflows", "Scheduling", "Storage", "Artifacts", "Queries", "Gates", "Reporting",
             "Wire", "JSON", "Model"),

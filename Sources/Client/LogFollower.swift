@@ -1,3 +1,4 @@
+import Transport
 package import Wire
 
 /// Reads logs until the run has ended, over as many connections as that takes, each line once.

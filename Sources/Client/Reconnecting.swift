@@ -1,3 +1,5 @@
+import Transport
+
 /// Does something with the farm over as many connections as that takes.
 struct Reconnecting: Sendable {
     enum Change: Sendable {

@@ -70,11 +70,11 @@ struct MetricTable {
         }
         guard read.count == 1 else {
             let names = read.map { cells.jobs[$0].expected.id }.joined(separator: ", ")
+            let none = isTold ? "no job says that it writes metrics; name one with 'job:'" : "no job reports metrics"
             return .missing(
                 names.isEmpty
-                    ? (isTold ? "missing: no job says that it writes metrics; name one with 'job:'" : "missing: no job reports metrics")
-                    : "several jobs \(isTold ? "write" : "report") metrics (\(names)); name one with 'job:'"
-            )
+                    ? "missing: \(none)"
+                    : "several jobs \(isTold ? "write" : "report") metrics (\(names)); name one with 'job:'")
         }
         return .taken(read[0])
     }

@@ -4,7 +4,7 @@ package import Model
 /// A workflow file as it was written: checked, and not yet evaluated.
 package struct Workflow: Sendable {
     /// GitHub's names of what may start one, sorted.
-    package static let events = EventKind.all.keys.sorted()
+    package static let events: [String] = EventKind.all.keys.sorted()
 
     package var file: String
     package var name: String

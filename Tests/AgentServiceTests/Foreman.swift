@@ -95,7 +95,8 @@ final class Foreman: Sendable {
                     }
                     if let refusal { throw refusal }
                     if settings.refusesUnknownObjects,
-                        let object = report.results.compactMap({ ObjectRef($0) }).first(where: { !objects.has($0.digest) })
+                        let object = report.results.compactMap({ ObjectRef($0) })
+                            .first(where: { !objects.has($0.digest) })
                     {
                         throw LinkStatus(
                             .conflict, "the report names \(object.digest.short), which the agent has not put")

@@ -84,14 +84,17 @@ extension WorkflowReader {
     /// - Parameter key: what it is called.
     mutating func condition(_ node: YAMLNode, in scope: ExpressionScope, key: String = "if") -> String? {
         guard let scalar = node.scalar else {
-            error(node, "'\(key)' must be an expression, not \(node.kindName)", help: "if: github.ref == 'refs/heads/main'")
+            error(
+                node, "'\(key)' must be an expression, not \(node.kindName)",
+                help: "\(key): github.ref == 'refs/heads/main'")
             return nil
         }
         do throws(ExpressionError) {
             let condition = try Condition(scalar.text, in: scope)
             if condition.mixesText {
                 warning(
-                    .condition, node.position, "this '\(key)' always holds: text around ${{ }} makes it a text",
+                    .condition, node.position,
+                    "this '\(key)' always holds: text around ${{ }} makes it a text",
                     help: "put all of it into one ${{ }}, without space or operators outside")
                 template(node, "'\(key)'", in: scope)
             } else {

@@ -272,7 +272,7 @@ struct WorkflowReader {
             error(
                 node,
                 "\(what) must be a whole number from \(range.lowerBound) to \(range.upperBound), not \(node.told)",
-                help: "write one of that range in digits, without quotes: \(max(range.lowerBound, min(2, range.upperBound)))")
+                help: "write one of these, without quotes: \(max(range.lowerBound, min(2, range.upperBound)))")
             return nil
         }
         return whole

@@ -26,7 +26,7 @@ extension Commands {
             let answer = ExpressionTrial.answer(source, contexts: contexts)
             Terminal.print(answer)
             if answer.contains("Unrecognized named-value"), arguments.value("context") == nil {
-                Terminal.complain("help: contexts come from a file: --context FILE with {\"github\": {…}, \"matrix\": {…}}")
+                Terminal.complain("help: contexts come from a file: --context FILE with {\"github\": {…}}")
             }
             return answer.hasPrefix("{\"error\"") ? .usage : .passed
         })

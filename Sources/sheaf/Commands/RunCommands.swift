@@ -101,7 +101,9 @@ extension Commands {
                 if request.follow {
                     try await LogFollower(request, connect: try Farming.door(arguments)).follow { error in
                         Terminal.complain("\(error.problem); looking for it again")
-                    } _: { show($0) }
+                    } _: {
+                        show($0)
+                    }
                 } else {
                     try await Farming.connect(arguments).stream(Proto.Farm.ReadLog.self, request, show)
                 }
