@@ -105,7 +105,7 @@ extension Commands {
                         show($0)
                     }
                 } else {
-                    try await Farming.connect(arguments).stream(Proto.Farm.ReadLog.self, request, show)
+                    try await Farming.connect(arguments).stream(Proto.Farm.ReadLog.self, request, each: show)
                 }
             } catch let error as ClientError {
                 throw Farming.failure(error)
