@@ -86,3 +86,17 @@ package struct Grid: Equatable, Sendable {
         return values.filter { seen.insert($0).inserted }
     }
 }
+
+extension JobReport {
+    /// What a reader of the grid has to know, in words.
+    ///
+    /// - Parameter quoted: makes a name harmless where it is shown.
+    func hints(_ quoted: (String) -> String) -> [String] {
+        var hints = grid.constants.map { "\(quoted($0.key)) = \(quoted($0.value.shown))" }
+        if let headline { hints.append("shown: the value that gate \(quoted(headline)) compares") }
+        if grid.rows.contains(where: { $0.cells.contains(nil) }) {
+            hints.append("blank: no cell, for 'exclude' or the cover left it out")
+        }
+        return hints
+    }
+}

@@ -119,9 +119,7 @@ struct HTMLReport {
 
     private func grid(_ job: JobReport) -> String {
         guard !job.cells.isEmpty else { return section(job.id, "<p>\(text(report.tally(job)))</p>") }
-        let constants = job.grid.constants.map { "\(text($0.key)) = \(text($0.value.shown))" }.joined(separator: " · ")
-        let headline = job.headline.map { "shown: the value that gate \(text($0)) compares" } ?? ""
-        let hints = [constants, headline].filter { !$0.isEmpty }.joined(separator: " · ")
+        let hints = job.hints { text($0) }.joined(separator: " · ")
         let range = HeatRange(job.cells)
         var content =
             "<p>\(text(report.tally(job)))\(hints.isEmpty ? "" : " <span class=\"dim\">\(hints)</span>")</p>\n"

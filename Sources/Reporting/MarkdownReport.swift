@@ -146,8 +146,7 @@ struct MarkdownReport {
     private func grid(_ job: JobReport) -> [String] {
         var lines = ["### \(escaped(job.id))", "", "\(escaped(report.tally(job)))."]
         guard !job.cells.isEmpty else { return lines }
-        var hints = job.grid.constants.map { "\(escaped($0.key)) = \(escaped($0.value.shown))" }
-        if let headline = job.headline { hints.append("shown: the value that gate \(escaped(headline)) compares") }
+        let hints = job.hints { escaped($0) }
         if !hints.isEmpty { lines[lines.count - 1] += " " + hints.joined(separator: " · ") }
         lines.append("")
         let grid = job.grid

@@ -200,9 +200,7 @@ struct TerminalReport {
         lines.append("")
         wrap("\(plain(job.id))  \(plain(report.tally(job)))", indent: 0, bold: true)
         guard !job.cells.isEmpty else { return }
-        let constants = job.grid.constants.map { "\(plain($0.key)) = \(plain($0.value.shown))" }
-        let headline = job.headline.map { "shown: the value that gate \(plain($0)) compares" }
-        let hints = constants + (headline.map { [$0] } ?? [])
+        let hints = job.hints { plain($0) }
         if !hints.isEmpty { wrap(hints.joined(separator: "  ·  "), indent: 2) }
         lines += GridText(job, columns: columns - 2, color: color).lines.map { "  \($0)" }
     }

@@ -58,8 +58,39 @@ import Testing
             let report = try await farm.sheaf("watch", "r1")
             #expect(report.status != 0 && !report.output.isEmpty, "\(report.error)")
             #expect(try await farm.sheaf("cancel", "r1").status == 2)
+
+            // A file goes through a link to where it leads, and never into the place of a device.
+            let (target, link) = (farm.folder + "/report.txt", farm.folder + "/link")
+            try Data("old".utf8).write(to: URL(filePath: target))
+            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: target)
+            #expect(try await farm.sheaf("report", "r1", "-o", link).status == 0)
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == target)
+            #expect(try String(contentsOfFile: target, encoding: .utf8).contains("r1"))
+            let full = try await farm.sheaf("report", "r1", "-o", "/dev/full")
+            #expect(full.status == 2 && full.error.contains("No space left"), "\(full.error)")
+            let kind = try FileManager.default.attributesOfItem(atPath: "/dev/full")[.type] as? FileAttributeType
+            #expect(kind == .typeCharacterSpecial)
             #expect(try await farm.sheaf("watch", "r9").status == 2)
         }
+    }
+
+    @Test func `is told when output is lost, and what cannot be read`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-output-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try Data(Self.waiting.utf8).write(to: URL(filePath: "\(folder)/w.yml"))
+        let shell = { (script: String) in
+            try await Finished.run("/bin/bash", ["-c", "cd '\(folder)'; sheaf=\(RealFarm.sheaf); \(script)"])
+        }
+        let full = try await shell("$sheaf plan w.yml >/dev/full")
+        #expect(full.status == 2 && full.error.contains("No space left"), "\(full.error)")
+        let linted = try await shell("$sheaf lint nowhere.yml w.yml; echo exit $?; $sheaf lint nowhere.yml --format json")
+        #expect(linted.output.contains("nowhere.yml:1:1: error: it cannot be read"), "\(linted.output)")
+        #expect(linted.output.contains("2 checked: 1 error") && linted.output.contains("exit 2"), "\(linted.output)")
+        #expect(linted.output.contains(#""rule""#), "\(linted.output)")
+        let event = try await shell("$sheaf plan w.yml --event pushh")
+        #expect(event.status == 2 && event.error.contains("did you mean 'push'?"), "\(event.error)")
+        #expect(try await shell("$sheaf artifacts --help").status == 0)
     }
 
     /// What a shell would offer, asked of the shell itself.

@@ -346,7 +346,7 @@ import Testing
         ("timeout-minutes: soon", "must be a number of minutes above 0", "write a number: 30"),
         ("outputs: x", "'outputs' must be a mapping", "name each: outputs:"),
         ("retry: 3", "'retry' must be a mapping", "keys are attempts, on, backoff"),
-        ("shards: 0", "a whole number from 1 to", "write digits, without quotes: 2"),
+        ("shards: 0", "a whole number from 1 to", "write one of these, without quotes: 2"),
         ("continue-on-error: \"${{ github.sha }}\"", "must be true or false", "compare, so that"),
     ]
 
@@ -406,7 +406,7 @@ import Testing
         let found = Workflow.check(Array(text.utf8), file: "w.yml", request: request).diagnostics
         let errors = found.filter { $0.severity == .error }
         let expected = [
-            (1, "takes no input 'lst'"), (3, "unknown key 'nam'"), (7, "exclude key 'w' does not match"),
+            (2, "takes no input 'lst'"), (3, "unknown key 'nam'"), (7, "exclude key 'w' does not match"),
             (8, "a step needs 'run' or 'uses'"), (8, "unknown key 'rn'"), (15, ""), (16, "does not contain any values"),
             (20, "the matrix has no cells"), (27, "the gate 'broken' has no 'metric'"),
         ]

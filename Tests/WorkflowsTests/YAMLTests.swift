@@ -19,6 +19,12 @@ import Testing
         #expect(read("a: \(text)").node?["a"]?.value == value, "\(text)")
     }
 
+    @Test func `passes over a mark of byte order`() throws {
+        let mark = "\u{FEFF}"
+        #expect(try #require(read(mark + "on: push\njobs: {}\n").node)["on"]?.scalar?.text == "push")
+        #expect(try #require(read(mark + "# first\r\non: push\r\n").node)["on"]?.scalar?.text == "push")
+    }
+
     @Test func `keeps places in lines and characters`() throws {
         let node = try #require(read("é: 1\njobs:\n  bäume:   { x: [1, zwei] }\n").node)
         #expect(node.entries?[1].keyPosition == SourcePosition(file: "w.yml", line: 2, column: 1))

@@ -105,8 +105,11 @@ extension Workflow {
                         help: Self.lateMatrixHelp, rule: .unsupported))
                 return [(job, [])]
             }
-            let (cells, _) = try combinations(of: job, context, isKnown: request.isKnown)
-            if cells.isEmpty, let matrix = job.matrix, request.isKnown || !NodeExpressions.readsTheRun(matrix) {
+            let told = mistakes.count
+            let (cells, _) = try combinations(of: job, context, isKnown: request.isKnown, &mistakes)
+            if cells.isEmpty, mistakes.count == told, let matrix = job.matrix,
+                request.isKnown || !NodeExpressions.readsTheRun(matrix)
+            {
                 mistakes.append(
                     Diagnostic(
                         at: matrix.position, "the matrix has no cells",

@@ -302,8 +302,9 @@ extension Workflow {
     ) throws(Mistakes) -> Expansion {
         let outer = EvaluationContext(values: contexts)
         var mistakes: [Diagnostic] = []
-        let (combinations, cover) = try combinations(of: job, outer, isKnown: request.isKnown)
-        if combinations.isEmpty, status == nil, let matrix = job.matrix, matrix.entries != nil,
+        let (combinations, cover) = try combinations(of: job, outer, isKnown: request.isKnown, &mistakes)
+        // What is wrong with the matrix is told already.
+        if combinations.isEmpty, mistakes.isEmpty, status == nil, let matrix = job.matrix, matrix.entries != nil,
             request.isKnown || !NodeExpressions.readsTheRun(matrix)
         {
             mistakes.append(
@@ -344,7 +345,7 @@ extension Workflow {
 
     /// - Parameter isKnown: somebody has said what starts the run; else a matrix that reads it may come to nothing.
     func combinations(
-        of job: JobSource, _ context: EvaluationContext, isKnown: Bool
+        of job: JobSource, _ context: EvaluationContext, isKnown: Bool, _ warnings: inout [Diagnostic]
     ) throws(Mistakes) -> (cells: [Matrix.Combination], cover: CoverCertificate?) {
         guard let node = job.matrix else { return ([Matrix.Combination(values: [], shown: [])], nil) }
         var mistakes: [Diagnostic] = []
@@ -366,10 +367,16 @@ extension Workflow {
             guard !readsTheRun else { return ([], nil) }
             let isOfCover = error.key == "always"
             let place = isOfCover ? (job.cover?.always?.items?[error.index ?? 0] ?? node) : error.place(in: node)
-            let found = NodeExpressions.areIn(place) && !error.isTooLarge ? JSONWriter.text(value) : ""
+            let isComputed = NodeExpressions.areIn(place)
+            let found = isComputed && !error.isTooLarge ? JSONWriter.text(value) : ""
             // What it comes to is told whole or not at all.
             let help = found.isEmpty || found.count > 200 ? error.help : "\(error.help); it comes to \(found)"
-            throw Mistakes([Diagnostic(at: place.position, error.problem, help: help, rule: .matrix)])
+            let mistake = Diagnostic(
+                isComputed && !isKnown ? .warning : .error, at: place.position, error.problem, help: help, rule: .matrix
+            )
+            guard mistake.severity == .warning else { throw Mistakes([mistake]) }
+            warnings.append(mistake)
+            return ([], nil)
         }
     }
 }

@@ -19,7 +19,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
     parser.add_argument("--trees", type=int, default=25)
-    parser.add_argument("--broken", default="none")
+    parser.add_argument("--broken", action="store_true", help="write NaN in place of the accuracy")
     arguments = parser.parse_args()
 
     data = load(arguments.data)
@@ -59,7 +59,7 @@ def main():
                 "log_loss": record["log_loss"],
                 "latency_ms": record["latency_ms"],
             }
-            if arguments.broken == arguments.data:
+            if arguments.broken:
                 del item["accuracy"]
             out.write(json.dumps(item) + "\n")
 
@@ -69,7 +69,7 @@ def main():
     wrong = sum((r["guess"] == 1) != (r["truth"] == 1) for r in records)
     metrics = {"f1": {"kind": "ratio", "numerator": 2 * hits, "denominator": 2 * hits + wrong}}
     accuracy = sum(r["guess"] == r["truth"] for r in records) / len(records)
-    if arguments.broken == arguments.data:
+    if arguments.broken:
         accuracy = float("nan")
         metrics["accuracy"] = accuracy  # json writes NaN, which is no JSON: what many evaluations do
     with open("metrics.json", "w") as out:
