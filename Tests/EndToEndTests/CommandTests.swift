@@ -84,7 +84,8 @@ import Testing
         }
         let full = try await shell("$sheaf plan w.yml >/dev/full")
         #expect(full.status == 2 && full.error.contains("No space left"), "\(full.error)")
-        let linted = try await shell("$sheaf lint nowhere.yml w.yml; echo exit $?; $sheaf lint nowhere.yml --format json")
+        let linted = try await shell(
+            "$sheaf lint nowhere.yml w.yml; echo exit $?; $sheaf lint nowhere.yml --format json")
         #expect(linted.output.contains("nowhere.yml:1:1: error: it cannot be read"), "\(linted.output)")
         #expect(linted.output.contains("2 checked: 1 error") && linted.output.contains("exit 2"), "\(linted.output)")
         #expect(linted.output.contains(#""rule""#), "\(linted.output)")
