@@ -133,7 +133,8 @@ private struct AttemptBook {
     init(_ attempts: [AttemptFact], results: Results) {
         var found: [ShardPlace: ShardReport] = [:]
         for attempt in attempts {
-            found[attempt.place, default: ShardReport(shard: attempt.shard, cause: nil, attempts: [])].attempts.append(attempt)
+            found[attempt.place, default: ShardReport(shard: attempt.shard, cause: nil, attempts: [])].attempts.append(
+                attempt)
         }
         for shard in results.shards {
             let place = ShardPlace(cell: CellPlace(job: shard.job, cell: shard.cell), shard: shard.shard)

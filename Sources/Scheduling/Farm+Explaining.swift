@@ -49,7 +49,8 @@ extension Farm {
         let cell = self[cell: place]
         let key = ShardID(cell: id(of: place), shard: shard)
         if let lease = leases[key] {
-            return [explain(name, place, lease, at: now)] + (twins[key].map { [explain(name, place, $0, at: now)] } ?? [])
+            return [explain(name, place, lease, at: now)]
+                + (twins[key].map { [explain(name, place, $0, at: now)] } ?? [])
                 + explainLag(name, place, key, at: now)
         }
         if cell.settled.contains(shard) { return ["\(name) has settled"] }

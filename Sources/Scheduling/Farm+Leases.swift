@@ -205,7 +205,7 @@ extension Farm {
         let shard = attempt.shard.shard
         // Second attempts are beside the number that the policy allows.
         let number = nextNumber(of: shard, after: attempt.number, place)
-        let most = policy.attemptsMax + (self[cell: place].twinned[shard]?.count ?? 0)
+        let most = policy.attemptsMax + (self[cell: place].twinned[shard]?.numbers.count ?? 0)
         var refusal: String?
         if cause.kind == .passed {
             refusal = "it passed"

@@ -54,8 +54,8 @@ extension Farm {
             }
         }
         for shard in cell.twinned.keys.sorted() where !cell.settled.contains(shard) {
-            guard let had = cell.twinned[shard], had.count > 0 else { continue }
-            lines.append("\(id)/\(shard): \(had.count) second attempts begun, the last was attempt \(had.last)")
+            guard let had = cell.twinned[shard]?.numbers.sorted(), !had.isEmpty else { continue }
+            lines.append("\(id)/\(shard): second attempts \(had)")
         }
         // A first attempt that was offered and declined is one that never was.
         for shard in cell.returned.keys.sorted() {

@@ -9,10 +9,8 @@ import Model
 extension Farm {
     /// What a shard has had of second attempts.
     struct Twinning: Sendable {
-        /// How many were begun, those aside that were declined.
-        var count = 0
-        /// The number of the last.
-        var last = 0
+        /// Of those that were begun, those aside that were declined; a few at most.
+        var numbers: [Int] = []
         /// Agents that the next one does not go to, for a while.
         var avoiding: [Avoidance] = []
     }
@@ -34,7 +32,7 @@ extension Farm {
 
     /// How many second attempts the shard may still get, after those that go on or have ended.
     func twinsLeft(of shard: Int, _ place: Place) -> Int {
-        max(0, settings.lag.twinsMax - (self[cell: place].twinned[shard]?.count ?? 0))
+        max(0, settings.lag.twinsMax - (self[cell: place].twinned[shard]?.numbers.count ?? 0))
     }
 
     /// The attempt and since when it runs, if a second one beside it may be begun in time.
@@ -54,7 +52,9 @@ extension Farm {
         guard let limit = lagLimit(place) else { return waitForPeers(attempt, place) }
         let due = since.advanced(by: limit)
         // Meanwhile others pass, and what is usual changes.
-        guard due <= now else { return timers.add(.lag(attempt), at: min(due, now.advanced(by: settings.lag.againAfter))) }
+        guard due <= now else {
+            return timers.add(.lag(attempt), at: min(due, now.advanced(by: settings.lag.againAfter)))
+        }
         laggards.insert(attempt.shard)
         areLaggardsDue = true
     }
@@ -251,7 +251,7 @@ extension Farm {
             return ["\(name): of attempts \(lease.number) and \(twin.number) the first that passes counts"]
         }
         guard let (_, since) = mayLag(shard, place), let limit = lagLimit(place) else { return [] }
-        let again = self[cell: place].twinned[shard.shard].map { $0.count > 0 } ?? false ? "another" : "a"
+        let again = self[cell: place].twinned[shard.shard].map { !$0.numbers.isEmpty } ?? false ? "another" : "a"
         let left = limit - since.duration(to: now)
         guard laggards.contains(shard) else {
             return ["\(name): \(again) second attempt is due in \(max(.zero, left).spelled); \(usual(place))"]
@@ -266,13 +266,11 @@ extension Farm {
 
     /// The number of the next attempt at a shard.
     func nextNumber(of shard: Int, after number: Int, _ place: Place) -> Int {
-        max(number, self[cell: place].twinned[shard]?.last ?? 0) + 1
+        max(number, self[cell: place].twinned[shard]?.numbers.max() ?? 0) + 1
     }
 
     mutating func noteTwin(_ number: Int, of shard: Int, _ place: Place) {
-        self[cell: place].twinned[shard, default: Twinning()].count += 1
-        let last = self[cell: place].twinned[shard]?.last ?? 0
-        self[cell: place].twinned[shard]?.last = max(last, number)
+        self[cell: place].twinned[shard, default: Twinning()].numbers.append(number)
     }
 
     // MARK: how it ends
@@ -281,8 +279,7 @@ extension Farm {
     mutating func giveBackTwin(_ attempt: AttemptID, at place: Place, avoiding: Avoidance?) {
         release(attempt, at: place)
         let shard = attempt.shard.shard
-        self[cell: place].twinned[shard]?.count -= 1
-        self[cell: place].twinned[shard]?.last = attempt.number - 1
+        self[cell: place].twinned[shard]?.numbers.removeAll { $0 == attempt.number }
         guard let first = leases[attempt.shard] else { return }
         let other = AttemptID(shard: attempt.shard, number: first.number)
         if let avoiding { avoid(avoiding, forTwinsOf: other, place) }

@@ -57,7 +57,8 @@ extension Checker {
                     && (shard.ended == attempt || shard.twins > 0)),
             .lastAttempt, "\(id) \(cause.label), attempt \(attempt)")
         try require(
-            shard.passedBy == nil || shard.passedBy == attempt, .firstCounts, "\(id) \(cause.label), attempt \(attempt)")
+            shard.passedBy == nil || shard.passedBy == attempt, .firstCounts, "\(id) \(cause.label), attempt \(attempt)"
+        )
         try require(
             !shard.hasCancelledOther || !cause.kind.leavesOther, .otherGoesOn,
             "\(id) \(cause.label), attempt \(attempt)")

@@ -246,7 +246,9 @@ import Wire
         #expect(handedOn.artifacts.map { $0.artifact.attempt } == [2])
         // What the farm is told names the second attempt as such, and how long it took.
         let decisions = try stored.decisions(by: owner, &planned, priority: 0, at: .seconds(1))
-        let besides = decisions.compactMap { if case .leased(let lease, _) = $0 { lease.beside?.number ?? 0 } else { nil } }
+        let besides = decisions.compactMap {
+            if case .leased(let lease, _) = $0 { lease.beside?.number ?? 0 } else { nil }
+        }
         #expect(besides == [0, 1])
         #expect(decisions.contains(.attemptTook(attempt(2), .seconds(100))))
         #expect(planned.jobs[0].isIdempotent)

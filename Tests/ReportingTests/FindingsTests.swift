@@ -51,7 +51,9 @@ import Testing
         var facts = sample.facts
         let place = facts.attempts.firstIndex { $0.cause?.kind == .userExit } ?? 0
         var other = facts.attempts[place]
-        (other.number, other.agent, other.cause) = (2, "elsewhere", Cause(.cancelled, evidence: "attempt 1 ended first"))
+        (other.number, other.agent, other.cause) = (
+            2, "elsewhere", Cause(.cancelled, evidence: "attempt 1 ended first")
+        )
         (other.logTail, other.beside) = (["the other one"], 1)
         facts.attempts.append(other)
         let report = RunReport(facts: facts, results: sample.results, judgement: sample.judgement)

@@ -47,15 +47,7 @@ extension Rule {
             ]
         case .twinsMax: [.doublesForEver]
         case .twinYields:
-            [
-                Bug(
-                    "takes cells for ones that no agent can take",
-                    resolution: { resolution in
-                        guard case .cells(var cells, let failFast, let most, let goesOn) = resolution else { return }
-                        for cell in cells.indices.dropFirst() { cells[cell].labels.append("tpu") }
-                        resolution = .cells(cells, failFast: failFast, maxParallel: most, goesOn: goesOn)
-                    })
-            ]
+            [.overlooksRuns]
         case .endedStaysUnleased:
             [
                 Bug("leases a shard again that has settled") { effects, _, _, memory in
@@ -455,6 +447,21 @@ extension Bug {
     fileprivate static var spendsFreely: Bug {
         var bug = Bug("has no budget of retries")
         bug.settings = { $0.retriesMin = 1_000_000 }
+        return bug
+    }
+
+    /// Second attempts of other runs take the room that these wait for.
+    fileprivate static var overlooksRuns: Bug {
+        var bug = Bug("takes every second run for one that no agent can take") { event, _ in
+            guard case .jobResolved(let run, let job, .cells(var cells, let failFast, let most, let goesOn)) = event,
+                run.number % 2 == 0
+            else { return true }
+            for cell in cells.indices { cells[cell].labels.append("tpu") }
+            event = .jobResolved(
+                run, job: job, .cells(cells, failFast: failFast, maxParallel: most, goesOn: goesOn))
+            return true
+        }
+        bug.line = { $0.contains("no agent has label tpu") ? "shard waits for a free agent" : $0 }
         return bug
     }
 
