@@ -190,9 +190,18 @@ struct StoredDecisions: Sendable {
     /// - Parameter plan: with the cells of jobs that became known on the way.
     func handedOn(in plan: Plan) throws(RecoveryError) -> HandedOn {
         var handedOn = HandedOn(of: run.run.id)
+        // Beside an attempt that ended without a word for others, another one may go on.
+        let deciding = Set(
+            settlements.flatMap { settled in
+                settled.attempt == 0
+                    ? []
+                    : (settled.first...settled.last).map {
+                        AttemptID(shard: ShardID(cell: settled.cell, shard: $0), number: settled.attempt)
+                    }
+            })
         for attempt in attempts {
-            guard let ending = attempt.ending, ending.cause.kind == .passed || ending.retryAt == nil,
-                !ending.report.isEmpty
+            guard let ending = attempt.ending,
+                ending.cause.kind == .passed || deciding.contains(attempt.lease.attempt), !ending.report.isEmpty
             else { continue }
             do throws(ProtoError) {
                 let report = try Proto.AttemptReport(decoding: ending.report, limits: .large)
@@ -234,10 +243,14 @@ struct StoredDecisions: Sendable {
                 .leased(
                     Farm.Lease(
                         attempt: lease.attempt, agent: lease.agent, devices: lease.devices, cpus: lease.cpus,
-                        memory: lease.memory.bytes == 0 ? nil : lease.memory, at: lease.at, until: lease.until),
+                        memory: lease.memory.bytes == 0 ? nil : lease.memory, at: lease.at, until: lease.until,
+                        beside: lease.beside == 0 ? nil : .init(number: lease.beside, why: lease.besideWhy)),
                     startedAt: attempt.startedAt))
             guard let ending = attempt.ending else { continue }
             decisions.append(.attemptEnded(lease.attempt, ending.cause, retryAt: ending.retryAt))
+            guard ending.cause.kind == .passed, !lease.attempt.shard.isListing else { continue }
+            decisions.append(
+                .attemptTook(lease.attempt, (attempt.startedAt ?? lease.at).duration(to: ending.at)))
         }
         for settled in settlements {
             decisions.append(

@@ -185,8 +185,10 @@ package actor Coordinator {
     }
 
     private func take(ended attempt: AttemptID, _ cause: Cause, retryAt: Instant?) {
-        if let hand = reportInHand, hand.attempt == attempt, cause.kind == .passed || retryAt == nil {
-            // The shard's last word counts for others, also that of one that failed: `if: always()` reads it.
+        let isLastWord = cause.kind == .passed || (retryAt == nil && !farm.isLeased(attempt.shard))
+        if let hand = reportInHand, hand.attempt == attempt, isLastWord {
+            // The shard's last word counts for others, also that of one that failed: `if: always()` reads it. Of two
+            // attempts that is the word of the one that counts.
             runs[attempt.run]?.take(hand.report, of: attempt, hasPassed: cause.kind == .passed)
         }
         refusedByDisk[attempt] = nil

@@ -15,7 +15,8 @@ extension Change {
             self = .attemptLeased(
                 LeaseRecord(
                     attempt: lease.attempt, agent: lease.agent, devices: lease.devices, cpus: lease.cpus,
-                    memory: lease.memory ?? ByteCount(0), at: lease.at, until: lease.until))
+                    memory: lease.memory ?? ByteCount(0), at: lease.at, until: lease.until,
+                    beside: lease.beside?.number ?? 0, besideWhy: lease.beside?.why ?? ""))
         case .offerWithdrawn(let attempt): self = .leaseWithdrawn(attempt)
         case .attemptStarted(let attempt, let at): self = .attemptStarted(attempt, at: at)
         case .attemptEnded(let attempt, let cause, let retryAt, let why):

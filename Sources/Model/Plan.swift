@@ -72,6 +72,8 @@ package struct PlannedJob: Equatable, Sendable {
     package var maxParallel: Int?
     package var shards: ShardPlan
     package var retry: RetryPolicy
+    /// Its shards may be worked on twice at one time: one that runs far beyond its peers gets a second attempt elsewhere.
+    package var isIdempotent: Bool
     package var work: JobWork
 
     package init(
@@ -79,7 +81,7 @@ package struct PlannedJob: Equatable, Sendable {
         condition: String? = nil, onCancel: CancelledRun = .ends, cells: [PlannedCell]?, failFast: Bool = true,
         maxParallel: Int? = nil,
         shards: ShardPlan = ShardPlan(),
-        retry: RetryPolicy = RetryPolicy(), work: JobWork = JobWork()
+        retry: RetryPolicy = RetryPolicy(), isIdempotent: Bool = false, work: JobWork = JobWork()
     ) {
         self.id = id
         self.name = name ?? id
@@ -93,6 +95,7 @@ package struct PlannedJob: Equatable, Sendable {
         self.maxParallel = maxParallel
         self.shards = shards
         self.retry = retry
+        self.isIdempotent = isIdempotent
         self.work = work
     }
 

@@ -232,20 +232,26 @@ extension RunSnapshot {
                         + (attempts.isEmpty ? "an attempt" : "another attempt")
                         + evidence(settlement.cause))
             } else if attempts.count > 1 || settlement.cause.kind != .passed {
+                let hadTwo = attempts.contains { $0.lease.beside > 0 }
+                let isPassed = settlement.cause.kind == .passed
                 lines.append(
                     "      settled \(settlement.cause.label) at \(time(settlement.at)) by attempt \(settlement.attempt)"
-                )
+                        + (hadTwo ? isPassed ? ": the first that passed counts" : ": it counts" : ""))
             }
         } else if attempts.isEmpty {
             lines.append("      no attempt yet")
-        } else if let ended = attempts.last?.ending, let again = ended.retryAt {
+        } else if !attempts.contains(where: { $0.ending == nil }),
+            // Of two attempts the one that was tried again need not be the last.
+            let again = attempts.compactMap({ $0.ending?.retryAt }).max()
+        {
             lines.append("      queued again from \(time(again))")
         }
         return lines
     }
 
     /// `attempt 1 on gpu-1: lost_agent after 12 s (from 10:01:59Z): no heartbeat since 10:02:11Z; tried again in 1.5 s as
-    /// attempt 2 of 3, from 10:02:13Z`.
+    /// attempt 2 of 3, from 10:02:13Z`; `attempt 2 on gpu-2, a second attempt beside attempt 1 (attempt 1 had run for 5 min;
+    /// 12 shards like it took about 40 s in the middle): passed after 38 s (from 10:07:00Z)`.
     private func sentence(_ attempt: StoredAttempt, after before: StoredAttempt?) -> String {
         let lease = attempt.lease
         var text = "attempt \(lease.attempt.number) on \(lease.agent)"
@@ -253,6 +259,9 @@ extension RunSnapshot {
             text += " (\(cause.sameAgentAgain))"
         }
         if !lease.devices.isEmpty { text += " with \(lease.devices.joined(separator: ", "))" }
+        if lease.beside > 0 {
+            text += ", a second attempt beside attempt \(lease.beside) (\(lease.besideWhy))"
+        }
         guard let ending = attempt.ending else {
             return text
                 + (attempt.startedAt.map { ": running since \(time($0))" }

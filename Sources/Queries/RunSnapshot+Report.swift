@@ -70,7 +70,7 @@ extension RunSnapshot {
     package static let summariesMax = 200
     package static let summariesBytesMax = 4 << 20
 
-    /// What the last attempts at shards said with `::error::`, `::warning::` and `::notice::`: each sentence once, with whose
+    /// What the attempts that decided their shards said with `::error::`, `::warning::` and `::notice::`: each sentence once, with whose
     /// it is and how many more said the same.
     private func annotations() throws(QueryError) -> [String] {
         var said: [String] = []
@@ -113,13 +113,21 @@ extension RunSnapshot {
         return summaries
     }
 
-    /// What the last attempt at each shard reported, in the order of the plan.
+    /// What the attempt that decided each shard reported, and of shards that have not settled the last one; in the order of
+    /// the plan. Of two attempts at a shard the one that counts need not be the last.
     private func lastReports() throws(QueryError) -> [(attempt: AttemptID, report: Proto.AttemptReport)] {
+        var deciding: [ShardID: Int] = [:]
+        for settlement in settlements where settlement.attempt > 0 {
+            for shard in settlement.first...max(settlement.first, settlement.last) {
+                deciding[ShardID(cell: settlement.cell, shard: shard)] = settlement.attempt
+            }
+        }
         var found: [(attempt: AttemptID, report: Proto.AttemptReport)] = []
         for (index, attempt) in attempts.enumerated() {
-            let isLast =
-                index + 1 == attempts.count || attempts[index + 1].lease.attempt.shard != attempt.lease.attempt.shard
-            if isLast, let report = try report(of: attempt) { found.append((attempt.lease.attempt, report)) }
+            let id = attempt.lease.attempt
+            let isLast = index + 1 == attempts.count || attempts[index + 1].lease.attempt.shard != id.shard
+            let counts = deciding[id.shard].map { $0 == id.number } ?? isLast
+            if counts, let report = try report(of: attempt) { found.append((id, report)) }
         }
         return found
     }
@@ -144,6 +152,7 @@ extension RunSnapshot {
             number: lease.attempt.number, agent: lease.agent.name, cause: ending?.cause,
             startedAt: started ?? attempt.startedAt, endedAt: started == nil ? ending?.at : ended ?? ending?.at,
             gpus: lease.devices.count)
+        fact.beside = lease.beside == 0 ? nil : lease.beside
         fact.gpuModels = lease.devices.map(model)
         if let usage = report?.usage {
             fact.cpu = usage.cpuNs > 0 ? .nanoseconds(Int64(clamping: usage.cpuNs)) : nil

@@ -187,7 +187,8 @@ struct HTMLReport {
             content += "<p>\(text(report.sentence(shard)))</p>\n"
             for attempt in shard.attempts where attempt.cause?.kind != .passed || shard.attempts.count > 1 {
                 let cause = attempt.cause?.label ?? "running"
-                content += "<p class=\"dim\">attempt \(attempt.number): \(text(cause))"
+                let beside = attempt.beside.map { ", beside attempt \($0)" } ?? ""
+                content += "<p class=\"dim\">attempt \(attempt.number)\(beside): \(text(cause))"
                 content += attempt.agent.isEmpty ? "</p>\n" : " on \(text(attempt.agent))</p>\n"
                 if !attempt.logTail.isEmpty {
                     let lines = attempt.logTail.suffix(20).map { text($0, most: 500) }.joined(separator: "\n")

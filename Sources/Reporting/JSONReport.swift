@@ -180,7 +180,8 @@ extension ShardReport {
     fileprivate var reported: Value {
         [
             "shard": .number(Double(shard)), "cause": orNull(cause?.kind.rawValue), "code": orNull(cause?.code),
-            "evidence": orNull(cause?.evidence), "attempts": .array(attempts.map(\.reported)),
+            "evidence": orNull(cause?.evidence), "settled_by": orNull(settledBy),
+            "attempts": .array(attempts.map(\.reported)),
         ]
     }
 }
@@ -188,7 +189,8 @@ extension ShardReport {
 extension AttemptFact {
     fileprivate var reported: Value {
         [
-            "attempt": .number(Double(number)), "agent": .string(agent), "cause": orNull(cause?.kind.rawValue),
+            "attempt": .number(Double(number)), "beside": orNull(beside), "agent": .string(agent),
+            "cause": orNull(cause?.kind.rawValue),
             "code": orNull(cause?.code), "evidence": orNull(cause?.evidence), "started_at": orNull(startedAt?.utc),
             "ended_at": orNull(endedAt?.utc), "duration_s": orNull(duration), "cpu_s": orNull(cpu),
             "setup_s": orNull(setup), "run_s": orNull(running), "upload_s": orNull(uploading),

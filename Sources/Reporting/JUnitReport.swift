@@ -109,7 +109,7 @@ struct JUnitReport {
         var details = cell.ownReasons
         for shard in cell.notableShards.prefix(20) {
             details.append(report.sentence(shard))
-            details += (shard.attempts.last?.logTail ?? []).suffix(50)
+            details += (shard.deciding?.logTail ?? []).suffix(50)
         }
         details += report.lookFurther(cell, of: job)
         switch cell.mark {

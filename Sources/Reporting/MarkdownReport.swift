@@ -208,7 +208,7 @@ struct MarkdownReport {
             let shards = cell.notableShards
             for shard in shards.prefix(4) {
                 lines.append("- \(item(report.sentence(shard)))")
-                if let tail = shard.attempts.last?.logTail, !tail.isEmpty {
+                if let tail = shard.deciding?.logTail, !tail.isEmpty {
                     lines += [""] + MarkdownText.block(tail.suffix(20), indent: "  ")
                 }
             }

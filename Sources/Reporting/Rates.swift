@@ -100,17 +100,15 @@ package struct Cost: Equatable, Sendable {
 
     package init() {}
 
-    /// - Parameter rates: `nil` where nobody gave any.
-    init(_ attempts: [AttemptFact], rates: Rates?) {
-        struct Shard: Hashable {
-            var cell: CellPlace
-            var shard: Int
+    /// - Parameters:
+    ///   - settledBy: the number of the attempt that settled a shard; of others the last one counts.
+    ///   - rates: `nil` where nobody gave any.
+    init(_ attempts: [AttemptFact], settledBy: [ShardPlace: Int], rates: Rates?) {
+        var deciding: [ShardPlace: Int] = [:]
+        for attempt in attempts {
+            deciding[attempt.place] =
+                settledBy[attempt.place] ?? max(deciding[attempt.place] ?? 0, attempt.number)
         }
-        var last: [Shard: Int] = [:]
-        let shard = { (attempt: AttemptFact) in
-            Shard(cell: CellPlace(job: attempt.job, cell: attempt.cell), shard: attempt.shard)
-        }
-        for attempt in attempts { last[shard(attempt)] = max(last[shard(attempt)] ?? 0, attempt.number) }
         if rates != nil { (money, wastedMoney) = (0, 0) }
         for attempt in attempts {
             let (wall, cpu) = (attempt.duration ?? .zero, attempt.cpu ?? .zero)
@@ -138,12 +136,13 @@ package struct Cost: Equatable, Sendable {
             wastedCPU += cpu
             wastedWall += wall
             if rates != nil { wastedMoney = (wastedMoney ?? 0) + price }
-            if attempt.number < last[shard(attempt)] ?? 0 {
-                retriedCPU += cpu
-                retriedWall += wall
-            } else if cause.kind == .cancelled || cause.kind == .notNeeded {
+            // Also one of two attempts at a shard, when the other counts.
+            if cause.kind == .cancelled || cause.kind == .notNeeded {
                 cancelledCPU += cpu
                 cancelledWall += wall
+            } else if attempt.number != deciding[attempt.place] {
+                retriedCPU += cpu
+                retriedWall += wall
             }
         }
         unpriced.sort()

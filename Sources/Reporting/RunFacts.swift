@@ -71,6 +71,8 @@ package struct AttemptFact: Equatable, Sendable {
     /// The model of each of them, as far as it is known.
     package var gpuModels: [String] = []
     package var environmentLock: Digest?
+    /// The number of the attempt that it was begun beside, as a second one; `nil` for others.
+    package var beside: Int?
     /// The end of its log, masked, oldest line first.
     package var logTail: [String]
     /// What came after it, when that is worth telling: `not tried again: …`.

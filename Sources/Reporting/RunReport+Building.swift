@@ -24,7 +24,7 @@ extension RunReport {
             jobs.flatMap { job in job.cells.map { (CellPlace(job: job.id, cell: $0.id), $0.name) } },
             uniquingKeysWith: { first, _ in first })
         slowest = Self.slowest(jobs)
-        cost = Cost(facts.attempts, rates: facts.rates)
+        cost = Cost(facts.attempts, settledBy: book.settledBy, rates: facts.rates)
         agents = Self.agents(facts.attempts)
         retries = Self.retries(jobs)
         blames = Self.blames(jobs, judgement)
@@ -51,7 +51,7 @@ extension RunReport {
             id: expected.id, name: expected.name, values: expected.values, mark: mark, reasons: reasons,
             figure: marks.figures[place], shards: shards,
             duration: durations.isEmpty ? nil : durations.reduce(.zero, +), environmentLocks: locks.sorted(),
-            cost: Cost(attempts, rates: rates))
+            cost: Cost(attempts, settledBy: book.settledBy, rates: rates))
     }
 
     private static func slowest(_ jobs: [JobReport]) -> [SlowShard] {
@@ -101,6 +101,7 @@ extension RunReport {
                             let before = place > 0 ? shard.attempts[place - 1] : nil
                             return "#\(attempt.number) \(attempt.cause?.label ?? "running")"
                                 + (attempt.agent.isEmpty ? "" : " on \(attempt.agent)")
+                                + (attempt.beside.map { " beside #\($0)" } ?? "")
                                 + (before.flatMap { attempt.sameAgent(as: $0) }.map { ", \($0)" } ?? "")
                         }, notes: shard.attempts.compactMap(\.note)))
             }
@@ -114,23 +115,33 @@ struct CellPlace: Hashable {
     var cell: String
 }
 
+struct ShardPlace: Hashable {
+    var cell: CellPlace
+    var shard: Int
+}
+
+extension AttemptFact {
+    var place: ShardPlace { ShardPlace(cell: CellPlace(job: job, cell: cell), shard: shard) }
+}
+
 /// Attempts and settled shards, sorted into cells.
 private struct AttemptBook {
     private(set) var shards: [CellPlace: [ShardReport]] = [:]
+    /// The numbers of the attempts that settled their shards.
+    private(set) var settledBy: [ShardPlace: Int] = [:]
 
     init(_ attempts: [AttemptFact], results: Results) {
-        struct ShardPlace: Hashable {
-            var cell: CellPlace
-            var shard: Int
-        }
         var found: [ShardPlace: ShardReport] = [:]
         for attempt in attempts {
-            let place = ShardPlace(cell: CellPlace(job: attempt.job, cell: attempt.cell), shard: attempt.shard)
-            found[place, default: ShardReport(shard: attempt.shard, cause: nil, attempts: [])].attempts.append(attempt)
+            found[attempt.place, default: ShardReport(shard: attempt.shard, cause: nil, attempts: [])].attempts.append(
+                attempt)
         }
         for shard in results.shards {
             let place = ShardPlace(cell: CellPlace(job: shard.job, cell: shard.cell), shard: shard.shard)
             found[place, default: ShardReport(shard: shard.shard, cause: nil, attempts: [])].cause = shard.cause
+            guard shard.attempt > 0 else { continue }
+            found[place]?.settledBy = shard.attempt
+            settledBy[place] = shard.attempt
         }
         for (place, report) in found {
             var report = report

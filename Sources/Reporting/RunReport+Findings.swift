@@ -56,7 +56,7 @@ extension RunReport {
     static func flaky(_ jobs: [JobReport]) -> [FlakyShard] {
         var flaky: [FlakyShard] = []
         for cell in jobs.flatMap(\.cells) {
-            for shard in cell.shards where shard.attempts.last?.cause?.kind == .passed {
+            for shard in cell.shards where (shard.cause ?? shard.deciding?.cause)?.kind == .passed {
                 let failed = shard.attempts.compactMap(\.cause).filter { cause in
                     switch cause.kind {
                     case .userExit, .timeout, .idle, .signal, .oom, .gpuOOM: true

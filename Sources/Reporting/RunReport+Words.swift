@@ -244,7 +244,7 @@ extension RunReport {
         let name = Self.name(ofShard: shard.shard)
         guard let cause = shard.cause else { return "\(name): not settled" }
         var text = "\(name): \(cause.label)"
-        if let last = shard.attempts.last {
+        if let last = shard.deciding {
             if let duration = last.duration { text += " after \(duration.spelled)" }
             if !last.agent.isEmpty { text += " on \(last.agent)" }
             if shard.attempts.count > 1 { text += ", attempt \(last.number)" }
@@ -362,6 +362,6 @@ extension CellReport {
         }
     }
 
-    /// Shards that did not pass, and the last attempt of each.
+    /// Shards that did not pass.
     var notableShards: [ShardReport] { shards.filter { $0.cause.map { $0.kind != .passed } ?? false } }
 }

@@ -74,8 +74,13 @@ package struct CellReport: Equatable, Sendable {
 package struct ShardReport: Equatable, Sendable {
     package var shard: Int
     package var cause: Cause?
+    /// The number of the attempt that settled it; `nil` while none has.
+    package var settledBy: Int?
     /// By number.
     package var attempts: [AttemptFact]
+
+    /// The attempt that says what the shard came to, else the last one. Of two at one time it may be either.
+    package var deciding: AttemptFact? { attempts.last { $0.number == settledBy } ?? attempts.last }
 }
 
 package struct SlowShard: Equatable, Sendable {

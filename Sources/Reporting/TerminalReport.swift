@@ -122,7 +122,7 @@ struct TerminalReport {
             let shards = cell.notableShards
             for shard in shards.prefix(Self.shardsShown) {
                 wrap(plain(report.sentence(shard)), indent: 6)
-                for line in (shard.attempts.last?.logTail ?? []).suffix(Self.logLinesShown) {
+                for line in (shard.deciding?.logTail ?? []).suffix(Self.logLinesShown) {
                     lines.append(
                         PlainText.cut("        | \(PlainText.line(line, most: columns))", to: columns)
                             .painted(dim: color))

@@ -123,7 +123,7 @@ struct AgentRecord: Sendable {
     }
 }
 
-/// A lease as the farm keeps it; its shard is the key.
+/// A lease as the farm keeps it; its shard is the key. Of two attempts at a shard each has its own.
 struct LeaseRecord: Sendable {
     var number: Int
     var agent: Int
@@ -150,6 +150,8 @@ struct LeaseRecord: Sendable {
     var avoiding: [Avoidance] = []
     /// The cause of the attempt before; empty for a first one.
     var after = ""
+    /// It was begun as a second attempt.
+    var beside: Farm.Lease.Beside?
 }
 
 /// An agent that an attempt should not go to, for a while.

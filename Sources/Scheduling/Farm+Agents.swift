@@ -19,16 +19,16 @@ extension Farm {
         }
         let leased = agents[agent].leases.sorted()
         for shard in leased {
-            guard let lease = leases[shard] else { continue }
+            guard let lease = record(of: shard, on: agent) else { continue }
             agents[agent].take(lease)
         }
         renew(holds, by: id)
         let held = Set(holds)
         for shard in leased {
-            guard let lease = leases[shard] else { continue }
+            guard let lease = record(of: shard, on: agent) else { continue }
             let attempt = AttemptID(shard: shard, number: lease.number)
             if !held.contains(attempt) { miss(attempt, lease, on: id) }
-            leases[shard]?.isRestored = false
+            change(attempt) { $0.isRestored = false }
         }
         free(agent)
         adjustRaised()
@@ -72,7 +72,7 @@ extension Farm {
         disconnect(id)
         agents[agent].isDraining = false
         for shard in agents[agent].leases.sorted() {
-            guard let lease = leases[shard] else { continue }
+            guard let lease = record(of: shard, on: agent) else { continue }
             conclude(
                 AttemptID(shard: shard, number: lease.number),
                 Cause(.lostAgent, evidence: "agent \(id) was removed from the farm"))

@@ -60,6 +60,7 @@ extension Farm {
         self[cell: place].phase = .open
         self[cell: place].shards = shards
         runs[place.run].shards += shards
+        self[job: place].shards += shards
         self[cell: place].fresh = RangeList(0..<shards)
     }
 
@@ -90,6 +91,8 @@ extension Farm {
         self[cell: place].queues = []
         self[cell: place].returned = [:]
         self[cell: place].fresh = RangeList()
+        self[cell: place].twinned = [:]
+        self[cell: place].peers = Peers()
         effects.append(.cellEnded(id(of: place), ending))
         for waiter in self[cell: place].waiters {
             pending.append(.opening(CellID(run: runs[place.run].id, job: waiter.job, cell: waiter.cell)))
@@ -134,13 +137,15 @@ extension Farm {
         let cell = id(of: place)
         for shard in self[cell: place].leased.elements {
             let key = ShardID(cell: cell, shard: shard)
-            guard let lease = leases[key], lease.cancelledAt == nil else { continue }
-            guard workLeft > 0 else { return false }
-            workLeft -= 1
-            leases[key]?.cancelledAt = now
-            effects.append(
-                .cancelAttempt(
-                    AttemptID(shard: key, number: lease.number), on: agents[lease.agent].id, reason: stop.evidence))
+            for lease in [leases[key], twins[key]] {
+                guard let lease, lease.cancelledAt == nil else { continue }
+                guard workLeft > 0 else { return false }
+                workLeft -= 1
+                let attempt = AttemptID(shard: key, number: lease.number)
+                let cancelledAt = now
+                change(attempt) { $0.cancelledAt = cancelledAt }
+                effects.append(.cancelAttempt(attempt, on: agents[lease.agent].id, reason: stop.evidence))
+            }
         }
         return true
     }

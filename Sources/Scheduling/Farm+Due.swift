@@ -8,6 +8,7 @@ extension Farm {
             workLeft -= 1
             switch matter {
             case .lease(let attempt): checkLease(attempt)
+            case .lag(let attempt): watch(attempt)
             case .backoff(let attempt): endBackoff(attempt)
             case .avoidance(let attempt): requeue(attempt)
             case .queued(let attempt): checkQueued(attempt)
@@ -19,7 +20,7 @@ extension Farm {
     }
 
     private mutating func checkLease(_ attempt: AttemptID) {
-        guard let lease = leases[attempt.shard], lease.number == attempt.number, lease.nextCheck <= now,
+        guard let lease = record(of: attempt), lease.nextCheck <= now,
             let place = place(of: attempt.shard.cell)
         else { return }
         let agent = agents[lease.agent].id
@@ -30,7 +31,7 @@ extension Farm {
             return conclude(attempt, Cause(.lostAgent, evidence: "the lease expired: agent \(agent) \(heard)"))
         }
         guard let overdue = overdue(lease, self[cell: place].planned) else {
-            leases[attempt.shard]?.nextCheck = lease.until
+            change(attempt) { $0.nextCheck = lease.until }
             return timers.add(.lease(attempt), at: lease.until)
         }
         effects.append(.forgetAttempt(attempt, on: agent, reason: overdue))

@@ -11,10 +11,25 @@ extension Farm {
         package var memory: ByteCount?
         package var at: Instant
         package var until: Instant
+        /// Of a second attempt, begun while another one goes on; `nil` for all others.
+        package var beside: Beside?
+
+        /// Why there are two attempts at a shard.
+        package struct Beside: Equatable, Sendable {
+            /// The number of the one that lags.
+            package var number: Int
+            /// In a sentence: how long it had run, and what is usual.
+            package var why: String
+
+            package init(number: Int, why: String) {
+                self.number = number
+                self.why = why
+            }
+        }
 
         package init(
             attempt: AttemptID, agent: AgentID, devices: [String], cpus: Int, memory: ByteCount?, at: Instant,
-            until: Instant
+            until: Instant, beside: Beside? = nil
         ) {
             self.attempt = attempt
             self.agent = agent
@@ -23,6 +38,7 @@ extension Farm {
             self.memory = memory
             self.at = at
             self.until = until
+            self.beside = beside
         }
     }
 

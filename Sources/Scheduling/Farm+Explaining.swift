@@ -47,16 +47,11 @@ extension Farm {
     private func explain(_ place: Place, shard: Int, at now: Instant) -> [String] {
         let name = shard == ShardID.listing ? "the listing" : "shard \(shard)"
         let cell = self[cell: place]
-        if let lease = leases[ShardID(cell: id(of: place), shard: shard)] {
-            let agent = agents[lease.agent]
-            let worked = lease.startedAt.map { max(.zero, $0.duration(to: now)) }
-            let since = worked.map { "since \($0.spelled)" } ?? "and has not started yet"
-            let connection =
-                agent.isOnline
-                ? "" : "; the agent is not connected, the lease ends in \(now.duration(to: lease.until).spelled)"
-            let lock = cell.lock ?? cell.planned.environmentLock
-            let keeps = lock.map(agent.keeps.contains) ?? false ? "; it keeps the environment" : ""
-            return ["\(name): attempt \(lease.number) is on agent \(agent.id) \(since)\(keeps)\(connection)"]
+        let key = ShardID(cell: id(of: place), shard: shard)
+        if let lease = leases[key] {
+            return [explain(name, place, lease, at: now)]
+                + (twins[key].map { [explain(name, place, $0, at: now)] } ?? [])
+                + explainLag(name, place, key, at: now)
         }
         if cell.settled.contains(shard) { return ["\(name) has settled"] }
         if let returned = cell.returned[shard] {
@@ -74,9 +69,22 @@ extension Farm {
         return explainQueued(name, place, classes[base.classIndex].requirement)
     }
 
+    private func explain(_ name: String, _ place: Place, _ lease: LeaseRecord, at now: Instant) -> String {
+        let (cell, agent) = (self[cell: place], agents[lease.agent])
+        let worked = lease.startedAt.map { max(.zero, $0.duration(to: now)) }
+        let since = worked.map { "since \($0.spelled)" } ?? "and has not started yet"
+        let connection =
+            agent.isOnline
+            ? "" : "; the agent is not connected, the lease ends in \(now.duration(to: lease.until).spelled)"
+        let lock = cell.lock ?? cell.planned.environmentLock
+        let keeps = lock.map(agent.keeps.contains) ?? false ? "; it keeps the environment" : ""
+        let beside = lease.beside.map { "; a second attempt, for \($0.why)" } ?? ""
+        return "\(name): attempt \(lease.number) is on agent \(agent.id) \(since)\(keeps)\(beside)\(connection)"
+    }
+
     private func explainQueued(_ name: String, _ place: Place, _ requirement: Requirement) -> [String] {
         let (job, cell) = (self[job: place], self[cell: place])
-        if let most = job.planned.shards.maxParallel, cell.leased.count >= max(1, most) {
+        if let most = job.planned.shards.maxParallel, cell.leased.count + cell.twins.count >= max(1, most) {
             return ["\(name) waits: shards.max-parallel \(most) is reached"]
         }
         if let most = job.planned.maxParallel, cell.leased.isEmpty && job.isAtLimit {

@@ -201,6 +201,12 @@ extension Farm {
         case .cell(let id):
             guard let place = place(of: id) else { return true }
             return stopCell(place)
+        case .watching(let id):
+            guard let place = place(of: id) else { return true }
+            return watchWaiting(ofCell: place)
+        case .watchingJob(let id, let job):
+            guard let run = runSlots[id] else { return true }
+            return watchWaiting(ofJob: job, run: run)
         case .opening(let id):
             guard let place = place(of: id), runs[place.run].jobs[place.job].opened > place.cell else { return true }
             guard workLeft > 0 else { return false }

@@ -4,18 +4,48 @@ import Model
 extension Farm {
     /// The lease of the attempt, when it is the current one and the agent's own.
     private func current(_ attempt: AttemptID, by agent: AgentID) -> LeaseRecord? {
-        guard let lease = leases[attempt.shard], lease.number == attempt.number, agents[lease.agent].id == agent else {
-            return nil
-        }
+        guard let lease = record(of: attempt), agents[lease.agent].id == agent else { return nil }
         return lease
+    }
+
+    /// The lease of the attempt, while it goes on.
+    func record(of attempt: AttemptID) -> LeaseRecord? {
+        if let lease = leases[attempt.shard], lease.number == attempt.number { return lease }
+        guard let twin = twins[attempt.shard], twin.number == attempt.number else { return nil }
+        return twin
+    }
+
+    /// The lease that the agent has of the shard: of two attempts at it no agent has both.
+    func record(of shard: ShardID, on agent: Int) -> LeaseRecord? {
+        if let lease = leases[shard], lease.agent == agent { return lease }
+        guard let twin = twins[shard], twin.agent == agent else { return nil }
+        return twin
+    }
+
+    /// The other attempt at the same shard, while it goes on.
+    private func other(than attempt: AttemptID) -> LeaseRecord? {
+        guard let twin = twins[attempt.shard] else { return nil }
+        return twin.number == attempt.number ? leases[attempt.shard] : twin
+    }
+
+    mutating func change(_ attempt: AttemptID, _ body: (inout LeaseRecord) -> Void) {
+        if var lease = leases[attempt.shard], lease.number == attempt.number {
+            body(&lease)
+            leases[attempt.shard] = lease
+        } else if var twin = twins[attempt.shard], twin.number == attempt.number {
+            body(&twin)
+            twins[attempt.shard] = twin
+        }
     }
 
     /// Tells an agent that what it works on, or reports, counts no longer.
     private mutating func forget(_ attempt: AttemptID, on agent: AgentID) {
         let reason =
-            if let lease = leases[attempt.shard] {
-                lease.number == attempt.number
-                    ? "agent \(agents[lease.agent].id) has the lease" : "attempt \(lease.number) took its place"
+            if let lease = record(of: attempt) {
+                "agent \(agents[lease.agent].id) has the lease"
+            } else if let lease = leases[attempt.shard] {
+                "attempt \(lease.number) "
+                    + (lease.number > attempt.number ? "took its place" : "goes on without it")
             } else if let place = place(of: attempt.shard.cell) {
                 self[cell: place].isEnded || self[cell: place].settled.contains(attempt.shard.shard)
                     ? "its shard has settled" : "its lease has ended"
@@ -39,8 +69,9 @@ extension Farm {
                 forget(attempt, on: agent)
                 continue
             }
-            leases[attempt.shard]?.until = max(lease.until, now.advanced(by: settings.lease))
-            acknowledge(lease, of: attempt.shard)
+            let until = max(lease.until, now.advanced(by: settings.lease))
+            change(attempt) { $0.until = until }
+            acknowledge(lease, of: attempt)
             held.append(attempt)
             if lease.cancelledAt != nil { cancelled.append(attempt) }
         }
@@ -53,21 +84,22 @@ extension Farm {
     }
 
     /// Notes that the agent has taken the lease: it named it.
-    private mutating func acknowledge(_ lease: LeaseRecord, of shard: ShardID) {
-        guard !lease.isAcknowledged, let place = place(of: shard.cell) else { return }
-        leases[shard]?.isAcknowledged = true
+    private mutating func acknowledge(_ lease: LeaseRecord, of attempt: AttemptID) {
+        guard !lease.isAcknowledged, let place = place(of: attempt.shard.cell) else { return }
+        change(attempt) { $0.isAcknowledged = true }
         self[job: place].worked += 1
     }
 
     mutating func start(_ attempt: AttemptID, by agent: AgentID) {
         hear(agent)
         guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
-        acknowledge(lease, of: attempt.shard)
+        acknowledge(lease, of: attempt)
         guard lease.startedAt == nil else { return }
         if let tree = runSlots[attempt.run].flatMap({ runs[$0].tree }) { keep(tree, on: lease.agent) }
-        leases[attempt.shard]?.startedAt = now
-        leases[attempt.shard]?.countedFrom = nil
+        let startedAt = now
+        change(attempt) { ($0.startedAt, $0.countedFrom) = (startedAt, nil) }
         effects.append(.attemptStarted(attempt, at: now))
+        watch(attempt)
     }
 
     mutating func decline(_ attempt: AttemptID, by agent: AgentID, reason: String) {
@@ -88,7 +120,10 @@ extension Farm {
 
     /// Takes back a lease as if it never was; the shard waits on under the same number.
     mutating func giveBack(_ attempt: AttemptID, _ lease: LeaseRecord, at place: Place, avoiding: Avoidance?) {
-        release(attempt.shard, at: place)
+        if twins[attempt.shard]?.number == attempt.number {
+            return giveBackTwin(attempt, at: place, avoiding: avoiding)
+        }
+        release(attempt, at: place)
         let shard = attempt.shard.shard
         let returned = ReturnedShard(
             number: lease.number, phase: .backoff(until: now), memory: lease.memory,
@@ -111,6 +146,10 @@ extension Farm {
             if lease.countedFrom == nil, let place = place(of: attempt.shard.cell) {
                 let taken = (lease.startedAt ?? lease.at).duration(to: now)
                 self[job: place].longest = max(self[job: place].longest ?? .zero, taken)
+            }
+            if !attempt.shard.isListing, let place = place(of: attempt.shard.cell) {
+                notePace(place, (lease.startedAt ?? lease.at).duration(to: now))
+                pendWatching(place)
             }
         case .agentFault, .gpuFault, .diskFull: strike(lease.agent, after: "a fault: \(cause)")
         case .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .cancelled, .notNeeded, .lostAgent,
@@ -147,7 +186,7 @@ extension Farm {
 
     private mutating func concludeListing(_ attempt: AttemptID, _ cause: Cause, items: Int, shards: Int?) {
         guard let place = place(of: attempt.shard.cell) else { return }
-        release(attempt.shard, at: place)
+        release(attempt, at: place)
         effects.append(.attemptEnded(attempt, cause, retryAt: nil, why: "it listed \(items) items"))
         // However they were cut, never in more than the plan allows.
         let most = min(max(1, self[job: place].planned.shards.count), items)
@@ -158,11 +197,15 @@ extension Farm {
 
     /// Ends the current attempt of a shard: the shard settles, or is tried again.
     mutating func conclude(_ attempt: AttemptID, _ cause: Cause) {
-        guard let place = place(of: attempt.shard.cell), let lease = leases[attempt.shard] else { return }
+        guard let place = place(of: attempt.shard.cell), let lease = record(of: attempt) else { return }
+        if let other = other(than: attempt), conclude(attempt, cause, beside: other, at: place) { return }
         let agent = agents[lease.agent].id
-        release(attempt.shard, at: place)
+        release(attempt, at: place)
         let policy = self[job: place].planned.retry
         let shard = attempt.shard.shard
+        // Second attempts are beside the number that the policy allows.
+        let number = nextNumber(of: shard, after: attempt.number, place)
+        let most = policy.attemptsMax + (self[cell: place].twinned[shard]?.numbers.count ?? 0)
         var refusal: String?
         if cause.kind == .passed {
             refusal = "it passed"
@@ -171,8 +214,8 @@ extension Farm {
         } else if !policy.covers(cause) {
             let on = policy.on.isEmpty ? "nothing" : policy.on.joined(separator: ", ")
             refusal = "not tried again: \(cause.label) is not retried (retried: \(on))"
-        } else if attempt.number >= policy.attemptsMax {
-            refusal = "not tried again: it was attempt \(attempt.number) of \(policy.attemptsMax)"
+        } else if number > most {
+            refusal = "not tried again: it was attempt \(number - 1) of \(most)"
         } else if runs[place.run].retries >= retryBudget(place.run) {
             refusal = "not tried again: the run has spent its budget of \(retryBudget(place.run)) retries"
         }
@@ -184,8 +227,8 @@ extension Farm {
         runs[place.run].retries += 1
         let wait = backoff(after: attempt.number, policy)
         let retryAt = now.advanced(by: wait)
-        let next = AttemptID(shard: attempt.shard, number: attempt.number + 1)
-        let why = "tried again in \(wait.spelled) as attempt \(next.number) of \(policy.attemptsMax)"
+        let next = AttemptID(shard: attempt.shard, number: number)
+        let why = "tried again in \(wait.spelled) as attempt \(number) of \(most)"
         effects.append(.attemptEnded(attempt, cause, retryAt: retryAt, why: why))
         self[cell: place].returned[shard] = returned(
             next.number, after: cause, on: agent, memory: lease.memory, policy, retryAt: retryAt)
@@ -223,11 +266,12 @@ extension Farm {
         return .nanoseconds(Int64.random(in: max(least, ceiling / 2)...ceiling, using: &random))
     }
 
-    /// Takes a lease out of the books and gives the agent back what it used.
-    mutating func release(_ shard: ShardID, at place: Place) {
-        guard let lease = letGo(shard, at: place) else { return }
+    /// Takes a lease out of the books and gives the agent back what it used. Of two attempts the other goes on.
+    mutating func release(_ attempt: AttemptID, at place: Place) {
+        guard let lease = letGo(attempt, at: place) else { return }
         agents[lease.agent].giveBack(lease)
-        if self[cell: place].leased.isEmpty { countActive(place, -1) }
+        // With the other one of two the cell stays active.
+        if leases[attempt.shard] == nil, self[cell: place].leased.isEmpty { countActive(place, -1) }
         relist(place)
         if agents[lease.agent].isOnline { free(lease.agent) } else { departed.append(lease.agent) }
     }

@@ -282,6 +282,7 @@ extension Farm {
     /// Offers the agent what waits, at the end of this call.
     mutating func free(_ agent: Int) {
         reindex(agent)
+        areLaggardsDue = areLaggardsDue || !laggards.isEmpty
         guard agents[agent].indexKey != nil, !agents[agent].isFreed else { return }
         agents[agent].isFreed = true
         freed.append(agent)
@@ -312,10 +313,17 @@ extension Farm {
         timers.add(.lease(AttemptID(shard: shard, number: lease.number)), at: lease.until)
     }
 
-    /// Enters a lease in the books that are kept live and restored alike.
+    /// Enters a lease in the books that are kept live and restored alike: the shard's only one, or a second.
     mutating func hold(_ lease: LeaseRecord, of shard: ShardID, at place: Place) {
-        precondition(leases[shard] == nil, "a shard has one lease at a time")
-        leases[shard] = lease
+        if let first = leases[shard] {
+            precondition(
+                twins[shard] == nil && lease.beside != nil && lease.agent != first.agent,
+                "a shard has one lease at a time, and a second one on another agent")
+            twins[shard] = lease
+            self[cell: place].twins.insert(shard.shard)
+        } else {
+            leases[shard] = lease
+        }
         agents[lease.agent].leases.insert(shard)
         meter(lease.owner, cpus: lease.cpus, gpus: lease.devices.count)
         self[cell: place].leased.insert(shard.shard)
@@ -325,11 +333,21 @@ extension Farm {
     }
 
     /// Takes a lease out of those books.
-    mutating func letGo(_ shard: ShardID, at place: Place) -> LeaseRecord? {
-        guard let lease = leases.removeValue(forKey: shard) else { return nil }
+    mutating func letGo(_ attempt: AttemptID, at place: Place) -> LeaseRecord? {
+        let shard = attempt.shard
+        guard let lease = record(of: attempt) else { return nil }
+        // Of two the other is now the only one.
+        let twin = twins.removeValue(forKey: shard)
+        if let twin {
+            self[cell: place].twins.remove(shard.shard)
+            if twin.number != attempt.number { leases[shard] = twin }
+        } else {
+            leases[shard] = nil
+            self[cell: place].leased.remove(shard.shard)
+        }
+        laggards.remove(shard)
         agents[lease.agent].leases.remove(shard)
         meter(lease.owner, cpus: -lease.cpus, gpus: -lease.devices.count)
-        self[cell: place].leased.remove(shard.shard)
         if lease.isAcknowledged {
             self[job: place].worked -= 1
             self[job: place].lastWorked = now
@@ -340,6 +358,7 @@ extension Farm {
     func lease(of shard: ShardID, _ lease: LeaseRecord) -> Lease {
         Lease(
             attempt: AttemptID(shard: shard, number: lease.number), agent: agents[lease.agent].id,
-            devices: lease.devices, cpus: lease.cpus, memory: lease.memory, at: lease.at, until: lease.until)
+            devices: lease.devices, cpus: lease.cpus, memory: lease.memory, at: lease.at, until: lease.until,
+            beside: lease.beside)
     }
 }

@@ -62,18 +62,21 @@ extension Farm {
     package func runningAttempts(on agent: AgentID) -> [AttemptID] {
         guard let slot = agentSlots[agent] else { return [] }
         return agents[slot].leases.sorted().compactMap { shard in
-            leases[shard].map { AttemptID(shard: shard, number: $0.number) }
+            record(of: shard, on: slot).map { AttemptID(shard: shard, number: $0.number) }
         }
     }
 
-    /// When the oldest lease was given; `nil` while there is none.
+    /// When the oldest lease was given; `nil` while there is none. A second attempt's is younger than that of the one beside it.
     package var earliestLease: Instant? { leases.values.map(\.at).min() }
 
-    /// The lease of an attempt, while it is the current one of its shard.
+    /// The lease of an attempt, while it is a current one of its shard.
     package func lease(of attempt: AttemptID) -> Lease? {
-        guard let lease = leases[attempt.shard], lease.number == attempt.number else { return nil }
+        guard let lease = record(of: attempt) else { return nil }
         return self.lease(of: attempt.shard, lease)
     }
+
+    /// Whether some attempt at the shard goes on.
+    package func isLeased(_ shard: ShardID) -> Bool { leases[shard] != nil }
 
     /// How many shards a cell has; `nil` until its items are listed, and for runs that the farm does not hold.
     package func shardCount(of cell: CellID) -> Int? {

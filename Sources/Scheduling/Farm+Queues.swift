@@ -106,7 +106,7 @@ extension Farm {
         case .unopened, .ended: return true
         case .listing, .open:
             guard let most = self[job: place].planned.shards.maxParallel else { return false }
-            return self[cell: place].leased.count >= max(1, most)
+            return self[cell: place].leased.count + self[cell: place].twins.count >= max(1, most)
         }
     }
 
@@ -163,6 +163,7 @@ extension Farm {
             if classes[classIndex].owners.isEmpty {
                 active.remove(classIndex)
                 woken.remove(classIndex)
+                areLaggardsDue = areLaggardsDue || !laggards.isEmpty
                 endReservation(ofClass: classIndex)
             }
         }

@@ -11,6 +11,8 @@ extension Farm {
         case cellSharded(CellID, shards: Int, items: Int?)
         case leased(Lease, startedAt: Instant?)
         case attemptEnded(AttemptID, Cause, retryAt: Instant?)
+        /// From its start to its end, of one that passed: what its peers are held against.
+        case attemptTook(AttemptID, Duration)
         case settled(CellID, shards: ClosedRange<Int>, attempt: Int, Cause)
         case cellEnded(CellID, CellEnding)
         case jobEnded(RunID, job: Int, JobEnding)
@@ -43,6 +45,7 @@ extension Farm {
         case .cellSharded(let cell, let shards, _): restoreShards(at: known(cell), shards)
         case .leased(let lease, let startedAt): restoreLease(lease, startedAt: startedAt)
         case .attemptEnded(let attempt, let cause, let retryAt): restoreEnd(of: attempt, cause, retryAt: retryAt)
+        case .attemptTook(let attempt, let taken): notePace(known(attempt.shard.cell), taken)
         case .settled(let cell, let shards, _, let cause): restoreSettled(at: known(cell), shards, cause)
         case .agentDraining(let agent): agents[slot(of: agent)].isDraining = true
         case .cellEnded(let cell, let ending):
@@ -85,6 +88,7 @@ extension Farm {
 
     private mutating func restoreShards(at place: Place, _ shards: Int) {
         runs[place.run].shards += shards
+        self[job: place].shards += shards
         guard !self[cell: place].isEnded else { return }
         self[cell: place].phase = .open
         self[cell: place].shards = shards
@@ -105,11 +109,17 @@ extension Farm {
         let shard = lease.attempt.shard
         let place = known(shard.cell)
         if shard.isListing && self[cell: place].phase == .unopened { self[cell: place].phase = .listing }
+        if lease.beside != nil { noteTwin(lease.attempt.number, of: shard.shard, place) }
         let next = self[cell: place].returned[shard.shard]?.number ?? 1
         guard !isOver(shard, place), lease.attempt.number >= next else { return }
+        if lease.beside != nil, self[cell: place].returned[shard.shard] != nil {
+            // The shard was queued again: both attempts had ended by then, and the number of this one is used.
+            self[cell: place].returned[shard.shard]?.number = lease.attempt.number + 1
+            return
+        }
         if let older = leases[shard] {
             guard older.number < lease.attempt.number else { return }
-            letGo(shard, place)
+            if lease.beside == nil || twins[shard] != nil { letGo(shard, place) }
         }
         let returned = self[cell: place].returned.removeValue(forKey: shard.shard)
         self[cell: place].fresh.remove(shard.shard..<shard.shard + 1)
@@ -117,12 +127,16 @@ extension Farm {
             number: lease.attempt.number, agent: slot(of: lease.agent), devices: lease.devices, cpus: lease.cpus,
             memory: lease.memory, at: lease.at, until: lease.until, startedAt: startedAt, isRestored: true,
             nextCheck: lease.until, owner: runs[place.run].owner, avoiding: returned?.avoiding ?? [],
-            after: returned?.after ?? "")
+            after: returned?.after ?? "", beside: lease.beside)
         hold(restored, of: shard, at: place)
     }
 
     private mutating func letGo(_ shard: ShardID, _ place: Place) {
-        if let lease = letGo(shard, at: place) { departed.append(lease.agent) }
+        while let lease = leases[shard] { letGo(AttemptID(shard: shard, number: lease.number), place) }
+    }
+
+    private mutating func letGo(_ attempt: AttemptID, _ place: Place) {
+        if let lease = letGo(attempt, at: place) { departed.append(lease.agent) }
     }
 
     private mutating func restoreEnd(of attempt: AttemptID, _ cause: Cause, retryAt: Instant?) {
@@ -130,19 +144,23 @@ extension Farm {
         let shard = attempt.shard.shard
         if retryAt != nil { runs[place.run].retries += 1 }
         if attempt.shard.isListing && self[cell: place].phase == .unopened { self[cell: place].phase = .listing }
-        let lease = leases[attempt.shard]
-        if let lease {
-            guard lease.number <= attempt.number else { return }
+        let lease = record(of: attempt)
+        if lease != nil {
+            letGo(attempt, place)
+            // Of two the other goes on.
+            guard leases[attempt.shard] == nil else { return }
+        } else if let other = leases[attempt.shard] {
+            guard other.number < attempt.number else { return }
             letGo(attempt.shard, place)
         }
         let newest = self[cell: place].returned[shard]?.number ?? 1
         guard !isOver(attempt.shard, place), newest <= attempt.number else { return }
         self[cell: place].fresh.remove(shard..<shard + 1)
         guard let retryAt else { return }
-        let known = lease.flatMap { $0.number == attempt.number ? $0 : nil }
-        let memory = known?.memory ?? self[cell: place].planned.resources.memory ?? settings.defaultMemory
+        let memory = lease?.memory ?? self[cell: place].planned.resources.memory ?? settings.defaultMemory
         self[cell: place].returned[shard] = returned(
-            attempt.number + 1, after: cause, on: known.map { agents[$0.agent].id }, memory: memory,
+            nextNumber(of: shard, after: attempt.number, place), after: cause,
+            on: lease.map { agents[$0.agent].id }, memory: memory,
             self[job: place].planned.retry, retryAt: retryAt)
     }
 
@@ -166,12 +184,14 @@ extension Farm {
         let slots = runSlots.sorted { $0.key < $1.key }.map(\.value)
         for run in slots { finishRestoring(run: run) }
         for shard in leases.keys.sorted() {
-            guard let lease = leases[shard] else { continue }
-            let until = now.advanced(by: settings.lease)
-            leases[shard]?.until = until
-            leases[shard]?.nextCheck = until
-            leases[shard]?.countedFrom = now
-            timers.add(.lease(AttemptID(shard: shard, number: lease.number)), at: until)
+            for lease in [leases[shard], twins[shard]] {
+                guard let lease else { continue }
+                let attempt = AttemptID(shard: shard, number: lease.number)
+                let (from, until) = (now, now.advanced(by: settings.lease))
+                change(attempt) { ($0.until, $0.nextCheck, $0.countedFrom) = (until, until, from) }
+                timers.add(.lease(attempt), at: until)
+                watch(attempt)
+            }
         }
     }
 

@@ -23,7 +23,8 @@ extension Farm {
             lines.append(
                 "\(id)/\(index): \(job.phase) \(job.unrun.rawValue), \(job.cellsEnded) cells ended, \(job.cellsFailed) failed, "
                     + "\(job.cellsCancelled) cancelled, \(job.cellsSkipped) skipped, \(job.cellsActive) active"
-                    + (job.stop == nil ? "" : ", stopped"))
+                    + (job.stop == nil ? "" : ", stopped")
+                    + (job.planned.isIdempotent ? ", pace of \(job.peers.pace)" : ""))
             for cell in job.cells.indices {
                 lines += standing(of: Place(run: slot, job: index, cell: cell), at: now)
             }
@@ -41,12 +42,20 @@ extension Farm {
                 + (stop(of: place) == nil ? "" : ", stopped")
         ]
         for shard in cell.leased.elements {
-            guard let lease = leases[ShardID(cell: id, shard: shard)] else { continue }
-            lines.append(
-                "\(id)/\(shard): attempt \(lease.number) on \(agents[lease.agent].id), \(lease.cpus) cores, "
-                    + "\(lease.memory.map { "\($0)" } ?? "any memory"), \(lease.devices), leased \(lease.at.utcClock), "
-                    + "started \(lease.startedAt?.utcClock ?? "never")"
-                    + (lease.cancelledAt == nil ? "" : ", cancelled"))
+            let key = ShardID(cell: id, shard: shard)
+            for lease in [leases[key], twins[key]] {
+                guard let lease else { continue }
+                lines.append(
+                    "\(id)/\(shard): attempt \(lease.number) on \(agents[lease.agent].id), \(lease.cpus) cores, "
+                        + "\(lease.memory.map { "\($0)" } ?? "any memory"), \(lease.devices), leased \(lease.at.utcClock), "
+                        + "started \(lease.startedAt?.utcClock ?? "never")"
+                        + (lease.beside.map { ", beside \($0.number): \($0.why)" } ?? "")
+                        + (lease.cancelledAt == nil ? "" : ", cancelled"))
+            }
+        }
+        for shard in cell.twinned.keys.sorted() where !cell.settled.contains(shard) {
+            guard let had = cell.twinned[shard]?.numbers.sorted(), !had.isEmpty else { continue }
+            lines.append("\(id)/\(shard): second attempts \(had)")
         }
         // A first attempt that was offered and declined is one that never was.
         for shard in cell.returned.keys.sorted() {

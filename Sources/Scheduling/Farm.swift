@@ -29,6 +29,8 @@ package struct Farm: Sendable {
         package var retriesMin: Int
         /// For how long another agent is waited for, after the farm's own failure on one.
         package var otherAgentWait: Duration
+        /// When a second attempt is begun beside one that runs far beyond its peers.
+        package var lag = LagRule()
 
         package init(
             lease: Duration = .seconds(30), workPerCallMax: Int = 1000, defaultMemory: ByteCount? = nil,
@@ -70,6 +72,9 @@ package struct Farm: Sendable {
         case cell(CellID)
         /// A cell that waited for others: they may have ended.
         case opening(CellID)
+        /// Attempts that began before it was known how long their peers take.
+        case watching(CellID)
+        case watchingJob(RunID, Int)
     }
 
     /// The highest priority of a run, and the lowest below zero.
@@ -88,6 +93,12 @@ package struct Farm: Sendable {
     var agentSlots: [AgentID: Int] = [:]
     var agentSlotsFree: [Int] = []
     var leases: [ShardID: LeaseRecord] = [:]
+    /// Second attempts, beside those in `leases`: on other agents.
+    var twins: [ShardID: LeaseRecord] = [:]
+    /// Shards whose attempt lags, and that wait for room for a second one.
+    var laggards = OrderedKeys<ShardID>()
+    /// Something has changed since they were looked at.
+    var areLaggardsDue = false
     /// Who keeps a thing that shards may need.
     var keepers: [Digest: OrderedKeys<Int>] = [:]
 
@@ -182,11 +193,13 @@ package struct Farm: Sendable {
         }
         pending.removeFirst(next)
         place()
+        placeTwins()
     }
 
     private mutating func announce() {
         let earliest = timers.earliest ?? .distantFuture
-        if !pending.isEmpty || !woken.isEmpty || !freed.isEmpty || (workLeft <= 0 && earliest <= now) {
+        let isCutShort = workLeft <= 0 && (earliest <= now || areLaggardsDue)
+        if !pending.isEmpty || !woken.isEmpty || !freed.isEmpty || isCutShort {
             if !hasAskedToContinue { effects.append(.continueLater) }
             hasAskedToContinue = true
         }

@@ -66,7 +66,7 @@ extension Farm {
         hear(agent)
         guard let slot = agentSlots[agent] else { return }
         keep(lock, on: slot)
-        guard let lease = leases[attempt.shard], lease.number == attempt.number, lease.agent == slot,
+        guard let lease = record(of: attempt), lease.agent == slot,
             let place = place(of: attempt.shard.cell)
         else { return }
         self[cell: place].lock = lock

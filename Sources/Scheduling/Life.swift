@@ -131,6 +131,7 @@ package enum Lives {
 
     package enum ShardState: String, LifeWord {
         case waiting, leased
+        case doubled = "leased twice"
         case backingOff = "backing off"
         case concluded, settled
 
@@ -138,6 +139,7 @@ package enum Lives {
             switch self {
             case .waiting: "For an agent, or for a limit to let it through."
             case .leased: "One attempt at it is current; its life is the next table."
+            case .doubled: "One attempt lags, and a second one goes on beside it, on another agent."
             case .backingOff: "An attempt has failed; another comes when its backoff is over and an agent is free."
             case .concluded: "Its last attempt has ended. Settled in the same commit."
             case .settled: "For good, with a cause."
@@ -146,9 +148,12 @@ package enum Lives {
     }
 
     package enum ShardStep: String, LifeWord {
-        case leased, offerWithdrawn
+        case leased
+        case leasedBeside = "leased, a second attempt"
+        case offerWithdrawn
         case attemptEndedToRetry = "attemptEnded, to be retried"
         case attemptEnded = "attemptEnded, the last"
+        case attemptEndedBeside = "attemptEnded, one of two"
         case settled
         case settledWithoutAttempt = "settled without an attempt"
         case kept
@@ -160,10 +165,13 @@ package enum Lives {
         [
             (.waiting, .leased, .leased, "an agent is free; the lease is stored before it is offered"),
             (.backingOff, .leased, .leased, "under the next number"),
+            (.leased, .leasedBeside, .doubled, "it runs far beyond its peers, and an agent is free that nothing needs"),
+            (.doubled, .offerWithdrawn, .leased, "of the second attempt: the first goes on"),
+            (.doubled, .attemptEndedBeside, .leased, "the other goes on, or is cancelled in the same commit"),
             (.leased, .offerWithdrawn, .waiting, "the agent declined, or the offer never left: it costs no attempt"),
             (.leased, .attemptEndedToRetry, .backingOff, "cause, policy and budget allow another attempt"),
             (.leased, .attemptEnded, .concluded, "it passed, or may not be tried again"),
-            (.concluded, .settled, .settled, "with the cause of its last attempt"),
+            (.concluded, .settled, .settled, "with the cause of its last attempt; of two, of the first that counts"),
             (.concluded, .cellSharded, .settled, "a listing that passed: its items are known"),
             (.waiting, .settledWithoutAttempt, .settled, "cancelled, or no agent within the queue timeout"),
             (.backingOff, .settledWithoutAttempt, .settled, "the same, while it waited for another attempt"),
@@ -199,8 +207,14 @@ package enum Lives {
             (.stopping, .cancelAttempt, .stopping, "a coordinator that was started anew says it again"),
             (.stopping, .attemptStarted, .stopping, "the two crossed on their way"),
             (.stopping, .offerWithdrawn, .none, "declined at the same time, or the offer never left"),
-            (.offered, .attemptEnded, .ended, "reported, or its lease has ended, before anybody heard that it began"),
-            (.working, .attemptEnded, .ended, "reported, its lease has ended, or its agent came back without it"),
+            (
+                .offered, .attemptEnded, .ended,
+                "reported, or its lease has ended, before anybody heard that it began; or the other of two counts"
+            ),
+            (
+                .working, .attemptEnded, .ended,
+                "reported, its lease has ended, its agent came back without it; or the other of two counts"
+            ),
             (.stopping, .attemptEnded, .ended, "reported, or not reported within the grace time"),
         ])
 

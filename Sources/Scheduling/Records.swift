@@ -86,6 +86,10 @@ struct JobRecord: Sendable {
     var longest: Duration?
     /// Runs while `max-parallel` lets a further cell start.
     var open = Stopwatch()
+    /// As far as its cells are cut.
+    var shards = 0
+    /// All its shards, for cells that have too few of their own to be compared with.
+    var peers = Peers()
 
     /// Its cells are known: those that wait for single cells of it can be told apart.
     var hasCells: Bool { !cells.isEmpty }
@@ -142,7 +146,13 @@ struct CellRecord: Sendable {
     var returned: [Int: ReturnedShard] = [:]
     /// At 0 the queue of the cell's own requirement; empty before it is opened and after it has ended.
     var queues: [Queue] = []
+    /// Shards with one attempt that goes on, or two.
     var leased = OrderedKeys<Int>()
+    /// Those of them with two.
+    var twins = OrderedKeys<Int>()
+    /// Shards that have had second attempts.
+    var twinned: [Int: Farm.Twinning] = [:]
+    var peers = Peers()
     /// Of the environment that an attempt of it had.
     var lock: Digest?
 

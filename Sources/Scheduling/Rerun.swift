@@ -100,7 +100,8 @@ package struct Rerun: Sendable {
             case .cellEnded(let cell, let ending) where keeps(cell) && (ending == .passed || ending == .skipped):
                 .cellEnded(moved(cell), ending)
             case .jobEnded(_, let job, let ending) where keepsEnd(ofJob: job): .jobEnded(run, job: job, ending)
-            case .runSubmitted, .runCancelled, .jobResolved, .cellSharded, .leased, .attemptEnded, .settled,
+            case .runSubmitted, .runCancelled, .jobResolved, .cellSharded, .leased, .attemptEnded, .attemptTook,
+                .settled,
                 .cellEnded, .jobEnded, .used, .agentDraining:
                 nil
             }

@@ -37,7 +37,7 @@ extension Farm {
     func roomExpected(for requirement: Requirement, on agent: Int, beside filler: Filler? = nil) -> Instant? {
         var state = agents[agent]
         var ends = state.leases.compactMap { shard in
-            leases[shard].map { (end: expectedEnd(of: shard, $0), shard: shard, lease: $0) }
+            record(of: shard, on: agent).map { (end: expectedEnd(of: shard, $0), shard: shard, lease: $0) }
         }
         if let filler {
             // Some lease of nobody's that takes what the filler takes.

@@ -6,6 +6,8 @@ struct Timers: Sendable {
     enum Matter: Sendable {
         /// The lease of this attempt may have expired.
         case lease(AttemptID)
+        /// This attempt may have run far beyond its peers.
+        case lag(AttemptID)
         /// The backoff before this attempt is over.
         case backoff(AttemptID)
         /// Some agent need not be avoided any longer by this queued attempt.

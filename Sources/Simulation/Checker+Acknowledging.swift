@@ -7,7 +7,7 @@ extension Checker {
     mutating func seeAcknowledged(
         _ attempt: AttemptID, _ reported: Cause, by agent: AgentID, at time: Instant
     ) throws(Violation) {
-        if let lease = shards[attempt.shard]?.lease, lease.attempt == attempt, lease.agent == agent {
+        if let lease = lease(of: attempt), lease.agent == agent {
             throw Violation(
                 rule: .acknowledged, detail: "\(attempt) on \(agent): \(reported.label) is not stored", at: time)
         }
@@ -15,6 +15,8 @@ extension Checker {
         guard let end = ends[attempt], end.agent == agent else { return }
         let kinds: [Cause.Kind] =
             [reported.kind, .lostAgent, .agentFault] + (attempt.shard.isListing ? [.userError] : [])
+            // The other of two attempts counted before it came.
+            + (shards[attempt.shard].map { $0.twins > 0 } ?? false ? [.cancelled] : [])
         guard kinds.contains(end.cause.kind) else {
             throw Violation(
                 rule: .acknowledged,

@@ -5,6 +5,7 @@ import Scheduling
 /// fault, nobody else knows.
 extension Checker {
     func checkChoice(_ lease: Farm.Lease, _ cell: Cell, _ run: Run) throws(Violation) {
+        guard lease.beside == nil else { return try checkYielding(lease) }
         guard isCalm else { return }
         try checkKeeper(lease, cell, run.owner)
         try checkLongestFirst(lease, cell, run)
@@ -49,6 +50,24 @@ extension Checker {
     private static func fits(_ asked: ResourceRequest, in room: ResourceRequest) -> Bool {
         asked.cpus <= room.cpus && asked.memory ?? .zero <= room.memory ?? .zero
             && asked.gpus?.count ?? 0 <= room.gpus?.count ?? 0
+    }
+
+    /// A second attempt takes no room on which something could begin that waits, nothing but agents keeping it. GPUs aside:
+    /// which of them are in quarantine, only the farm knows.
+    private func checkYielding(_ lease: Farm.Lease) throws(Violation) {
+        guard let agent = agents[lease.agent] else { return }
+        for (id, run) in runs where !run.isEnded && !run.isCancelled && isOpen(agent, to: run.owner) {
+            for (job, state) in run.jobs.enumerated() where state.ending == nil && state.planned.maxParallel == nil {
+                let plan = state.planned.shards
+                guard plan.maxParallel == nil, !plan.failFast, !state.planned.failFast else { continue }
+                for (index, cell) in state.cells.enumerated() where cell.ending == nil && fits(cell, agent) {
+                    guard cell.planned.resources.gpus == nil else { continue }
+                    let cellID = CellID(run: id, job: job, cell: index)
+                    let waits = (0..<(cell.shards ?? 0)).first { shards[ShardID(cell: cellID, shard: $0)] == nil }
+                    try require(waits == nil, .twinYields, "\(lease.attempt) on \(lease.agent), before \(cellID)")
+                }
+            }
+        }
     }
 
     private static func isLonger(_ a: PlannedCell, _ b: PlannedCell) -> Bool {

@@ -4,16 +4,26 @@ import Scheduling
 /// How attempts, shards, cells and jobs may end.
 extension Checker {
     mutating func checkEnd(_ attempt: AttemptID, _ cause: Cause, retryAt: Instant?) throws(Violation) {
-        guard let lease = shards[attempt.shard]?.lease, lease.attempt == attempt else {
+        guard let lease = lease(of: attempt) else {
             throw Violation(rule: .onlyCurrent, detail: "\(attempt) \(cause.label)", at: now)
         }
         let mayEndEarly = agents[lease.agent].map { $0.changedAt >= lease.at } ?? true
         try require(
             cause.kind != .lostAgent || mayEndEarly || lease.until <= now, .lostWhenExpired,
             "\(attempt) until \(lease.until)")
-        giveBack(attempt.shard)
+        giveBack(attempt)
         ends[attempt] = End(cause: cause, agent: lease.agent)
-        shards[attempt.shard]?.ended = attempt.number
+        let ended = max(shards[attempt.shard]?.ended ?? 0, attempt.number)
+        shards[attempt.shard]?.ended = ended
+        if cause.kind == .passed, shards[attempt.shard]?.passedBy == nil {
+            shards[attempt.shard]?.passedBy = attempt.number
+        }
+        // Nobody had told it to end: the farm cancels it for the other of two.
+        if cause.kind == .cancelled, let shard = shards[attempt.shard], shard.started.contains(attempt.number),
+            !shard.toldToEnd.contains(attempt.number)
+        {
+            shards[attempt.shard]?.hasCancelledOther = true
+        }
         shards[attempt.shard]?.last = cause
         shards[attempt.shard]?.retryAt = retryAt
         if retryAt != nil || cause.kind.isInfrastructure { isCalm = false }
@@ -26,8 +36,8 @@ extension Checker {
         }
         guard retryAt != nil, let policy = runs[attempt.run]?.jobs[attempt.shard.cell.job].planned.retry else { return }
         try require(
-            policy.covers(cause) && attempt.number < policy.attemptsMax, .covered,
-            "\(attempt) \(cause.label)")
+            policy.covers(cause) && (shards[attempt.shard].map { $0.newest - $0.twins } ?? 0) < policy.attemptsMax,
+            .covered, "\(attempt) \(cause.label)")
     }
 
     mutating func checkSharded(_ id: CellID, _ count: Int) throws(Violation) {
@@ -40,10 +50,18 @@ extension Checker {
     mutating func checkSettled(_ id: ShardID, attempt: Int, _ cause: Cause) throws(Violation) {
         let shard = shards[id] ?? Shard()
         try require(shard.settled == nil, .settlesOnce, "\(id) \(cause.label)")
-        try require(shard.lease == nil, .settlesUnleased, "\(id) \(cause.label)")
+        try require(shard.lease == nil && shard.twin == nil, .settlesUnleased, "\(id) \(cause.label)")
         try require(
-            attempt == 0 || (shard.ended == attempt && shard.last == cause && shard.retryAt == nil),
+            attempt == 0
+                || (ends[AttemptID(shard: id, number: attempt)]?.cause == cause && shard.retryAt == nil
+                    && (shard.ended == attempt || shard.twins > 0)),
             .lastAttempt, "\(id) \(cause.label), attempt \(attempt)")
+        try require(
+            shard.passedBy == nil || shard.passedBy == attempt, .firstCounts, "\(id) \(cause.label), attempt \(attempt)"
+        )
+        try require(
+            !shard.hasCancelledOther || !cause.kind.leavesOther, .otherGoesOn,
+            "\(id) \(cause.label), attempt \(attempt)")
         try require(
             attempt > 0 || cause.kind == .cancelled || cause.kind == .queueTimeout,
             .resultNeedsAttempt, "\(id) \(cause.label)")

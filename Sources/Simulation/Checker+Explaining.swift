@@ -33,9 +33,21 @@ extension Checker {
         }
         guard !lines.isEmpty else { throw wrong("nothing was said") }
         let able = agents.values.filter { isOpen($0, to: run.owner) }
-        if let lease = shards[id]?.lease {
-            let expected = "shard \(id.shard): attempt \(lease.attempt.number) is on agent \(lease.agent)"
-            guard lines.contains(where: { $0.hasPrefix(expected) }) else { throw wrong("it is leased: \(expected)") }
+        if let shard = shards[id], shard.lease != nil {
+            for lease in [shard.lease, shard.twin].compactMap(\.self) {
+                let expected = "shard \(id.shard): attempt \(lease.attempt.number) is on agent \(lease.agent)"
+                guard lines.contains(where: { $0.hasPrefix(expected) }) else {
+                    throw wrong("it is leased: \(expected)")
+                }
+            }
+            for line in lines where line.holds(" second attempt is due ") || line.holds(" second attempt waits ") {
+                guard job.planned.isIdempotent, shard.twin == nil, shard.twins < twinsMax else {
+                    throw wrong("no second attempt may be begun")
+                }
+            }
+            for line in lines where line.holds("the first that passes counts") {
+                guard shard.twin != nil else { throw wrong("there is one attempt") }
+            }
             return
         }
         if lines.contains(where: { $0.hasPrefix("is being stopped: ") }) {

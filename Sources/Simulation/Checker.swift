@@ -5,8 +5,20 @@ import Scheduling
 package struct Checker: Sendable {
     struct Shard: Sendable {
         var lease: Farm.Lease?
-        /// Attempts that have ended.
+        /// Of a second attempt beside it.
+        var twin: Farm.Lease?
+        /// How many second attempts were begun, those aside that were declined.
+        var twins = 0
+        /// The number of the newest attempt.
+        var newest = 0
+        /// The newest attempt that has ended.
         var ended = 0
+        /// The first that passed.
+        var passedBy: Int?
+        var started: Set<Int> = []
+        var toldToEnd: Set<Int> = []
+        /// The farm cancelled an attempt that had begun, for the other of two.
+        var hasCancelledOther = false
         var last: Cause?
         var retryAt: Instant?
         var settled: Cause?
@@ -67,6 +79,7 @@ package struct Checker: Sendable {
     var agents: [AgentID: Agent] = [:]
     private let lease: Duration
     let retriesMin: Int
+    let twinsMax: Int
     var now = Instant.epoch
     package internal(set) var lines = Lifelines()
     /// How each attempt ended, and on which agent.
@@ -81,7 +94,8 @@ package struct Checker: Sendable {
         var agent: AgentID
     }
 
-    init(lease: Duration, retriesMin: Int) {
+    init(lease: Duration, retriesMin: Int, twinsMax: Int) {
+        self.twinsMax = twinsMax
         self.lease = lease
         self.retriesMin = retriesMin
     }
@@ -179,7 +193,7 @@ package struct Checker: Sendable {
             change(cell) { $0.settled += range.count }
         case .cellEnded(let cell, let ending): try checkEnded(cell, ending)
         case .jobEnded(let run, let job, let ending): try checkEnded(run, job, ending)
-        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .used, .agentDraining:
+        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .attemptTook, .used, .agentDraining:
             throw Violation(rule: .keptPassed, detail: "\(decision)", at: now)
         }
     }
@@ -187,7 +201,10 @@ package struct Checker: Sendable {
     /// The coordinator was restarted: nobody is connected, and every lease has a new term.
     mutating func seeRestart(at time: Instant) throws(Violation) {
         for agent in agents.keys { agents[agent]?.isOnline = false }
-        for shard in shards.keys { shards[shard]?.lease?.until = time.advanced(by: lease) }
+        for shard in shards.keys {
+            shards[shard]?.lease?.until = time.advanced(by: lease)
+            shards[shard]?.twin?.until = time.advanced(by: lease)
+        }
         try lines.followRestart(at: time)
     }
 
@@ -201,17 +218,22 @@ package struct Checker: Sendable {
         case .leased(let lease): try checkLeased(lease)
         case .renewed(let agent, let attempts):
             for attempt in attempts {
-                try require(
-                    shards[attempt.shard]?.lease?.attempt == attempt && shards[attempt.shard]?.lease?.agent == agent,
-                    .onlyCurrent, "\(attempt) on \(agent)")
-                shards[attempt.shard]?.lease?.until = now.advanced(by: lease)
+                try require(self.lease(of: attempt)?.agent == agent, .onlyCurrent, "\(attempt) on \(agent)")
+                if shards[attempt.shard]?.twin?.attempt == attempt {
+                    shards[attempt.shard]?.twin?.until = now.advanced(by: lease)
+                } else {
+                    shards[attempt.shard]?.lease?.until = now.advanced(by: lease)
+                }
             }
         case .attemptEnded(let attempt, let cause, let retryAt, _):
             try checkEnd(attempt, cause, retryAt: retryAt)
         case .offerWithdrawn(let attempt):
-            try require(
-                shards[attempt.shard]?.lease?.attempt == attempt, .onlyCurrent, "\(attempt)")
-            giveBack(attempt.shard)
+            guard let lease = lease(of: attempt) else {
+                throw Violation(rule: .onlyCurrent, detail: "\(attempt)", at: now)
+            }
+            giveBack(attempt)
+            shards[attempt.shard]?.newest = attempt.number - 1
+            if lease.beside != nil { shards[attempt.shard]?.twins -= 1 }
             shards[attempt.shard]?.wasDeclined = true
             isCalm = false
         case .cellSharded(let cell, let count, _): try checkSharded(cell, count)
@@ -232,22 +254,30 @@ package struct Checker: Sendable {
                 runs[run]?.jobs.allSatisfy { $0.ending != nil } == true, .runComplete, "\(run)")
             runs[run]?.isEnded = true
         case .cancelAttempt(let attempt, let agent, _):
-            try require(
-                shards[attempt.shard]?.lease?.attempt == attempt && shards[attempt.shard]?.lease?.agent == agent,
-                .onlyCurrent, "\(attempt) on \(agent)")
+            try require(lease(of: attempt)?.agent == agent, .onlyCurrent, "\(attempt) on \(agent)")
+            shards[attempt.shard]?.toldToEnd.insert(attempt.number)
         case .forgetAttempt(let attempt, let agent, _):
-            let lease = shards[attempt.shard]?.lease
-            let isOverdue = lease.map { $0.attempt == attempt && $0.agent == agent } ?? false
-            try require(!isOverdue, .notForgotten, "\(attempt) on \(agent)")
+            try require(lease(of: attempt)?.agent != agent, .notForgotten, "\(attempt) on \(agent)")
         case .attemptStarted(let attempt, _):
-            try require(shards[attempt.shard]?.lease?.attempt == attempt, .onlyCurrent, "\(attempt)")
+            try require(lease(of: attempt) != nil, .onlyCurrent, "\(attempt)")
+            shards[attempt.shard]?.started.insert(attempt.number)
         case .wake, .continueLater: break
         }
     }
 
-    mutating func giveBack(_ shard: ShardID) {
-        guard let lease = shards[shard]?.lease else { return }
-        shards[shard]?.lease = nil
+    /// The lease of an attempt that goes on.
+    func lease(of attempt: AttemptID) -> Farm.Lease? {
+        guard let shard = shards[attempt.shard] else { return nil }
+        return [shard.lease, shard.twin].compactMap(\.self).first { $0.attempt == attempt }
+    }
+
+    mutating func giveBack(_ attempt: AttemptID) {
+        let shard = attempt.shard
+        guard let lease = lease(of: attempt) else { return }
+        // Of two the other goes on.
+        let twin = shards[shard]?.twin
+        if shards[shard]?.lease?.attempt == attempt { shards[shard]?.lease = twin }
+        shards[shard]?.twin = nil
         agents[lease.agent]?.leases[lease.attempt] = nil
         change(shard.cell) { $0.leased -= 1 }
         if cell(shard.cell)?.leased == 0 { runs[shard.run]?.jobs[shard.cell.job].cellsActive -= 1 }
@@ -273,9 +303,13 @@ package struct Checker: Sendable {
         let agent = agents[lease.agent] ?? Agent()
         let job = run.jobs[id.cell.job]
         let shard = shards[id] ?? Shard()
-        try require(shard.lease == nil, .oneLease, "\(lease.attempt), \(shard)")
+        if lease.beside == nil {
+            try require(shard.lease == nil, .oneLease, "\(lease.attempt), \(shard)")
+        } else {
+            try checkTwin(lease, beside: shard, job)
+        }
         try require(shard.settled == nil, .endedStaysUnleased, "\(lease.attempt)")
-        try require(lease.attempt.number == shard.ended + 1, .numbered, "\(lease.attempt)")
+        try require(lease.attempt.number == shard.newest + 1, .numbered, "\(lease.attempt)")
         try require(shard.retryAt.map { $0 <= now } ?? true, .backoff, "\(lease.attempt)")
         try require(cell.ending == nil && job.ending == nil, .endedStaysUnleased, "\(lease.attempt)")
         let range = cell.shards.map { 0..<$0 } ?? -1..<0
@@ -284,7 +318,13 @@ package struct Checker: Sendable {
         try checkFit(lease, cell, agent, run.owner)
         try checkChoice(lease, cell, run)
         agents[lease.agent]?.leases[lease.attempt] = lease
-        shards[id, default: Shard()].lease = lease
+        if lease.beside == nil {
+            shards[id, default: Shard()].lease = lease
+        } else {
+            shards[id]?.twin = lease
+            shards[id]?.twins += 1
+        }
+        shards[id]?.newest = lease.attempt.number
         change(id.cell) { $0.leased += 1 }
         if cell.leased == 0 { runs[id.run]?.jobs[id.cell.job].cellsActive += 1 }
         try require(
@@ -292,6 +332,17 @@ package struct Checker: Sendable {
             "\(id)")
         try require(
             job.planned.shards.maxParallel.map { cell.leased < $0 } ?? true, .shardsMaxParallel, "\(id)")
+    }
+
+    private func checkTwin(_ lease: Farm.Lease, beside shard: Shard, _ job: Job) throws(Violation) {
+        let first = shard.lease?.attempt.number
+        let isBeside = first != nil && first == lease.beside?.number && shard.twin == nil
+        try require(isBeside && job.planned.isIdempotent, .twinBeside, "\(lease), \(shard)")
+        try require(
+            first.map { shard.started.contains($0) && !shard.toldToEnd.contains($0) } ?? false, .twinBeside,
+            "\(lease), \(shard)")
+        try require(shard.lease?.agent != lease.agent, .twinElsewhere, "\(lease)")
+        try require(shard.twins < twinsMax, .twinsMax, "\(lease): \(shard.twins) before it")
     }
 
     func hasPython(_ agent: Agent, _ wanted: VersionRange?) -> Bool {

@@ -51,6 +51,10 @@ package struct Journal: Journaling {
             rows[row] = nil
         case .attemptEnded(let attempt, let cause, let retryAt, _):
             rows.append(.attemptEnded(attempt, cause, retryAt: retryAt))
+            guard cause.kind == .passed, !attempt.shard.isListing, let row = leaseRows[attempt],
+                case .leased(let lease, let startedAt) = rows[row]
+            else { return }
+            rows.append(.attemptTook(attempt, (startedAt ?? lease.at).duration(to: now)))
         case .cellSharded(let cell, let shards, let items):
             rows.append(.cellSharded(cell, shards: shards, items: items))
         case .settled(let cell, let shards, let attempt, let cause):
@@ -73,7 +77,7 @@ package struct Journal: Journaling {
             run
         case .cellSharded(let cell, _, _), .settled(let cell, _, _, _), .cellEnded(let cell, _): cell.run
         case .leased(let lease, _): lease.attempt.run
-        case .attemptEnded(let attempt, _, _): attempt.run
+        case .attemptEnded(let attempt, _, _), .attemptTook(let attempt, _): attempt.run
         case .used, .agentDraining: nil
         }
     }
@@ -91,7 +95,7 @@ package struct Journal: Journaling {
         case .runSubmitted, .runCancelled, .used, .agentDraining: 0
         case .jobResolved: 1
         case .cellSharded: 2
-        case .leased, .attemptEnded: 3
+        case .leased, .attemptEnded, .attemptTook: 3
         case .settled: 4
         case .cellEnded: 5
         case .jobEnded: 6

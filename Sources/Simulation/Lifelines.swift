@@ -96,7 +96,7 @@ package struct Lifelines: Sendable {
             for shard in range { try shards.take(.kept, ShardID(cell: cell, shard: shard), at: now) }
         case .cellEnded(let cell, _): try cells.take(.cellEnded, cell, at: now)
         case .jobEnded(_, let job, _): try jobs.take(.jobEnded, JobName(run: run, job: job), at: now)
-        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .used, .agentDraining:
+        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .attemptTook, .used, .agentDraining:
             throw Violation(rule: Self.rule, detail: "\(run) keeps what nobody may keep: \(decision)", at: now)
         }
     }
@@ -108,12 +108,15 @@ package struct Lifelines: Sendable {
     mutating func follow(_ effect: Farm.Effect, at now: Instant) throws(Violation) {
         switch effect {
         case .leased(let lease):
-            try shards.take(.leased, lease.attempt.shard, at: now)
+            try shards.take(lease.beside == nil ? .leased : .leasedBeside, lease.attempt.shard, at: now)
             try attempts.take(.leased, lease.attempt, at: now)
         case .cancelAttempt(let attempt, _, _): try attempts.take(.cancelAttempt, attempt, at: now)
         case .attemptStarted(let attempt, _): try attempts.take(.attemptStarted, attempt, at: now)
         case .attemptEnded(let attempt, _, let retryAt, _):
-            try shards.take(retryAt == nil ? .attemptEnded : .attemptEndedToRetry, attempt.shard, at: now)
+            let isOneOfTwo = shards.states[attempt.shard] == .doubled
+            try shards.take(
+                retryAt != nil ? .attemptEndedToRetry : isOneOfTwo ? .attemptEndedBeside : .attemptEnded,
+                attempt.shard, at: now)
             try attempts.take(.attemptEnded, attempt, at: now)
         case .offerWithdrawn(let attempt):
             try shards.take(.offerWithdrawn, attempt.shard, at: now)

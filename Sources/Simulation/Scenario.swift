@@ -26,6 +26,8 @@ package struct Scenario: Sendable {
     package var agents: [AgentKind]
     package var trouble: Trouble
     package var settings = Farm.Settings()
+    /// Some attempts that hang end by their time limit, which would be otherwise where nobody was lost.
+    private var hangsTimeOut = false
 
     /// - Parameter isComparable: no fail-fast, no cancellation and attempts without end, so that what shards come to
     ///   does not depend on who was lost when.
@@ -50,6 +52,20 @@ package struct Scenario: Sendable {
         tellPast()
         addReruns()
         giveOtherInterpreters()
+        letRepeat(isComparable: isComparable)
+    }
+
+    /// Shards of some jobs may be worked on twice, and some first attempts at them hang. Drawn apart, as reruns are.
+    private mutating func letRepeat(isComparable: Bool) {
+        var random = SplitMix64(seed: seed ^ 0x7133)
+        hangsTimeOut = !isComparable
+        settings.lag.peersMin = 2
+        settings.lag.beyondMin = .seconds(.random(in: 1...10, using: &random))
+        for submission in submissions.indices {
+            for job in submissions[submission].plan.jobs.indices where chance(0.5, &random) {
+                submissions[submission].plan.jobs[job].isIdempotent = true
+            }
+        }
     }
 
     /// All shards ask for the same, and nothing but agents keeps them waiting: what comes first shows.
@@ -199,6 +215,7 @@ package struct Scenario: Sendable {
     func cause(of lease: Farm.Lease) -> Cause {
         var random = random(of: lease.attempt.shard, salt: 1)
         if let memory = lease.memory, chance(0.2, &random), memory < .gibibytes(8) { return Cause(.oom) }
+        if hangsTimeOut, hangs(lease.attempt), lease.attempt.shard.shard % 2 == 0 { return Cause(.timeout) }
         if chance(0.08, &random) { return Cause(.userExit, code: 3, evidence: "step 'eval' ended with exit code 3") }
         return Cause(.passed)
     }
@@ -208,11 +225,22 @@ package struct Scenario: Sendable {
         return Int.random(in: chance(0.1, &random) ? 0...0 : 1...9, using: &random)
     }
 
-    func duration(of shard: ShardID) -> Duration {
-        var random = random(of: shard, salt: 3)
-        return .milliseconds(
+    func duration(of attempt: AttemptID) -> Duration {
+        var random = random(of: attempt.shard, salt: 3)
+        let usual = Duration.milliseconds(
             chance(0.1, &random)
                 ? .random(in: 20_000...90_000, using: &random) : .random(in: 50...9_000, using: &random))
+        return hangs(attempt) ? usual + .milliseconds(.random(in: 20_000...200_000, using: &random)) : usual
+    }
+
+    /// Whether the attempt takes far longer than others at its shard do.
+    private func hangs(_ attempt: AttemptID) -> Bool {
+        let plan = submissions.first { $0.run == attempt.run }?.plan
+        guard attempt.number == 1, !attempt.shard.isListing, let jobs = plan?.jobs,
+            jobs.indices.contains(attempt.shard.cell.job), jobs[attempt.shard.cell.job].isIdempotent
+        else { return false }
+        var random = random(of: attempt.shard, salt: 5)
+        return chance(0.25, &random)
     }
 
     func resolution(of job: Int, in submission: Submission, needed: [Farm.JobEnding]) -> Farm.Resolution {

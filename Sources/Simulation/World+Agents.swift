@@ -231,7 +231,7 @@ extension World {
         note(.offer, attempt, agent)
         agents[agent].held[attempt] = VirtualAgent.Held(lease: lease)
         send(.started(attempt), from: agent)
-        let end = now.advanced(by: scenario.duration(of: attempt.shard))
+        let end = now.advanced(by: scenario.duration(of: attempt))
         happenings.add(.attemptDone(agent: agent, process: agents[agent].process, attempt), at: end)
         perform(effects, agent)
     }

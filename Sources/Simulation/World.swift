@@ -84,7 +84,9 @@ package struct World<Decider: Deciding>: Sendable {
         startDecider = start
         random = SplitMix64(seed: scenario.seed ^ 0x5EED)
         decider = start(scenario.settings, scenario.seed)
-        checker = Checker(lease: scenario.settings.lease, retriesMin: scenario.settings.retriesMin)
+        checker = Checker(
+            lease: scenario.settings.lease, retriesMin: scenario.settings.retriesMin,
+            twinsMax: scenario.settings.lag.twinsMax)
         for kind in scenario.agents { addAgent(kind) }
         for index in scenario.submissions.indices {
             happenings.add(.submit(index), at: began.advanced(by: scenario.submissions[index].at))

@@ -175,11 +175,16 @@ package struct LeaseRecord: Equatable, Sendable {
     package var memory: ByteCount
     package var at: Instant
     package var until: Instant
+    /// Of a second attempt: the number of the one that it was begun beside, and why; 0 and empty for all others.
+    package var beside: Int
+    package var besideWhy: String
 
     package init(
         attempt: AttemptID, agent: AgentID, devices: [String], cpus: Int, memory: ByteCount, at: Instant,
-        until: Instant
+        until: Instant, beside: Int = 0, besideWhy: String = ""
     ) {
+        self.beside = beside
+        self.besideWhy = besideWhy
         self.attempt = attempt
         self.agent = agent
         self.devices = devices

@@ -207,6 +207,7 @@ struct JobSource: Sendable {
     var inputs: [InputSource] = []
     var shards = ShardPlan()
     var retry = RetryPolicy()
+    var isIdempotent = false
     var work = JobWork()
     /// An expression asks for single cells of a job that this one needs.
     var readsCells = false

@@ -196,6 +196,63 @@ import Wire
         #expect(restored.handedOn.artifacts.map { $0.artifact.artifact?.name } == ["0/0", "1/0", "1/1", "1/2"])
         #expect(restored.handedOn.outputs(of: 1).map { $0.value.string } == ["of 2"])
     }
+
+    /// The laggard ran into its limit, and the second attempt passed: only that one's words are the shard's.
+    @Test func `is of two attempts the one's that counts, after a restart as before`() throws {
+        var planned = Plan(
+            name: "test", file: "test.yml",
+            jobs: [PlannedJob(id: "eval", cells: [PlannedCell(id: "only", name: "only")], isIdempotent: true)])
+        let owner = Principal(role: .user, name: "ada")
+        let cell = CellID(run: Self.run, job: 0, cell: 0)
+        func attempt(_ number: Int) -> AttemptID {
+            AttemptID(shard: ShardID(cell: cell, shard: 0), number: number)
+        }
+        let resolution = Farm.Resolution.cells(
+            planned.jobs[0].cells ?? [], failFast: true, maxParallel: nil)
+        var changes: [Change] = [
+            .runSubmitted(
+                RunRecord(
+                    id: Self.run, key: "key", owner: owner, name: "test", file: "test.yml", submittedAt: .seconds(1),
+                    tree: nil, commit: "", request: [], plan: Proto.Plan(planned).encoded())),
+            .jobResolved(
+                JobRecord(keeping: resolution, of: 0, in: Self.run, planned: planned.jobs[0], at: .seconds(2))),
+            .cellSharded(cell, shards: 1, items: nil, listing: nil),
+        ]
+        for (number, cause) in [(1, Cause(.timeout)), (2, Cause(.passed))] {
+            let beside = number == 2 ? Farm.Lease.Beside(number: 1, why: "it lags") : nil
+            let lease = Farm.Lease(
+                attempt: attempt(number), agent: AgentID("a\(number)"), devices: [], cpus: 1, memory: nil,
+                at: .seconds(2), until: .seconds(60), beside: beside)
+            let report = Proto.AttemptReport.with {
+                $0.outputs = ["of": "\(number)", "only of \(number)": "x"]
+                $0.artifacts = [.with { $0.name = "\(number)" }]
+            }
+            changes += [
+                try #require(Change(keeping: .leased(lease), at: .seconds(2))),
+                .attemptEnded(
+                    AttemptEnding(
+                        attempt: attempt(number), at: .seconds(Int64(100 + number)), cause: cause, retryAt: nil,
+                        why: "", report: report.encoded())),
+            ]
+        }
+        changes.append(
+            .shardsSettled(
+                SettlementRecord(cell: cell, first: 0, last: 0, attempt: 2, cause: Cause(.passed), at: .seconds(102))))
+        let store = MemoryStore()
+        try store.commit(changes)
+        let stored = try StoredDecisions(Self.run, in: store)
+        let handedOn = try stored.handedOn(in: planned)
+        #expect(Self.outputs(handedOn) == ["of=2", "only of 2=x"])
+        #expect(handedOn.artifacts.map { $0.artifact.attempt } == [2])
+        // What the farm is told names the second attempt as such, and how long it took.
+        let decisions = try stored.decisions(by: owner, &planned, priority: 0, at: .seconds(1))
+        let besides = decisions.compactMap {
+            if case .leased(let lease, _) = $0 { lease.beside?.number ?? 0 } else { nil }
+        }
+        #expect(besides == [0, 1])
+        #expect(decisions.contains(.attemptTook(attempt(2), .seconds(100))))
+        #expect(planned.jobs[0].isIdempotent)
+    }
 }
 
 /// What a run that keeps results of another is charged for.

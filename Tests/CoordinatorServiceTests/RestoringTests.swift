@@ -16,6 +16,8 @@ private struct StoreJournal: Journaling {
     private let reruns: [RunID: RunID]
     /// What attempts gave to others, taken as their ends came.
     private var handedOn: [RunID: HandedOn] = [:]
+    /// Attempts that ended otherwise than passed, with a report.
+    private var failed: Set<AttemptID> = []
 
     init(_ scenario: Scenario) {
         reruns = Dictionary(
@@ -80,16 +82,25 @@ private struct StoreJournal: Journaling {
 
     mutating func commit(_ effect: Farm.Effect, at now: Instant) {
         var report: [UInt8] = []
-        if case .attemptEnded(let attempt, let cause, let retryAt, _) = effect, cause.kind != .lostAgent {
-            let said = Self.report(attempt)
-            report = said.encoded()
-            if cause.kind == .passed || retryAt == nil, let plan = runs.first(where: { $0.id == attempt.run })?.plan {
-                handedOn[attempt.run, default: HandedOn(of: attempt.run)].take(
-                    said, of: attempt, hasPassed: cause.kind == .passed, in: plan)
+        if case .attemptEnded(let attempt, let cause, _, _) = effect, cause.kind != .lostAgent {
+            report = Self.report(attempt).encoded()
+            if cause.kind == .passed { take(attempt, hasPassed: true) } else { failed.insert(attempt) }
+        }
+        // What failed has a say when it is its shard's last word.
+        if case .settled(let cell, let shards, let number, let cause) = effect, cause.kind != .passed {
+            for shard in shards {
+                let attempt = AttemptID(shard: ShardID(cell: cell, shard: shard), number: number)
+                if failed.contains(attempt) { take(attempt, hasPassed: false) }
             }
         }
         guard let change = Change(keeping: effect, at: now, report: report) else { return }
         batches.append([change])
+    }
+
+    private mutating func take(_ attempt: AttemptID, hasPassed: Bool) {
+        guard let plan = runs.first(where: { $0.id == attempt.run })?.plan else { return }
+        handedOn[attempt.run, default: HandedOn(of: attempt.run)].take(
+            Self.report(attempt), of: attempt, hasPassed: hasPassed, in: plan)
     }
 
     /// Attempts that do not agree: what of them counts must not be a matter of when they ended.

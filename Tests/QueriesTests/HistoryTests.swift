@@ -56,6 +56,58 @@ import Wire
             ])
     }
 
+    /// Attempt 1 lags, attempt 2 passes; or attempt 1 passes all the same.
+    private func straggling(winner: Int) throws -> StoredSample {
+        let sample = try StoredSample()
+        try sample.submit(StoredSample.plan(cells: 1))
+        try sample.resolve()
+        try sample.lease(sample.attempt(0, 0), on: "gpu-1")
+        try sample.store.commit([.attemptStarted(sample.attempt(0, 0), at: sample.clock)])
+        sample.clock = sample.clock.advanced(by: .seconds(300))
+        try sample.lease(
+            sample.attempt(0, 0, 2), on: "gpu-2", beside: 1,
+            why: "attempt 1 had run for 5 min; 12 shards like it took about 40 s in the middle")
+        try sample.store.commit([.attemptStarted(sample.attempt(0, 0, 2), at: sample.clock)])
+        try sample.run(sample.attempt(0, 0, winner), seconds: 37, why: "it passed", isLeased: true) {
+            $0.annotations = [.with { ($0.level, $0.text) = ("warning", "of the one that counts") }]
+        }
+        try sample.run(
+            sample.attempt(0, 0, 3 - winner), seconds: -1,
+            cause: Cause(.cancelled, evidence: "attempt \(winner) passed first"), isLeased: true
+        ) {
+            $0.annotations = [.with { ($0.level, $0.text) = ("warning", "of the other one") }]
+        }
+        try sample.settle(0, 0...0, attempt: winner)
+        return sample
+    }
+
+    @Test func `says why a second attempt was begun, which counted and why the other was cancelled`() throws {
+        let second = try #require(try straggling(winner: 2).snapshot()).explain(RunPart(cell: "eval_0", shard: 0))
+        #expect(
+            second.dropFirst(2) == [
+                "      attempt 1 on gpu-1: cancelled after 5 min 38 s (from 10:00:00Z): attempt 2 passed first",
+                "      attempt 2 on gpu-2, a second attempt beside attempt 1 (attempt 1 had run for 5 min; 12 shards like it "
+                    + "took about 40 s in the middle): passed after 38 s (from 10:05:00Z)",
+                "      settled passed at 10:05:38Z by attempt 2: the first that passed counts",
+            ], "\(second)")
+        let first = try #require(try straggling(winner: 1).snapshot()).explain(RunPart(cell: "eval_0", shard: 0))
+        #expect(first.contains { $0.hasSuffix("cancelled after 38 s (from 10:05:00Z): attempt 1 passed first") })
+        #expect(first.last == "      settled passed at 10:05:38Z by attempt 1: the first that passed counts")
+    }
+
+    @Test func `lets the attempt that settled a shard speak for it, whatever its number`() throws {
+        for winner in [1, 2] {
+            let sample = try straggling(winner: winner)
+            let snapshot = try #require(try sample.snapshot())
+            let facts = try snapshot.facts()
+            #expect(facts.notes.contains { $0.hasSuffix("warning: of the one that counts") })
+            #expect(!facts.notes.contains { $0.contains("of the other one") })
+            #expect(facts.attempts.map(\.beside) == [nil, 1])
+            let report = try snapshot.report(results: try #require(try sample.results()))
+            #expect(report.flaky.isEmpty && report.cost.cancelledWall > .zero && report.cost.retriedWall == .zero)
+        }
+    }
+
     @Test func `says that a shard was tried again where it had failed`() throws {
         let sample = try StoredSample()
         try sample.submit(StoredSample.plan(cells: 1))

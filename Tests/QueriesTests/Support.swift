@@ -96,14 +96,16 @@ final class StoredSample {
         AttemptID(shard: ShardID(run: run, job: 0, cell: cell, shard: shard), number: number)
     }
 
-    /// An attempt from its lease to its end, `seconds` later.
+    /// An attempt from its lease to its end, `seconds` later; or to its end from now, when it goes on already.
     func run(
         _ attempt: AttemptID, on agent: String = "gpu-1", seconds: Int64 = 12, cause: Cause = Cause(.passed),
-        retryAfter: Int64? = nil, why: String = "", devices: [String] = [],
+        retryAfter: Int64? = nil, why: String = "", devices: [String] = [], isLeased: Bool = false,
         report: ((inout Proto.AttemptReport) -> Void)? = nil
     ) throws {
-        try lease(attempt, on: agent, devices: devices)
-        try store.commit([.attemptStarted(attempt, at: clock.advanced(by: .seconds(1)))])
+        if !isLeased {
+            try lease(attempt, on: agent, devices: devices)
+            try store.commit([.attemptStarted(attempt, at: clock.advanced(by: .seconds(1)))])
+        }
         clock = clock.advanced(by: .seconds(1 + seconds))
         var message = Proto.AttemptReport()
         message.attempt = Proto.AttemptRef(attempt)
@@ -119,12 +121,14 @@ final class StoredSample {
         ])
     }
 
-    func lease(_ attempt: AttemptID, on agent: String, devices: [String] = []) throws {
+    func lease(
+        _ attempt: AttemptID, on agent: String, devices: [String] = [], beside: Int = 0, why: String = ""
+    ) throws {
         try store.commit([
             .attemptLeased(
                 LeaseRecord(
                     attempt: attempt, agent: AgentID(agent), devices: devices, cpus: 1, memory: .gibibytes(1),
-                    at: clock, until: clock.advanced(by: .seconds(30))))
+                    at: clock, until: clock.advanced(by: .seconds(30)), beside: beside, besideWhy: why))
         ])
     }
 

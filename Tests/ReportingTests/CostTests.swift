@@ -26,7 +26,35 @@ import Testing
         var facts = sample.facts
         facts.attempts = attempts
         facts.rates = rates
-        return RunReport(facts: facts, results: sample.results, judgement: sample.judgement)
+        var results = sample.results
+        for shard in results.shards.indices {
+            let last = attempts.last { $0.shard == results.shards[shard].shard && $0.cause?.kind != .cancelled }
+            results.shards[shard].attempt = last?.number ?? 1
+        }
+        return RunReport(facts: facts, results: results, judgement: sample.judgement)
+    }
+
+    /// The one that is cancelled may have the higher number, or the lower one.
+    @Test func `counts one of two attempts as cancelled when the other settled the shard`() throws {
+        for (winner, loser) in [(1, 2), (2, 1)] {
+            var twin = [attempt(winner, .passed, seconds: 20), attempt(loser, .cancelled, seconds: 30)]
+            twin.sort { $0.number < $1.number }
+            twin[1].beside = 1
+            let report = report(twin)
+            let cost = report.cost
+            #expect(cost.wall == .seconds(50) && cost.wastedWall == .seconds(30))
+            #expect(cost.cancelledWall == .seconds(30) && cost.retriedWall == .zero)
+            #expect(report.flaky.isEmpty)
+            let page = try #require(try JSONParser.value(report.json)["jobs"]?.array?.first?["cells"]?.array?.first)
+            let shard = try #require(page["shards"]?.array?.first)
+            #expect(shard["settled_by"]?.number == Double(winner))
+            #expect(shard["attempts"]?.array?.map { $0["beside"] } == [.null, 1])
+        }
+        // The first one's own failure settled the shard: nothing was tried again.
+        var failed = [attempt(1, .userExit, seconds: 20), attempt(2, .cancelled, seconds: 5)]
+        failed[1].beside = 1
+        let cost = report(failed).cost
+        #expect(cost.retriedWall == .zero && cost.wastedWall == .seconds(25) && cost.cancelledWall == .seconds(5))
     }
 
     @Test func `tells what was tried again from what was cancelled and what failed`() {

@@ -44,6 +44,25 @@ import Testing
         #expect(RunReport(facts: facts, results: sample.results, judgement: sample.judgement).flaky.isEmpty)
     }
 
+    /// The end of the log and the agent are those of the attempt that settled the shard, not of the other one.
+    @Test func `are told of the attempt that counts`() {
+        var sample = Sample.troubled
+        sample.logTail = ["the one that counts"]
+        var facts = sample.facts
+        let place = facts.attempts.firstIndex { $0.cause?.kind == .userExit } ?? 0
+        var other = facts.attempts[place]
+        (other.number, other.agent, other.cause) = (
+            2, "elsewhere", Cause(.cancelled, evidence: "attempt 1 ended first")
+        )
+        (other.logTail, other.beside) = (["the other one"], 1)
+        facts.attempts.append(other)
+        let report = RunReport(facts: facts, results: sample.results, judgement: sample.judgement)
+        for text in [report.text(columns: 300), report.markdown, report.junit] {
+            #expect(text.contains("the one that counts") && !text.contains("the other one"))
+        }
+        #expect(report.text(columns: 300).contains("on gpu-2, attempt 1: step 'evaluate'"))
+    }
+
     @Test func `say that a shard was tried again where it had failed`() {
         let sample = Sample.green
         func retries(_ cause: Cause, then agent: String?) -> String {

@@ -9,34 +9,42 @@ import Testing
     private let deep = ProcessInfo.processInfo.environment["SHEAF_DEEP"] == "1"
 
     @Test func `keeps its books, and leaves nobody idle`() {
+        var twins = 0
         for seed in UInt64(0)..<(deep ? 3_000 : 120) {
             var random = SplitMix64(seed: seed)
-            var farm = Farm(
-                settings: Farm.Settings(workPerCallMax: Int.random(in: 1...6, using: &random)), seed: seed)
+            var settings = Farm.Settings(workPerCallMax: Int.random(in: 1...6, using: &random))
+            settings.lag.peersMin = 1
+            settings.lag.factor = 1
+            settings.lag.beyondMin = .milliseconds(1)
+            settings.lease = .seconds(Int64.random(in: 30...600, using: &random))
+            var farm = Farm(settings: settings, seed: seed)
             var now = Instant.seconds(1_000)
             var history: [Farm.Effect] = []
             for step in 0..<150 {
                 now = now.advanced(by: .milliseconds(Int64.random(in: 0...12_000, using: &random)))
                 var effects: [Farm.Effect] = []
-                farm.handle(event(farm, history, &random), at: now, into: &effects)
+                // In every second farm there is more room than work: second attempts are begun.
+                farm.handle(event(farm, history, cpusMax: seed % 2 == 0 ? 4 : 64, &random), at: now, into: &effects)
                 var calls = 0
                 while farm.hasAskedToContinue && calls < 10_000 {
                     farm.handle(.resume, at: now, into: &effects)
                     calls += 1
                 }
                 history += effects
+                twins += effects.count { if case .leased(let lease) = $0 { lease.beside != nil } else { false } }
                 let faults = faults(farm) + doubles(effects, farm)
                 #expect(faults == [], "seed \(seed), step \(step)")
                 if !faults.isEmpty { return }
             }
         }
+        #expect(twins > 5, "\(twins) second attempts")
     }
 
     /// What is wrong with the farm's books, by counting everything anew.
     private func faults(_ farm: Farm) -> [String] {
         var faults: [String] = []
         for (slot, agent) in farm.agents.enumerated() where farm.agentSlots[agent.id] == slot {
-            let leases = agent.leases.compactMap { farm.leases[$0] }
+            let leases = agent.leases.compactMap { farm.record(of: $0, on: slot) }
             if leases.count != agent.leases.count { faults.append("\(agent.id) has leases that are gone") }
             guard agent.isOnline else { continue }
             let cpus = agent.capacity.cpus - leases.reduce(0) { $0 + $1.cpus }
@@ -48,7 +56,7 @@ import Testing
             if Set(agent.devices.filter(\.isLeased).map(\.gpu.uuid)) != leased { faults.append("\(agent.id): uuids") }
         }
         for (slot, owner) in farm.owners.enumerated() {
-            let leases = farm.leases.values.filter { $0.owner == slot }
+            let leases = (Array(farm.leases.values) + farm.twins.values).filter { $0.owner == slot }
             if owner.meter.cpus != leases.reduce(0, { $0 + $1.cpus }) { faults.append("\(owner.principal): cores") }
             if owner.meter.gpus != leases.reduce(0, { $0 + $1.devices.count }) {
                 faults.append("\(owner.principal): GPUs")
@@ -88,9 +96,19 @@ import Testing
             faults.append("\(farm.id(of: place)) is stopped and has queued shards")
         }
         let job = farm[job: place]
+        let key = { ShardID(cell: farm.id(of: place), shard: $0) }
+        if Set(cell.twins.elements) != Set(cell.leased.elements.filter { farm.twins[key($0)] != nil }) {
+            faults.append("\(farm.id(of: place)): second attempts")
+        }
+        for shard in cell.twins.elements where farm.twins[key(shard)]?.agent == farm.leases[key(shard)]?.agent {
+            faults.append("\(key(shard)): both attempts are on one agent")
+        }
+        for (shard, had) in cell.twinned where had.numbers.count > farm.settings.lag.twinsMax {
+            faults.append("\(key(shard)): second attempts \(had.numbers)")
+        }
         let isHeld =
             farm.stop(of: place) != nil || (cell.leased.isEmpty && job.isAtLimit)
-            || job.planned.shards.maxParallel.map { cell.leased.count >= max(1, $0) } ?? false
+            || job.planned.shards.maxParallel.map { cell.leased.count + cell.twins.count >= max(1, $0) } ?? false
         guard !isHeld else { return faults }
         for (index, queue) in cell.queues.enumerated()
         where !queue.returned.isEmpty || (index == 0 && !cell.fresh.isEmpty) {
@@ -105,33 +123,38 @@ import Testing
     }
 
     private func doubles(_ effects: [Farm.Effect], _ farm: Farm) -> [String] {
-        let current = Set(farm.leases.keys)
-        var open: [ShardID: Int] = [:]
+        var open: [AttemptID: Int] = [:]
         for effect in effects {
-            if case .leased(let lease) = effect { open[lease.attempt.shard, default: 0] += 1 }
-            if case .attemptEnded(let attempt, _, _, _) = effect { open[attempt.shard, default: 0] -= 1 }
-            if case .offerWithdrawn(let attempt) = effect { open[attempt.shard, default: 0] -= 1 }
+            if case .leased(let lease) = effect { open[lease.attempt, default: 0] += 1 }
+            if case .attemptEnded(let attempt, _, _, _) = effect { open[attempt, default: 0] -= 1 }
+            if case .offerWithdrawn(let attempt) = effect { open[attempt, default: 0] -= 1 }
         }
-        return open.filter { $0.value > 1 || ($0.value == 1 && !current.contains($0.key)) }.map { "\($0.key) twice" }
+        return open.filter { $0.value > 1 || ($0.value == 1 && farm.record(of: $0.key) == nil) }.map {
+            "\($0.key) twice"
+        }
     }
 
     // MARK: events
 
-    private func event(_ farm: Farm, _ history: [Farm.Effect], _ random: inout SplitMix64) -> Farm.Event {
+    private func event(
+        _ farm: Farm, _ history: [Farm.Effect], cpusMax: Int, _ random: inout SplitMix64
+    ) -> Farm.Event {
         let agent = AgentID("agent-\(Int.random(in: 0..<5, using: &random))")
         let run = RunID(UInt64.random(in: 1...3, using: &random))
-        switch Int.random(in: 0..<20, using: &random) {
+        switch Int.random(in: 0..<26, using: &random) {
         case 0: return .runSubmitted(run, owner: owner(&random), plan: plan(&random))
         case 1, 2:
             let ready = history.compactMap { if case .jobReady(let run, let job) = $0 { (run, job) } else { nil } }
             let (run, job) = ready.randomElement(using: &random) ?? (run, Int.random(in: -1...4, using: &random))
             return .jobResolved(run, job: job, resolution(&random))
-        case 3, 4: return .agentJoined(agent, team: nil, capacity: capacity(&random), holds: attempts(farm, &random))
+        case 3, 4:
+            return .agentJoined(
+                agent, team: nil, capacity: capacity(cpusMax, &random), holds: attempts(farm, &random))
         case 5: return .agentDisconnected(agent)
         case 6: return .agentDraining(agent, Bool.random(using: &random))
         case 7: return Bool.random(using: &random) ? .agentRemoved(agent) : .timeReached
         case 8, 9: return .leasesRenewed(agent, attempts(farm, &random))
-        case 10, 11:
+        case 10, 11, 20...25:
             let (attempt, agent) = attempt(farm, &random)
             return .attemptStarted(attempt, by: agent)
         case 12:
@@ -139,7 +162,9 @@ import Testing
             return .offerDeclined(attempt, by: agent, reason: "no")
         case 13...16:
             let (attempt, agent) = attempt(farm, &random)
-            let kind = Bool.random(using: &random) ? .passed : Cause.Kind.allCases.randomElement(using: &random) ?? .oom
+            let kind =
+                Int.random(in: 0..<5, using: &random) > 0
+                ? .passed : Cause.Kind.allCases.randomElement(using: &random) ?? .oom
             return .attemptFinished(attempt, by: agent, Cause(kind), listed: Int.random(in: -1...9, using: &random))
         case 17:
             return Int.random(in: 0..<4, using: &random) == 0
@@ -156,7 +181,7 @@ import Testing
     private func attempt(_ farm: Farm, _ random: inout SplitMix64) -> (AttemptID, AgentID) {
         if Int.random(in: 0..<6, using: &random) > 0,
             let shard = farm.leases.keys.sorted().randomElement(using: &random),
-            let lease = farm.leases[shard]
+            let lease = Bool.random(using: &random) ? farm.twins[shard] ?? farm.leases[shard] : farm.leases[shard]
         {
             return (AttemptID(shard: shard, number: lease.number), farm.agents[lease.agent].id)
         }
@@ -172,12 +197,13 @@ import Testing
         Principal(role: .user, name: ["ada", "ben"].randomElement(using: &random) ?? "eve")
     }
 
-    private func capacity(_ random: inout SplitMix64) -> Capacity {
+    private func capacity(_ cpusMax: Int, _ random: inout SplitMix64) -> Capacity {
         let gpus = (0..<Int.random(in: 0...2, using: &random)).map {
             GPU(uuid: "GPU-\($0)", model: "L4", memory: .gibibytes(24))
         }
         return Capacity(
-            cpus: .random(in: -1...4, using: &random), memory: .gibibytes(.random(in: -1...8, using: &random)),
+            cpus: .random(in: -1...cpusMax, using: &random),
+            memory: .gibibytes(.random(in: -1...Int64(2 * cpusMax), using: &random)),
             gpus: gpus,
             labels: Bool.random(using: &random) ? ["big"] : [])
     }
@@ -192,7 +218,8 @@ import Testing
                     items: Bool.random(using: &random) ? .command("list") : nil,
                     maxParallel: Bool.random(using: &random) ? .random(in: 0...2, using: &random) : nil,
                     failFast: Bool.random(using: &random)),
-                retry: RetryPolicy(on: ["infrastructure", "oom"], memoryFactor: 2))
+                retry: RetryPolicy(on: ["infrastructure", "oom"], memoryFactor: 2),
+                isIdempotent: Bool.random(using: &random))
         }
         return Plan(name: "p", file: "p.yml", jobs: jobs)
     }

@@ -7,6 +7,8 @@ struct Stage {
     var now = Instant.seconds(1_000)
     /// Everything ordered so far.
     var history: [Farm.Effect] = []
+    /// When each of it was ordered.
+    private(set) var times: [Instant] = []
 
     init(settings: Farm.Settings = Farm.Settings(), seed: UInt64 = 1) {
         farm = Farm(settings: settings, seed: seed)
@@ -24,6 +26,7 @@ struct Stage {
             precondition(calls < 10_000, "the farm asks to be continued for ever")
         }
         history += effects
+        times += Array(repeating: now, count: effects.count)
         return effects.filter { !$0.isWake }
     }
 
@@ -93,15 +96,21 @@ struct Stage {
             self(.attemptFinished(lease.attempt, by: lease.agent, cause, listed: listed, shards: shards)))
     }
 
-    /// The current leases, from the history.
+    /// The current leases, from the history; of two at a shard the first.
     var leases: [ShardID: Farm.Lease] {
-        history.reduce(into: [:]) { leases, effect in
+        Dictionary(allLeases.map { ($0.attempt.shard, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// In the order of shards and attempts.
+    var allLeases: [Farm.Lease] {
+        let leases: [AttemptID: Farm.Lease] = history.reduce(into: [:]) { leases, effect in
             switch effect {
-            case .leased(let lease): leases[lease.attempt.shard] = lease
-            case .attemptEnded(let attempt, _, _, _), .offerWithdrawn(let attempt): leases[attempt.shard] = nil
+            case .leased(let lease): leases[lease.attempt] = lease
+            case .attemptEnded(let attempt, _, _, _), .offerWithdrawn(let attempt): leases[attempt] = nil
             default: break
             }
         }
+        return leases.values.sorted { $0.attempt < $1.attempt }
     }
 
     /// Keeps all leases for some time: each agent names what it has, several times within a lease.
@@ -110,7 +119,7 @@ struct Stage {
         var effects: [Farm.Effect] = []
         while now < end {
             effects += pass(min(.seconds(10), now.duration(to: end)))
-            let leases = leases.values.sorted { $0.attempt < $1.attempt }
+            let leases = allLeases
             for agent in Set(leases.map(\.agent)).sorted() {
                 effects += self(.leasesRenewed(agent, leases.filter { $0.agent == agent }.map(\.attempt)))
             }

@@ -19,6 +19,35 @@ extension Rule {
             [
                 .leasesTwice
             ]
+        case .twinBeside:
+            [
+                Bug("takes every shard for one that may be worked on twice", job: { $0.isIdempotent = true }),
+                Bug("begins a second attempt beside one that it was told nothing of") { effects, _, _, memory in
+                    for effect in effects {
+                        guard case .leased(var lease) = effect, memory.strikes(every: 10) else { continue }
+                        lease.beside = .init(number: lease.attempt.number, why: "a bug")
+                        lease.attempt.number += 1
+                        effects.append(.leased(lease))
+                    }
+                },
+            ]
+        case .twinElsewhere:
+            [
+                Bug("begins second attempts where the first one lags") { effects, _, _, memory in
+                    for index in effects.indices {
+                        guard case .leased(var lease) = effects[index] else { continue }
+                        if lease.beside == nil {
+                            memory.leases[lease.attempt.shard] = lease
+                        } else if let first = memory.leases[lease.attempt.shard] {
+                            lease.agent = first.agent
+                            effects[index] = .leased(lease)
+                        }
+                    }
+                }
+            ]
+        case .twinsMax: [.doublesForEver]
+        case .twinYields:
+            [.overlooksRuns]
         case .endedStaysUnleased:
             [
                 Bug("leases a shard again that has settled") { effects, _, _, memory in
@@ -190,7 +219,14 @@ extension Rule {
             [
                 Bug("settles twice") { effect, _ in
                     if case .settled(_, let shards, _, _) = effect, shards.lowerBound >= 0 { effect } else { nil }
-                }
+                },
+                Bug("lets both of two attempts settle their shard") { effects, _, _, _ in
+                    for (attempt, cause) in effects.cancelledForOthers {
+                        let shard = attempt.shard.shard
+                        effects.append(
+                            .settled(attempt.shard.cell, shards: shard...shard, attempt: attempt.number, cause))
+                    }
+                },
             ]
         case .settlesUnleased:
             [
@@ -208,6 +244,37 @@ extension Rule {
                         cause.kind == .userExit
                     else { return effect }
                     return .settled(cell, shards: shards, attempt: attempt, Cause(.passed))
+                }
+            ]
+        case .firstCounts:
+            [
+                Bug("counts the one of two attempts that it cancels") { effects, _, _, _ in
+                    for (attempt, cause) in effects.cancelledForOthers {
+                        let shard = attempt.shard.shard
+                        effects = effects.map { effect in
+                            guard case .settled(attempt.shard.cell, shard...shard, _, _) = effect else { return effect }
+                            return .settled(attempt.shard.cell, shards: shard...shard, attempt: attempt.number, cause)
+                        }
+                    }
+                }
+            ]
+        case .otherGoesOn:
+            [
+                Bug("cancels the second attempt when the first one is lost, or its time is over") {
+                    effects, _, _, memory in
+                    for effect in effects {
+                        if case .leased(let lease) = effect, lease.beside != nil {
+                            memory.twins[lease.attempt.shard] = lease
+                        }
+                        guard case .attemptEnded(let attempt, let cause, nil, let why) = effect,
+                            why.hasSuffix(" goes on"), let twin = memory.twins[attempt.shard], twin.attempt != attempt
+                        else { continue }
+                        let shard = attempt.shard.shard
+                        effects += [
+                            .attemptEnded(twin.attempt, Cause(.cancelled), retryAt: nil, why: ""),
+                            .settled(attempt.shard.cell, shards: shard...shard, attempt: attempt.number, cause),
+                        ]
+                    }
                 }
             ]
         case .resultNeedsAttempt:
@@ -320,6 +387,16 @@ extension Rule {
                         for cell in cells.indices { cells[cell].queueTimeout = .seconds(3) }
                         resolution = .cells(cells, failFast: failFast, maxParallel: most, goesOn: goesOn)
                     }),
+                Bug("takes second attempts for only ones when it starts anew") { decision, _ in
+                    if case .leased(var lease, let startedAt) = decision {
+                        lease.beside = nil
+                        decision = .leased(lease, startedAt: startedAt)
+                    }
+                    return true
+                },
+                Bug("forgets how long attempts took when it starts anew") { decision, _ in
+                    if case .attemptTook = decision { false } else { true }
+                },
                 Bug("forgets every fourth settlement when it starts anew") { decision, memory in
                     if case .settled = decision { !memory.strikes(every: 4) } else { true }
                 },
@@ -373,6 +450,27 @@ extension Bug {
         return bug
     }
 
+    /// Second attempts of other runs take the room that these wait for.
+    fileprivate static var overlooksRuns: Bug {
+        var bug = Bug("takes every second run for one that no agent can take") { event, _ in
+            guard case .jobResolved(let run, let job, .cells(var cells, let failFast, let most, let goesOn)) = event,
+                run.number % 2 == 0
+            else { return true }
+            for cell in cells.indices { cells[cell].labels.append("tpu") }
+            event = .jobResolved(
+                run, job: job, .cells(cells, failFast: failFast, maxParallel: most, goesOn: goesOn))
+            return true
+        }
+        bug.line = { $0.contains("no agent has label tpu") ? "shard waits for a free agent" : $0 }
+        return bug
+    }
+
+    fileprivate static var doublesForEver: Bug {
+        var bug = Bug("begins second attempts for ever")
+        bug.settings = { $0.lag.twinsMax = 1_000 }
+        return bug
+    }
+
     fileprivate static var losesReports: Bug {
         var bug = Bug("loses every tenth report that was stored")
         bug.losesEnds = 10
@@ -383,5 +481,17 @@ extension Bug {
         var bug = Bug("says that no agent is connected, whatever is missing")
         bug.line = { $0.contains(" waits for a free agent") ? "shard waits: no agent is connected" : $0 }
         return bug
+    }
+}
+
+extension [Farm.Effect] {
+    /// Attempts that end because the other one at their shard counts.
+    fileprivate var cancelledForOthers: [(attempt: AttemptID, cause: Cause)] {
+        compactMap { effect in
+            guard case .attemptEnded(let attempt, let cause, nil, _) = effect, cause.kind == .cancelled,
+                cause.evidence.hasSuffix(" first")
+            else { return nil }
+            return (attempt, cause)
+        }
     }
 }

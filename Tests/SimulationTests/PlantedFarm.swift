@@ -8,6 +8,8 @@ struct Bug: Sendable {
     struct Memory: Sendable {
         var seen = 0
         var leases: [ShardID: Farm.Lease] = [:]
+        /// Of second attempts.
+        var twins: [ShardID: Farm.Lease] = [:]
         var devices: [AgentID: [String]] = [:]
 
         /// Whether it strikes this time: every `period`-th time.

@@ -16,6 +16,8 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
         try world.run()
         return world
     } catch {
+        // Cutting it down takes its time.
+        print("world \(replay): \(error)")
         let small = replay.shrunk(decider, breaking: error.rule)
         let violation = small.violation(of: decider) ?? error
         Issue.record("\(violation)\nagain: SHEAF_REPLAY='\(small)' make test FILTER='one world again'")
@@ -38,7 +40,7 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
         // It was not a calm sea.
         #expect(troubles.partitionsOfSeveral > 20 && troubles.partitionsOneWay > 20, "\(troubles)")
         #expect(troubles.partitionsLong > 20 && troubles.partitionsShort > 20, "\(troubles)")
-        #expect(troubles.overtaken > 10, "\(troubles)")
+        #expect(troubles.overtaken > 3, "\(troubles)")
         #expect(troubles.deathsStored > 5 && troubles.deathsUnstored > 5, "\(troubles)")
     }
 

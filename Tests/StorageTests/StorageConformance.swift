@@ -18,7 +18,8 @@ import Testing
     static func lease(_ attempt: AttemptID, agent: String = "a") -> LeaseRecord {
         LeaseRecord(
             attempt: attempt, agent: AgentID(agent), devices: ["GPU-1", "GPU-2"], cpus: 2,
-            memory: .gibibytes(1), at: now, until: now.advanced(by: .seconds(30)))
+            memory: .gibibytes(1), at: now, until: now.advanced(by: .seconds(30)), beside: attempt.number - 1,
+            besideWhy: attempt.number > 1 ? "it lags" : "")
     }
 
     @Test(arguments: StoreKind.allCases) func `gives back what was committed`(kind: StoreKind) throws {
@@ -26,7 +27,7 @@ import Testing
         #expect(try store.nextRun() == RunID(1))
         let run = Self.record(1)
         let cell = CellID(run: run.id, job: 0, cell: 3)
-        let attempt = AttemptID(shard: ShardID(cell: cell, shard: 2), number: 1)
+        let attempt = AttemptID(shard: ShardID(cell: cell, shard: 2), number: 2)
         let listing = try #require(Digest([UInt8](repeating: 9, count: 32)))
         let ending = AttemptEnding(
             attempt: attempt, at: Self.now, cause: Cause(.userExit, code: 3, evidence: "step 2 ended with 3"),

@@ -41,7 +41,7 @@ struct RandomPlan {
                 failFast: chance()),
             retry: RetryPolicy(
                 attemptsMax: number(1...100), on: several { $0.text() }, backoffMin: duration(),
-                backoffMax: duration(), memoryFactor: 1 + share()),
+                backoffMax: duration(), memoryFactor: 1 + share()), isIdempotent: chance(),
             work: JobWork(
                 environment: templates(), shell: maybe { $0.text() }, workingDirectory: maybe { $0.text() },
                 setup: several { $0.step() }, steps: several { $0.step() }, metrics: maybe { $0.text() },

@@ -39,6 +39,7 @@ import Testing
             timeout-minutes: 30
             idle-timeout-minutes: 5
             retry: {attempts: 4, on: [infrastructure, oom, "exit:75"], backoff: 10s..5m, memory-factor: 2}
+            idempotent: true
             setup:
               - uses: actions/setup-python@v5
                 with: {python-version: "${{ matrix.python }}"}
@@ -63,6 +64,7 @@ import Testing
         #expect(eval.needs == [0])
         #expect(eval.failFast == false && eval.maxParallel == 2)
         #expect(eval.shards == ShardPlan(count: 8, items: .command("python list.py"), maxParallel: 4))
+        #expect(eval.isIdempotent)
         #expect(eval.retry.attemptsMax == 4 && eval.retry.backoffMax == .minutes(5) && eval.retry.memoryFactor == 2)
         let cells = try #require(eval.cells)
         #expect(cells.map(\.id) == ["_3_11_cpu", "_3_11_cuda", "_3_13_cpu"])
@@ -345,6 +347,7 @@ import Testing
         ("needs-gates: [flor]", "which does not exist", "did you mean 'floor'?"),
         ("timeout-minutes: soon", "must be a number of minutes above 0", "write a number: 30"),
         ("outputs: x", "'outputs' must be a mapping", "name each: outputs:"),
+        ("idempotent: often", "'idempotent' must be true or false, not 'often'", "without quotes"),
         ("retry: 3", "'retry' must be a mapping", "keys are attempts, on, backoff"),
         ("shards: 0", "a whole number from 1 to", "write one of these, without quotes: 2"),
         ("continue-on-error: \"${{ github.sha }}\"", "must be true or false", "compare, so that"),

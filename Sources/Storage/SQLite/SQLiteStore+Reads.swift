@@ -395,7 +395,7 @@ extension SQLiteStore {
 
     private static let selectAttempt = """
         SELECT run, job, cell, shard, attempt, agent, devices, cpus, memory, leased_at, leased_until,
-            started_at, ended_at, cause, code, evidence, retry_at, why, report
+            started_at, ended_at, cause, code, evidence, retry_at, why, report, beside, beside_why
         FROM attempts
         """
 
@@ -406,7 +406,8 @@ extension SQLiteStore {
             number: row.int(4))
         let lease = LeaseRecord(
             attempt: id, agent: AgentID(row.text(5)), devices: row.text(6).split(separator: ",").map(String.init),
-            cpus: row.int(7), memory: ByteCount(row.int64(8)), at: row.instant(9), until: row.instant(10))
+            cpus: row.int(7), memory: ByteCount(row.int64(8)), at: row.instant(9), until: row.instant(10),
+            beside: row.int(19), besideWhy: row.text(20))
         let ending = row.optionalInstant(12).map {
             AttemptEnding(
                 attempt: id, at: $0, cause: cause(row, from: 13), retryAt: row.optionalInstant(16), why: row.text(17),

@@ -192,6 +192,11 @@ enum Schema {
             PRIMARY KEY (repository, branch, key, paths)
         ) STRICT, WITHOUT ROWID;
         """,
+        // Second attempts beside those that lag: the number of that one, and why. 0 for all others.
+        """
+        ALTER TABLE attempts ADD COLUMN beside INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE attempts ADD COLUMN beside_why TEXT NOT NULL DEFAULT '';
+        """,
     ]
 
     /// The store's schema; refuses one that is newer or not ours.

@@ -21,8 +21,9 @@ struct Writer: ~Copyable {
         let lease = try database.prepare(
             """
             INSERT INTO attempts
-                (run, job, cell, shard, attempt, agent, devices, cpus, memory, leased_at, leased_until)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                (run, job, cell, shard, attempt, agent, devices, cpus, memory, leased_at, leased_until, beside,
+                beside_why)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         let start = try database.prepare(
             """
@@ -240,7 +241,8 @@ struct Writer: ~Copyable {
         try lease.run(
             .run(id.run), .int(id.shard.cell.job), .int(id.shard.cell.cell), .int(id.shard.shard), .int(id.number),
             .text(record.agent.name), .text(record.devices.joined(separator: ",")), .int(record.cpus),
-            .integer(record.memory.bytes), .instant(record.at), .instant(record.until))
+            .integer(record.memory.bytes), .instant(record.at), .instant(record.until), .int(record.beside),
+            .text(record.besideWhy))
     }
 
     private func update(_ ending: AttemptEnding) throws(StorageError) {

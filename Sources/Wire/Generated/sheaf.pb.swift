@@ -3549,6 +3549,8 @@ extension Proto {
         package var onCancel: UInt32 = 0
         /// Those of `needs` whose cells are waited for one by one.
         package var matched: [UInt32] = []
+        /// Its shards may be worked on twice at one time.
+        package var idempotent: Bool = false
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3572,6 +3574,7 @@ extension Proto {
                 case 104: onCancel = try reader.value(ProtoUInt32.self)
                 case 112: try reader.append(ProtoUInt32.self, to: &matched)
                 case 114: try reader.appendPacked(ProtoUInt32.self, to: &matched)
+                case 120: idempotent = try reader.value(ProtoBool.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3592,6 +3595,7 @@ extension Proto {
             writer.field(ProtoNested<Proto.JobWork>.self, 12, work)
             writer.field(ProtoUInt32.self, 13, onCancel)
             writer.packed(ProtoUInt32.self, 14, matched)
+            writer.field(ProtoBool.self, 15, idempotent)
             writer.unknown(unknown)
         }
     }

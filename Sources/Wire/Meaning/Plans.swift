@@ -55,6 +55,7 @@ extension Proto.PlannedJob {
         maxParallel = job.maxParallel.map { UInt32(held: $0) }
         shards = Proto.ShardPlan(job.shards)
         retry = Proto.RetryPolicy(job.retry)
+        idempotent = job.isIdempotent
         work = Proto.JobWork(job.work)
     }
 
@@ -79,6 +80,7 @@ extension Proto.PlannedJob {
             failFast: failFast, maxParallel: maxParallel.map { Int($0) },
             shards: try required("shards", shards) { shards throws(MeaningError) in try shards.meaning() },
             retry: try required("retry", retry) { retry throws(MeaningError) in try retry.meaning() },
+            isIdempotent: idempotent,
             work: try required("work", work) { work throws(MeaningError) in try work.meaning() })
     }
 }

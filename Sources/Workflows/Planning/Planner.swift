@@ -125,7 +125,7 @@ extension Workflow {
             var result = PlannedJob(
                 id: job.planID, name: job.title, needs: needs + Set(behind).sorted(), matched: matchedNeeds(of: index),
                 needsGates: job.needsGates, condition: job.condition, onCancel: asksForStatus(job) ? .asks : .ends,
-                cells: nil, shards: job.shards, retry: job.retry, work: job.work)
+                cells: nil, shards: job.shards, retry: job.retry, isIdempotent: job.isIdempotent, work: job.work)
             if job.isUnread {
                 // What is wrong with it was told when it was read.
             } else if !dependsOnNeeds(job) {

@@ -18,6 +18,7 @@ extension WorkflowReader {
             Key("services", .unsupported, help: "start the service in a step, or in the job's container"),
             Key("snapshot", .unsupported), Key("shards", .sheaf), Key("resources", .sheaf), Key("inputs", .sheaf),
             Key("idle-timeout-minutes", .sheaf), Key("queue-timeout-minutes", .sheaf), Key("retry", .sheaf),
+            Key("idempotent", .sheaf),
             Key("setup", .sheaf), Key("metrics", .sheaf), Key("required", .sheaf),
             Key("tier", .sheaf), Key("needs-gates", .sheaf),
         ]
@@ -213,6 +214,7 @@ extension WorkflowReader {
         if let node = parts["tier"] { job.tier = tier(node) }
         if let node = parts["shards"] { job.shards = shards(node) }
         if let node = parts["retry"] { job.retry = retry(node) }
+        if let node = parts["idempotent"] { job.isIdempotent = self.flag(node, "'idempotent'") ?? false }
         job.timeout = parts["timeout-minutes"].flatMap { minutes($0, "'timeout-minutes'") }
         job.idleTimeout = parts["idle-timeout-minutes"].flatMap { minutes($0, "'idle-timeout-minutes'") }
         job.queueTimeout = parts["queue-timeout-minutes"].flatMap { minutes($0, "'queue-timeout-minutes'") }
