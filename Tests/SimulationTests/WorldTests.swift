@@ -29,7 +29,7 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
     @Test func `keeps its promises and ends every run`() throws {
         var deaths = 0
         var troubles = Troubles()
-        for seed in seeds(200, deep: 3_000) {
+        for seed in seeds(400, deep: 3_000) {
             guard let world = hold(Replay(seed: seed, seed % 3 == 0 ? .much : .some, isComparable: false)) else {
                 continue
             }
@@ -40,7 +40,7 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
         // It was not a calm sea.
         #expect(troubles.partitionsOfSeveral > 20 && troubles.partitionsOneWay > 20, "\(troubles)")
         #expect(troubles.partitionsLong > 20 && troubles.partitionsShort > 20, "\(troubles)")
-        #expect(troubles.overtaken > 3, "\(troubles)")
+        #expect(troubles.overtaken > 10, "\(troubles)")
         #expect(troubles.deathsStored > 5 && troubles.deathsUnstored > 5, "\(troubles)")
     }
 
