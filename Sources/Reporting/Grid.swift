@@ -95,7 +95,7 @@ extension JobReport {
         var hints = grid.constants.map { "\(quoted($0.key)) = \(quoted($0.value.shown))" }
         if let headline { hints.append("shown: the value that gate \(quoted(headline)) compares") }
         if grid.rows.contains(where: { $0.cells.contains(nil) }) {
-            hints.append("blank: no cell, for 'exclude' or the cover left it out")
+            hints.append("blank: no such cell (exclude, cover)")
         }
         return hints
     }

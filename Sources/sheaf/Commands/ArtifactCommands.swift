@@ -72,7 +72,7 @@ extension Commands {
                     unpacked.takeBack()
                     throw CommandFailure("\(into)/\(place): \(error)")
                 }
-                told.append("\(into)/\(place)  \(item.artifact?.files ?? 0) files")
+                told.append("\(into)/\(place)  \(Spelling.counted(Int(item.artifact?.files ?? 0), "file"))")
             }
             for line in told { Terminal.print(line) }
             return .passed
@@ -120,7 +120,9 @@ extension Commands {
             (name.map { $0 == item.artifact?.name } ?? true) && (part.job.isEmpty || part.job == item.job)
                 && (part.cell.isEmpty || part.cell == item.cell) && (part.shard.map { Int32($0) == item.shard } ?? true)
         }
-        guard !items.isEmpty else {
+        // Of a run that left nothing, everything is nothing; what was asked for by name has to be there.
+        let isNarrowed = name != nil || !part.job.isEmpty
+        guard !items.isEmpty || all.isEmpty && !isNarrowed else {
             throw CommandFailure(
                 "\(arguments.operands[0]) has no such artifact", help: "sheaf artifacts ls \(part.run)",
                 exitCode: .usage)

@@ -7,15 +7,13 @@ enum Commands {
             title: "Read the answer",
             commands: [
                 report, compare, deliver, export, judge, waive, artifactsList, artifactsGet, artifactsVerify,
-                baselineSet,
-                baselineShow, baselineRun,
+                baselineSet, baselineShow, baselineRun,
             ]),
         CommandGroup(
             title: "Look after the farm",
             commands: [
-                enrol, agents, agentsDrain, agentsUndrain, tokenCreate, revoke, doctor, bench, backup, restore,
-                coordinator, simulate,
-                agent, completions,
+                enrol, agents, agentsDrain, agentsUndrain, agentsRemove, tokenCreate, revoke, doctor, bench, backup,
+                restore, coordinator, simulate, agent, completions,
             ]),
     ]
 }

@@ -180,6 +180,29 @@ extension Commands {
         operands: [.init(name: "NAME", help: "the agent")], options: Farming.homeOptions,
         run: { try await drain($0, undo: true) })
 
+    static let agentsRemove = Command(
+        name: "agents remove", summary: "take an agent's certificates away: what it works on goes elsewhere",
+        discussion: """
+            Admins only. The same as sheaf revoke --role agent; agents drain lets it finish first.
+
+              sheaf agents remove gpu-3 --reason "sold"
+            """,
+        operands: [.init(name: "NAME", help: "the agent")],
+        options: [.value("reason", "TEXT", "told to the agent and kept in the record")] + Farming.homeOptions,
+        run: { arguments in try await revoke(arguments, role: "agent", name: arguments.operands[0]) })
+
+    private static func revoke(_ arguments: Arguments, role: String, name: String) async throws -> ExitCode {
+        let answer = try await Farming.call(
+            arguments, Proto.Farm.Revoke.self,
+            .with {
+                $0.role = role
+                $0.name = name
+                $0.reason = arguments.value("reason") ?? ""
+            })
+        Terminal.print("revoked: \(Spelling.counted(Int(answer.certificates), "certificate"))")
+        return .passed
+    }
+
     private static func drain(_ arguments: Arguments, undo: Bool) async throws -> ExitCode {
         let answer = try await Farming.call(
             arguments, Proto.Farm.DrainAgent.self,
@@ -245,17 +268,8 @@ extension Commands {
             .value("reason", "TEXT", "told to the bearer and kept in the record"),
         ] + Farming.homeOptions,
         run: { arguments in
-            let role = try arguments.required("role")
-            let name = try arguments.required("name")
-            let answer = try await Farming.call(
-                arguments, Proto.Farm.Revoke.self,
-                .with {
-                    $0.role = role
-                    $0.name = name
-                    $0.reason = arguments.value("reason") ?? ""
-                })
-            Terminal.print("revoked: \(Spelling.counted(Int(answer.certificates), "certificate"))")
-            return .passed
+            try await revoke(
+                arguments, role: try arguments.required("role"), name: try arguments.required("name"))
         })
 
     static let baselineSet = Command(
@@ -281,10 +295,16 @@ extension Commands {
               sheaf baseline show
               sheaf baseline show champion
             """,
-        operands: [.init(name: "ALIAS", help: "only this one", isOptional: true)], options: Farming.options,
+        operands: [.init(name: "ALIAS", help: "only this one", isOptional: true)],
+        options: [.value("format", "text|json", "how to show it")] + Farming.options,
         run: { arguments in
+            let format = try arguments.choice("format", of: ["text", "json"])
             let answer = try await Farming.call(
                 arguments, Proto.Farm.ShowBaseline.self, .with { $0.alias = arguments.operand(0) ?? "" })
+            if format == "json" {
+                Terminal.write(StatusText.json(answer.baselines))
+                return .passed
+            }
             if answer.baselines.isEmpty { Terminal.print("there are no baselines") }
             for baseline in answer.baselines {
                 let at = Instant(nanoseconds: baseline.setAt).utc

@@ -1,4 +1,5 @@
 import Client
+import JSON
 import Model
 import Reporting
 import Wire
@@ -10,8 +11,10 @@ extension Commands {
               sheaf explain r17
               sheaf explain r17/eval/eval_3_11/2
             """,
-        operands: [.init(name: "RUN[/JOB[/CELL[/SHARD]]]", help: "what to explain")], options: Farming.options,
+        operands: [.init(name: "RUN[/JOB[/CELL[/SHARD]]]", help: "what to explain")],
+        options: [.value("format", "text|json", "how to show it")] + Farming.options,
         run: { arguments in
+            let format = try arguments.choice("format", of: ["text", "json"])
             let part = try PartName(arguments.operands[0])
             let answer = try await Farming.call(
                 arguments, Proto.Farm.Explain.self,
@@ -21,6 +24,11 @@ extension Commands {
                     $0.cell = part.cell
                     $0.shard = part.shard
                 })
+            if format == "json" {
+                let lines = answer.lines.map { Value.string($0) }
+                Terminal.print(JSONWriter.text(["of": .string(arguments.operands[0]), "lines": .array(lines)]))
+                return .passed
+            }
             for line in answer.lines { Terminal.print(PlainText.line(line)) }
             return .passed
         })

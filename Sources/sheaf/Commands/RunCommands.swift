@@ -76,12 +76,15 @@ extension Commands {
         operands: [.init(name: "RUN[/JOB[/CELL[/SHARD]]]", help: "what to read")],
         options: [
             .flag("follow", short: "f", "go on until the run ends"), .flag("times", "begin lines with their time"),
+            .value("format", "text|json", "how to show it: JSON is an object for each line"),
         ] + Farming.options,
         run: { arguments in
             let part = try PartName(arguments.operands[0])
             let times = arguments.has("times")
+            let isJSON = try arguments.choice("format", of: ["text", "json"]) == "json"
             var place = ""
             let show = { (line: Proto.LogLine) in
+                if isJSON { return Terminal.print(StatusText.json(line)) }
                 let here =
                     "\(line.job)/\(line.cell)/\(line.shard < 0 ? "list" : "\(line.shard)"), attempt \(line.attempt)"
                 if here != place { Terminal.print("── \(here)") }

@@ -41,6 +41,27 @@ enum StatusText {
         return bytes(.object(members(run) + [.init("matrix", .array(cells))]))
     }
 
+    /// One line of a log, on one line.
+    static func json(_ line: Proto.LogLine) -> String {
+        JSONWriter.text([
+            "job": .string(line.job), "cell": .string(line.cell), "shard": .number(Double(line.shard)),
+            "attempt": .number(Double(line.attempt)), "stream": .string(line.stream),
+            "at": line.at == 0 ? .null : .string(Instant(nanoseconds: line.at).utc), "text": .string(line.text),
+        ])
+    }
+
+    /// A list of names and what they stand for.
+    static func json(_ baselines: [Proto.Baseline]) -> [UInt8] {
+        bytes(
+            .array(
+                baselines.map { baseline in
+                    [
+                        "alias": .string(baseline.alias), "run": .string("r\(baseline.run)"),
+                        "set_by": .string(baseline.setBy), "set_at": .string(Instant(nanoseconds: baseline.setAt).utc),
+                    ]
+                }))
+    }
+
     private static func bytes(_ value: Value) -> [UInt8] {
         var writer = JSONWriter(indent: 2)
         writer.value(value)
