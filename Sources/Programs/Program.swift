@@ -68,11 +68,20 @@ package enum Program {
         // Also where it has ended: what it left running is of no use to anybody.
         if order.timeout != nil || taken.isTooMuch { _ = kill(-spawned.pid, SIGKILL) }
         if isLate || taken.isTooMuch { _ = clinux_pidfd_signal(spawned.pidfd, SIGKILL) }
-        let exit = wait(for: spawned)
+        let (collected, exit) = wait(for: spawned)
         let complaint = String(decoding: taken.complaint, as: UTF8.self)
         if isLate { return .failure(Failure(problem: "it took too long", complaint: complaint, isLate: true)) }
         if taken.isTooMuch {
             return .failure(Failure(problem: "it wrote more than \(order.outputBytesMax) bytes", complaint: complaint))
+        }
+        // Nothing that is not known to be whole is given out as an answer.
+        guard collected == 0 else {
+            let reason = String(cString: strerror(-collected))
+            return .failure(Failure(problem: "how it ended cannot be told: \(reason)", complaint: complaint))
+        }
+        guard taken.error == 0 else {
+            let reason = String(cString: strerror(taken.error))
+            return .failure(Failure(problem: "its output cannot be read: \(reason)", complaint: complaint))
         }
         guard exit.was_signalled == 0, exit.code == 0 else {
             let how = exit.was_signalled == 0 ? "exit code" : "signal"
@@ -118,6 +127,8 @@ package enum Program {
         var output: [UInt8] = []
         var complaint: [UInt8] = []
         var isTooMuch = false
+        /// Of reading; 0 while nothing went wrong.
+        var error: CInt = 0
 
         private static let complaintBytesMax = 8 << 10
 
@@ -145,7 +156,10 @@ package enum Program {
                     let count = Glibc.read(raw, &buffer, buffer.count)
                     if count > 0 {
                         take(buffer[..<count], isOutput: index == 0)
-                    } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
+                    } else if count == 0 {
+                        open[index] = false
+                    } else if errno != EAGAIN && errno != EINTR {
+                        error = errno
                         open[index] = false
                     }
                 }
@@ -172,14 +186,18 @@ package enum Program {
         }
     }
 
-    private static func wait(for spawned: clinux_spawned) -> clinux_exit {
+    private static func wait(for spawned: clinux_spawned) -> (collected: CInt, exit: clinux_exit) {
         var exit = clinux_exit()
         // A pidfd is readable once its process has ended.
         var watch = pollfd(fd: spawned.pidfd, events: Int16(POLLIN), revents: 0)
         while poll(&watch, 1, -1) < 0 && errno == EINTR {}
-        while clinux_collect(spawned.pid, spawned.pidfd, &exit) == -EAGAIN { usleep(1000) }
+        var collected = clinux_collect(spawned.pid, spawned.pidfd, &exit)
+        while collected == -EAGAIN {
+            usleep(1000)
+            collected = clinux_collect(spawned.pid, spawned.pidfd, &exit)
+        }
         close(spawned.pidfd)
-        return exit
+        return (collected, exit)
     }
 
     private static func find(_ name: String) -> String? {

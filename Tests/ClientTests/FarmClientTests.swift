@@ -1,4 +1,5 @@
 import Client
+import Glibc
 import Model
 import Testing
 import Transport
@@ -51,9 +52,25 @@ import Wire
 
     @Test func `names a farm that is not there`() async throws {
         let farm = try await FakeFarm { stream, _, _ in await stream.finish() }
+        // A port that is taken and not listened at: one that was let go may be another test's by now.
+        let taken = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(taken) }
+        var place = sockaddr_in()
+        place.sin_family = sa_family_t(AF_INET)
+        place.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &place) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(taken, $0, size) == 0 && getsockname(taken, $0, &size) == 0
+            }
+        }
+        try #require(isBound)
+        let address = Address(host: "127.0.0.1", port: UInt16(bigEndian: place.sin_port))
+        let error = await failure { () async throws(ClientError) in
+            try await FarmClient.connect(to: address, as: farm.person, on: farm.loop)
+        }
         await farm.server.stop()
-        let error = await failure { () async throws(ClientError) in try await farm.connect() }
-        #expect(error?.problem.hasPrefix("the farm at \(farm.address) cannot be reached: ") == true)
+        #expect(error?.problem.hasPrefix("the farm at \(address) cannot be reached: ") == true)
         #expect(error?.isRefusal == false && error?.help != nil)
     }
 
