@@ -196,12 +196,6 @@ extension Coordinator {
         guard capacities[id] != nil else { return nil }
         capacities[id]?.draining = draining
         capacities[id]?.drainReason = reason
-        sessions[id]?.send(
-            .drain(
-                .with {
-                    $0.reason = reason
-                    $0.undo = !draining
-                }))
         store([
             .agentDraining(name: name, draining: draining, reason: reason),
             .audited(
@@ -211,6 +205,14 @@ extension Coordinator {
         handle(.agentDraining(id, draining))
         if !draining { handle(.agentReleased(id)) }
         await committed()
+        // As it is by now: somebody else may have said otherwise meanwhile.
+        let record = capacities[id]
+        sessions[id]?.send(
+            .drain(
+                .with {
+                    $0.reason = record?.drainReason ?? ""
+                    $0.undo = record?.draining == false
+                }))
         return agentSummaries().first { $0.name == name }
     }
 

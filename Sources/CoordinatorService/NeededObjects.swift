@@ -16,7 +16,7 @@ struct NeededObjects {
     /// - Parameter now: artifacts whose own time is over then are not needed; `nil`: whatever is named is.
     init(in storage: any Storage, _ store: ObjectStore, at now: Instant? = nil) throws {
         let reader = RunReader(storage: storage)
-        for cache in try storage.caches(of: nil) { addTree(cache.manifest, store) }
+        for cache in try storage.caches(of: nil) { try addTree(cache.manifest, store) }
         var before: RunID?
         while case let runs = try storage.runs(before: before, most: Self.runsPerStep), let last = runs.last {
             for run in runs {
@@ -25,17 +25,23 @@ struct NeededObjects {
                 let roots = try snapshot.roots(at: now)
                 digests.formUnion(roots.evidence)
                 guard run.bulkDroppedAt == nil else { continue }
-                for root in roots.bulk { addTree(root, store) }
+                for root in roots.bulk { try addTree(root, store) }
             }
             before = last.run.id
         }
     }
 
-    private mutating func addTree(_ manifest: Digest, _ store: ObjectStore) {
-        guard digests.insert(manifest).inserted,
-            // A manifest that is gone or damaged names nothing any more.
-            let read = try? Manifest(decoding: store.read(manifest).bytes)
-        else { return }
-        digests.formUnion(read.chunks.map(\.digest))
+    /// - Throws: `ArtifactError` where this machine could not read the manifest: what it names is needed all the same.
+    private mutating func addTree(_ manifest: Digest, _ store: ObjectStore) throws(ArtifactError) {
+        guard digests.insert(manifest).inserted else { return }
+        do throws(ArtifactError) {
+            digests.formUnion(try Manifest(decoding: store.read(manifest).bytes).chunks.map(\.digest))
+        } catch {
+            switch error {
+            case .system, .diskFull, .storeInUse: throw error
+            // One that is gone or damaged names nothing any more.
+            default: return
+            }
+        }
     }
 }

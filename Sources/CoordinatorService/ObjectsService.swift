@@ -209,6 +209,8 @@ struct ObjectsService: Sendable {
         switch error {
         case .absent, .setAside: LinkStatus(.notFound, "\(error)")
         case .diskFull(let doing): LinkStatus(.unavailable, "the farm's disk is full: \(doing)")
+        // The farm's own trouble, which may pass: nobody's results are given up for it.
+        case .system, .storeInUse: LinkStatus(.unavailable, "\(error)")
         default: LinkStatus(.invalid, "\(error)")
         }
     }

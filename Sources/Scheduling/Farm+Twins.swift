@@ -83,8 +83,9 @@ extension Farm {
     /// Looks at those that had begun before enough was known, once it is.
     mutating func pendWatching(_ place: Place) {
         guard self[job: place].planned.isIdempotent else { return }
-        if lagLimit(place) != nil, hasPeers(place) {
-            guard !self[cell: place].peers.waiting.isEmpty, !self[cell: place].peers.isPending else { return }
+        if hasPeers(place), lagLimit(place) != nil, !self[cell: place].peers.waiting.isEmpty,
+            !self[cell: place].peers.isPending
+        {
             self[cell: place].peers.isPending = true
             pending.append(.watching(id(of: place)))
         }
@@ -195,8 +196,9 @@ extension Farm {
         for key in openAgents.elements(from: from).prefix(Self.laggardsTriedMax) {
             if let best, key >> 48 != best.gpus || best.worth == wants.most { break }
             let agent = Int(key & 0xFFFF_FFFF)
-            guard agents[agent].reservation == nil, requirement.isMet(by: agents[agent]),
-                agents[agent].hasRoom(for: requirement), !isWanted(agent)
+            // The cheap question first: most agents of a busy farm have no room.
+            guard agents[agent].reservation == nil, agents[agent].hasRoom(for: requirement),
+                requirement.isMet(by: agents[agent]), !isWanted(agent)
             else { continue }
             let worth = wants.worth(of: agent)
             if worth > best?.worth ?? -1 { best = (agent, key >> 48, worth) }
@@ -314,16 +316,16 @@ extension Farm {
             settle(place, shard...shard, attempt: attempt.number, cause)
             return true
         }
-        if let stop = stop(of: place) {
-            release(attempt, at: place)
-            effects.append(.attemptEnded(attempt, cause, retryAt: nil, why: "not tried again: \(stop.evidence)"))
-            return true
-        }
         guard other.startedAt != nil else {
             end(otherID, because: "attempt \(attempt.number) ended \(cause.label) before it had begun", at: place)
             return false
         }
-        guard cause.kind.leavesOther || self[job: place].planned.retry.covers(cause) else {
+        // What is being stopped is not tried again, whatever the policy covers; a program's own failure counts all the same.
+        let stop = stop(of: place)
+        let leavesOther =
+            cause.kind.leavesOther
+            || (stop == nil ? self[job: place].planned.retry.covers(cause) : cause.kind == .cancelled)
+        guard leavesOther else {
             release(attempt, at: place)
             effects.append(
                 .attemptEnded(
@@ -331,6 +333,11 @@ extension Farm {
                     why: "not tried again: \(cause.label) is not retried, and counts before attempt \(other.number)"))
             end(otherID, because: "attempt \(attempt.number) ended \(cause.label) first", at: place)
             settle(place, shard...shard, attempt: attempt.number, cause)
+            return true
+        }
+        if let stop {
+            release(attempt, at: place)
+            effects.append(.attemptEnded(attempt, cause, retryAt: nil, why: "not tried again: \(stop.evidence)"))
             return true
         }
         let agent = record(of: attempt).map { agents[$0.agent].id }

@@ -234,7 +234,8 @@ package final class MemoryStore: Storage {
                     ?? UseRecord(
                         principal: owner, at: Instant(nanoseconds: (hour + 1) * hourNanoseconds), cpuSeconds: 0,
                         gpuSeconds: 0)
-                let seconds = attempt.lease.at.duration(to: end).inSeconds
+                // The clock may have been set back in between.
+                let seconds = max(0, attempt.lease.at.duration(to: end).inSeconds)
                 used.cpuSeconds += Double(attempt.lease.cpus) * seconds
                 used.gpuSeconds += Double(attempt.lease.devices.count) * seconds
                 groups[hour, default: [:]][owner] = used

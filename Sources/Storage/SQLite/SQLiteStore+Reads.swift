@@ -201,9 +201,9 @@ extension SQLiteStore {
         try rows(
             """
             SELECT owner_role, owner, team, attempts.ended_at / 3600000000000 AS hour,
-                sum(cpus * (attempts.ended_at - leased_at) / 1000000000.0),
+                sum(cpus * max(0, attempts.ended_at - leased_at) / 1000000000.0),
                 sum(CASE WHEN devices = '' THEN 0 ELSE length(devices) - length(replace(devices, ',', '')) + 1 END
-                    * (attempts.ended_at - leased_at) / 1000000000.0)
+                    * max(0, attempts.ended_at - leased_at) / 1000000000.0)
             FROM runs CROSS JOIN attempts ON attempts.run = runs.id
             WHERE (runs.ended_at IS NULL OR runs.ended_at > ?1) AND attempts.ended_at > ?1
                 AND leased_at >= submitted_at

@@ -30,8 +30,10 @@ enum Files {
         defer { free(whole) }
         let target = whole.map { String(cString: $0) } ?? path
         var facts = stat()
-        if stat(target, &facts) == 0, facts.st_mode & S_IFMT != S_IFREG {
-            let descriptor = open(target, O_WRONLY | O_CLOEXEC)
+        // `/dev/stdout` leads to a file that somebody else has opened, to write at its end maybe.
+        let isOpened = ["/dev/", "/proc/"].contains { path.hasPrefix($0) }
+        if stat(target, &facts) == 0, facts.st_mode & S_IFMT != S_IFREG || isOpened {
+            let descriptor = open(isOpened ? path : target, O_WRONLY | O_CLOEXEC | (isOpened ? O_APPEND : 0))
             guard descriptor >= 0 else { throw failure(path) }
             defer { close(descriptor) }
             return try write(bytes, to: descriptor, path)
@@ -42,8 +44,14 @@ enum Files {
         let descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw failure(path) }
         do {
-            defer { close(descriptor) }
-            try write(bytes, to: descriptor, path)
+            do {
+                try write(bytes, to: descriptor, path)
+            } catch {
+                close(descriptor)
+                throw error
+            }
+            // Some file systems say only now that there is no room.
+            guard close(descriptor) == 0 else { throw failure(path) }
             guard rename(beside, target) == 0 else { throw failure(path) }
         } catch {
             unlink(beside)

@@ -2,6 +2,7 @@ import Client
 import Glibc
 import Model
 import Reporting
+import Transport
 import Wire
 
 extension Commands {
@@ -102,6 +103,8 @@ extension Commands {
             }
             do {
                 if request.follow {
+                    // A farm that is away from the start is told at once.
+                    await (try await Farming.connect(arguments)).link.close()
                     try await LogFollower(request, connect: try Farming.door(arguments)).follow { error in
                         Terminal.complain("\(error.problem); looking for it again")
                     } _: {

@@ -52,6 +52,8 @@ extension Commands {
                     if code != .passed { Terminal.complain("warning: \(base) did not pass: it is no baseline") }
                 }
             }
+            // Nothing is followed from here on: keys end the process again.
+            if !arguments.has("wait") { for number in leaving { signal(number, SIG_DFL) } }
             // Not of the baselines.
             request.deliver = arguments.has("deliver")
             request.deliverRequest = UInt32(number ?? 0)
