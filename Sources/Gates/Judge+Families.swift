@@ -113,9 +113,16 @@ extension OpenTest {
     private static let powerWanted = 0.8
 
     fileprivate func itemsNeeded(_ noise: Noise) -> Int? {
-        guard let detect = harm.detect else { return nil }
-        return noise.needed(
-            limit: harm.linear.most, more: detect, power: Self.powerWanted, rate: evidence.rate)
+        guard let detect = harm.detect,
+            let needed = noise.needed(
+                limit: harm.linear.most, more: detect, power: Self.powerWanted, rate: evidence.rate)
+        else { return nil }
+        // The approximation takes items that all say the same for items without noise. But n of them, however they came out,
+        // have a p of 2⁻ⁿ at least by the tests of signs and flips: fewer than this could never find anything in the family.
+        let rate = evidence.rate / Double(max(1, evidence.family ?? 1))
+        var (least, best) = (1, 0.5)
+        while best >= rate && least < 64 { (least, best) = (least + 1, best / 2) }
+        return max(needed, least)
     }
 
     fileprivate func power(_ noise: Noise, rate: Double) -> Double? {

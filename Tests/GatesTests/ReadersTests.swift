@@ -132,6 +132,10 @@ import Testing
     @Test(arguments: [
         ("", "the file is empty"), ("<html></html>", "the root is <html>"),
         ("<testsuite tests=\"2\"><testcase name=\"a\"/></testsuite>", "it says 2 tests and has 1"),
+        ("<testsuites><testsuite tests='3'><testcase name='a'/></testsuite></testsuites>", "says 3 tests and has 1"),
+        ("<testsuite failures='1' errors='1'><testcase name='a'/></testsuite>", "2 failures and errors and has 0"),
+        ("<testsuites errors='1'><testsuite><testcase name='a'/></testsuite></testsuites>", "says 1 failures and"),
+        ("<testsuite><error message=\"no\"/><testcase name=\"a\"/></testsuite>", "<error> outside of a test"),
         ("<testsuite><testcase name=\"a\"/>", "the file ends within <testsuite>"),
         ("<testsuite tests=\"0\"></testsuite>", "no test ran"),
         ("<testsuite><testcase name=\"a\"><skipped/></testcase></testsuite>", "no test ran"),

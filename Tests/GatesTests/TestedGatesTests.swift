@@ -56,6 +56,19 @@ private let detecting = GateRule.Testing(.regression, detect: .absolute(0.02))
         #expect(group(rule(detecting), bad, old).verdict == .fail)
     }
 
+    /// Items that all say the same have no noise, and four of them still prove nothing.
+    @Test func `never passes on fewer items than could have shown anything`() {
+        var large = detecting
+        large.detect = .absolute(0.9)
+        for count in 1...4 {
+            let (lost, against) = paired(count: count, losses: count, gains: 0, right: count)
+            let told = group(rule(large), lost, against)
+            #expect(told.verdict == .inconclusive && told.reason.contains("; 5 would decide"), "\(told.reason)")
+        }
+        let (lost, against) = paired(count: 5, losses: 5, gains: 0, right: 5)
+        #expect(group(rule(large), lost, against).verdict == .fail)
+    }
+
     @Test func `shows non-inferiority, or says what it would take`() {
         let within = GateRule.Testing(.nonInferiority)
         let limit = GateRule.Limit.dropAtMost(.absolute(0.02))

@@ -15,6 +15,30 @@ enum JUnitFile {
         var isFlaky = false
     }
 
+    /// A suite that is being read: what it says of itself, and what it has, suites within it included.
+    private struct Suite {
+        var line: Int
+        var declaredTests: Int?
+        /// Failures and errors.
+        var declaredBad: Int
+        var tests = 0
+        var bad = 0
+
+        init(_ element: XMLReader.Element) {
+            let number = { (name: String) in element[name].flatMap { Int($0) } }
+            line = element.line
+            declaredTests = number("tests")
+            let (sum, isBeyond) = (number("failures") ?? 0).addingReportingOverflow(number("errors") ?? 0)
+            declaredBad = isBeyond ? .max : sum
+        }
+
+        /// What it has less of than it says; `nil` where it holds its word.
+        var lack: String? {
+            if let declaredTests, tests < declaredTests { return "it says \(declaredTests) tests and has \(tests)" }
+            return bad < declaredBad ? "it says \(declaredBad) failures and errors and has \(bad)" : nil
+        }
+    }
+
     /// What pytest calls a test in JUnit's XML: class and name, of `tests/test_a.py::TestB::test_c[x]`.
     static func name(ofTest id: String) -> String {
         // What stands in brackets are parameters: they may hold anything.
@@ -29,11 +53,8 @@ enum JUnitFile {
 
     static func read(_ bytes: [UInt8], file: String) -> ReadMetrics {
         do throws(XMLReader.Mistake) {
-            let (tests, declared, line) = try tests(bytes, file: file)
-            if let declared, tests.count < declared {
-                return .refused(
-                    "missing: it says \(declared) tests and has \(tests.count)", file: file, line: line)
-            }
+            let (tests, lack) = try tests(bytes, file: file)
+            if let lack { return .refused("missing: \(lack.words)", file: file, line: lack.line) }
             return summed(tests, file: file)
         } catch {
             return .refused(
@@ -41,13 +62,14 @@ enum JUnitFile {
         }
     }
 
-    /// The tests in their order, and how many the root says there are.
+    /// The tests in their order, and what the first suite that does not hold its word has less of.
     private static func tests(
         _ bytes: [UInt8], file: String
-    ) throws(XMLReader.Mistake) -> (tests: [Test], declared: Int?, line: Int) {
+    ) throws(XMLReader.Mistake) -> (tests: [Test], lack: (words: String, line: Int)?) {
         var reader = XMLReader(bytes)
         var tests: [Test] = []
-        var (declared, rootLine): (Int?, Int) = (nil, 0)
+        var suites: [Suite] = []
+        var lack: (words: String, line: Int)?
         var open: Test?
         var depth = 0
         while let event = try reader.next() {
@@ -60,33 +82,47 @@ enum JUnitFile {
                             problem: "not JUnit's: the root is <\(element.name.prefix(40))>", found: "",
                             line: element.line)
                     }
-                    declared = element["tests"].flatMap { Int($0) }
-                    rootLine = element.line
                 }
                 switch element.name {
+                case "testsuites", "testsuite":
+                    suites.append(Suite(element))
                 case "testcase":
                     guard open == nil else {
                         throw XMLReader.Mistake(problem: "a test within a test", found: "", line: element.line)
                     }
                     open = try test(element, file: file)
-                case "failure": open?.hasFailed = true
-                case "error": open?.hasErred = true
+                case "failure", "error":
+                    guard open != nil else {
+                        throw XMLReader.Mistake(
+                            problem: "a suite that failed itself: <\(element.name)> outside of a test", found: "",
+                            line: element.line)
+                    }
+                    if element.name == "failure" { open?.hasFailed = true } else { open?.hasErred = true }
+                    if !suites.isEmpty { suites[suites.count - 1].bad += 1 }
                 case "skipped": open?.wasSkipped = true
                 case "flakyFailure", "flakyError", "rerunFailure", "rerunError": open?.isFlaky = true
                 default: break
                 }
             case .end(let name):
                 depth -= 1
+                if name == "testsuite" || name == "testsuites", let ended = suites.popLast() {
+                    if lack == nil, let words = ended.lack { lack = (words, ended.line) }
+                    if !suites.isEmpty {
+                        suites[suites.count - 1].tests += ended.tests
+                        suites[suites.count - 1].bad += ended.bad
+                    }
+                }
                 guard name == "testcase", let test = open else { continue }
                 guard tests.count < Limits.itemsPerCellMax else {
                     throw XMLReader.Mistake(
                         problem: "more than \(Limits.itemsPerCellMax) tests", found: "", line: test.line)
                 }
                 tests.append(test)
+                if !suites.isEmpty { suites[suites.count - 1].tests += 1 }
                 open = nil
             }
         }
-        return (tests, declared, rootLine)
+        return (tests, lack)
     }
 
     private static func test(_ element: XMLReader.Element, file: String) throws(XMLReader.Mistake) -> Test {

@@ -631,6 +631,11 @@ def decide(comparison, peers, rate):
     else:
         same = [c.noise for c in peers if c.noise[0] == comparison.noise[0]]
         needed = items_needed(pool(same), comparison.limit, comparison.detect, rate)
+        # Fewer than this find nothing, whatever they say: the best p of n signs is 2 ** -n.
+        least = 1
+        while 0.5 ** least >= rate / comparison.family and least < 64:
+            least += 1
+        needed = max(needed, least)
     return "pass" if comparison.n >= needed else "inconclusive"
 
 
@@ -822,7 +827,7 @@ def settled_gates(case, run, baseline, named):
             others += [1.0] * idle + [0.0] * (planned - len(own) - idle)
         adjust = holm if required else benjamini_hochberg
         for c, p in zip(members, adjust([c.above for c in members] + others)):
-            c.adjusted = p
+            c.adjusted, c.family = p, len(members) + len(others)
     for c in comparisons:
         peers = [other for other in comparisons if other.rule is c.rule]
         c.group["verdict"] = worst([c.group["verdict"], decide(c, peers, rate)])
