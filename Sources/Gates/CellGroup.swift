@@ -234,13 +234,6 @@ extension GateRule {
     /// Which way the metric gets better: as the gate says, else as its limits imply.
     var direction: Better? {
         if let better { return better }
-        for limit in limits {
-            switch limit {
-            case .atLeast, .dropAtMost: return .higher
-            case .atMost, .riseAtMost, .ratioAtMost: return .lower
-            case .between: continue
-            }
-        }
-        return nil
+        return limits.lazy.compactMap(\.direction).first
     }
 }

@@ -215,14 +215,16 @@ struct Judge {
         return comparison
     }
 
-    /// What the gates with only plain limits on the same metric come to, `rule`'s own plain limits included.
+    /// What the gates with only plain limits on the same metric come to, `rule`'s own plain limits included. Advisory gates vouch
+    /// for no required one.
     private mutating func floors(_ rule: GateRule, job: Int, among rules: [GateRule]) -> Floors {
         var own = rule
         own.limits = rule.limits.filter { !$0.needsBaseline }
         own.when = nil
         own.testing = GateRule.Testing()
         let others = rules.filter { other in
-            guard other.name != rule.name, other.metric == rule.metric, other.statistic == rule.statistic,
+            guard other.name != rule.name, other.required || !rule.required, other.metric == rule.metric,
+                other.statistic == rule.statistic,
                 !other.limits.isEmpty, !other.limits.contains(where: \.needsBaseline),
                 case .taken(job) = candidate.job(of: other)
             else { return false }

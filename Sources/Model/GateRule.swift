@@ -35,6 +35,15 @@ package struct GateRule: Equatable, Sendable {
         case riseAtMost(Amount)
         case ratioAtMost(Double)
 
+        /// Which way the metric gets better, as the limit has it; `nil` for an interval.
+        package var direction: Better? {
+            switch self {
+            case .atLeast, .dropAtMost: .higher
+            case .atMost, .riseAtMost, .ratioAtMost: .lower
+            case .between: nil
+            }
+        }
+
         package var needsBaseline: Bool {
             switch self {
             case .atLeast, .atMost, .between: false

@@ -404,6 +404,10 @@ import Testing
         let passing = judge([first, floor], results: plain(0.9), baselines: absent)
         #expect(passing.verdict == .pass && passing.gates[1].groups.allSatisfy(\.passesUncompared))
         #expect(judge([first, floor], results: plain(0.9), baselines: lost).verdict == .inconclusive)
+        // An advisory gate vouches for no required one.
+        var advisory = floor
+        advisory.required = false
+        #expect(judge([first, advisory], results: plain(0.9), baselines: absent).verdict == .inconclusive)
         let below = judge([first, floor], results: plain(0.8), baselines: absent)
         #expect(below.verdict == .fail && below.gates[1].verdict == .inconclusive)
         var own = first

@@ -45,6 +45,9 @@ import Workflows
         ("drop-at-most: 0, test: non-inferiority, false-pass-rate: 0.7", "'false-pass-rate' must be above 0"),
         ("drop-at-most: 0, test: non-inferiority, detect: 0.7", "shows its limit itself"),
         ("drop-at-most: 0, may-differ: [weather]", "'may-differ' is a list of"),
+        ("at-least: 0.5, at-most: 1, aggregate: worst, drop-at-most: 0", "limits in both directions"),
+        ("between: [0, 1], drop-at-most: 0.1, aggregate: worst", "limits in both directions"),
+        ("rise-at-most: 0.1, better: higher", "on a metric of which more is better"),
     ])
     func `are refused where they mean nothing`(gate: String, words: String) {
         let (workflow, diagnostics) = read(gate)

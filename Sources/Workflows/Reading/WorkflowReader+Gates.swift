@@ -75,6 +75,11 @@ extension WorkflowReader {
             rule.better = better.scalar.flatMap { GateRule.Better(rawValue: $0.text) }
             if rule.better == nil { error(better, "'better' must be higher or lower", help: "better: lower") }
         }
+        if rule.aggregate == .worst, rule.limits.count > 1, Set(rule.limits.map(\.direction)).count > 1 {
+            error(
+                parts["aggregate"] ?? place, "'worst' for limits in both directions: no value is the worst for each",
+                help: "write a gate for each limit")
+        }
         baseline(parts, of: &rule, at: place)
         if let required = parts["required"] {
             if required.value.boolean == nil {
@@ -103,6 +108,9 @@ extension WorkflowReader {
         }
         if let node = parts["drop-at-most"], rule.better == .lower {
             error(node, "'drop-at-most' on a metric of which less is better", help: "use rise-at-most or ratio-at-most")
+        }
+        if let node = parts["rise-at-most"] ?? parts["ratio-at-most"], rule.better == .higher {
+            error(node, "a limit on what rises, on a metric of which more is better", help: "use drop-at-most")
         }
         if let node = parts["may-differ"] {
             let known = ["device_model", "inputs", "evaluator"]

@@ -671,6 +671,8 @@ def floor_verdict(rule, rules, run, baseline):
             continue
         if other["metric"] != rule["metric"] or other["statistic"] != rule["statistic"]:
             continue
+        if other is not rule and rule["required"] and not other["required"]:
+            continue
         gate = judge_gate(dict(other, limits=limits, test="none", when=True), rules, run, baseline, [])
         verdicts.append(worst([group["verdict"] for group in gate]))
     return worst(verdicts) if verdicts else None
