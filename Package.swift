@@ -78,7 +78,7 @@ let package = Package(
         // Performs what Delivery says.
         device("HTTP", "Delivery", "CCurl"),
         device("Locks"),
-        room("Programs", "CLinux"),
+        room("Programs", "Locks", "CLinux"),
         device("Transport", "Wire", "Model", "Locks", "COpenSSL", "CLinux"),
         // Optimised in debug builds too: cutting and matching look at every byte, and the tests at many megabytes.
         .target(

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Locks
 import Model
+import Programs
 
 /// Who steps are, when that is not the agent itself.
 package struct Account: Hashable, Sendable {
@@ -47,11 +48,8 @@ struct ProcessExit: Equatable, Sendable {
     var cpuNanoseconds: UInt64
 }
 
-/// Starts processes and collects them: the one place that knows which children somebody here waits for.
+/// Starts processes and collects them.
 enum Births {
-    private static let living = Mutex(Set<pid_t>())
-    static func isWaitedFor(_ pid: pid_t) -> Bool { living.withLock { $0.contains(pid) } }
-
     /// - Parameter view: not `nil`: the process founds a chamber in which this was mounted.
     static func spawn(
         _ program: Program, doors: [CInt] = [], input: CInt, output: CInt, error: CInt,
@@ -59,7 +57,7 @@ enum Births {
     ) throws(AgentError) -> (pid: pid_t, pidfd: CInt) {
         var spawned = unsafe clinux_spawned()
         // Held over the birth, so that a child that ends at once is already known as waited for.
-        let (code, failed): (CInt, String) = living.withLock { living in
+        let (code, failed): (CInt, String) = Children.known.withLock { living in
             let code = unsafe birth(program, doors, (input, output, error), view, &spawned)
             if code == 0 { unsafe living.insert(spawned.pid) }
             return unsafe (code, spawned.failed.map { unsafe String(cString: $0) } ?? "start")
@@ -85,7 +83,7 @@ enum Births {
         var raw = clinux_exit()
         let answer = unsafe clinux_collect(pid, pidfd, &raw)
         guard answer != -EAGAIN else { return nil }
-        _ = living.withLock { $0.remove(pid) }
+        _ = Children.known.withLock { $0.remove(pid) }
         let how: ProcessExit.How = raw.was_signalled != 0 ? .signal(Int(raw.code)) : .code(Int(raw.code))
         return ProcessExit(how: answer == 0 ? how : .code(255), cpuNanoseconds: raw.cpu_ns)
     }
@@ -97,7 +95,7 @@ enum Births {
         for entry in ProcessTable().entries.values
         where entry.parent == own && entry.isZombie && entry.session != session {
             // Held, so that nobody who is just born is taken for an orphan.
-            living.withLock { living in
+            Children.known.withLock { living in
                 guard !living.contains(entry.pid) else { return }
                 var ended = clinux_exit()
                 _ = unsafe clinux_collect(entry.pid, -1, &ended)

@@ -185,7 +185,7 @@ final class Enclosure: Sendable {
         guard known == [ObjectIdentifier(self)] else { return [] }
         let (own, session) = (getpid(), getsid(0))
         let strays = table.entries.values.filter {
-            $0.parent == own && $0.session != session && $0.started >= began && !Births.isWaitedFor($0.pid)
+            $0.parent == own && $0.session != session && $0.started >= began && !Children.isWaitedFor($0.pid)
         }
         let pids = Set(strays.map(\.pid))
         return pids.union(table.descendants(of: pids))

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Locks
 
 /// A program that is run to its end for what it writes.
 package enum Program {
@@ -59,7 +60,11 @@ package enum Program {
         }
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
         var spawned = clinux_spawned()
-        let code = spawn(order, path, input: null, output: out[1], error: err[1], &spawned)
+        let code = Children.known.withLock { known in
+            let code = spawn(order, path, input: null, output: out[1], error: err[1], &spawned)
+            if code == 0 { known.insert(spawned.pid) }
+            return code
+        }
         for raw in [out[1], err[1], null] { close(raw) }
         defer { for raw in [out[0], err[0]] { close(raw) } }
         guard code == 0 else { return .failure(Failure(problem: String(cString: strerror(-code)))) }
@@ -197,6 +202,7 @@ package enum Program {
             collected = clinux_collect(spawned.pid, spawned.pidfd, &exit)
         }
         close(spawned.pidfd)
+        Children.known.withLock { _ = $0.remove(spawned.pid) }
         return (collected, exit)
     }
 

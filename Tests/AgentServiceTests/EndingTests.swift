@@ -2,6 +2,7 @@ import Artifacts
 import CLinux
 import Glibc
 import Model
+import Programs
 import Testing
 import Wire
 
@@ -235,6 +236,32 @@ private enum Escapes {
         #expect(ended.report.cause == "passed" && ended.out.count == 2, "\(ended.out)")
         // Not even as zombies.
         for line in ended.out { #expect(pid_t(line).flatMap(ProcessTable.entry) == nil) }
+    }
+}
+
+/// What the agent's own process runs for itself is none of an attempt's, also where it has a session of its own.
+@Suite(.timeLimit(.minutes(3))) struct `A program of the agent's own` {
+    @Test func `outlives the end of an attempt, and its answer is whole`() async throws {
+        let workshop = try await Workshop(cgroups: .none) { $0.hasChambers = false }
+        let folder = "/tmp/sheaf-own-\(UInt64.random(in: 0...UInt64.max))"
+        try #require(mkdir(folder, 0o700) == 0)
+        defer { Files.removeTree(folder) }
+        for name in ["begun", "go", "in"] { try #require(mkfifo("\(folder)/\(name)", 0o600) == 0) }
+        // Opening a pipe waits for its other end.
+        let opened = { (name: String, flags: CInt) in
+            await DiskThreads.shared.run { open("\(folder)/\(name)", flags | O_CLOEXEC) }
+        }
+        async let attempt = workshop.attempt([run(": >\(folder)/begun; cat \(folder)/go")])
+        let begun = await opened("begun", O_RDONLY)
+        // It starts while the attempt works, and lives when that has ended.
+        async let answer = DiskThreads.shared.run { Programs.Program.output("/bin/cat", ["\(folder)/in"]) }
+        let writer = await opened("in", O_WRONLY)
+        for descriptor in [begun, await opened("go", O_WRONLY)] { close(descriptor) }
+        let ended = try await attempt
+        #expect(ended.report.cause == "passed", "\(ended.report.cause)")
+        #expect(write(writer, "whole", 5) == 5)
+        close(writer)
+        #expect(try await answer.get() == Array("whole".utf8))
     }
 }
 

@@ -44,7 +44,7 @@ import Testing
         "Wire": ["JSON", "Model"],
         "Simulation": ["Scheduling", "Wire", "Model"],
         "Locks": [],
-        "Programs": ["CLinux"],
+        "Programs": ["Locks", "CLinux"],
         "Transport": ["Wire", "Model", "Locks", "COpenSSL", "CLinux"],
         "Artifacts": ["Wire", "Model", "Locks", "COpenSSL", "CZstd", "CLinux"],
         "Storage": ["Model", "Locks", "CSQLite", "CLinux"],
