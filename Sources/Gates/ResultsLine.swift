@@ -145,9 +145,10 @@ struct ResultsLine {
         let evidence = try optionalText("evidence", of: node) ?? ""
         if let kind = Cause.Kind(rawValue: word) { return Cause(kind, code: code, evidence: evidence) }
         let parts = word.split(separator: ":", maxSplits: 1)
-        guard parts.count == 2, let number = Int(parts[1]), parts[0] == "exit" || parts[0] == "signal" else {
-            throw error("no such cause: '\(word.prefix(40))'")
-        }
+        // No larger than a 'code' that is written beside the cause.
+        guard parts.count == 2, let number = Int(parts[1]), number.magnitude <= 1_000_000_000,
+            parts[0] == "exit" || parts[0] == "signal"
+        else { throw error("no such cause: '\(word.prefix(40))'") }
         return Cause(parts[0] == "exit" ? .userExit : .signal, code: number, evidence: evidence)
     }
 
