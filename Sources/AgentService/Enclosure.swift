@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Locks
 import Model
+import Programs
 
 /// What holds an attempt's processes together, so that all of them can be found, counted and ended: a chamber where the
 /// agent may make one, and else its cgroups, its user, its sessions, the mark in its environment, and what falls to the
