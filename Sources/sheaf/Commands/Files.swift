@@ -31,7 +31,7 @@ enum Files {
         let target = whole.map { String(cString: $0) } ?? path
         var facts = stat()
         // `/dev/stdout` leads to a file that somebody else has opened, to write at its end maybe.
-        let isOpened = ["/dev/", "/proc/"].contains { path.hasPrefix($0) }
+        let isOpened = ["/dev/std", "/dev/fd/", "/proc/"].contains { path.hasPrefix($0) }
         if stat(target, &facts) == 0, facts.st_mode & S_IFMT != S_IFREG || isOpened {
             let descriptor = open(isOpened ? path : target, O_WRONLY | O_CLOEXEC | (isOpened ? O_APPEND : 0))
             guard descriptor >= 0 else { throw failure(path) }
