@@ -123,9 +123,9 @@ extension AttemptDriver {
         try place.folder.makeOwn(base)
         let tree = try await setupTree(place, needed: !steps.isEmpty)
         output.say("building the environment: python \(interpreter.version)")
-        try await must(
-            [interpreter.path, "-m", "venv", base], base: nil, in: place.folder.home, "python -m venv",
-            isShared: true)
+        for command in VirtualEnvironment.commands(python: interpreter.path, base: base) {
+            try await must(command, base: nil, in: place.folder.home, "python -m venv", isShared: true)
+        }
         for (index, step) in steps.enumerated() {
             let shell = try Shell(step.shell ?? "bash")
             let file = place.folder.files + "/setup-\(index)" + shell.suffix

@@ -12,7 +12,7 @@ import Wire
     private static let fakePython = """
         #!/bin/sh
         case "$*" in
-        *"-m venv"*) mkdir -p "$3/bin" "$3/lib/python3.99/site-packages"; cp "$0" "$3/bin/python" ;;
+        *"-m venv --without-pip"*) mkdir -p "$4/bin" "$4/lib/python3.99/site-packages"; cp "$0" "$4/bin/python" ;;
         *freeze*) echo "numpy==${PIP_EXTRA-2.0}" ;;
         esac
 

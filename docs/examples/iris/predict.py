@@ -4,19 +4,22 @@ import argparse
 import csv
 
 import model
-from folds import folds, load
+from folds import folds, others
+from sklearn import datasets
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--data", required=True)
 parser.add_argument("--trees", type=int, required=True)
 arguments = parser.parse_args()
 
-data = load(arguments.data)
+data = getattr(datasets, f"load_{arguments.data}")()
+examples = len(data.target)
 with open("predictions.csv", "w", newline="") as out:
     writer = csv.writer(out)
     writer.writerow(["id", "hit"])
-    for fold, (train, test) in enumerate(folds(data)):
-        forest = model.make(arguments.trees, len(data.target))
+    for fold, test in enumerate(folds(examples)):
+        train = others(test, examples)
+        forest = model.make(arguments.trees, examples)
         forest.fit(data.data[train], data.target[train])
         for index, guess in zip(test, forest.predict(data.data[test])):
             writer.writerow([f"{fold}:{index}", int(guess == data.target[index])])
