@@ -113,7 +113,7 @@ package struct FarmClient: Sendable {
         case .unreachable(_, let why):
             return ClientError(
                 "the farm at \(address) cannot be reached: \(why)", help: "is the coordinator running there?")
-        case .invalidAddress, .timedOut, .broken, .lost, .dismissed, .closed, .cancelled, .exhausted:
+        case .invalidAddress, .cannotListen, .timedOut, .broken, .lost, .dismissed, .closed, .cancelled, .exhausted:
             return ClientError(
                 "the farm at \(address) is away: \(error)", help: "is the coordinator running there?")
         }

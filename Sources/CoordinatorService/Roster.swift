@@ -114,12 +114,12 @@ actor Roster {
     /// Turns a token and a key into a certificate. The subject of the request is ignored: the token's record says who
     /// its bearer is.
     func enrol(_ request: Proto.EnrolRequest) async throws(LinkStatus) -> Proto.EnrolResponse {
-        // One answer for all that is wrong with a secret: strangers learn nothing from it.
-        let refusal = LinkStatus(
-            .denied, "the token is wrong, was used before, or has expired; ask an admin for a new one")
-        guard request.token.utf8.count <= EnrolmentToken.fileBytesMax else { throw refusal }
+        func refusal(_ reason: String) -> LinkStatus { LinkStatus(.denied, "\(reason); ask an admin for a new one") }
+        guard request.token.utf8.count <= EnrolmentToken.fileBytesMax else { throw refusal("this is no token") }
         let hash = EnrolmentToken.digest(ofSecret: request.token)
-        guard inUse.insert(hash).inserted else { throw refusal }
+        guard inUse.insert(hash).inserted else {
+            throw refusal("the token is being used at this moment, and is good for one enrolment")
+        }
         defer { inUse.remove(hash) }
         let found: TokenRecord?
         do throws(CoordinatorError) {
@@ -128,7 +128,14 @@ actor Roster {
             throw LinkStatus(.unavailable, "\(error)")
         }
         let now = clock.now
-        guard let found, found.usedAt == nil, now < found.expiresAt else { throw refusal }
+        // Who holds a secret may know what became of it: one who finds it used by another has to raise the alarm.
+        guard let found else { throw refusal("this coordinator knows no such token: it is wrong, or another farm's") }
+        if let used = found.usedAt {
+            throw refusal(
+                "the token was used on \(used.utc), and was good for one enrolment; if that was not you, tell an admin: "
+                    + "sheaf revoke --role \(found.principal.role.rawValue) --name \(found.principal.name)")
+        }
+        guard now < found.expiresAt else { throw refusal("the token expired on \(found.expiresAt.utc)") }
         let principal = found.principal
         if principal.role == .agent, valid(principal.role, principal.name, at: now) != nil {
             throw LinkStatus(.conflict, "agent \(principal.name) has enrolled already; revoke it first")

@@ -51,7 +51,7 @@ actor Door {
                 listener = try Listener(place, door: self)
                 listener.watch = try loop.core.watch(listener.socket.raw, for: .readable, listener)
             } catch {
-                throw .unreachable("\(place.address)", "cannot listen there: \(error)")
+                throw .cannotListen("\(place.address)", "\(error)")
             }
             listeners.append(listener)
             bound.append(listener.address)

@@ -5,6 +5,8 @@ package enum LinkError: Error, Hashable, Sendable {
     case invalidAddress(String)
     /// No name, no route, nobody listens.
     case unreachable(_ address: String, _ why: String)
+    /// A server cannot have this address.
+    case cannotListen(_ address: String, _ why: String)
     case timedOut(String)
     /// What was found in the certificate that the other side showed.
     case certificate(CertificateError)
@@ -31,7 +33,7 @@ package enum LinkError: Error, Hashable, Sendable {
     package var mayPass: Bool {
         switch self {
         case .unreachable, .timedOut, .lost, .closed, .exhausted, .broken: true
-        case .invalidAddress, .certificate, .ownCertificate, .refusedCertificate, .cancelled: false
+        case .invalidAddress, .cannotListen, .certificate, .ownCertificate, .refusedCertificate, .cancelled: false
         case .dismissed(let status), .status(let status): status.mayPass
         }
     }
@@ -42,6 +44,8 @@ extension LinkError: CustomStringConvertible {
         switch self {
         case .invalidAddress(let text): "'\(text)' is no address: write host:port, or [IPv6]:port"
         case .unreachable(let address, let why): "\(address) cannot be reached: \(why)"
+        case .cannotListen(let address, let why):
+            "cannot listen at \(address): \(why); choose another address or port, or end what listens there"
         case .timedOut(let text): text
         case .certificate(.expired(let end)): "the other side's certificate expired on \(end.utc)"
         case .certificate(.notYetValid(let start)):

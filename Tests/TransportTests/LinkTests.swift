@@ -287,6 +287,18 @@ import struct Synchronization.Atomic
         #expect(server.links.isEmpty)
         await server.stop()
     }
+
+    @Test func `cannot be had from a server whose address another has, which says so`() async throws {
+        let farm = try TestFarm()
+        let server = try await farm.serve()
+        let taken = server.addresses[0]
+        let error = await #expect(throws: LinkError.self) {
+            try await LinkServer.start(
+                on: [taken], as: farm.coordinator, admitting: .strangers, loops: [farm.loop], handler: Services.handle)
+        }
+        #expect("\(try #require(error))".hasPrefix("cannot listen at \(taken): ") && error?.mayPass == false)
+        await server.stop()
+    }
 }
 
 private func outcome<Value: Sendable>(

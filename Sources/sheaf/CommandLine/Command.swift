@@ -77,15 +77,21 @@ struct UsageError: Error, CustomStringConvertible {
 
 /// Something that went wrong beyond the command line; says which exit code it means.
 struct CommandFailure: Error, CustomStringConvertible {
+    /// The file that it is about.
+    var file: String?
     var problem: String
     var help: String?
     var exitCode: ExitCode
 
-    init(_ problem: String, help: String? = nil, exitCode: ExitCode = .farm) {
+    init(_ problem: String, in file: String? = nil, help: String? = nil, exitCode: ExitCode = .farm) {
+        self.file = file
         self.problem = problem
         self.help = help
         self.exitCode = exitCode
     }
 
-    var description: String { "error: \(problem)" + (help.map { "\n  help: \($0)" } ?? "") }
+    /// What is wrong, and with which file.
+    var fact: String { file.map { "\($0): \(problem)" } ?? problem }
+
+    var description: String { "error: \(fact)\(help.map { "\n  help: \($0)" } ?? "")" }
 }

@@ -60,7 +60,7 @@ extension Commands {
                         Terminal.print("enrolled anew, for \(ignorance)")
                     } catch {
                         // The token is an old one, or the farm is to be restored once more.
-                        let problem = (error as? CommandFailure)?.problem ?? "\(error)"
+                        let problem = (error as? CommandFailure)?.fact ?? "\(error)"
                         Terminal.complain(
                             "warning: \(ignorance); enrolling anew failed: \(problem); the agent goes on trying")
                     }
@@ -71,7 +71,7 @@ extension Commands {
                         (identity, address) = try await enrol(profile, tokenFile ?? "", replacing: true)
                     } catch let failure as CommandFailure {
                         throw CommandFailure(
-                            "the agent ends: \(refusal); enrolling anew failed: \(failure.problem)", help: failure.help)
+                            "the agent ends: \(refusal); enrolling anew failed: \(failure.fact)", help: failure.help)
                     }
                     Terminal.print("enrolled anew, for \(refusal)")
                 } catch let error as AgentError {

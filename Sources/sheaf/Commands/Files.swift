@@ -18,7 +18,7 @@ enum Files {
             if count == 0 { return bytes }
             bytes.append(contentsOf: buffer[..<count])
             guard bytes.count <= bytesMax else {
-                throw CommandFailure("\(path): larger than \(ByteCount(Int64(bytesMax)))", exitCode: .usage)
+                throw CommandFailure("larger than \(ByteCount(Int64(bytesMax)))", in: path, exitCode: .usage)
             }
         }
     }
@@ -101,6 +101,6 @@ enum Files {
 
     private static func failure(_ path: String) -> CommandFailure {
         let help = errno == ENOENT ? "look at the path; it is taken from the current folder" : nil
-        return CommandFailure("\(path): \(String(cString: strerror(errno)))", help: help, exitCode: .usage)
+        return CommandFailure(String(cString: strerror(errno)), in: path, help: help, exitCode: .usage)
     }
 }
