@@ -20,8 +20,12 @@ struct Desk: Sendable {
             case "Farm" where peer.role == .user || peer.role == .admin: try await farm(stream, method, peer)
             case "Agents" where peer.role == .agent: try await agent(stream, method, peer)
             case "Objects": try await object(stream, method, peer)
-            case "Farm", "Agents":
-                throw LinkStatus(.denied, "\(peer.title) may not ask \(method.prefix(100))")
+            case "Farm":
+                throw LinkStatus(
+                    .denied,
+                    "\(peer.title) may not ask about runs: that is for users and admins, with an identity of theirs")
+            case "Agents":
+                throw LinkStatus(.denied, "\(peer.title) may not work for the farm: that takes an agent's identity")
             default: throw Self.unknown(method)
             }
         } catch let status as LinkStatus {
