@@ -135,13 +135,25 @@ enum Podman {
     }
 
     /// Containers of these tests that there are, in whatever state.
-    private static func containers(_ name: String) -> [String] {
-        guard let engine = Podman.engine,
-            case .success(let answer) = engine.ask(["ps", "--all", "--format={{.Names}}"])
-        else { return ["podman does not answer"] }
+    private static func containers(_ name: String) async -> [String] {
+        let answer: Programs.Program.Answer
+        switch await ask(["ps", "--all", "--format={{.Names}}"]) {
+        case .success(let all)?: answer = all
+        case let problem: return ["podman does not answer: \(String(describing: problem))"]
+        }
         return String(decoding: answer.output, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
             // Other tests' agents have runs of the same numbers.
             .filter { $0.contains(name) && ($0.contains("-t\(getpid())-") || $0.contains("earlier")) }
+    }
+
+    /// Asks on a thread of its own: podman may wait for another attempt's container, and that for a thread of the pool.
+    private static func ask(
+        _ words: [String]
+    ) async -> Result<Programs.Program.Answer, Programs.Program.Failure>? {
+        guard let engine = Podman.engine else { return nil }
+        return await withCheckedContinuation { asked in
+            startThread("test-podman") { asked.resume(returning: engine.ask(words)) }
+        }
     }
 
     private static func name(_ ended: Ended) -> String {
@@ -174,7 +186,7 @@ enum Podman {
         #expect(ended.out.contains("last"))
         #expect(try ended.text(ended.report.metrics).contains("0.5"))
         #expect(ended.said.contains { $0.contains("runs in \(Self.name(ended))") }, "\(ended.said)")
-        #expect(Self.containers(Self.name(ended)).isEmpty)
+        #expect(await Self.containers(Self.name(ended)).isEmpty)
     }
 
     @Test func `has one container for all of its steps, and no other attempt's`() async throws {
@@ -203,7 +215,7 @@ enum Podman {
         #expect(ended.report.cause == "user_exit" && ended.report.code == 3, "\(ended.report)")
         #expect(ended.out == ["no devices"], "\(ended.out)")
         for mark in marks { #expect(living(mark).isEmpty, "\(living(mark))") }
-        #expect(Self.containers(Self.name(ended)).isEmpty)
+        #expect(await Self.containers(Self.name(ended)).isEmpty)
         #expect(Files.names(in: workshop.host.attemptsFolder).isEmpty)
     }
 
@@ -251,9 +263,8 @@ enum Podman {
         }
         try await trial.logged("begun")
         let run = await trial.driver.assignment.id.run
-        let name = try #require(Self.containers("sheaf-\(run)-").first)
-        let engine = try #require(Podman.engine)
-        guard case .success = engine.ask(["kill", name]) else {
+        let name = try #require(await Self.containers("sheaf-\(run)-").first)
+        guard case .success? = await Self.ask(["kill", name]) else {
             Issue.record("podman kills nothing")
             return
         }
@@ -275,7 +286,7 @@ enum Podman {
         ) { $0.timeout = .seconds(4) }
         #expect(ended.report.cause == "timeout", "\(ended.report)")
         #expect(ended.out == ["new"], "\(ended.out) \(ended.said)")
-        #expect(living(mark).isEmpty && Self.containers(Self.name(ended)).isEmpty)
+        #expect(await Self.containers(Self.name(ended)).isEmpty && living(mark).isEmpty)
     }
 
     @Test func `is cancelled while it runs, and while its image is looked for`() async throws {
@@ -288,7 +299,7 @@ enum Podman {
         await trial.driver.cancel("by a test")
         let ended = try await trial.end()
         #expect(ended.report.cause == "cancelled", "\(ended.report)")
-        #expect(living(mark).isEmpty && Self.containers(Self.name(ended)).isEmpty)
+        #expect(await Self.containers(Self.name(ended)).isEmpty && living(mark).isEmpty)
     }
 
     @Test func `that has no image ends with what the engine said`() async throws {
@@ -296,7 +307,7 @@ enum Podman {
             try await Self.workshop(), [run("echo never")], container: JobContainer(image: "localhost:1/none:1"))
         #expect(["user_error", "data_unavailable"].contains(ended.report.cause), "\(ended.report)")
         #expect(ended.report.evidence.contains("localhost:1/none:1") && ended.out.isEmpty, "\(ended.report.evidence)")
-        #expect(Self.containers(Self.name(ended)).isEmpty)
+        #expect(await Self.containers(Self.name(ended)).isEmpty)
     }
 
     @Test(arguments: [
@@ -365,12 +376,12 @@ enum Podman {
         }
         close(ends[0])
         for await _ in said { break }
-        #expect(Self.containers(order.name).count == 1)
+        #expect(await Self.containers(order.name).count == 1)
         // As the kernel does when the agent is killed.
         close(ends[1])
         #expect(await client.exit.how == .code(0), "\(heard.withLock { $0 })")
         // `--rm` is done by then, or is under way: what is left the next start removes.
         _ = engine.clear()
-        #expect(Self.containers(order.name).isEmpty)
+        #expect(await Self.containers(order.name).isEmpty)
     }
 }
