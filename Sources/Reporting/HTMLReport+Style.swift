@@ -16,11 +16,12 @@ extension HTMLReport {
         a{color:var(--link)}.dim{color:var(--dim)}.wide{overflow-x:auto}
         table{border-collapse:collapse}th,td{padding:.2rem .55rem;text-align:left;vertical-align:top;border:1px solid var(--line);
         overflow-wrap:anywhere}th{font-weight:600;background:var(--soft)}
-        .grid td{text-align:center;white-space:nowrap}.grid td a{color:inherit;display:block}
+        caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}.wide:focus-visible{outline:2px solid var(--link)}
+        tbody th{min-width:8rem}.grid tbody th{min-width:0}.grid td{text-align:center;white-space:nowrap}.grid td a{color:inherit;display:block}
         .mark{display:inline-block;min-width:1.2em;text-align:center;font-weight:700;border-radius:.2em}
         .pass,.waived{color:var(--pass);background:var(--passg)}.fail{color:var(--fail);background:var(--failg)}
         .incomplete,.inconclusive{color:var(--warn);background:var(--warng)}header{color:var(--ink)!important;background:var(--soft)!important}
-        .h0{box-shadow:inset 0 -.15em}.h1{box-shadow:inset 0 -.3em color-mix(in srgb,currentcolor 25%,transparent)}
+        .h1{box-shadow:inset 0 -.3em color-mix(in srgb,currentcolor 25%,transparent)}
         .h0{box-shadow:inset 0 -.15em color-mix(in srgb,currentcolor 25%,transparent)}
         .h2{box-shadow:inset 0 -.55em color-mix(in srgb,currentcolor 22%,transparent)}
         .h3{box-shadow:inset 0 -.9em color-mix(in srgb,currentcolor 20%,transparent)}

@@ -25,8 +25,8 @@ extension HTMLReport {
             if !rows.isEmpty {
                 content +=
                     "<details><summary><b>\(text(gate.name))</b> <span class=\"dim\">\(text(gate.question))</span></summary>\n"
-                    + "<table><thead><tr><th scope=\"col\">group</th><th scope=\"col\">over runs</th>"
-                    + "<th scope=\"col\">lately</th></tr></thead><tbody>\n\(rows)</tbody></table></details>\n"
+                    + table("Earlier runs of \(gate.name)", heads: ["group", "over runs", "lately"], rows: rows)
+                    + "</details>\n"
             }
         }
         let runs = "\(RunReport.counted(past.count, "run")) of this workflow before this one, from \(past[0].run) on"
