@@ -107,7 +107,9 @@ extension HTMLReport {
             ["shard", "attempt", "agent", "took", "CPU"] + (hasMemory ? ["peak memory"] : [])
             + (hasGPUs ? ["GPUs"] : [])
             + ["came to"]
-        return list(unsettled, most: 10) + table("Attempts of \(cell.name)", heads: heads, rows: rows, isWide: true)
+        return list(unsettled, most: 10)
+            + table(
+                "Attempts of \(cell.name)", heads: heads, rows: rows, kind: "attempts", isWide: true)
             + more(all.count - shown.count, "attempt") + logs
     }
 

@@ -17,7 +17,7 @@ extension HTMLReport {
         table{border-collapse:collapse}th,td{padding:.2rem .55rem;text-align:left;vertical-align:top;border:1px solid var(--line);
         overflow-wrap:anywhere}th{font-weight:600;background:var(--soft)}
         caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}.wide:focus-visible{outline:2px solid var(--link)}
-        tbody th{min-width:8rem}.grid tbody th{min-width:0}.grid td{text-align:center;white-space:nowrap}.grid td a{color:inherit;display:block}
+        .attempts th,.attempts td:not(:last-child){white-space:nowrap}tbody th{min-width:8rem}.grid tbody th{min-width:0}.grid td{text-align:center;white-space:nowrap}.grid td a{color:inherit;display:block}
         .mark{display:inline-block;min-width:1.2em;text-align:center;font-weight:700;border-radius:.2em}
         .pass,.waived{color:var(--pass);background:var(--passg)}.fail{color:var(--fail);background:var(--failg)}
         .incomplete,.inconclusive{color:var(--warn);background:var(--warng)}header{color:var(--ink)!important;background:var(--soft)!important}

@@ -70,7 +70,7 @@ extension HTMLReport {
         return "<details><summary>the same as a table</summary>\n"
             + table(
                 "Attempts in the order they began", heads: ["began", "agent", "attempt", "took", "came to"], rows: rows,
-                isWide: true)
+                kind: "attempts", isWide: true)
             + more(all.count - shown.count, "attempt") + "</details>\n"
     }
 

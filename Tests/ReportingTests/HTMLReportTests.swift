@@ -47,6 +47,28 @@ import Testing
         #expect(page == Sample.troubled.report.html)
     }
 
+    /// Nothing may be told by a picture, a colour or a tooltip alone.
+    @Test func `has every attempt in words, and says what it leaves out`() {
+        var report = Sample.troubled.report
+        let page = report.html
+        let rows = page.components(separatedBy: "<tr>").filter { $0.contains("<td>shard ") }
+        let attempts = report.jobs.flatMap(\.cells).flatMap(\.shards).flatMap(\.attempts)
+        #expect(!attempts.isEmpty && rows.count == attempts.count, "\(rows.count) of \(attempts.count)")
+        #expect(rows.contains { $0.contains(">✓</span> passed") } && rows.contains { $0.contains("user_exit (3)") })
+        let timed = report.facts.attempts.filter { $0.startedAt != nil && $0.duration != nil && !$0.agent.isEmpty }
+        #expect(page.components(separatedBy: "<td>+").count - 1 == timed.count && !timed.isEmpty)
+        // Every table has a name, and one that scrolls can be reached by the keyboard.
+        let tables = page.components(separatedBy: "<table").dropFirst()
+        #expect(tables.allSatisfy { $0.drop { $0 != ">" }.hasPrefix("><caption>") })
+        #expect(
+            !page.replacing("class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=", with: "").contains(
+                "class=\"wide\""))
+        report.facts.warnings = []
+        report.facts.notes = (0..<130).map { "note \($0)" }
+        let long = report.html
+        #expect(long.contains("… and 30 more lines; --format json has all.") && !long.contains("note 100"))
+    }
+
     @Test func `takes strangers' texts for text`() {
         var sample = Sample.troubled
         let hostile = "<script>alert(1)</script><img src=x onerror=y>\"'&\u{202E}\u{1B}[31m"
