@@ -39,10 +39,11 @@ struct CodeHostWorld: OutsideWorld {
     func deliver(_ delivery: DeliveryRecord) async throws(OutsideFault) -> String {
         var call = try await call(for: delivery)
         // A comment may be another run's, and a status of a later one has the last word. Any of this run's may be there although
-        // nobody here remembers it: a coordinator that was restored from a copy judges runs again that had ended.
+        // nobody here remembers it: a coordinator that was restored from a copy judges runs again that had ended, and may come to
+        // something else.
         switch try await call.look() {
         case .done(let id, _): return call.receipt(id)
-        case .earlier(let id): return call.receipt(try await call.write(over: id))
+        case .outdated(let id): return call.receipt(try await call.write(over: id))
         case .nextPage, .nothing: return call.receipt(try await call.write(over: nil))
         }
     }

@@ -81,7 +81,7 @@ package struct Delivery: Sendable {
         }
         switch step.found(in: response) {
         // Somebody asked for it: it is said anew, whoever said it before.
-        case .done(let id, _), .earlier(let id): stage = .write(over: id)
+        case .done(let id, _), .outdated(let id): stage = .write(over: id)
         case .nextPage where page < settings.pagesMax: stage = .search(page: page + 1)
         case .nextPage, .nothing: stage = .write(over: nil)
         }

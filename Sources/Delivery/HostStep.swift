@@ -33,10 +33,11 @@ package struct HostStep: Equatable, Sendable {
 
     /// What a page of what the host has holds of ours.
     package enum Found: Equatable, Sendable {
-        /// What is to be written stands there already: by this run, or by a later one, which has the last word.
+        /// What is to be said stands there already, word for word; or a later run has said something, and has the last word.
         case done(id: String, by: DeliveryKey)
-        /// What an earlier run left, which is written over.
-        case earlier(id: String)
+        /// What an earlier run left, or this one when it had come to something else, before the farm was restored from a copy
+        /// and judged it again: it is written over.
+        case outdated(id: String)
         case nextPage
         case nothing
     }
@@ -146,21 +147,21 @@ package struct HostStep: Equatable, Sendable {
             .init(
                 "output",
                 [
-                    "title": .string(Self.cut(report.summary, to: 255)),
-                    "summary": .string(Self.cut(report.markdown, to: 65_000)),
+                    "title": .string(checkTitle), "summary": .string(checkSummary),
                 ]),
         ]
         if let verdict = report.verdict { members.append(.init("conclusion", .string(Self.conclusion(verdict)))) }
         return members + link("details_url")
     }
 
+    private var checkTitle: String { Self.cut(report.summary, to: 255) }
+    private var checkSummary: String { Self.cut(report.markdown, to: 65_000) }
+
+    private var comment: [Value.Member] { [.init("body", .string(body))] }
+
     /// The marker comes first, by which the comment is found again; then whose it is.
-    private var comment: [Value.Member] {
-        [
-            .init(
-                "body",
-                .string("\(report.marker)\n\(Self.runMark(report.key))\n\(Self.cut(report.markdown, to: 64_000))"))
-        ]
+    private var body: String {
+        "\(report.marker)\n\(Self.runMark(report.key))\n\(Self.cut(report.markdown, to: 64_000))"
     }
 
     private static func runMark(_ key: DeliveryKey) -> String { "<!-- sheaf-run: \(key) -->" }
@@ -203,13 +204,35 @@ package struct HostStep: Equatable, Sendable {
         let entries = (kind == .check ? value?["check_runs"]?.array : value?.array) ?? []
         for entry in entries {
             guard let id = Self.id(of: entry), let mark = mark(of: entry) else { continue }
-            if let key = mark.key, key == report.key || key.isLater(than: report.key) && kind != .check {
-                return .done(id: id, by: key)
-            }
+            if let key = mark.key, key.isLater(than: report.key), kind != .check { return .done(id: id, by: key) }
+            if mark.key == report.key { return says(entry) ? .done(id: id, by: report.key) : .outdated(id: id) }
             // Of statuses and check runs each run has its own. An earlier status is found before those that are older still.
-            if kind == .comment { return .earlier(id: id) }
+            if kind == .comment { return .outdated(id: id) }
         }
         return entries.count >= Self.pageSize ? .nextPage : .nothing
+    }
+
+    /// Whether an entry of this run says what is to be said now. A key alone tells whose it is, and not what it says.
+    private func says(_ entry: Value) -> Bool {
+        switch kind {
+        case .check:
+            let output = entry["output"]
+            return Self.agree(entry["status"], report.verdict == nil ? "in_progress" : "completed")
+                && Self.agree(entry["conclusion"], report.verdict.map(Self.conclusion) ?? "")
+                && Self.agree(output?["title"], checkTitle) && Self.agree(output?["summary"], checkSummary)
+        case .status:
+            // GitLab takes it as `state` and shows it as `status`.
+            let state = target.host == .github ? entry["state"] : entry["status"]
+            return Self.agree(state, target.host == .github ? githubState : gitlabState)
+                && Self.agree(entry["description"], description)
+        case .comment: return Self.agree(entry["body"], body)
+        }
+    }
+
+    /// But for white space: hosts make two characters of a line's end, and cut what stands behind the last one.
+    private static func agree(_ shown: Value?, _ wanted: String) -> Bool {
+        let words = { (text: String) in text.split(whereSeparator: \.isWhitespace) }
+        return words(shown?.string ?? "") == words(wanted)
     }
 
     /// The number that a host has given to what was written.

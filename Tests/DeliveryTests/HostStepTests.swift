@@ -7,11 +7,11 @@ import Testing
 @Suite struct `A step at a code host` {
     private static func step(
         _ kind: HostStep.Kind, _ run: UInt64, farm: String = "0a1b2c3d4e5f", at host: DeliveryTarget.Host = .github,
-        summary: String = "all 3 gates pass"
+        verdict: Verdict? = .pass, summary: String = "all 3 gates pass", body: String = "# report"
     ) -> HostStep {
         let report = DeliveredReport(
-            run: RunID(run), farm: farm, workflow: "nightly", commit: "abc123", verdict: .pass, summary: summary,
-            markdown: "# report\n<!-- sheaf-run: r99.0a1b2c3d4e5f -->")
+            run: RunID(run), farm: farm, workflow: "nightly", commit: "abc123", verdict: verdict, summary: summary,
+            markdown: "\(body)\n<!-- sheaf-run: r99.0a1b2c3d4e5f -->")
         return HostStep(
             kind, of: report, at: DeliveryTarget(host, repository: "owner/name", request: 3), token: "secret")
     }
@@ -22,7 +22,9 @@ import Testing
     ) throws -> HTTPResponse {
         let entries = try requests.enumerated().reversed().map { index, request -> Value in
             guard case .object(let members) = try JSONParser.value(request.body) else { return .null }
-            return .object([.init("id", .number(Double(index + 1)))] + members)
+            // GitLab shows as `status` what it took as `state`.
+            let shown = members.map { host == .gitlab && $0.key == "state" ? .init("status", $0.value) : $0 }
+            return .object([.init("id", .number(Double(index + 1)))] + shown)
         }
         let page: Value = kind == .check ? ["total_count": 1, "check_runs": .array(entries)] : .array(entries)
         return HTTPResponse(status: 200, body: Array(JSONWriter.text(page).utf8))
@@ -42,9 +44,37 @@ import Testing
             #expect(found == .done(id: "1", by: mine.report.key), "\(kind)")
             // What is not of this run, or a later one of this farm, is not mistaken for it.
             let unlike = mine.found(in: try Self.shown(others, kind, host))
-            #expect(unlike == (kind == .comment ? .earlier(id: "3") : .nothing), "\(kind)")
+            #expect(unlike == (kind == .comment ? .outdated(id: "3") : .nothing), "\(kind)")
             #expect(mine.found(in: HTTPResponse(status: 200, body: Array("[]".utf8))) == .nothing)
             #expect(mine.found(in: HTTPResponse(status: 200, body: Array("no JSON".utf8))) == .nothing)
+        }
+    }
+
+    /// A farm that was restored from a copy judges its runs again: the same key, and perhaps another verdict.
+    @Test(arguments: DeliveryTarget.Host.allCases) func `of its run that says something else is written over`(
+        host: DeliveryTarget.Host
+    ) throws {
+        let target = DeliveryTarget(host, repository: "owner/name", request: 3)
+        for kind in HostStep.Kind.all(at: target) {
+            let now = Self.step(kind, 17, at: host, verdict: .fail, summary: "1 of 3 gates fails")
+            for before in [
+                Self.step(kind, 17, at: host, verdict: .pass, summary: "1 of 3 gates fails"),
+                Self.step(kind, 17, at: host, verdict: nil, summary: "1 of 3 gates fails"),
+                Self.step(kind, 17, at: host, verdict: .fail, summary: "2 of 3 gates fail"),
+                Self.step(kind, 17, at: host, verdict: .fail, summary: "1 of 3 gates fails", body: "# 0.7, not 0.9"),
+            ] {
+                let (told, wanted) = (before.write(over: nil), now.write(over: nil))
+                let found = now.found(in: try Self.shown([told], kind, host))
+                let isSame = told.body == wanted.body
+                #expect(found == (isSame ? .done(id: "1", by: now.report.key) : .outdated(id: "1")), "\(kind)")
+                // What was said last counts, also where hosts end lines in two characters.
+                let text = String(decoding: wanted.body, as: UTF8.self).replacing("\\n", with: "\\r\\n")
+                let ended = HTTPRequest("POST", "", body: Array(text.utf8))
+                let again = now.found(in: try Self.shown([told, ended], kind, host))
+                #expect(again == .done(id: "2", by: now.report.key), "\(kind)")
+                let alone = now.found(in: try Self.shown([ended], kind, host))
+                #expect(alone == .done(id: "1", by: now.report.key), "\(kind)")
+            }
         }
     }
 

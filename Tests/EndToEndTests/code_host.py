@@ -109,8 +109,10 @@ class Host(BaseHTTPRequestHandler):
                 return 200, {"total_count": 0, "check_runs": [{"id": i, **c} for i, c in left["checks"].items()]}
             if path.endswith("/statuses"):
                 found = [{"id": i + 1, **c} for i, c in enumerate(left["statuses"])][::-1]
-                # The latest of each name, as GitLab has it.
-                return 200, found if github else found[:1]
+                if github:
+                    return 200, found
+                # The latest of each name, as GitLab has it, which shows as `status` what it took as `state`.
+                return 200, [{**{k: v for k, v in c.items() if k != "state"}, "status": c["state"]} for c in found[:1]]
             return 200, [{"id": i, "body": text} for i, text in left["comments"].items()]
         value = json.loads(body)
         kind = ("comment" if re.search("comments|notes", path) else "github check" if "check-runs" in path
