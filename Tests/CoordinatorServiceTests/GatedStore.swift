@@ -18,17 +18,23 @@ final class GatedStore: Storage {
         var commits: [Int] = []
         var refusals: [StorageError] = []
         var isOpen = false
+        var failingAt: Int?
         var onBaselines: (@Sendable () -> Void)?
         var unreadable: [StorageError] = []
     }
 
     /// - Parameter base: where commits go; in memory, unless another is given.
-    init(_ base: any Storage = MemoryStore(), isOpen: Bool = false, refusing refusals: [StorageError] = []) {
+    /// - Parameter failingAt: so many commits succeed, and of the next one nobody knows.
+    init(
+        _ base: any Storage = MemoryStore(), isOpen: Bool = false, refusing refusals: [StorageError] = [],
+        failingAt: Int? = nil
+    ) {
         self.base = base
         (arrivals, arrived) = AsyncStream.makeStream(of: Int.self)
         state.withLock {
             $0.refusals = refusals
             $0.isOpen = isOpen
+            $0.failingAt = failingAt
         }
     }
 
@@ -48,6 +54,9 @@ final class GatedStore: Storage {
         if !state.withLock({ $0.isOpen }) { gate.wait() }
         let refusal = state.withLock { $0.refusals.isEmpty ? nil : $0.refusals.removeFirst() }
         if let refusal { throw refusal }
+        if state.withLock({ $0.failingAt == $0.commits.count }) {
+            throw .failed(operation: "COMMIT", reason: "disk I/O error")
+        }
         try base.commit(changes)
         state.withLock { $0.commits.append(changes.count) }
     }

@@ -102,6 +102,58 @@ private final class Forge: OutsideWorld {
         await outbox.stop()
     }
 
+    /// Each commit is held back: the intent's, and the one that says that it is tried.
+    @Test(.timeLimit(.minutes(5))) func `happens after both of its commits, and after neither alone`() async throws {
+        let (storage, forge) = (GatedStore(), Forge())
+        var arrivals = storage.arrivals.makeAsyncIterator()
+        let keeper = StoreKeeper(storage, failed: { preconditionFailure("\($0)") })
+        let outbox = OutboxPump(keeper: keeper, clock: FarmClock(), consumers: ["comment": forge])
+        let coordinator = Coordinator(
+            settings: Coordinator.Settings(), keeper: keeper, logs: LogStore(folder: "/nowhere"), pulses: Pulses(),
+            clock: FarmClock(), seed: 1, outbox: outbox, judge: { _ in preconditionFailure("nothing is judged here") },
+            hold: { _, _ in preconditionFailure("nothing is judged here") })
+        await coordinator.store([.deliveryIntended(Self.intent("a"))])
+        // The intent's commit; the note that it is tried, which only the pump makes.
+        for _ in 0..<2 {
+            #expect(await arrivals.next() == 1)
+            for _ in 0..<200 { await Task.yield() }
+            #expect(forge.happened.isEmpty && forge.searches == 0)
+            storage.letOne()
+        }
+        var deliveries = forge.deliveries.makeAsyncIterator()
+        #expect(await deliveries.next() == "a")
+        #expect(try storage.delivery(key: "a")?.tries == 1)
+        storage.open()
+        #expect(try await Self.ending(of: "a", in: storage).receipt == "comment of a")
+        await outbox.stop()
+    }
+
+    @Test(.timeLimit(.minutes(5))) func `does not happen when one of its commits fails`() async {
+        await #expect(processExitsWith: .exitCode(9)) { try await Self.failing(at: 0) }
+        await #expect(processExitsWith: .exitCode(9)) { try await Self.failing(at: 1) }
+    }
+
+    /// - Parameter good: commits that succeed before the one that fails.
+    private static func failing(at good: Int) async throws {
+        let (storage, forge) = (GatedStore(isOpen: true, failingAt: good), Forge())
+        let (failures, failed) = AsyncStream.makeStream(of: StorageError.self)
+        let keeper = StoreKeeper(
+            storage,
+            failed: { error in
+                failed.yield(error)
+                while true { sleep(1_000) }
+            })
+        let outbox = OutboxPump(keeper: keeper, clock: FarmClock(), consumers: ["comment": forge])
+        let coordinator = Coordinator(
+            settings: Coordinator.Settings(), keeper: keeper, logs: LogStore(folder: "/nowhere"), pulses: Pulses(),
+            clock: FarmClock(), seed: 1, outbox: outbox, judge: { _ in preconditionFailure("nothing is judged here") },
+            hold: { _, _ in preconditionFailure("nothing is judged here") })
+        await coordinator.store([.deliveryIntended(intent("a"))])
+        for await _ in failures { break }
+        for _ in 0..<200 { await Task.yield() }
+        exit(storage.commits.count == good && forge.happened.isEmpty && forge.searches == 0 ? 9 : 1)
+    }
+
     @Test(.timeLimit(.minutes(5))) func `is found and not repeated when its answer was lost`() async throws {
         let (storage, forge) = (MemoryStore() as any Storage, Forge(.forgetsToAnswer))
         let outbox = Self.pump(storage, forge)
