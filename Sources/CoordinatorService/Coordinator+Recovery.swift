@@ -15,10 +15,15 @@ extension Coordinator {
     ///   - isStart: notes that a coordinator has started, which the history of its runs tells.
     func recover(trees: ObjectStore, isStart: Bool = true) async throws(CoordinatorError) -> [String] {
         var remarks: [String] = []
-        let (next, open, agents, certificates) = try await keeper.read { storage throws(StorageError) in
-            (try storage.nextRun(), try storage.openRuns(), try storage.agents(), try storage.certificates())
+        let (next, open, agents, certificates, last) = try await keeper.read { storage throws(StorageError) in
+            (
+                try storage.nextRun(), try storage.openRuns(), try storage.agents(), try storage.certificates(),
+                try storage.audit(most: 1).first?.at
+            )
         }
         nextRun = next
+        // By the clock of the coordinator before this one: how far this one's is from it, nobody knows.
+        if let last { farm.restore(.lived(until: last)) }
         try await recoverUse()
         for record in agents {
             let id = AgentID(record.name)
@@ -249,8 +254,10 @@ struct StoredDecisions: Sendable {
             guard let ending = attempt.ending else { continue }
             decisions.append(.attemptEnded(lease.attempt, ending.cause, retryAt: ending.retryAt))
             guard ending.cause.kind == .passed, !lease.attempt.shard.isListing else { continue }
-            decisions.append(
-                .attemptTook(lease.attempt, (attempt.startedAt ?? lease.at).duration(to: ending.at)))
+            let took = (attempt.startedAt ?? lease.at).duration(to: ending.at)
+            // The clock was set back in between: how long it took nobody knows.
+            guard took >= .zero else { continue }
+            decisions.append(.attemptTook(lease.attempt, took))
         }
         for settled in settlements {
             decisions.append(

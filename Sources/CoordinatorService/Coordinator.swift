@@ -180,7 +180,12 @@ package actor Coordinator {
         if case .attemptEnded(let attempt, _, _, _) = effect, let hand = reportInHand, hand.attempt == attempt {
             report = hand.report.encoded()
         }
-        guard let change = Change(keeping: effect, at: now, listing: listing, report: report) else { return }
+        var submittedAt = Instant.epoch
+        if case .leased(let lease) = effect, let run = runs[lease.attempt.run] { submittedAt = run.submittedAt }
+        guard
+            let change = Change(
+                keeping: effect, at: now, submittedAt: submittedAt, listing: listing, report: report)
+        else { return }
         pending.changes.append(change)
     }
 

@@ -7,11 +7,17 @@ struct FarmClock: Sendable {
     private let start: Instant
     private let origin: ContinuousClock.Instant
 
-    init() {
+    /// - Parameter start: what the wall clock says now.
+    init(start: Instant = Self.wall()) {
+        self.start = start
+        origin = .now
+    }
+
+    /// What the machine's clock says now.
+    static func wall() -> Instant {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        start = Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-        origin = .now
+        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
     var now: Instant { start.advanced(by: .now - origin) }

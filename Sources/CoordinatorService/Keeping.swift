@@ -6,16 +6,21 @@ import Wire
 /// What the store keeps of what the farm decides. One place says it: the coordinator stores by it, and the simulation holds a
 /// farm that is restored from such rows against one that never died.
 extension Change {
+    /// - Parameter submittedAt: when the run was submitted. What was leased before that an earlier run had done and this one
+    ///   keeps; so no lease of its own is noted as older, not even by a clock that was set back since.
     /// - Parameter listing: of a cell that was cut by its items.
     /// - Parameter report: what the agent said of the attempt that ended.
     /// - Returns: `nil` for what is no decision.
-    init?(keeping effect: Farm.Effect, at now: Instant, listing: Digest? = nil, report: [UInt8] = []) {
+    init?(
+        keeping effect: Farm.Effect, at now: Instant, submittedAt: Instant = .epoch, listing: Digest? = nil,
+        report: [UInt8] = []
+    ) {
         switch effect {
         case .leased(let lease):
             self = .attemptLeased(
                 LeaseRecord(
                     attempt: lease.attempt, agent: lease.agent, devices: lease.devices, cpus: lease.cpus,
-                    memory: lease.memory ?? ByteCount(0), at: lease.at, until: lease.until,
+                    memory: lease.memory ?? ByteCount(0), at: max(lease.at, submittedAt), until: lease.until,
                     beside: lease.beside?.number ?? 0, besideWhy: lease.beside?.why ?? ""))
         case .offerWithdrawn(let attempt): self = .leaseWithdrawn(attempt)
         case .attemptStarted(let attempt, let at): self = .attemptStarted(attempt, at: at)

@@ -42,7 +42,7 @@ package struct Retention: Sendable {
             let now = clock.now
             let isSweepDue = isPutOff || swept.map { $0.duration(to: now) >= settings.sweepEvery } ?? false
             do {
-                let pass = try await pass(at: now, sweeping: isSweepDue)
+                let pass = try await pass(at: now, byDisk: FarmClock.wall(), sweeping: isSweepDue)
                 isPutOff = pass.isPutOff
                 // The first look at all objects comes a day after the start, so that starting is never slow.
                 if pass.sweep != nil || swept == nil { swept = now }
@@ -60,8 +60,11 @@ package struct Retention: Sendable {
         }
     }
 
-    /// - Parameter sweeping: looks at all objects even when no run's bulk was dropped.
-    func pass(at now: Instant, sweeping: Bool) async throws -> Pass {
+    /// - Parameters:
+    ///   - disk: the same moment by the clock that files are stamped by: that one may be set while the farm's goes on;
+    ///     `nil`: they agree.
+    ///   - sweeping: looks at all objects even when no run's bulk was dropped.
+    func pass(at now: Instant, byDisk disk: Instant? = nil, sweeping: Bool) async throws -> Pass {
         var pass = Pass()
         let before = now.advanced(by: .zero - settings.bulk)
         var skipped = 0
@@ -83,7 +86,7 @@ package struct Retention: Sendable {
             await coordinator.committed()
         }
         guard sweeping || !pass.dropped.isEmpty else { return pass }
-        guard let sweep = try await sweep(now) else {
+        guard let sweep = try await sweep(now, byDisk: disk ?? now) else {
             pass.isPutOff = true
             return pass
         }
@@ -99,9 +102,11 @@ package struct Retention: Sendable {
     /// that a process before this one did not come to.
     ///
     /// - Returns: `nil` when somebody copies the state now.
-    private func sweep(_ now: Instant) async throws -> ObjectStore.Sweep? {
+    private func sweep(_ now: Instant, byDisk disk: Instant) async throws -> ObjectStore.Sweep? {
         // An attempt may have uploaded long before it reports.
-        let since = min(now.advanced(by: .zero - settings.grace), await coordinator.earliestLease ?? now)
+        let used = min(now.advanced(by: .zero - settings.grace), await coordinator.earliestLease ?? now)
+        // As long ago by the disk's clock, should that have been set back: what is new bears an old time then.
+        let since = min(used, disk.advanced(by: .zero - used.duration(to: now)))
         let (needed, lock) = try await DiskThreads.shared.run { [keeper, store] in
             (
                 try NeededObjects(in: keeper.storage, store, at: now),

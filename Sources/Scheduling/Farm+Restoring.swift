@@ -20,6 +20,9 @@ extension Farm {
         case used(Principal, cpuSeconds: Double, gpuSeconds: Double)
         /// The agent takes no new attempts, also when it joins again.
         case agentDraining(AgentID)
+        /// The farm before this one is known to have gone on until then. Nothing has waited since: nobody could take anything,
+        /// and how long that was only a clock says that may have been set.
+        case lived(until: Instant)
     }
 
     /// Loads a decision that was made and stored before. Then `resume` is handled: restored leases get a full new term,
@@ -48,6 +51,7 @@ extension Farm {
         case .attemptTook(let attempt, let taken): notePace(known(attempt.shard.cell), taken)
         case .settled(let cell, let shards, _, let cause): restoreSettled(at: known(cell), shards, cause)
         case .agentDraining(let agent): agents[slot(of: agent)].isDraining = true
+        case .lived(let until): livedUntil = until
         case .cellEnded(let cell, let ending):
             let place = known(cell)
             self[cell: place].phase = .ended(ending)
@@ -250,11 +254,11 @@ extension Farm {
             self[cell: place].stop = .needFailed(name: name, ending: ending)
         }
         if self[cell: place].isSettled { return endCell(place, self[cell: place].ending) }
-        // How long the shards could have been leased is not known where limits held them back, and nobody could take
-        // any while the coordinator was away: a quarter of the time is always left, and two leases if there are as many.
+        // How long the shards could have been leased is not known where limits held them back, and only roughly elsewhere: a
+        // quarter of the time is always left, and two leases if there are as many.
         let timeout = self[cell: place].planned.queueTimeout
         let limited = self[job: place].planned.maxParallel != nil || self[job: place].planned.shards.maxParallel != nil
-        let since = max(.zero, self[job: place].resolvedAt.duration(to: now))
+        let since = max(.zero, self[job: place].resolvedAt.duration(to: min(livedUntil ?? now, now)))
         let waited = limited ? .zero : min(since, timeout - queueTimeLeftMin(of: timeout))
         queueFresh(place, waited: waited.wholeNanoseconds)
         for shard in self[cell: place].returned.keys.sorted() {

@@ -126,6 +126,8 @@ package struct Farm: Sendable {
     var announced: Instant?
     var pending: [Work] = []
     var isRestoring = false
+    /// See `Decision.lived`; `nil`: nobody said.
+    var livedUntil: Instant?
     var hasAskedToContinue = false
 
     // Of the call in progress.

@@ -77,9 +77,11 @@ package struct Outbox: Sendable {
         switch event {
         case .intended(let key, let at, let due, let tries):
             guard items[key] == nil else { return [] }
-            // A call of the process before this one may still be on its way.
-            let start = tries == 0 ? due : max(due, now.advanced(by: settings.callMax))
-            items[key] = Item(state: tries == 0 ? .intended : .waiting, intendedAt: at, due: start)
+            // Times of a process before this one are another clock's, which may have been set since: what was never tried is
+            // due, and no pause is longer than one of our own. A call may still be on its way.
+            let pause = min(due, now.advanced(by: settings.backoffMax))
+            let start = tries == 0 ? min(due, now) : max(pause, now.advanced(by: settings.callMax))
+            items[key] = Item(state: tries == 0 ? .intended : .waiting, intendedAt: min(at, now), due: start)
             timers.add(key, at: start)
         case .searched(let key, let receipt):
             if let receipt {

@@ -101,8 +101,7 @@ package struct Rerun: Sendable {
                 .cellEnded(moved(cell), ending)
             case .jobEnded(_, let job, let ending) where keepsEnd(ofJob: job): .jobEnded(run, job: job, ending)
             case .runSubmitted, .runCancelled, .jobResolved, .cellSharded, .leased, .attemptEnded, .attemptTook,
-                .settled,
-                .cellEnded, .jobEnded, .used, .agentDraining:
+                .settled, .cellEnded, .jobEnded, .used, .agentDraining, .lived:
                 nil
             }
         }

@@ -193,7 +193,7 @@ package struct Checker: Sendable {
             change(cell) { $0.settled += range.count }
         case .cellEnded(let cell, let ending): try checkEnded(cell, ending)
         case .jobEnded(let run, let job, let ending): try checkEnded(run, job, ending)
-        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .attemptTook, .used, .agentDraining:
+        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .attemptTook, .used, .agentDraining, .lived:
             throw Violation(rule: .keptPassed, detail: "\(decision)", at: now)
         }
     }

@@ -78,7 +78,7 @@ package struct Journal: Journaling {
         case .cellSharded(let cell, _, _), .settled(let cell, _, _, _), .cellEnded(let cell, _): cell.run
         case .leased(let lease, _): lease.attempt.run
         case .attemptEnded(let attempt, _, _), .attemptTook(let attempt, _): attempt.run
-        case .used, .agentDraining: nil
+        case .used, .agentDraining, .lived: nil
         }
     }
 
@@ -92,7 +92,7 @@ package struct Journal: Journaling {
 
     private static func table(of decision: Farm.Decision) -> Int {
         switch decision {
-        case .runSubmitted, .runCancelled, .used, .agentDraining: 0
+        case .runSubmitted, .runCancelled, .used, .agentDraining, .lived: 0
         case .jobResolved: 1
         case .cellSharded: 2
         case .leased, .attemptEnded, .attemptTook: 3

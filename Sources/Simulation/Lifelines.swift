@@ -96,7 +96,7 @@ package struct Lifelines: Sendable {
             for shard in range { try shards.take(.kept, ShardID(cell: cell, shard: shard), at: now) }
         case .cellEnded(let cell, _): try cells.take(.cellEnded, cell, at: now)
         case .jobEnded(_, let job, _): try jobs.take(.jobEnded, JobName(run: run, job: job), at: now)
-        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .attemptTook, .used, .agentDraining:
+        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .attemptTook, .used, .agentDraining, .lived:
             throw Violation(rule: Self.rule, detail: "\(run) keeps what nobody may keep: \(decision)", at: now)
         }
     }

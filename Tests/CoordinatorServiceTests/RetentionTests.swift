@@ -119,6 +119,22 @@ import Wire
 
     private func day(_ number: Int64) -> Instant { Self.start.advanced(by: .seconds(number * 86_400)) }
 
+    /// The machine's clock is set back by two days while the farm's goes on: what is stored then seems old.
+    @Test func `are not looked through by a clock that somebody has set`() async throws {
+        let home = try Home()
+        let fresh = try home.object("fresh")
+        let disk = Instant.wallClock()
+        let farm = disk.advanced(by: .seconds(2 * 86_400))
+        #expect(try await home.retention.pass(at: farm, byDisk: disk, sweeping: true).sweep?.removed == [])
+        // Set forward, it tells nothing either: the farm's own clock says how old it is at most.
+        let ahead = try await home.retention.pass(at: disk, byDisk: farm, sweeping: true)
+        #expect(ahead.sweep?.removed == [])
+        let later = Duration.seconds(86_401)
+        let pass = try await home.retention.pass(
+            at: farm.advanced(by: later), byDisk: disk.advanced(by: later), sweeping: true)
+        #expect(pass.sweep?.removed == [fresh])
+    }
+
     @Test func `lose an artifact once its own days are over, and keep what else they name`() async throws {
         let home = try Home()
         let (short, long) = (try await home.tree("short"), try await home.tree("long"))

@@ -166,6 +166,31 @@ private struct Pump {
         #expect(unwalked.isEmpty, "\(unwalked)")
     }
 
+    /// What was stored before is by a clock that may have been set since, an hour forward or back.
+    @Test(arguments: [-3_600, 0, 3_600]) func `waits no longer than it would have, whatever became of the clock`(
+        moved: Int64
+    ) {
+        let settings = Outbox.Settings()
+        let (old, now) = (Instant.seconds(1_000_000), Instant.seconds(1_000_000 + moved))
+        var outbox = Outbox(settings: settings)
+        let fresh = outbox.handle(.intended(key: "never tried", at: old, due: old, tries: 0), at: now)
+        #expect(fresh.contains(.noteTry(key: "never tried")))
+        let due = old.advanced(by: .seconds(300))
+        let tried = outbox.handle(.intended(key: "tried", at: old, due: due, tries: 3), at: now)
+        guard case .wake(let at)? = tried.last else {
+            Issue.record("nothing wakes it: \(tried)")
+            return
+        }
+        // A call of the process before this one may be on its way; and no pause is longer than the longest.
+        #expect(now.duration(to: at) >= settings.callMax && now.duration(to: at) <= settings.backoffMax)
+        #expect(outbox.handle(.timeReached, at: at).contains(.search(key: "tried")))
+        // It was intended now at the latest: it is not tried for longer than others.
+        _ = outbox.handle(.noted(key: "never tried"), at: at)
+        let late = now.advanced(by: settings.giveUpAfter)
+        let failed = outbox.handle(.failed(key: "never tried", reason: "away", mayHaveHappened: false), at: late)
+        #expect(failed.contains(.end(key: "never tried", receipt: nil, reason: "given up: away")))
+    }
+
     @Test func `has few under way at one time, and pauses longer each time`() {
         var settings = Outbox.Settings()
         settings.inFlightMax = 2

@@ -51,6 +51,26 @@ import Testing
         #expect(stage.finish(shard(3)).last == .runEnded(RunID(1)))
     }
 
+    /// Its clock was set forward, or nobody was there for hours: nothing has waited meanwhile.
+    @Test func `counts as waited only what the farm before it lived through`() {
+        let timeout = Duration.minutes(60)
+        for (lived, left) in [(860, timeout - .seconds(60)), (0, timeout), (90_000, .minutes(15))] as [(Int64, Duration)] {
+            var stage = restored(
+                .one(shards: ShardPlan(count: 1)),
+                [.cellSharded(cell, shards: 1, items: nil), .lived(until: .seconds(lived))])
+            stage.now = .seconds(80_000)
+            stage(.resume)
+            #expect(stage.farm.queueTimeLeft(of: cell) == left, "lived until \(lived)")
+        }
+        // Set back: the job was resolved in the future.
+        var stage = restored(
+            .one(shards: ShardPlan(count: 1)),
+            [.cellSharded(cell, shards: 1, items: nil), .lived(until: .seconds(860))])
+        stage.now = .seconds(10)
+        stage(.resume)
+        #expect(stage.farm.queueTimeLeft(of: cell) == timeout)
+    }
+
     /// Nobody knows how a clock was set while no coordinator ran.
     @Test func `counts no time limit and no backoff by what the clock was before`() {
         var stage = restored(
