@@ -47,11 +47,40 @@ import Workflows
         ("drop-at-most: 0, may-differ: [weather]", "'may-differ' is a list of"),
         ("at-least: 0.5, at-most: 1, aggregate: worst, drop-at-most: 0", "limits in both directions"),
         ("between: [0, 1], drop-at-most: 0.1, aggregate: worst", "limits in both directions"),
+        ("drop-at-most: 0, per: [backend], over: [backend]", "'per' and 'over' both name 'backend'"),
+        ("drop-at-most: 0, aggregate: worst, weight: n", "'weight' without a mean"),
+        ("drop-at-most: 0, aggregate: {quantile: 0.9}, weight: n", "'weight' without a mean"),
+        ("drop-at-most: 0, at-least: 0.9, at-most: 0.8", "no value is at least 0.9 and at most 0.8"),
+        ("drop-at-most: 0, at-least: 3, between: [1, 2]", "no value is at least 3 and between 1 and 2"),
+        ("drop-at-most: 2%, test: regression, detect: 99%", "no value drops by 101 % of itself"),
+        ("drop-at-most: 0, between: [0, 1], test: regression, detect: 2", "does not fit between the plain limits"),
+        ("rise-at-most: 1, at-least: 0, at-most: 10, test: regression, detect: 10", "a change of 11"),
         ("rise-at-most: 0.1, better: higher", "on a metric of which more is better"),
     ])
     func `are refused where they mean nothing`(gate: String, words: String) {
         let (workflow, diagnostics) = read(gate)
         #expect(workflow == nil && diagnostics.contains { $0.problem.contains(words) }, "\(diagnostics)")
+    }
+
+    @Test func `are taken where their numbers make sense`() {
+        #expect(rule("at-least: 0.8, at-most: 0.8, drop-at-most: 0") != nil)
+        #expect(rule("rise-at-most: 0, test: regression, detect: 25") != nil)
+        #expect(rule("drop-at-most: 0, at-least: 0.5, test: regression, detect: 2") != nil)
+    }
+
+    @Test func `are warned of a baseline that is whatever was newest`() {
+        let text = """
+            sheaf: 1
+            on: workflow_dispatch
+            jobs: {eval: {runs-on: x, metrics: m.json, steps: [{run: y}]}}
+            gates:
+              g: {metric: accuracy, drop-at-most: 0, baseline: {alias: latest}}
+            """
+        let (workflow, diagnostics) = Workflow.read(Array(text.utf8), file: "w.yml")
+        let found = diagnostics.filter { $0.rule == .latest }
+        #expect(workflow != nil && found.count == 1 && found[0].severity == .warning, "\(diagnostics)")
+        #expect(found.first?.position.line == 5)
+        #expect(!read("drop-at-most: 0").diagnostics.contains { $0.rule == .latest })
     }
 
     @Test func `are waived by name, reason, author and day`() throws {

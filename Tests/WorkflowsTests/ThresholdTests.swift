@@ -65,6 +65,16 @@ import Workflows
         #expect(problems.allSatisfy { !$0.contains("\n") })
     }
 
+    @Test func `that leave no value refuse the run`() {
+        for (gate, words) in [
+            ("at-least: params.yaml:gates.accuracy, at-most: 0.5", "no value is at least 0.92 and at most 0.5"),
+            ("between: [params.yaml:gates.bounds.1, params.yaml:gates.bounds.0]", "params.yaml:gates.bounds.1"),
+        ] {
+            let (rule, problems) = plan(gate)
+            #expect(rule == nil && problems.contains { $0.contains(words) }, "\(problems)")
+        }
+    }
+
     @Test func `in a broken file refuse the run with its line`() {
         let (_, problems) = plan("at-least: params.yaml:a", files: ["params.yaml": "a: 1\nb: [2\n"])
         #expect(problems.contains { $0.hasPrefix("params.yaml:") }, "\(problems)")

@@ -41,6 +41,14 @@ extension Workflow {
                             help: error.help))
                 }
             }
+            let isRead = gate.thresholds.allSatisfy(\.isRead)
+            if !gate.thresholds.isEmpty, isRead, let contradiction = gate.contradiction {
+                mistakes.append(
+                    Diagnostic(
+                        at: gate.position,
+                        "the gate '\(gate.name)', with \(gate.thresholds.map(\.source).joined(separator: ", ")): "
+                            + contradiction.problem, help: contradiction.help))
+            }
             return gate
         }
     }

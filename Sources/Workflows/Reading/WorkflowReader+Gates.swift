@@ -80,6 +80,10 @@ extension WorkflowReader {
                 parts["aggregate"] ?? place, "'worst' for limits in both directions: no value is the worst for each",
                 help: "write a gate for each limit")
         }
+        checkGroups(parts, rule, at: place)
+        if rule.thresholds.isEmpty, let contradiction = rule.contradiction {
+            error(place, "the gate '\(entry.key)': \(contradiction.problem)", help: contradiction.help)
+        }
         baseline(parts, of: &rule, at: place)
         if let required = parts["required"] {
             if required.value.boolean == nil {
@@ -90,6 +94,19 @@ extension WorkflowReader {
         if let when = parts["when"] { rule.when = condition(when, in: Scopes.jobCondition, key: "when") }
         testing(parts, of: &rule, at: place)
         return rule
+    }
+
+    private mutating func checkGroups(_ parts: [String: YAMLNode], _ rule: GateRule, at place: YAMLNode) {
+        if case .axes(let axes) = rule.per, let both = axes.first(where: rule.over.contains) {
+            error(
+                parts["over"] ?? place, "'per' and 'over' both name '\(both)'",
+                help: "an axis tells groups apart (per), or is averaged (over)")
+        }
+        if rule.weightedByCount, rule.aggregate != .mean {
+            error(
+                parts["weight"] ?? place, "'weight' without a mean: the worst cell or a quantile has no weights",
+                help: "remove weight, or aggregate")
+        }
     }
 
     private mutating func baseline(_ parts: [String: YAMLNode], of rule: inout GateRule, at place: YAMLNode) {
@@ -169,7 +186,14 @@ extension WorkflowReader {
             }
             return .branch(name)
         }
-        return parts["alias"].flatMap { text($0, "'alias'") }.map { .alias($0) }
+        guard let node = parts["alias"], let alias = text(node, "'alias'") else { return nil }
+        if alias.lowercased() == "latest" {
+            warning(
+                .latest, node.position,
+                "the baseline '\(alias)' is whatever was newest, not what was promoted",
+                help: "name what is in use, and move the name when that changes: {alias: champion}")
+        }
+        return .alias(alias)
     }
 
     /// What git takes for one, and no option of a command.
