@@ -3,7 +3,7 @@ package import Model
 extension ResolvedBaseline {
     var note: BaselineNote {
         switch source {
-        case .found(let results, let name): BaselineNote(reference, .found, name, run: results.header.run)
+        case .found(let results, let name): BaselineNote(reference, name, results.header)
         case .absent(let reason): BaselineNote(reference, .absent, reason)
         case .unavailable(let reason): BaselineNote(reference, .unavailable, reason)
         }
@@ -17,27 +17,57 @@ extension ResolvedBaseline {
     package static func again(
         _ references: [GateRule.BaselineReference], notes: [BaselineNote], files: [(results: Results, name: String)]
     ) -> [ResolvedBaseline] {
-        references.map { reference in
-            guard let note = notes.first(where: { $0.reference == reference }) else {
-                guard let file = files.first else { return .init(reference, .absent("no --baseline was given")) }
-                return .init(reference, .found(file.results, name: file.name))
+        references.map { ResolvedBaseline($0, again($0, notes: notes, files: files)) }
+    }
+
+    private static func again(
+        _ reference: GateRule.BaselineReference, notes: [BaselineNote], files: [(results: Results, name: String)]
+    ) -> Source {
+        let note = notes.first { $0.reference == reference }
+        if case .run(let run) = reference {
+            // That run is meant, and no other: what a file says of itself decides, not that it was given.
+            guard let file = files.first(where: { $0.results.header.run == run }) else {
+                if let note, note.state != .found { return .unavailable(note.text) }
+                return .unavailable(missing(run, files))
             }
-            if let run = note.run, let file = files.first(where: { $0.results.header.run == run }) {
-                return .init(reference, .found(file.results, name: note.text))
+            if let tree = note?.tree, let other = file.results.header.tree, tree != other {
+                return .unavailable("\(file.name) is of another \(run): its tree is \(other.short), not \(tree.short)")
             }
-            // Another one was asked for by name: it is compared with, and called what it is.
-            if let file = files.first { return .init(reference, .found(file.results, name: file.name)) }
-            switch note.state {
-            case .absent: return .init(reference, .absent(note.text))
-            case .unavailable: return .init(reference, .unavailable(note.text))
-            case .found:
-                return .init(reference, .unavailable("the farm compared with \(note.text), which --baseline can give"))
-            }
+            return .found(file.results, name: note?.text ?? file.name)
         }
+        guard let note else {
+            return files.first.map { .found($0.results, name: $0.name) } ?? .absent("no --baseline was given")
+        }
+        if let run = note.run, let file = files.first(where: { $0.results.header.run == run }) {
+            return .found(file.results, name: note.text)
+        }
+        // Another one was asked for by name: it is compared with, and called what it is.
+        if let file = files.first { return .found(file.results, name: file.name) }
+        switch note.state {
+        case .absent: return .absent(note.text)
+        case .unavailable: return .unavailable(note.text)
+        case .found: return .unavailable("the farm compared with \(note.text), which --baseline can give")
+        }
+    }
+
+    private static func missing(_ run: RunID, _ files: [(results: Results, name: String)]) -> String {
+        guard !files.isEmpty else { return "\(run) is not at hand: export it, and give it as --baseline" }
+        let told = files.prefix(5).map { file in
+            "\(file.name) is \(file.results.header.run.map { "of \($0)" } ?? "of no run that it names")"
+        }
+        return "\(run) is wanted: \(told.joined(separator: ", "))"
     }
 }
 
 extension BaselineNote {
+    /// What is kept of a baseline that was found: which code was measured, how and on what.
+    init(_ reference: GateRule.BaselineReference, _ name: String, _ header: ResultsHeader) {
+        self.init(reference, .found, name, run: header.run)
+        commit = header.commit
+        tree = header.tree
+        provenance = header.provenance
+    }
+
     /// `{"run"|"branch"|"alias": …, "state", "text", "of"}`.
     var written: Value {
         let reference: Value.Member =
@@ -48,6 +78,9 @@ extension BaselineNote {
             }
         var members = [reference, .init("state", .string(state.rawValue)), .init("text", .string(text))]
         if let run { members.append(.init("of", .string(run.description))) }
+        if let commit { members.append(.init("commit", .string(commit))) }
+        if let tree { members.append(.init("tree", .string(tree.hex))) }
+        if !provenance.isEmpty { members.append(.init("provenance", .object(provenance))) }
         return .object(members)
     }
 
@@ -68,5 +101,8 @@ extension BaselineNote {
             return nil
         }
         self.init(reference, state, text, run: value["of"]?.string.flatMap { RunID($0) })
+        commit = value["commit"]?.string
+        tree = value["tree"]?.string.flatMap { Digest(hex: $0) }
+        provenance = value["provenance"]?.members ?? []
     }
 }

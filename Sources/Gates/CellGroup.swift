@@ -136,13 +136,16 @@ struct MetricTable {
         var missing: [(reason: String, isInfrastructureOnly: Bool)] = []
         var averages: [Measured] = []
         var spread: Spread?
+        var units: [String] = []
         let isSingle = group.cells.count == 1 && group.cells[0].count == 1
         for repetitions in group.cells {
             var measured: [Measured] = []
             for cell in repetitions {
                 let name = isSingle ? "" : "\(cells.jobs[job].cells[cell].expected.name): "
                 switch reading(rule, job: job, cell: cell) {
-                case .measured(let value): measured.append(value)
+                case .measured(let value):
+                    measured.append(value)
+                    if let unit = value.unit, !units.contains(unit) { units.append(unit) }
                 case .refused(let reason): refused.append(name + reason)
                 case .missing(let reason, let isInfrastructureOnly):
                     missing.append((name + reason, isInfrastructureOnly))
@@ -160,8 +163,13 @@ struct MetricTable {
                 missing.count > 1 ? "\(first.reason); and \(missing.count - 1) more cells" : first.reason,
                 isInfrastructureOnly: missing.allSatisfy(\.isInfrastructureOnly))
         }
+        guard units.count < 2 else {
+            return .refused("several units: cells report it in \(units.joined(separator: " and "))")
+        }
         switch Combination.combine(averages, rule) {
-        case .taken(let measured): return .measured(measured, spread)
+        case .taken(var measured):
+            measured.unit = units.first
+            return .measured(measured, spread)
         case .refused(let reason): return .refused(reason)
         case .missing(let reason): return .missing(reason, isInfrastructureOnly: false)
         }

@@ -40,10 +40,27 @@ extension CellTable {
         let isPerItem = columns.contains { $0 != nil }
         let taken = isPerItem ? perItem(metric, statistic, working, columns) : fromFiles(metric, statistic, working)
         switch taken {
-        case .taken(let measured): return .measured(measured)
+        case .taken(var measured):
+            let units = units(of: metric, working)
+            guard units.count < 2 else {
+                return .refused("several units: shards report it in \(units.joined(separator: " and "))")
+            }
+            measured.unit = units.first
+            return .measured(measured)
         case .refused(let reason): return .refused(reason)
         case .missing(let reason): return .missing(reason, isInfrastructureOnly: false)
         }
+    }
+
+    /// What the shards say that the metric is measured in, each once.
+    private func units(of metric: String, _ working: [Int]) -> [String] {
+        var units: [String] = []
+        for index in working {
+            for named in results.shards[index].metrics where named.name == metric {
+                if let unit = named.unit, !units.contains(unit) { units.append(unit) }
+            }
+        }
+        return units
     }
 
     private static func refusal(of metric: String, in shard: SettledShard, _ column: ItemTable.Column?) -> String? {
@@ -115,54 +132,6 @@ extension CellTable {
             let values = columns.flatMap { $0?.values ?? [] }.sorted()
             return .taken(Measured(value: quantile(q, of: values), count: count))
         }
-    }
-}
-
-/// One metric of the items of one shard.
-private struct ItemColumn {
-    /// Of the items that have it.
-    private(set) var count = 0
-    private(set) var sum = ExactSum()
-    private let values: [Double]
-
-    /// - Parameter values: NaN where an item has none.
-    init(_ values: [Double]) {
-        self.values = values
-        for value in values where !value.isNaN {
-            count += 1
-            sum.add(value)
-        }
-    }
-
-    private var mean: Double? { count > 0 ? sum.divided(by: count) : nil }
-    private var lowest: Double { values.reduce(.infinity) { $1 < $0 ? $1 : $0 } }
-    private var highest: Double { values.reduce(-.infinity) { $1 > $0 ? $1 : $0 } }
-
-    /// How the metrics file contradicts the items; `nil` when it says the same.
-    func difference(from stated: MetricValue) -> String? {
-        let (word, ours, theirs): (String, Double?, Double)
-        switch stated {
-        case .plain(let value): (word, ours, theirs) = ("mean", mean, value)
-        case .mean(let n, let mean, _):
-            guard n == count else {
-                return "the metrics file counts \(n) items, the items are \(count)"
-            }
-            (word, ours, theirs) = ("mean", mean, mean)
-        case .ratio(let numerator, let denominator):
-            (word, ours, theirs) = ("mean", mean, numerator / denominator)
-        case .sum(let value): (word, ours, theirs) = ("sum", sum.value, value)
-        case .count(let count): (word, ours, theirs) = ("sum", sum.value, Double(count))
-        case .min(let value): (word, ours, theirs) = ("minimum", lowest, value)
-        case .max(let value): (word, ours, theirs) = ("maximum", highest, value)
-        case .samples(let values): (word, ours, theirs) = ("number", Double(count), Double(values.count))
-        case .quantiles(let sketch): (word, ours, theirs) = ("number", Double(count), Double(sketch.count))
-        case .refused: return nil
-        }
-        guard let ours, (ours - theirs).magnitude <= 1e-9 * max(ours.magnitude, theirs.magnitude) else {
-            let (mine, other) = Figure.pair(ours ?? 0, theirs)
-            return "the metrics file says \(other), the items' \(word) is \(mine)"
-        }
-        return nil
     }
 }
 

@@ -47,6 +47,12 @@ struct CellTable {
             }
             if let cell = cellPlaces[job][shard.cell] {
                 jobs[job].cells[cell].settled.append(index)
+                // Values may be left out; others than the cell's make it two cells in one.
+                let known = jobs[job].cells[cell]
+                if !shard.values.isEmpty, shard.values != known.expected.values, Self.key(shard.values) != known.key {
+                    jobs[job].cells[cell].contradiction =
+                        "several values: a line of cell '\(shard.cell)' has \(Self.key(shard.values).prefix(200))"
+                }
             } else if let cell = jobs[job].byKey[Self.key(shard.values)], cell >= 0 {
                 // Kept, so that the shards of one cell need their key only once.
                 if !shard.cell.isEmpty { cellPlaces[job][shard.cell] = cell }
@@ -106,7 +112,7 @@ struct CellTable {
         }
         let working = shards.filter { $0.shard != ShardID.listing }
         cell.shardCount = cell.expected.shards ?? working.first?.shardCount ?? 0
-        cell.contradiction = Self.repetition(working)
+        cell.contradiction = cell.contradiction ?? Self.repetition(working)
         if working.isEmpty || cell.shardCount == 0 {
             if gaps.isEmpty && failures.isEmpty { gaps.append(("no shard settled", false)) }
         } else {

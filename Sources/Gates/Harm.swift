@@ -62,21 +62,10 @@ struct Harm {
     }
 
     /// Whether the limit allows nothing at all: the sign of a difference is what counts.
-    var isZero: Bool {
-        switch limit {
-        case .dropAtMost(.absolute(0)), .riseAtMost(.absolute(0)), .dropAtMost(.percent(0)), .riseAtMost(.percent(0)):
-            true
-        default: false
-        }
-    }
+    var isZero: Bool { limit.isZero }
 
     /// Whether the limit is in the metric's own unit.
-    var isAbsolute: Bool {
-        switch limit {
-        case .dropAtMost(.absolute), .riseAtMost(.absolute): true
-        default: isZero
-        }
-    }
+    var isAbsolute: Bool { limit.isAbsolute }
 
     /// Whether a lower value is harm.
     var isDrop: Bool { linear.candidate < 0 }
@@ -120,6 +109,25 @@ struct Harm {
             case .percent(let more): return "a ratio of \(Figure.text(most + more / 100))"
             }
         case .atLeast, .atMost, .between: return nil
+        }
+    }
+}
+
+extension GateRule.Limit {
+    /// Whether nothing at all may be lost.
+    var isZero: Bool {
+        switch self {
+        case .dropAtMost(.absolute(0)), .riseAtMost(.absolute(0)), .dropAtMost(.percent(0)), .riseAtMost(.percent(0)):
+            true
+        default: false
+        }
+    }
+
+    /// Whether a loss is counted in the metric's own unit.
+    var isAbsolute: Bool {
+        switch self {
+        case .dropAtMost(.absolute), .riseAtMost(.absolute): true
+        default: isZero
         }
     }
 }

@@ -9,9 +9,7 @@ extension Judge {
     /// that is left out makes another group look better (docs/decisions/0010-families.md).
     mutating func settle(_ gates: [GateJudgement], _ rules: [GateRule]) -> [GateJudgement] {
         guard !openTests.isEmpty else { return gates }
-        var noises: [String: [Noise]] = [:]
-        for open in openTests { noises[open.gate, default: []].append(open.noise) }
-        let pooled = noises.mapValues(Noise.pooled)
+        let pooled = pooledNoise(gates)
         let byName = Dictionary(rules.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         for isRequired in [true, false] {
             let members = openTests.indices.filter { index in
@@ -32,16 +30,37 @@ extension Judge {
         }
         var groups = Dictionary(gates.map { ($0.name, $0.groups) }, uniquingKeysWith: { first, _ in first })
         for open in openTests {
-            guard let rule = byName[open.gate], let pool = pooled[open.gate], groups[open.gate] != nil else { continue }
-            var noise = pool.variance
-            if case .flips = open.noise { noise = pool.flips }
-            groups[open.gate]?[open.group].settle(open, rule.testing, noise: noise ?? open.noise)
+            guard let rule = byName[open.gate], groups[open.gate] != nil else { continue }
+            let pool = pooled[open.gate]
+            var noise = pool?.variance
+            if case .flips = open.noise { noise = pool?.flips }
+            groups[open.gate]?[open.group].settle(open, rule.testing, noise: open.noise.orQuieter(noise))
         }
         return gates.map { gate in
             GateJudgement(
                 name: gate.name, isRequired: gate.isRequired, isApplicable: gate.isApplicable, question: gate.question,
                 groups: groups[gate.name] ?? gate.groups)
         }
+    }
+
+    /// What all groups of a gate say about its noise, by gate; nothing for a gate of which a group is lost.
+    ///
+    /// A group's own items say how many of them decide, and all groups together may say that fewer do, never that it takes
+    /// more. So when a noisy group is lost, and what the rest say would be less, no other's number of items shrinks: each
+    /// is back at its own.
+    private func pooledNoise(_ gates: [GateJudgement]) -> [String: (flips: Noise?, variance: Noise?)] {
+        var tests: [String: [OpenTest]] = [:]
+        for open in openTests { tests[open.gate, default: []].append(open) }
+        var pooled: [String: (flips: Noise?, variance: Noise?)] = [:]
+        for gate in gates {
+            guard let open = tests[gate.name] else { continue }
+            let compared = Set(open.map(\.group))
+            let isWhole = gate.groups.indices.allSatisfy {
+                compared.contains($0) || gate.groups[$0].verdict <= .waived
+            }
+            if isWhole { pooled[gate.name] = Noise.pooled(open.map(\.noise)) }
+        }
+        return pooled
     }
 
     /// How many comparisons the plan has, and how many of them are none although nothing is lost.
@@ -87,6 +106,7 @@ extension GroupJudgement {
             answer = open.regression(evidence, testing)
         case .nonInferiority:
             evidence.needed = open.itemsNeededIfNothingChanged
+            evidence.power = open.powerIfNothingChanged
             answer = open.nonInferiority(evidence)
         case .none: answer = (.incomplete, "a test was not asked for")
         }
@@ -119,10 +139,7 @@ extension OpenTest {
         else { return nil }
         // The approximation takes items that all say the same for items without noise. But n of them, however they came out,
         // have a p of 2⁻ⁿ at least by the tests of signs and flips: fewer than this could never find anything in the family.
-        let rate = evidence.rate / Double(max(1, evidence.family ?? 1))
-        var (least, best) = (1, 0.5)
-        while best >= rate && least < 64 { (least, best) = (least + 1, best / 2) }
-        return max(needed, least)
+        return max(needed, Judge.signsAtLeast(rate: evidence.rate / Double(max(1, evidence.family ?? 1))))
     }
 
     fileprivate func power(_ noise: Noise, rate: Double) -> Double? {
@@ -132,8 +149,11 @@ extension OpenTest {
 
     /// `nil` where no number of items shows it.
     fileprivate var itemsNeededIfNothingChanged: Int? {
-        Noise.variance(variance, weight: 1).needed(
-            limit: 0, more: harm.room, power: Self.powerWanted, rate: evidence.rate)
+        stillness.needed(room: harm.room, power: Self.powerWanted, rate: evidence.rate)
+    }
+
+    fileprivate var powerIfNothingChanged: Double? {
+        stillness.power(of: count, room: harm.room, rate: evidence.rate)
     }
 
     fileprivate func regression(_ evidence: TestEvidence, _ testing: GateRule.Testing) -> (Verdict, String) {
@@ -162,7 +182,10 @@ extension OpenTest {
     }
 
     fileprivate func nonInferiority(_ evidence: TestEvidence) -> (Verdict, String) {
-        let shown = "\(evidence.method): p \(Figure.text(result.within, digits: 3))"
+        var shown = "\(evidence.method): p \(Figure.text(result.within, digits: 3))"
+        if let power = evidence.power {
+            shown += ", n = \(count) shows it with \(Figure.share(power)) while nothing changes"
+        }
         if result.within < evidence.rate {
             return (.pass, "\(told): within the limit (\(shown), rate \(Figure.text(evidence.rate)))")
         }
@@ -170,7 +193,7 @@ extension OpenTest {
             return (.fail, "\(told): the whole interval is beyond the limit (\(shown))")
         }
         let needed =
-            evidence.needed.map { "\($0) items would show it with 80 %, were nothing changed" }
+            evidence.needed.map { "\($0) items would show it with 80 % while nothing changes" }
             ?? "no number of items shows it while nothing changes"
         return (.inconclusive, "\(told): not shown with n = \(count) (\(shown)); \(needed)")
     }

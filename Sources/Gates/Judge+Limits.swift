@@ -6,6 +6,8 @@ extension Judge {
         var verdict: Verdict
         var reason: String
         var limit: GateRule.Limit
+        /// Whether evidence for it is missing or broken, on either side.
+        var isBroken = false
         var bound: [Double] = []
         var baseline: Double?
         var effect: Double?
@@ -42,7 +44,9 @@ extension Judge {
             judgement.flips = relative.flips
         }
         judgement.value = measured.value
+        judgement.unit = measured.unit
         judgement.count = measured.count
+        judgement.isMeasured = !checks.contains(where: \.isBroken)
         // The worst limit speaks for the group; of equals, the first as written.
         guard let decisive = checks.max(by: { $0.verdict < $1.verdict }),
             let worst = checks.first(where: { $0.verdict == decisive.verdict })
@@ -96,56 +100,79 @@ extension Judge {
 
     // MARK: against a baseline
 
+    private typealias Relative = (checks: [Check], open: OpenTest?, flips: Flips?)
+
     private mutating func relative(
         _ group: CellGroup, _ rule: GateRule, job: Int, _ comparison: Comparison, _ measured: Measured
-    ) -> (checks: [Check], open: OpenTest?, flips: Flips?) {
+    ) -> Relative {
         let limits = rule.limits.filter(\.needsBaseline)
-        let all = { (verdict: Verdict, reason: String) -> (checks: [Check], open: OpenTest?, flips: Flips?) in
+        let all = { (verdict: Verdict, reason: String) -> Relative in
             (limits.map { Check(verdict: verdict, reason: "\(rule.metric): \(reason)", limit: $0) }, nil, nil)
         }
+        // What a waiver must not cover.
+        let broken = { (verdict: Verdict, reason: String) -> Relative in
+            var relative = all(verdict, reason)
+            for place in relative.checks.indices { relative.checks[place].isBroken = true }
+            return relative
+        }
         switch comparison.side {
-        case .blocked(let reason): return all(.inconclusive, reason)
-        case .floors(let floors, let reason):
+        case .blocked(let obstacle):
+            return obstacle.isBroken
+                ? broken(.inconclusive, obstacle.reason) : all(.inconclusive, obstacle.reason)
+        case .floors(let reason):
             return all(
-                floors == .pass ? .pass : .inconclusive,
-                "\(GroupJudgement.noBaseline)\(reason); \(floors.sentence(rule.metric))")
+                comparison.floors.answer == .pass ? .pass : .inconclusive,
+                "\(GroupJudgement.noBaseline)\(reason); \(comparison.floors.sentence(rule.metric))")
         case .table(let place, let other):
             let cells = Array(group.cells.joined())
-            let matches = matches(cells, job: job, in: place, job: other)
-            let twins = Dictionary(uniqueKeysWithValues: zip(cells, matches))
-            if let new = zip(cells, matches).first(where: { $0.1 == nil })?.0 {
-                let name = candidate.cells.jobs[job].cells[new].expected.name
-                guard rule.newCellsFloorOnly else {
-                    return all(.inconclusive, "no baseline: \(name) is a new cell")
-                }
-                guard comparison.floors == .pass else {
-                    return all(.inconclusive, "\(name) is a new cell; \(comparison.floors.sentence(rule.metric))")
+            let expected = candidate.cells.jobs[job].cells
+            let name = { (cell: Int) in expected[cell].expected.name }
+            var twins: [Int: Int] = [:]
+            var new: Set<Int> = []
+            for (cell, match) in zip(cells, matches(cells, job: job, in: place, job: other)) {
+                switch match {
+                case .twin(let twin): twins[cell] = twin
+                case .none: new.insert(cell)
+                case .several:
+                    return all(.inconclusive, "several cells of the baseline have the values of \(name(cell))")
                 }
             }
-            let kept = group.cells.map { $0.filter { twins[$0] != .some(nil) } }.filter { !$0.isEmpty }
+            if let first = cells.first(where: new.contains) {
+                guard rule.newCellsFloorOnly else {
+                    return all(.inconclusive, "no baseline: \(name(first)) is a new cell")
+                }
+                guard comparison.floors.vouch(for: new) else {
+                    return all(
+                        .inconclusive, "\(name(first)) is a new cell; \(comparison.floors.sentence(rule.metric, new))")
+                }
+            }
+            let kept = group.cells.map { $0.filter { twins[$0] != nil } }.filter { !$0.isEmpty }
             guard !kept.isEmpty else {
-                return all(.pass, "a new cell; \(comparison.floors.sentence(rule.metric))")
+                return all(.pass, "a new cell; \(comparison.floors.sentence(rule.metric, new))")
             }
             var ours = group
             ours.cells = kept
             var theirs = group
-            theirs.cells = kept.map { $0.compactMap { twins[$0] ?? nil } }
+            theirs.cells = kept.map { $0.compactMap { twins[$0] } }
             guard case .measured(let value, _) = candidate.reading(ours, rule, job: job) else {
-                return all(.inconclusive, "the cells that the baseline has give no value")
+                return broken(.inconclusive, "the cells that the baseline has give no value")
             }
             switch baselineReading(theirs, rule, in: place, job: other) {
-            case .refused(let reason): return all(.inconclusive, "the baseline's value is refused: \(reason)")
-            case .missing(let reason, _): return all(.inconclusive, "the baseline has no value: \(reason)")
+            case .refused(let reason): return broken(.inconclusive, "the baseline's value is refused: \(reason)")
+            case .missing(let reason, _): return broken(.inconclusive, "the baseline has no value: \(reason)")
             case .measured(let baseline, _):
+                if let ours = value.unit, let unit = baseline.unit, ours != unit {
+                    return broken(.inconclusive, "measured in \(ours), the baseline in \(unit)")
+                }
                 let pairs = kept.map { cells in
-                    cells.compactMap { cell in (twins[cell] ?? nil).map { (ours: cell, theirs: $0) } }
+                    cells.compactMap { cell in twins[cell].map { (ours: cell, theirs: $0) } }
                 }
                 guard rule.testing.test != .none else {
                     let checks = limits.map { Self.check($0, value.value, against: baseline.value, rule) }
                     let sets = itemSets(rule, job: job, in: place, job: other, cells: pairs)
                     switch sets.kind {
-                    case .none, .some: return (checks, nil, nil)
-                    case .gone: return all(.inconclusive, Self.oneSided)
+                    case .none, .ours: return (checks, nil, nil)
+                    case .some: return broken(.inconclusive, Self.oneSided)
                     case .all: break
                     }
                     let flips = flips(rule, sets.pairs)
@@ -156,6 +183,7 @@ extension Judge {
                 switch test(rule, job: job, in: place, job: other, cells: pairs) {
                 case .open(let test): return ([], test, nil)
                 case .stopped(let verdict, let reason): return all(verdict, reason)
+                case .broken(let verdict, let reason): return broken(verdict, reason)
                 }
             }
         }
@@ -188,15 +216,14 @@ extension Judge {
         let refused = { (verdict: Verdict, reason: String) in
             Check(verdict: verdict, reason: "\(rule.metric): \(reason)", limit: limit)
         }
-        switch PairedItems.pair(sets, worst: isDrop ? 0 : 1) {
+        // A mean gets worse by what counts as wrong; of other figures nobody knows.
+        let isMean = rule.statistic == .value && rule.aggregate == .mean && !rule.weightedByCount
+        switch PairedItems.pair(sets, worst: isDrop ? 0 : 1, lackingCounts: isMean) {
         case .incomplete(let reason): return refused(.incomplete, reason)
         case .inconclusive(let reason): return refused(.inconclusive, reason)
         case .paired(let items):
             guard items.lacking > 0 else { return nil }
             let missing = "missing: \(Spelling.counted(items.lacking, "item")) of the baseline's"
-            guard rule.statistic == .value, rule.aggregate == .mean, !rule.weightedByCount else {
-                return refused(.incomplete, missing)
-            }
             var check = Self.check(
                 limit, SampleMean(items.candidate).mean, against: SampleMean(items.baseline).mean, rule)
             check.reason += ", with what is \(missing) counted as wrong"
@@ -271,10 +298,11 @@ extension Judge {
 }
 
 extension Judge.Floors {
-    fileprivate func sentence(_ metric: String) -> String {
-        switch self {
+    fileprivate func sentence(_ metric: String, _ new: Set<Int> = []) -> String {
+        switch answer {
         case .none: "no gate has a plain limit on \(metric)"
-        case .pass: "its plain limits pass"
+        case .pass where vouch(for: new): "its plain limits pass"
+        case .pass: "no plain limit on \(metric) is asked of it alone"
         case .doNotPass: "its plain limits do not pass"
         }
     }

@@ -10,8 +10,8 @@ struct OpenTest {
     var noise: Noise
     /// How many items, or of the smaller side where nothing is paired.
     var count: Int
-    /// The variance of one item's harm, for what `non-inferiority` needs.
-    var variance: Double
+    /// How it wavers while nothing changes, for what `non-inferiority` needs.
+    var stillness: Stillness
     var candidate: Double
     var baseline: Double
     var effect: Double?
@@ -26,6 +26,8 @@ extension Judge {
     enum Tested {
         case open(OpenTest)
         case stopped(Verdict, String)
+        /// Stopped by evidence that is missing or broken: no waiver covers it.
+        case broken(Verdict, String)
     }
 
     /// Why the rule cannot be tested as it is written; lint says the same.
@@ -48,7 +50,7 @@ extension Judge {
         _ rule: GateRule, job: Int, in place: Int, job other: Int, cells: [[(ours: Int, theirs: Int)]]
     ) -> Tested {
         guard let limit = rule.limits.first(where: \.needsBaseline), let table = baselineTable(place) else {
-            return .stopped(.inconclusive, "no baseline")
+            return .broken(.inconclusive, "no baseline")
         }
         let sets = itemSets(rule, job: job, in: place, job: other, cells: cells)
         switch sets.kind {
@@ -61,7 +63,7 @@ extension Judge {
             return unpaired(
                 rule, limit, candidate.cells.merged(rule.metric, of: candidate.cells.jobs[job].cells[pair.ours]),
                 table.cells.merged(rule.metric, of: table.cells.jobs[other].cells[pair.theirs]))
-        case .gone, .some: return .stopped(.inconclusive, Self.oneSided)
+        case .ours, .some: return .broken(.inconclusive, Self.oneSided)
         }
     }
 
@@ -70,9 +72,9 @@ extension Judge {
     /// Whether the cells of both sides report the metric per item.
     enum PerItem {
         case all, none
-        /// A cell of the baseline does, and ours no longer.
-        case gone
-        /// Some cells do.
+        /// No cell of the baseline does, and some of ours do now.
+        case ours
+        /// Some cells of the baseline do, or of ours no longer.
         case some
     }
 
@@ -81,20 +83,19 @@ extension Judge {
         _ rule: GateRule, job: Int, in place: Int, job other: Int, cells: [[(ours: Int, theirs: Int)]]
     ) -> (pairs: [[PairedItems.CellPair]], kind: PerItem) {
         guard let table = baselineTable(place) else { return ([], .none) }
-        var (mine, known, gone) = (0, 0, 0)
+        var (mine, known) = (0, 0)
         let pairs = cells.map { repetitions in
             repetitions.map { cell -> PairedItems.CellPair in
                 let ours = candidate.cells.items(rule.metric, of: candidate.cells.jobs[job].cells[cell.ours])
                 let theirs = table.cells.items(rule.metric, of: table.cells.jobs[other].cells[cell.theirs])
                 mine += ours == nil ? 0 : 1
                 known += theirs == nil ? 0 : 1
-                gone += ours == nil && theirs != nil ? 1 : 0
                 return (ours ?? CellItems(), theirs ?? CellItems())
             }
         }
         let count = cells.joined().count
-        if (mine, known) == (0, 0) { return (pairs, .none) }
-        return (pairs, (mine, known) == (count, count) ? .all : gone > 0 ? .gone : .some)
+        if known == 0 { return (pairs, mine == 0 ? .none : .ours) }
+        return (pairs, (mine, known) == (count, count) ? .all : .some)
     }
 
     // MARK: items by id
@@ -103,7 +104,10 @@ extension Judge {
         var isDrop = false
         if case .dropAtMost = limit { isDrop = true }
         let items: PairedItems
-        switch PairedItems.pair(sets, worst: isDrop ? 0 : 1) {
+        // McNemar's and Tango's tests find no less when an item gets worse. One outlier more widens Student's interval, and
+        // with it a drop that was shown is shown no longer.
+        let isCounted = sets.count == 1 && sets[0].count == 1 && limit.isAbsolute && rule.testing.method == nil
+        switch PairedItems.pair(sets, worst: isDrop ? 0 : 1, lackingCounts: isCounted) {
         case .paired(let found): items = found
         case .incomplete(let reason): return .stopped(.incomplete, reason)
         case .inconclusive(let reason): return .stopped(.inconclusive, reason)
@@ -124,12 +128,18 @@ extension Judge {
             onLogarithms
                 ? (Distribution.log(mine) ?? .nan) - (Distribution.log(known) ?? .nan) : harm.linear.harm(mine, known)
         }
+        if items.isRightOrWrong, harm.isAbsolute, let detect = harm.detect, harm.linear.most + detect > 1 {
+            return .stopped(
+                .inconclusive,
+                "right or wrong items change by 1 at most, and 'detect' is to find \(harm.found(rule.testing.detect) ?? "more")")
+        }
         guard values.allSatisfy(\.isFinite) else {
-            return .stopped(.fail, "not a number: differences beyond the range")
+            return .broken(.fail, "not a number: differences beyond the range")
         }
         let harms = SampleMean(values)
         var open = self.open(rule, harm, mine, known, count: items.count)
-        open.variance = harms.variance
+        // Signs that all say the same: the best that few items can say.
+        open.stillness = .harms(variance: harms.variance, least: Self.signsAtLeast(rate: open.evidence.rate))
         open.noise = .variance(harms.variance, weight: Double(items.count - 1))
         open.evidence.lacking = items.lacking
         open.evidence.new = items.new
@@ -144,12 +154,14 @@ extension Judge {
             result = ranks.test(limit: harm.linear.most, rate: rate)
             open.evidence.method = "Mann–Whitney\(onLogarithms ? " on logarithms" : "")"
             open.effect = harm.effect(of: ranks.shift)
-            open.noise = .variance(
-                (mine.variance + known.variance) * Self.rankVariance, weight: Double(items.count - 1))
+            let variance = (mine.variance + known.variance) * Self.rankVariance
+            open.noise = .variance(variance, weight: Double(items.count - 1))
+            open.stillness = .harms(variance: variance, least: Self.ranksAtLeast(rate: rate))
         } else if items.hasFlipsOnly && harm.isAbsolute {
             let shares = PairedShares(
                 count: items.count, losses: values.count { $0 > 0 }, gains: values.count { $0 < 0 })
             open.noise = .flips(losses: shares.losses, count: shares.count)
+            open.stillness = .flips(share: Double(shares.losses + shares.gains) / Double(shares.count))
             if harm.isZero {
                 result = shares.exactTest(rate: rate)
                 open.evidence.method = "exact McNemar"
@@ -174,6 +186,23 @@ extension Judge {
 
     /// Ranks need a little more than means do: the test's efficiency against t on normal data is 3/π.
     private static let rankVariance = Double.pi / 3
+
+    /// From how many items on one sign for all of them has a p below `rate`: 2⁻ⁿ is the best there is.
+    static func signsAtLeast(rate: Double) -> Int {
+        var (least, best) = (1, 0.5)
+        while best >= rate && least < 64 { (least, best) = (least + 1, best / 2) }
+        return least
+    }
+
+    /// The same for ranks, with so many on either side: one arrangement of all.
+    static func ranksAtLeast(rate: Double) -> Int {
+        var (least, best) = (1, 0.5)
+        while best >= rate && least < 64 {
+            best *= Double(least + 1) / Double(2 * (2 * least + 1))
+            least += 1
+        }
+        return least
+    }
 
     /// What changed among items of 0/1; `nil` for others.
     static func flips(_ items: PairedItems, isDrop: Bool) -> Flips? {
@@ -229,7 +258,8 @@ extension Judge {
         }
         var open = self.open(rule, harm, mine, known, count: min(mine.count, known.count))
         let (a, b) = (harm.linear.candidate, harm.linear.baseline)
-        open.variance = a * a * mine.variance + b * b * known.variance
+        var variance = a * a * mine.variance + b * b * known.variance
+        open.stillness = .harms(variance: variance, least: 2)
         let result: TestResult?
         if ranks, let values {
             let side = { (values: [Double], weight: Double) in
@@ -240,12 +270,13 @@ extension Judge {
             result = test.test(limit: harm.linear.most, rate: open.evidence.rate)
             open.evidence.method = "Mann–Whitney\(onLogarithms ? " on logarithms" : "")"
             open.effect = harm.effect(of: test.shift)
-            open.variance = (SampleMean(upper).variance + SampleMean(lower).variance) * Self.rankVariance
+            variance = (SampleMean(upper).variance + SampleMean(lower).variance) * Self.rankVariance
+            open.stillness = .harms(variance: variance, least: Self.ranksAtLeast(rate: open.evidence.rate))
         } else {
             result = StudentTest.welch(mine, known, harm.linear, rate: open.evidence.rate)
             open.evidence.method = "Welch's t"
         }
-        open.noise = .variance(open.variance, weight: Double(max(1, open.count - 1)))
+        open.noise = .variance(variance, weight: Double(max(1, open.count - 1)))
         guard let result else { return .stopped(.inconclusive, "the test has no answer: too few values") }
         open.result = result
         return .open(open)
@@ -262,8 +293,9 @@ extension Judge {
         }
         var open = self.open(rule, harm, side(mine), side(known), count: min(mine.count, known.count))
         let (a, b) = (harm.linear.candidate, harm.linear.baseline)
-        open.variance = a * a * mine.value * (1 - mine.value) + b * b * known.value * (1 - known.value)
-        open.noise = .variance(open.variance, weight: Double(open.count))
+        let variance = a * a * mine.value * (1 - mine.value) + b * b * known.value * (1 - known.value)
+        open.noise = .variance(variance, weight: Double(open.count))
+        open.stillness = .shares(known.value, harm.linear)
         guard let result = UnpairedShares(candidate: mine, baseline: known).test(harm.linear, rate: open.evidence.rate)
         else { return .stopped(.inconclusive, "the test has no answer") }
         open.result = result
@@ -280,7 +312,7 @@ extension Judge {
             gate: rule.name, group: 0, harm: harm,
             result: TestResult(beyond: 1, within: 1, low: -.infinity, high: .infinity),
             evidence: TestEvidence(rule.testing.test, method: "", rate: rate), noise: .variance(0, weight: 1),
-            count: count, variance: 0, candidate: mine.mean, baseline: known.mean, effect: estimate.effect,
+            count: count, stillness: .harms(variance: 0, least: 1), candidate: mine.mean, baseline: known.mean, effect: estimate.effect,
             told: estimate.told)
     }
 }

@@ -35,32 +35,58 @@ extension Judge {
     }
 
     /// Gates with their waivers applied. A waiver covers what was measured and does not hold, or cannot be decided;
-    /// never what is missing or broken.
+    /// never what is missing or broken, on either side.
     func waive(_ gates: [GateJudgement]) -> [GateJudgement] {
         let day = Self.day(candidate.cells.results.header)
         return gates.map { gate in
             let named = terms.waivers.filter { $0.subject == .gate(gate.name) }
             guard !named.isEmpty else { return gate }
-            let groups = gate.groups.map { group in
-                var group = group
-                guard group.verdict == .fail || group.verdict == .inconclusive, group.value != nil else { return group }
-                let fitting = named.filter { Self.covers($0, group.place) }
-                if let day, let waiver = fitting.first(where: { !Self.isOver($0, day) }) {
-                    let was = "\(group.verdict.rawValue): \(group.reason)"
-                    group.verdict = .waived
-                    group.reason =
-                        "waived by \(waiver.author) until \(waiver.lastDay) (\(waiver.reason)); else \(was)"
-                } else if let waiver = fitting.first {
-                    group.reason +=
-                        day == nil
-                        ? "; a waiver by \(waiver.author) does not count: nobody knows when the run was submitted"
-                        : "; the waiver by \(waiver.author) ended with \(waiver.lastDay)"
-                }
-                return group
-            }
             return GateJudgement(
                 name: gate.name, isRequired: gate.isRequired, isApplicable: gate.isApplicable, question: gate.question,
-                groups: groups)
+                groups: gate.groups.map { Self.waived($0, named, day: day) })
+        }
+    }
+
+    private static func waived(_ group: GroupJudgement, _ named: [Waiver], day: String?) -> GroupJudgement {
+        var group = group
+        guard group.verdict == .fail || group.verdict == .inconclusive else { return group }
+        let fitting = named.filter { covers($0, group.place) }
+        let standing = day.flatMap { day in fitting.first { !isOver($0, day) } }
+        guard group.isMeasured else {
+            if let standing { group.reason += "; the waiver by \(standing.author) covers nothing missing or broken" }
+            return group
+        }
+        if let standing {
+            let was = "\(group.verdict.rawValue): \(group.reason)"
+            group.verdict = .waived
+            group.reason =
+                "waived by \(standing.author) until \(standing.lastDay) (\(standing.reason)); else \(was)"
+        } else if let waiver = fitting.first {
+            group.reason +=
+                day == nil
+                ? "; a waiver by \(waiver.author) does not count: nobody knows when the run was submitted"
+                : "; the waiver by \(waiver.author) ended with \(waiver.lastDay)"
+        }
+        return group
+    }
+
+    /// Waivers and quarantines whose `where` fits nothing that the run has: whoever wrote them meant something else.
+    func idleWaivers(_ gates: [GateJudgement]) -> [String] {
+        terms.waivers.compactMap { waiver in
+            let place = waiver.place.map { "\($0.key)=\($0.value.shown)" }.joined(separator: ", ")
+            switch waiver.subject {
+            case .gate(let name):
+                guard let gate = gates.first(where: { $0.name == name }), gate.isApplicable,
+                    !gate.groups.contains(where: { Self.covers(waiver, $0.place) })
+                else { return nil }
+                return "the waiver by \(waiver.author) fits no group of gate '\(name)': \(place)"
+            case .cells(let id):
+                guard let job = candidate.cells.jobs.first(where: { $0.expected.id == id }),
+                    job.expected.ending == .ran,
+                    !job.cells.contains(where: { Self.covers(waiver, $0.expected.values) })
+                else { return nil }
+                return "the quarantine by \(waiver.author) fits no cell of job '\(id)': \(place)"
+            }
         }
     }
 }

@@ -55,6 +55,7 @@ package func judge(
     let jobs = judge.jobsGate()
     var judgement = Judgement(gates: [jobs] + judge.gates(rules), cells: judge.cellJudgements())
     judgement.baselines = baselines.map(\.note)
+    judgement.notes = judge.idleWaivers(judgement.gates)
     return judgement
 }
 
@@ -158,9 +159,9 @@ struct Judge {
             /// A place in `tables`, and the job's in it.
             case table(Int, job: Int)
             /// No comparison is possible, for the whole gate.
-            case blocked(String)
+            case blocked(Obstacle)
             /// There is no baseline yet, and floors decide.
-            case floors(Floors, String)
+            case floors(String)
         }
 
         var side: Side
@@ -170,30 +171,57 @@ struct Judge {
         var floors: Floors
     }
 
+    /// Why nothing is compared.
+    struct Obstacle {
+        var reason: String
+        /// Whether evidence is missing or broken. What is whole and cannot be compared may be waived.
+        var isBroken: Bool
+
+        init(_ reason: String, isBroken: Bool) {
+            self.reason = reason
+            self.isBroken = isBroken
+        }
+    }
+
     /// What plain limits on a metric came to.
-    enum Floors { case none, pass, doNotPass }
+    struct Floors {
+        enum Answer { case none, pass, doNotPass }
+
+        var answer = Answer.none
+        /// The positions of the cells that were looked at together.
+        var groups: [Set<Int>] = []
+
+        /// Whether they speak for each of `new` without speaking of any other cell: a mean over the whole run says nothing
+        /// about the one cell in it that is new.
+        func vouch(for new: Set<Int>) -> Bool {
+            guard answer == .pass else { return false }
+            return new.allSatisfy { cell in groups.contains { $0.contains(cell) && $0.isSubset(of: new) } }
+        }
+    }
 
     /// The comparison that `rule` asks for.
     private mutating func compare(_ rule: GateRule, job: Int, among rules: [GateRule]) -> Comparison {
         let needsFloors = rule.passesFirstOnFloor || rule.newCellsFloorOnly
-        var comparison = Comparison(side: .blocked(""), source: "", floors: .none)
+        var comparison = Comparison(side: .blocked(Obstacle("", isBroken: true)), source: "", floors: Floors())
         if needsFloors { comparison.floors = floors(rule, job: job, among: rules) }
         let place = baselines.firstIndex { $0.reference == rule.baseline }
         guard rule.baseline != nil, let place else {
-            comparison.side = .blocked("no baseline was given")
+            comparison.side = .blocked(Obstacle("no baseline was given", isBroken: true))
             return comparison
         }
         switch baselines[place].source {
-        case .unavailable(let reason): comparison.side = .blocked("no baseline: \(reason)")
+        case .unavailable(let reason):
+            comparison.side = .blocked(Obstacle("no baseline: \(reason)", isBroken: true))
         case .absent(let reason):
             comparison.side =
-                rule.passesFirstOnFloor ? .floors(comparison.floors, reason) : .blocked("no baseline: \(reason)")
+                rule.passesFirstOnFloor
+                ? .floors(reason) : .blocked(Obstacle("no baseline: \(reason)", isBroken: true))
         case .found(let results, let name):
             comparison.source = name
             comparison.run = results.header.run
             let header = candidate.cells.results.header
-            if let reason = Baseline.obstacle(candidate: header, baseline: results.header, rule) {
-                comparison.side = .blocked(reason)
+            if let obstacle = Baseline.obstacle(candidate: header, baseline: results.header, rule) {
+                comparison.side = .blocked(obstacle)
                 return comparison
             }
             if Baseline.differs("environment_locks", header, results.header) {
@@ -207,7 +235,7 @@ struct Judge {
             if tables[place] == nil { tables[place] = MetricTable(CellTable(results)) }
             let id = candidate.cells.jobs[job].expected.id
             guard let other = tables[place]?.cells.jobs.firstIndex(where: { $0.expected.id == id }) else {
-                comparison.side = .blocked("the baseline has no job '\(id)'")
+                comparison.side = .blocked(Obstacle("the baseline has no job '\(id)'", isBroken: true))
                 return comparison
             }
             comparison.side = .table(place, job: other)
@@ -230,17 +258,35 @@ struct Judge {
             else { return false }
             return true
         }
-        let verdicts = (others + (own.limits.isEmpty ? [] : [own])).map { gate($0, among: rules) }
-            .filter(\.isApplicable).map(\.verdict)
-        guard let worst = verdicts.max() else { return .none }
-        return worst <= .waived ? .pass : .doNotPass
+        var floors = Floors()
+        for floor in others + (own.limits.isEmpty ? [] : [own]) {
+            let judgement = gate(floor, among: rules)
+            guard judgement.isApplicable else { continue }
+            let passes = judgement.verdict <= .waived && floors.answer != .doNotPass
+            floors.answer = passes ? .pass : .doNotPass
+            guard case .taken(let groups) = candidate.groups(of: floor, job: job) else { continue }
+            floors.groups += groups.map { Set($0.cells.joined()) }
+        }
+        return floors
     }
 
-    /// The baseline's cells that match `cells`; `nil` where one has none.
-    func matches(_ cells: [Int], job: Int, in place: Int, job other: Int) -> [Int?] {
-        guard let table = tables[place] else { return cells.map { _ in nil } }
+    /// A cell's counterpart in the baseline.
+    enum Match {
+        case twin(Int)
+        /// The baseline has no cell with these values.
+        case none
+        /// It has several: nobody knows which is meant.
+        case several
+    }
+
+    /// The baseline's cells that match `cells`.
+    func matches(_ cells: [Int], job: Int, in place: Int, job other: Int) -> [Match] {
+        guard let table = tables[place] else { return cells.map { _ in .none } }
         return cells.map { cell in
-            table.cells.jobs[other].byKey[candidate.cells.jobs[job].cells[cell].key].flatMap { $0 >= 0 ? $0 : nil }
+            guard let twin = table.cells.jobs[other].byKey[candidate.cells.jobs[job].cells[cell].key] else {
+                return .none
+            }
+            return twin >= 0 ? .twin(twin) : .several
         }
     }
 
@@ -279,28 +325,35 @@ enum Baseline {
     /// What of the provenance must be equal, unless a gate lets it differ.
     private static let comparable = ["evaluator", "inputs", "device_model"]
 
-    static func obstacle(candidate: ResultsHeader, baseline: ResultsHeader, _ rule: GateRule) -> String? {
-        if let run = candidate.run, run == baseline.run { return "baseline_is_candidate: both are \(run)" }
+    static func obstacle(
+        candidate: ResultsHeader, baseline: ResultsHeader, _ rule: GateRule
+    ) -> Judge.Obstacle? {
+        let broken = { (reason: String) in Judge.Obstacle(reason, isBroken: true) }
+        if let run = candidate.run, run == baseline.run { return broken("baseline_is_candidate: both are \(run)") }
         switch (candidate.tree, baseline.tree) {
         case (.some(let tree), .some(let other)):
-            if tree == other { return "baseline_is_candidate: the same tree \(tree.short)" }
+            if tree == other { return broken("baseline_is_candidate: the same tree \(tree.short)") }
         case (.none, _), (_, .none):
             guard let commit = candidate.commit, let other = baseline.commit else {
-                return "not comparable: without the code tree nobody knows whether the baseline is the candidate"
+                return broken(
+                    "not comparable: without the code tree nobody knows whether the baseline is the candidate")
             }
-            if commit == other { return "baseline_is_candidate: the same commit \(commit.prefix(12))" }
+            if commit == other { return broken("baseline_is_candidate: the same commit \(commit.prefix(12))") }
         }
         for name in comparable + (rule.isStrict ? ["environment_locks"] : [])
         where !rule.mayDiffer.contains(name) && differs(name, candidate, baseline) {
-            return "not comparable (\(name) differs)"
+            let isKnown = [candidate, baseline].allSatisfy { $0.provenance.contains { $0.key == name } }
+            return Judge.Obstacle("not comparable (\(name) differs)", isBroken: !isKnown)
         }
         guard !rule.mayDiffer.contains("evaluator") else { return nil }
         for path in rule.evaluator {
             let (ours, theirs) = (evaluator(path, of: candidate), evaluator(path, of: baseline))
             if ours == nil || theirs == nil {
-                return "not comparable (nobody knows which evaluator '\(path)' was used)"
+                return broken("not comparable (nobody knows which evaluator '\(path)' was used)")
             }
-            if ours != theirs { return "not comparable (evaluator '\(path)' differs)" }
+            if ours != theirs {
+                return Judge.Obstacle("not comparable (evaluator '\(path)' differs)", isBroken: false)
+            }
         }
         return nil
     }

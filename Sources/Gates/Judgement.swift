@@ -12,6 +12,8 @@ package struct Judgement: Equatable, Sendable {
     package var isInfrastructureOnly: Bool
     /// What the gates' references to baselines came to.
     package var baselines: [BaselineNote] = []
+    /// What a reader should know and no verdict depends on: a waiver that fits nothing.
+    package var notes: [String] = []
 
     package init(gates: [GateJudgement], cells: [CellJudgement]) {
         self.gates = gates
@@ -71,6 +73,8 @@ package struct GroupJudgement: Equatable, Sendable {
     package var reason: String
     /// The group's value; `nil` when the evidence gives none.
     package var value: Double?
+    /// What it is measured in, where the program says so.
+    package var unit: String?
     /// The bound on `value`, limits against a baseline turned into the metric's unit; two for `between`.
     package var bound: [Double] = []
     /// The limit as written: `at-least 0.92`, `drop-at-most 3%`.
@@ -97,6 +101,8 @@ package struct GroupJudgement: Equatable, Sendable {
     package var restsOn: [CellAttempts] = []
     /// Whether the group is `incomplete` for no other reason than causes of the infrastructure.
     package var isInfrastructureOnly = false
+    /// Whether all evidence that it takes is there and whole, the baseline's too: nothing else can be waived.
+    package var isMeasured = false
 
     package init(place: [Value.Member], verdict: Verdict, reason: String) {
         self.place = place
@@ -125,7 +131,7 @@ package struct TestEvidence: Equatable, Sendable {
     /// How many items it takes to decide.
     package var needed: Int?
     /// With which chance the drop that was to be found is found at this n: by this comparison alone, and within the
-    /// family.
+    /// family. Of `non-inferiority`: with which chance it is shown while nothing changes; it has no family.
     package var power: Double?
     package var powerInFamily: Double?
     /// Items of the baseline that the candidate lacks, and counts as wrong.

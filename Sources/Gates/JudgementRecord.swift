@@ -19,6 +19,7 @@ extension Judgement {
         ]
         if whole { members.append(.init("cells", .array(cells.map(\.written)))) }
         if whole, !baselines.isEmpty { members.append(.init("baselines", .array(baselines.map(\.written)))) }
+        if whole, !notes.isEmpty { members.append(.init("notes", .array(notes.map(Value.string)))) }
         var writer = JSONWriter()
         writer.value(.object(members))
         writer.newline()
@@ -43,6 +44,7 @@ extension Judgement {
         }
         self.init(gates: read, cells: cells)
         baselines = (value["baselines"]?.array ?? []).compactMap { BaselineNote(written: $0) }
+        notes = (value["notes"]?.array ?? []).compactMap(\.string)
         guard verdict.rawValue == value["verdict"]?.string else { return nil }
     }
 }
@@ -94,8 +96,9 @@ extension GroupJudgement {
             .init("limit", .string(limit)), .init("baseline_source", .string(baselineSource)),
             .init("baseline_run", baselineRun.map { .string($0.description) } ?? .null),
             .init("effect", effect.map(Value.number) ?? .null), .init("infrastructure", .boolean(isInfrastructureOnly)),
-            .init("rests_on", .array(restsOn.map(\.written))),
+            .init("measured", .boolean(isMeasured)), .init("rests_on", .array(restsOn.map(\.written))),
         ]
+        if let unit { members.append(.init("unit", .string(unit))) }
         if let spread { members.append(.init("spread", spread.written)) }
         if let flips { members.append(.init("flips", flips.written)) }
         return members
@@ -107,6 +110,7 @@ extension GroupJudgement {
         }
         self.init(place: value["where"]?.members ?? [], verdict: verdict, reason: reason)
         self.value = value["value"]?.number
+        unit = value["unit"]?.string
         bound = value["bound"]?.array?.compactMap(\.number) ?? value["bound"]?.number.map { [$0] } ?? []
         limit = value["limit"]?.string ?? ""
         baseline = value["baseline"]?.number
@@ -117,6 +121,7 @@ extension GroupJudgement {
         interval = value["interval"]?.array?.compactMap(\.number) ?? []
         probability = value["p"]?.number
         isInfrastructureOnly = value["infrastructure"]?.boolean ?? false
+        isMeasured = value["measured"]?.boolean ?? false
         for cell in value["rests_on"]?.array ?? [] {
             guard let job = cell["job"]?.string, let name = cell["cell"]?.string else { return nil }
             let attempts = cell["attempts"]?.array?.compactMap { $0.number.flatMap(Int.init(exactly:)) } ?? []

@@ -21,6 +21,8 @@ enum Taken<Content> {
 struct Measured: Equatable {
     var value: Double
     var count: Int?
+    /// What the value is measured in, where any shard says so.
+    var unit: String?
 }
 
 /// Merges what the shards of one cell reported into the cell's metric, by kind.

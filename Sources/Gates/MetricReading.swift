@@ -21,6 +21,7 @@ struct MetricReading {
     static let wholeMax = 1 << 53
     static let samplesMax = 1_000_000
     static let bucketsMax = 100_000
+    static let unitBytesMax = 40
 
     func metric(_ node: JSONNode) -> MetricValue {
         switch node.kind {
@@ -30,6 +31,12 @@ struct MetricReading {
             do throws(Refusal) { return try typed(members, at: node) } catch { return .refused(error.metric) }
         case .null, .boolean, .string, .array: return .refused(refused(node))
         }
+    }
+
+    /// The unit that a typed metric carries; `nil` for all others.
+    func unit(_ node: JSONNode) -> String? {
+        guard node["kind"] != nil else { return nil }
+        return node["unit"]?.value.string
     }
 
     /// A number as an item carries it.
@@ -81,6 +88,11 @@ struct MetricReading {
             }
             guard wanted.contains(member.key) || member.key == "kind" || member.key == "unit" else {
                 throw Refusal(metric: refused(node, reason: "a \(kind) has no '\(Self.cut(member.key))'"))
+            }
+        }
+        if let unit = node["unit"] {
+            guard let text = unit.value.string, !text.isEmpty, text.utf8.count <= Self.unitBytesMax else {
+                throw Refusal(metric: refused(unit, reason: "'unit' is a text of 1 to \(Self.unitBytesMax) bytes"))
             }
         }
         switch kind {
@@ -193,6 +205,12 @@ struct MetricReading {
 }
 
 extension MetricValue {
+    /// The form that `MetricReading` reads back to the same value and unit.
+    func written(unit: String?) -> Value {
+        guard let unit, case .object(let members) = written, members.first?.key == "kind" else { return written }
+        return .object(members + [Value.Member("unit", .string(unit))])
+    }
+
     /// The form that `MetricReading` reads back to the same value.
     var written: Value {
         let typed = { (kind: String, members: [Value.Member]) in

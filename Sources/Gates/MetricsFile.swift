@@ -18,15 +18,19 @@ package enum MetricsFile {
         guard bytes.count <= Limits.metricsFileBytesMax else {
             return [refused("larger than \(ByteCount(Int64(Limits.metricsFileBytesMax)))", file: file)]
         }
-        let members: [(key: String, line: Int, value: MetricValue)]
+        let members: [Member]
         var whole: [NamedMetric] = []
         // `try?`: what is wrong with the text is found again, and better told, by `BrokenObject`.
         if let node = try? JSONParser.parse(bytes, repeatedKeys: .keepAll), case .object(let found) = node.kind {
             let reading = MetricReading(file: file)
-            members = found.map { ($0.key, $0.line, reading.metric($0.value)) }
+            members = found.map { Member($0.key, $0.line, reading.metric($0.value), unit: reading.unit($0.value)) }
         } else {
             let broken = BrokenObject(bytes)
-            members = broken.members.map { ($0.key, $0.line, metric($0, file: file)) }
+            members = broken.members.map { member in
+                var unit: String?
+                if case .node(let node) = member.content { unit = MetricReading(file: file).unit(node) }
+                return Member(member.key, member.line, metric(member, file: file), unit: unit)
+            }
             if let problem = broken.problem {
                 let isNumber = problem.text.utf8.first.map { (0x30...0x39).contains($0) } ?? false
                 let reason = isNumber && broken.members.isEmpty ? bareNumber(bytes) : problem.reason
@@ -35,6 +39,20 @@ package enum MetricsFile {
         }
         guard members.count <= metricsMax else { return [refused("more than \(metricsMax) metrics", file: file)] }
         return whole + once(members, file: file)
+    }
+
+    private struct Member {
+        var key: String
+        var line: Int
+        var value: MetricValue
+        var unit: String?
+
+        init(_ key: String, _ line: Int, _ value: MetricValue, unit: String?) {
+            self.key = key
+            self.line = line
+            self.value = value
+            self.unit = unit
+        }
     }
 
     private static func metric(_ member: BrokenObject.Member, file: String) -> MetricValue {
@@ -57,18 +75,18 @@ package enum MetricsFile {
     }
 
     /// Each name once: a name that stands twice has several values, which is no value.
-    private static func once(_ members: [(key: String, line: Int, value: MetricValue)], file: String) -> [NamedMetric] {
+    private static func once(_ members: [Member], file: String) -> [NamedMetric] {
         var places: [String: Int] = [:]
         var metrics: [NamedMetric] = []
-        for (key, line, value) in members {
-            if key.isEmpty {
-                metrics.append(refused("a metric without a name", file: file, line: line))
-            } else if let place = places[key] {
+        for member in members {
+            if member.key.isEmpty {
+                metrics.append(refused("a metric without a name", file: file, line: member.line))
+            } else if let place = places[member.key] {
                 metrics[place].value = .refused(
-                    RefusedMetric(text: "", reason: "several values", file: file, line: line))
+                    RefusedMetric(text: "", reason: "several values", file: file, line: member.line))
             } else {
-                places[key] = metrics.count
-                metrics.append(NamedMetric(key, value))
+                places[member.key] = metrics.count
+                metrics.append(NamedMetric(member.key, member.value, unit: member.unit))
             }
         }
         return metrics

@@ -48,6 +48,7 @@ struct PairedItems {
     /// Whether the baseline's values are, which is what tells the metric's range: a candidate cannot unsay it, neither by
     /// what it reports nor by what it leaves out.
     private var hasRange = false
+    private var lackingCounts = true
     /// Items of a cell of the baseline that the candidate's cell lacks; counted as the worst value.
     private(set) var lacking = 0
     /// Items of a candidate's cell that the baseline's lacks; left out.
@@ -78,8 +79,11 @@ struct PairedItems {
     /// - Parameters:
     ///   - sets: cells with the same place on both sides; each inner list is averaged first (repetitions).
     ///   - worst: the value, of 0 and 1, that a lacking item counts as.
-    static func pair(_ sets: [[CellPair]], worst: Double) -> Pairing {
+    ///   - lackingCounts: whether it may count as that: only where a worse value never makes the answer better. Else one that
+    ///     is lacking makes the group incomplete.
+    static func pair(_ sets: [[CellPair]], worst: Double, lackingCounts: Bool = true) -> Pairing {
         var items = PairedItems()
+        items.lackingCounts = lackingCounts
         items.hasRange = sets.allSatisfy { $0.allSatisfy(\.baseline.areRightOrWrong) }
         items.isRightOrWrong = items.hasRange && sets.allSatisfy { $0.allSatisfy(\.candidate.areRightOrWrong) }
         var (common, firstLacking) = (0, "")
@@ -145,7 +149,8 @@ struct PairedItems {
         var items = paired
         let all = common + items.lacking
         guard all > 0 else { return .inconclusive("the baseline has no items") }
-        if items.lacking > 0 && !items.hasRange {
+        // Before the share of common items is looked at: what is missing must not become undecided by missing more.
+        if items.lacking > 0 && !(items.hasRange && items.lackingCounts) {
             return .incomplete(
                 "missing: \(items.lacking) of the baseline's \(all) items, first '\(firstLacking.prefix(60))'")
         }

@@ -112,9 +112,9 @@ package struct ResultsFile: Equatable, Sendable {
         }
         writer.key("metrics")
         writer.beginObject()
-        for (name, value) in once(shard.metrics.lazy.map { ($0.name, $0.value) }) {
+        for (name, value) in once(shard.metrics.lazy.map { ($0.name, $0) }) {
             writer.key(name)
-            writer.value(value.map(\.written) ?? several.written)
+            writer.value(value.map { $0.value.written(unit: $0.unit) } ?? several.written)
         }
         writer.endObject()
         writer.key("items")

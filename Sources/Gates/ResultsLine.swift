@@ -107,7 +107,9 @@ struct ResultsLine {
                         RefusedMetric(text: "", reason: "several values", file: file, line: line))
                 } else {
                     places[member.key] = shard.metrics.count
-                    shard.metrics.append(NamedMetric(member.key, reading.metric(member.value)))
+                    shard.metrics.append(
+                        NamedMetric(
+                            member.key, reading.metric(member.value), unit: reading.unit(member.value)))
                 }
             }
         }

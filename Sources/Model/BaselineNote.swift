@@ -14,6 +14,10 @@ package struct BaselineNote: Equatable, Sendable {
     /// What the report calls it, or where it was looked for.
     package var text: String
     package var run: RunID?
+    /// Of one that was found: the code that it measured, and where its results come from: inputs, evaluator, locks, devices.
+    package var commit: String?
+    package var tree: Digest?
+    package var provenance: [Value.Member] = []
 
     package init(_ reference: GateRule.BaselineReference, _ state: State, _ text: String, run: RunID? = nil) {
         self.reference = reference

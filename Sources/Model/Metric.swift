@@ -98,8 +98,12 @@ package struct Item: Equatable, Sendable {
 package struct NamedMetric: Equatable, Sendable {
     package var name: String
     package var value: MetricValue
-    package init(_ name: String, _ value: MetricValue) {
+    /// What it is measured in, as the program says: `ms`; `nil` where it does not.
+    package var unit: String?
+
+    package init(_ name: String, _ value: MetricValue, unit: String? = nil) {
         self.name = name
         self.value = value
+        self.unit = unit
     }
 }

@@ -181,6 +181,34 @@ import Testing
         #expect(refusal("", of: read(#"{"a": 1}"#, .pytestBenchmark))?.reason.contains("no list 'benchmarks'") == true)
     }
 
+    /// What is said of the rounds is what the rounds say.
+    @Test(arguments: [
+        (#""mean": 1"#, "'mean' is 1, and that of 'data' is 2"), (#""median": 2.5"#, "'median' is 2.5"),
+        (#""min": 0.5"#, "'min' is 0.5"), (#""max": 9"#, "'max' is 9"),
+        (#""rounds": 4"#, "'rounds' is 4, and 'data' has 3"),
+    ])
+    func `refuses a benchmark that contradicts its own rounds`(stat: String, words: String) {
+        let found = read(
+            #"{"benchmarks": [{"name": "a", "stats": {"# + stat + #", "data": [1, 2, 3]}}]}"#, .pytestBenchmark)
+        #expect(refusal("a", of: found)?.reason.contains(words) == true, "\(found.metrics)")
+    }
+
+    @Test func `takes nothing for a result of language models that rests on no samples`() {
+        let read = { (effective: String) in
+            self.read(
+                #"{"results": {"t": {"acc,none": 0.9, "acc_stderr,none": 0.1}}, "n-samples": {"t": {"effective": "# + effective
+                    + "}}}", .lmEval, file: "results_1.json")
+        }
+        #expect(value("t.acc", of: read("0")) == .mean(n: 0, mean: 0.9, m2: 0))
+        let job = job()
+        let judged = group(GateRule(.atLeast(0.5), metric: "t.acc"), run(job, [passed(job, read("0").metrics)]))
+        #expect(judged.verdict == .incomplete && judged.reason.contains("measured on no items"), "\(judged.reason)")
+        #expect(value("t.acc", of: read("1")) == .mean(n: 1, mean: 0.9, m2: 0))
+        for wrong in ["-1", "1.5", "\"many\"", "null"] {
+            #expect(refusal("", of: read(wrong))?.reason.contains("'effective'") == true, "\(wrong)")
+        }
+    }
+
     @Test func `reads results of language models with their n`() {
         let found = read(
             """

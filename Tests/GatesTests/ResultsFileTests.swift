@@ -39,6 +39,24 @@ import Testing
         #expect(ResultsFile.write(file.results) == ResultsFile.write(results))
     }
 
+    /// A line names its cell twice, by id and by values; two cells in one are none.
+    @Test func `names one cell a line`() throws {
+        let line = { (cell: String, id: String) in
+            #"{"job":"eval","cell":"# + cell + #","cell_id":"# + "\"\(id)\""
+                + #","shard":0,"shards":1,"attempt":1,"cause":"passed","metrics":{"accuracy":0.9}}"#
+        }
+        let one = header.replacing(#""shards":2"#, with: #""shards":1"#) + "\n"
+        let good = try read(one + line(#"{"x":"a"}"#, "c0") + "\n" + line(#"{"x":"b"}"#, "c1")).results
+        #expect(judge([GateRule(.atLeast(0.5))], results: good).verdict == .pass)
+        let swapped = try read(one + line(#"{"x":"b"}"#, "c0") + "\n" + line(#"{"x":"b"}"#, "c1")).results
+        let judgement = judge([GateRule(.atLeast(0.5))], results: swapped)
+        #expect(judgement.verdict == .fail)
+        #expect(judgement.gates[1].groups[0].reason.contains("a line of cell 'c0' has"), "\(text(judgement))")
+        // Without a plan, too.
+        let bare = try read(line(#"{"x":"a"}"#, "c9") + "\n" + line(#"{"x":"b"}"#, "c9")).results
+        #expect(judge([GateRule(.atLeast(0.5))], results: bare).verdict == .fail)
+    }
+
     @Test func `is read as the documentation has it`() throws {
         let file = try read(
             header + "\n"

@@ -75,7 +75,7 @@ import Testing
         let kinds = [
             #"{"kind":"mean","n":4,"mean":0.9,"m2":0}"#, #"{"kind":"ratio","numerator":9,"denominator":10}"#,
             #"{"kind":"sum","value":0.3}"#, #"{"kind":"count","value":1}"#, #"{"kind":"min","value":0.9}"#,
-            #"{"kind":"max","value":0.9}"#, #"{"kind":"samples","values":[0.9]}"#,
+            #"{"kind":"max","value":0.9}"#, #"{"kind":"samples","values":[0.9]}"#, sketch,
         ]
         for kind in kinds {
             for input in Self.inputs {
@@ -96,7 +96,8 @@ import Testing
         let forms = [
             #"{"kind":"mean","n":4,"mean":X,"m2":0}"#, #"{"kind":"mean","n":X,"mean":0.9,"m2":0}"#,
             #"{"kind":"ratio","numerator":X,"denominator":0.1}"#, #"{"kind":"sum","value":X}"#,
-            #"{"kind":"count","value":X}"#, #"{"kind":"min","value":X}"#, #"{"kind":"samples","values":[X]}"#,
+            #"{"kind":"count","value":X}"#, #"{"kind":"min","value":X}"#, #"{"kind":"max","value":X}"#,
+            #"{"kind":"samples","values":[X]}"#,
         ]
         for form in forms {
             for input in Self.inputs {
@@ -106,6 +107,60 @@ import Testing
                 #expect(judgement.verdict >= .incomplete, "\(text)")
             }
         }
+    }
+
+    private let sketch = #"{"kind":"quantiles","relative_error":0.01,"zeros":0,"positive":[[-5,4]]}"#
+
+    /// A sketch's own numbers: its error, its zeros, and each bucket's index and count.
+    @Test func `give no pass as a part of a sketch, under any limit`() {
+        let forms = [
+            #"{"kind":"quantiles","relative_error":X,"zeros":0,"positive":[[-5,4]]}"#,
+            #"{"kind":"quantiles","relative_error":0.01,"zeros":X,"positive":[[-5,4]]}"#,
+            #"{"kind":"quantiles","relative_error":0.01,"zeros":0,"positive":X}"#,
+            #"{"kind":"quantiles","relative_error":0.01,"zeros":0,"positive":[X]}"#,
+            #"{"kind":"quantiles","relative_error":0.01,"zeros":0,"positive":[[X,4]]}"#,
+            #"{"kind":"quantiles","relative_error":0.01,"zeros":0,"positive":[[-5,X]]}"#,
+            #"{"kind":"quantiles","relative_error":0.01,"zeros":0,"positive":[[-5,4]],"negative":[[X,1]]}"#,
+        ]
+        // γ^−5 is 0.905 by an error of 0.01.
+        let wide: [GateRule.Limit] = [
+            .atLeast(0), .atMost(9), .between(0, 9), .dropAtMost(.absolute(9)), .dropAtMost(.percent(900)),
+            .riseAtMost(.absolute(9)), .riseAtMost(.percent(900)), .ratioAtMost(9),
+        ]
+        for limit in wide {
+            let judged = { (text: String) -> Verdict in
+                let job = GatesTests.job()
+                var rule = GateRule(limit, against: RunID(1))
+                rule.statistic = .quantile(0.5)
+                let older = run(job, [passed(job, read("{\"accuracy\": \(sketch)}"))], number: 1, tree: 1)
+                return judge(
+                    [rule], results: run(job, [passed(job, read("{\"accuracy\": \(text)}"))]), baselines: baseline(older)
+                ).verdict
+            }
+            #expect(judged(sketch) == .pass, "\(limit)")
+            for form in forms {
+                for input in Self.inputs {
+                    let text = form.split(separator: "X").joined(separator: input)
+                    // An error may be any number in its range, `0.80` too wide: and `0,80` within a list is two numbers.
+                    if form.contains("[X]") && input == "0,80" { continue }
+                    #expect(judged(text) >= .incomplete, "\(limit) on \(text)")
+                }
+            }
+        }
+        // One of several shards, and a sketch of nothing.
+        for input in Self.inputs {
+            let judgement = verdict(
+                .atLeast(0),
+                { job in
+                    (0..<3).map { passed(job, shard: $0, read("{\"accuracy\": \($0 == 1 ? input : sketch)}")) }
+                }, count: 3)
+            #expect(judgement.verdict == .fail, "\(input) among sketches")
+        }
+        var rule = GateRule(.atLeast(0))
+        rule.statistic = .quantile(0.5)
+        let job = GatesTests.job()
+        let empty = read(#"{"accuracy": {"kind":"quantiles","relative_error":0.01,"zeros":0}}"#)
+        #expect(group(rule, run(job, [passed(job, empty)])).verdict == .incomplete)
     }
 
     @Test func `give their reasons`() {

@@ -20,7 +20,16 @@ enum LanguageModelResults {
                 collector.refuse("not of lm-evaluation-harness: a task is an object", line: task.line)
                 break
             }
-            let count = counts?[task.key]?["effective"]?.value.number.flatMap(MetricReading.whole)
+            var count: Int?
+            if let effective = counts?[task.key]?["effective"] {
+                guard let whole = effective.value.number.flatMap(MetricReading.whole) else {
+                    collector.refuse(
+                        "not of lm-evaluation-harness: 'effective' counts the samples of '\(task.key)'",
+                        line: effective.line)
+                    break
+                }
+                count = whole
+            }
             for entry in entries { add(entry, of: task.key, entries, count, to: &collector) }
         }
         return collector.finish()
@@ -50,7 +59,11 @@ enum LanguageModelResults {
             return collector.add(name, .refused(refused), line: entry.line)
         }
         let error = entries.first { Self.parts($0.key) == (metric + "_stderr", filter) }?.value.value.number
-        guard let count, count > 1, let error, error >= 0 else {
+        // Whatever the file says of no samples: nothing was measured.
+        if let count, count < 2 {
+            return collector.add(name, .mean(n: count, mean: mean, m2: 0), line: entry.line)
+        }
+        guard let count, let error, error >= 0 else {
             return collector.add(name, .plain(mean), line: entry.line)
         }
         // The standard error is s/√n, so the sum of squares is error²·n·(n − 1).

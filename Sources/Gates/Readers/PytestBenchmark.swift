@@ -50,7 +50,8 @@ enum PytestBenchmark {
             guard values.count <= MetricReading.samplesMax else {
                 return collector.refused("more than \(MetricReading.samplesMax) rounds", line: stats.line)
             }
-            return .samples(values)
+            let wrong = contradiction(stats, values)
+            return wrong.map { collector.refused("several values: \($0)", line: stats.line) } ?? .samples(values)
         }
         guard let mean = stats["mean"]?.value.number, let deviation = stats["stddev"]?.value.number,
             let rounds = stats["rounds"]?.value.number.flatMap(MetricReading.whole), rounds > 0, deviation >= 0
@@ -58,5 +59,25 @@ enum PytestBenchmark {
             return collector.refused("a benchmark has a mean, a stddev and rounds", line: stats.line)
         }
         return .mean(n: rounds, mean: mean, m2: deviation * deviation * Double(rounds - 1))
+    }
+
+    /// What the file says of its rounds, and the rounds do not.
+    private static func contradiction(_ stats: JSONNode, _ values: [Double]) -> String? {
+        if let rounds = stats["rounds"]?.value.number, rounds != Double(values.count) {
+            return "'rounds' is \(Figure.text(rounds)), and 'data' has \(values.count)"
+        }
+        var sum = ExactSum()
+        for value in values { sum.add(value) }
+        let sorted = values.sorted()
+        for (name, ours) in [
+            ("mean", sum.divided(by: values.count)), ("median", quantile(0.5, of: sorted)), ("min", sorted.first ?? 0),
+            ("max", sorted.last ?? 0),
+        ] {
+            guard let stated = stats[name]?.value.number else { continue }
+            guard (stated - ours).magnitude > 1e-9 * max(stated.magnitude, ours.magnitude) else { continue }
+            let (told, found) = Figure.pair(stated, ours)
+            return "'\(name)' is \(told), and that of 'data' is \(found)"
+        }
+        return nil
     }
 }

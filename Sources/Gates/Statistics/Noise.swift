@@ -8,7 +8,7 @@ package enum Noise: Equatable, Sendable {
     /// The variance of one item's harm (of one value of each side, added up, where nothing is paired), with its weight.
     case variance(Double, weight: Double)
 
-    /// Noise is a property of the metric and its data, not of a cell: all groups of a gate tell it together.
+    /// What all groups of a gate tell together: noise is a property of the metric and its data more than of a cell.
     ///
     /// - Returns: one per kind that occurs.
     package static func pooled(_ noises: [Noise]) -> (flips: Noise?, variance: Noise?) {
@@ -30,6 +30,16 @@ package enum Noise: Equatable, Sendable {
             count > 0 ? .flips(losses: losses, count: count) : nil,
             weight > 0 ? .variance(sum.value / weight, weight: weight) : nil
         )
+    }
+
+    /// The quieter one of two of the same kind; `self` where they are not.
+    package func orQuieter(_ other: Noise?) -> Noise {
+        switch (self, other) {
+        case (.flips(let losses, let count), .flips(let others, let otherCount)):
+            Double(others) * Double(count) < Double(losses) * Double(otherCount) ? other ?? self : self
+        case (.variance(let variance, _), .variance(let others, _)): others < variance ? other ?? self : self
+        case (.flips, _), (.variance, _): self
+        }
     }
 
     /// The variance of one item's harm under a mean of `mean`, and its variance at the limit.

@@ -13,11 +13,16 @@ package struct Share: Equatable, Sendable {
 
     /// Wilson's score interval (JASA 22, 1927).
     package func interval(z: Double) -> (low: Double, high: Double) {
-        let (n, p) = (Double(count), value)
+        let ends = Self.interval(of: value, count: Double(count), z: z)
+        return (part == 0 ? 0 : ends.low, part == count ? 1 : ends.high)
+    }
+
+    /// Of a share `p` of `n` things, whole or not.
+    static func interval(of p: Double, count n: Double, z: Double) -> (low: Double, high: Double) {
         let middle = p + z * z / (2 * n)
         let half = z * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
         let scale = 1 + z * z / n
-        return (part == 0 ? 0 : max(0, (middle - half) / scale), part == count ? 1 : min(1, (middle + half) / scale))
+        return (max(0, (middle - half) / scale), min(1, (middle + half) / scale))
     }
 }
 

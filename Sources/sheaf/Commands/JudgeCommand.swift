@@ -45,6 +45,7 @@ extension Commands {
             let judgement = Gates.judge(
                 plan.gates, results: read.results, baselines: read.hasHeader ? baselines : absent(baselines),
                 conditions: conditions, terms: JudgingTerms(plan))
+            for note in judgement.notes { Terminal.complain("note: \(note)") }
             if format == "json" {
                 Terminal.write(judgement.json)
             } else {
@@ -87,7 +88,11 @@ enum JudgementText {
         var text = ""
         for gate in judgement.gates {
             text += "\(pad(gate.word, 14)) \(gate.name)\(gate.isRequired ? "" : " (advisory)"): \(gate.question)\n"
-            let notable = gate.groups.filter { $0.verdict > .pass }
+            let neutral = gate.name == "jobs" ? neutralJobs(judgement) : []
+            let notable = gate.groups.filter { group in
+                // What did not pass and need not is told, too, and by whose word.
+                group.verdict > .pass || group.place.contains { $0.value.string.map(neutral.contains) == true }
+            }
             for group in notable.prefix(groupsShown) {
                 let place = group.place.map { "\($0.key)=\(JSONWriter.text($0.value))" }.joined(separator: " ")
                 text += "  \(pad(group.verdict.rawValue, 14))\(place.isEmpty ? "" : "\(place): ")\(group.reason)\n"
@@ -95,6 +100,12 @@ enum JudgementText {
             if notable.count > groupsShown { text += "  … and \(notable.count - groupsShown) more\n" }
         }
         return text + "verdict: \(judgement.verdict.rawValue)"
+    }
+
+    /// Jobs with cells that did not pass and did not have to: quarantined ones among them.
+    private static func neutralJobs(_ judgement: Judgement) -> Set<String> {
+        Set(
+            judgement.cells.filter { $0.isNeutral && $0.outcome != .passed && $0.outcome != .notApplicable }.map(\.job))
     }
 
     private static func pad(_ text: String, _ width: Int) -> String {

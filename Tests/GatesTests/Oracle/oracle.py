@@ -30,6 +30,10 @@ class Inconclusive(Exception):
     """Evidence that does not decide."""
 
 
+class Broken(Exception):
+    """Evidence for a comparison that is missing or broken: as undecided, and nobody can waive it."""
+
+
 def worst(verdicts):
     return max(verdicts, key=ORDER.index)
 
@@ -470,7 +474,7 @@ def read_harm(rule, baseline, logarithms):
 RELATIVE = ("drop-at-most", "rise-at-most", "ratio-at-most")
 
 
-def pair(rule, sets, limit=None):
+def pair(rule, sets, limit=None, counts=True):
     """One value per item and side, averaged over the cells; the baseline's items count."""
     drop = any(known[0] == "drop-at-most" for known in ([limit] if limit else rule["limits"]))
     pairs = [(ours.items(rule["metric"]), theirs.items(rule["metric"])) for cells in sets for ours, theirs in cells]
@@ -492,7 +496,7 @@ def pair(rule, sets, limit=None):
         for i, both in inner.items():
             outer.setdefault(i, []).append((sum(c for c, _ in both) / len(both), sum(b for _, b in both) / len(both)))
     # What the metric can be is told by the baseline alone.
-    if lacking and not all(value in (0, 1) for _, theirs in pairs for _, _, value in theirs):
+    if lacking and not (counts and all(value in (0, 1) for _, theirs in pairs for _, _, value in theirs)):
         raise Incomplete
     if common < 0.95 * (common + lacking) - 1e-9:
         raise Inconclusive
@@ -505,7 +509,9 @@ def run_test(rule, place, sets):
     has = [(o.items(rule["metric"]) is not None, t.items(rule["metric"]) is not None) for c in sets for o, t in c]
     if all(a and b for a, b in has):
         return paired_test(rule, place, sets)
-    if any(a or b for a, b in has) or len(has) > 1:
+    if any(a or b for a, b in has):
+        raise Broken
+    if len(has) > 1:
         raise Inconclusive
     return unpaired_test(rule, place, sets[0][0])
 
@@ -515,7 +521,11 @@ def is_ratio(rule):
 
 
 def paired_test(rule, place, sets):
-    ours, theirs, binary, _ = pair(rule, sets)
+    relative = next(item for item in rule["limits"] if item[0] in RELATIVE)
+    absolute = not is_ratio(rule) and (relative[2] != "%" or relative[1] == 0)
+    # An item that is lacking counts as wrong where one more wrong item can only speak against the candidate.
+    one_cell = len(sets) == 1 and len(sets[0]) == 1
+    ours, theirs, binary, _ = pair(rule, sets, counts=one_cell and absolute and rule["method"] is None)
     logarithms = is_ratio(rule) and not binary
     if logarithms and min(ours + theirs) <= 0:
         raise Inconclusive
@@ -525,9 +535,9 @@ def paired_test(rule, place, sets):
     n = len(harms)
     spread = variance(harms)
     noise = ("variance", spread, n - 1)
-    relative = next(item for item in rule["limits"] if item[0] in RELATIVE)
+    if binary and absolute and detect is not None and limit + detect > 1:
+        raise Inconclusive
     single = binary and all(v in (0, 1) for v in ours + theirs)
-    absolute = not is_ratio(rule) and (relative[2] != "%" or relative[1] == 0)
     if rule["method"] == "mann-whitney":
         up = [a * (math.log(v) if logarithms else v) for v in ours]
         low = [-b * (math.log(v) if logarithms else v) for v in theirs]
@@ -629,8 +639,11 @@ def decide(comparison, peers, rate):
     elif comparison.detect is None or comparison.detect <= 0:
         return "inconclusive"
     else:
-        same = [c.noise for c in peers if c.noise[0] == comparison.noise[0]]
-        needed = items_needed(pool(same), comparison.limit, comparison.detect, rate)
+        needed = items_needed(comparison.noise, comparison.limit, comparison.detect, rate)
+        if peers:
+            # Nothing is lost: all together may say that fewer are enough.
+            same = [c.noise for c in peers if c.noise[0] == comparison.noise[0]]
+            needed = min(needed, items_needed(pool(same), comparison.limit, comparison.detect, rate))
         # Fewer than this find nothing, whatever they say: the best p of n signs is 2 ** -n.
         least = 1
         while 0.5 ** least >= rate / comparison.family and least < 64:
@@ -662,9 +675,9 @@ def benjamini_hochberg(values):
 # ---- the whole ------------------------------------------------------------------------------------------------------
 
 
-def floor_verdict(rule, rules, run, baseline):
-    """What plain limits on the same metric say; None where there are none."""
-    verdicts = []
+def floors_of(rule, rules, run, baseline):
+    """What plain limits on the same metric say (None where there are none), and which cells they look at together."""
+    verdicts, together = [], []
     for other in rules:
         limits = other["limits"] if other is not rule else [x for x in rule["limits"] if x[0] not in RELATIVE]
         if not limits or any(limit[0] in RELATIVE for limit in limits):
@@ -673,9 +686,12 @@ def floor_verdict(rule, rules, run, baseline):
             continue
         if other is not rule and rule["required"] and not other["required"]:
             continue
-        gate = judge_gate(dict(other, limits=limits, test="none", when=True), rules, run, baseline, [])
+        floor = dict(other, limits=limits, test="none", when=True)
+        gate = judge_gate(floor, rules, run, baseline, [])
         verdicts.append(worst([group["verdict"] for group in gate]))
-    return worst(verdicts) if verdicts else None
+        for _, sets in groups_of(floor, next(iter(run.jobs.values()))).values():
+            together.append({id(cell) for cells in sets for cell in cells})
+    return (worst(verdicts) if verdicts else None), together
 
 
 def judge_gate(rule, rules, run, baseline, comparisons):
@@ -688,10 +704,12 @@ def judge_gate(rule, rules, run, baseline, comparisons):
                 or rule["weight"] \
                 or (rule["test"] == "regression" and rule["detect"] is None and rule["n_at_least"] is None):
             return [{"where": {}, "verdict": "incomplete"}]
-    floors = None
+    floors = None, []
     if relative and (rule["first"] or rule["new_cells"]):
-        floors = floor_verdict(rule, rules, run, baseline)
-    theirs = {} if baseline is None else {cell.key: cell for cell in next(iter(baseline.jobs.values()))}
+        floors = floors_of(rule, rules, run, baseline)
+    theirs = {}
+    for cell in [] if baseline is None else next(iter(baseline.jobs.values())):
+        theirs.setdefault(cell.key, []).append(cell)
     groups = groups_of(rule, cells)
     answers = {}
     if not groups:
@@ -711,11 +729,16 @@ def judge_gate(rule, rules, run, baseline, comparisons):
         opened = None
         if relative:
             if baseline is None:
-                verdicts.append("pass" if rule["first"] and floors in ("pass", "waived") else "inconclusive")
+                verdicts.append("pass" if rule["first"] and floors[0] in ("pass", "waived") else "inconclusive")
+                group["broken"] = not rule["first"]
             elif baseline.tree == run.tree:
                 verdicts.append("inconclusive")
+                group["broken"] = True
             else:
-                result = compare(rule, relative, place, sets, theirs, floors)
+                try:
+                    result = compare(rule, relative, place, sets, theirs, floors)
+                except Broken:
+                    result, group["broken"] = "inconclusive", True
                 if isinstance(result, Comparison):
                     opened = result
                 else:
@@ -737,10 +760,16 @@ def judge_gate(rule, rules, run, baseline, comparisons):
 
 def compare(rule, relative, place, sets, theirs, floors):
     """A verdict, or a comparison that waits for its family."""
-    new = any(cell.key not in theirs for cells in sets for cell in cells)
+    verdict, together = floors
+    if any(len(theirs.get(cell.key, [])) > 1 for cells in sets for cell in cells):
+        return "inconclusive"
+    theirs = {key: cells[0] for key, cells in theirs.items()}
+    new = {id(cell) for cells in sets for cell in cells if cell.key not in theirs}
     if new and not rule["new_cells"]:
         return "inconclusive"
-    if new and floors not in ("pass", "waived"):
+    # Each new cell has to be vouched for by limits that look at nothing but new cells of this group.
+    vouched = set().union(*[cells for cells in together if cells <= new])
+    if new and (verdict not in ("pass", "waived") or vouched != new):
         return "inconclusive"
     kept = [[cell for cell in cells if cell.key in theirs] for cells in sets]
     kept = [cells for cells in kept if cells]
@@ -750,7 +779,7 @@ def compare(rule, relative, place, sets, theirs, floors):
         value, _ = read_group(rule, kept)
         other, _ = read_group(rule, [[theirs[cell.key] for cell in cells] for cells in kept])
     except (Fail, Incomplete):
-        return "inconclusive"
+        raise Broken
     if rule["test"] == "none":
         verdicts = [estimate(limit, value, other) for limit in relative]
         has = [(o.items(rule["metric"]) is not None, t.items(rule["metric"]) is not None)
@@ -758,18 +787,18 @@ def compare(rule, relative, place, sets, theirs, floors):
         if all(a and b for a, b in has):
             for limit in relative:
                 try:
+                    alike = rule["statistic"] is None and rule["aggregate"] == "mean" and not rule["weight"]
                     ours, known, _, lacking = pair(
-                        rule, [[(cell, theirs[cell.key]) for cell in cells] for cells in kept], limit)
+                        rule, [[(cell, theirs[cell.key]) for cell in cells] for cells in kept], limit, alike)
                 except Incomplete:
                     verdicts.append("incomplete")
                 except Inconclusive:
                     verdicts.append("inconclusive")
                 else:
                     if lacking:
-                        alike = rule["statistic"] is None and rule["aggregate"] == "mean" and not rule["weight"]
-                        verdicts.append(estimate(limit, mean(ours), mean(known)) if alike else "incomplete")
-        elif any(b and not a for a, b in has):
-            verdicts = ["inconclusive"]
+                        verdicts.append(estimate(limit, mean(ours), mean(known)))
+        elif any(b for _, b in has):
+            raise Broken
         return worst(verdicts)
     try:
         return run_test(rule, place, [[(cell, theirs[cell.key]) for cell in cells] for cells in kept])
@@ -830,8 +859,12 @@ def settled_gates(case, run, baseline, named):
         adjust = holm if required else benjamini_hochberg
         for c, p in zip(members, adjust([c.above for c in members] + others)):
             c.adjusted, c.family = p, len(members) + len(others)
+    whole = {}
+    for rule, gate in zip(asked, gates):
+        opened = [id(c.group) for c in comparisons if c.rule is rule]
+        whole[rule["name"]] = all(id(g) in opened or g["verdict"] in ("pass", "waived") for g in gate["groups"])
     for c in comparisons:
-        peers = [other for other in comparisons if other.rule is c.rule]
+        peers = [other for other in comparisons if other.rule is c.rule] if whole[c.rule["name"]] else []
         c.group["verdict"] = worst([c.group["verdict"], decide(c, peers, rate)])
         c.group["p"] = c.above if c.rule["test"] == "regression" else c.below
         c.group["value"], c.group["n"], c.group["adjusted"] = c.value, c.n, c.adjusted
@@ -866,7 +899,7 @@ def waive(gates, case):
     """What was measured and does not hold, or is not decided, may be waived; what is missing or broken never."""
     for gate in gates:
         for group in gate["groups"]:
-            if group["verdict"] not in ("fail", "inconclusive") or group.get("value") is None:
+            if group["verdict"] not in ("fail", "inconclusive") or group.get("value") is None or group.get("broken"):
                 continue
             if any(waiver["gate"] == gate["gate"] and covers(waiver, group["where"]) and day_of(case)
                    and waiver["until"] >= day_of(case) for waiver in case.get("waivers", [])):

@@ -1,0 +1,59 @@
+import Foundation
+import Testing
+
+/// What `sheaf judge` says in words about results that lie beside a workflow.
+@Suite struct `Judging by hand` {
+    private static let workflow = """
+        sheaf: 1
+        on: workflow_dispatch
+        jobs:
+          eval:
+            runs-on: self-hosted
+            timeout-minutes: 5
+            strategy: {matrix: {x: [a, b]}}
+            metrics: m.json
+            steps: [{run: echo}]
+        gates:
+          floor: {metric: m, at-least: 0.5}
+          same: {metric: m, drop-at-most: 0, baseline: {run: r1}, required: false}
+        waivers:
+          - {gate: floor, where: {x: c}, reason: known, author: alice, until: "2026-12-31"}
+        quarantine:
+          - {job: eval, where: {x: b}, reason: "flaky driver", author: bob, until: "2026-12-31"}
+        """
+
+    private static func results(_ run: Int, _ cause: String) -> String {
+        let cells = ["a", "b"].map { #"{"id":"c\#($0)","name":"eval (\#($0))","values":{"x":"\#($0)"},"shards":1}"# }
+        let header =
+            #"{"sheaf":1,"run":"r\#(run)","plan":{"jobs":[{"id":"eval","writes_metrics":true,"cells":[\#(cells.joined(separator: ","))]}]},"commit":"c\#(run)","tree":null,"provenance":{"submitted_at":"2026-11-21T10:00:00Z"}}"#
+        let lines = [("a", "passed"), ("b", cause)].map {
+            #"{"job":"eval","cell":{"x":"\#($0.0)"},"cell_id":"c\#($0.0)","shard":0,"shards":1,"attempt":1,"cause":"\#($0.1)","metrics":{"m":0.9}}"#
+        }
+        return ([header] + lines).joined(separator: "\n") + "\n"
+    }
+
+    @Test func `tells what is quarantined, what a waiver does not fit, and whose baseline it was given`() async throws {
+        let machine = try OwnMachine([
+            "w.yml": Self.workflow, "r9.jsonl": Self.results(9, "exit:3"), "r1.jsonl": Self.results(1, "passed"),
+            "r5.jsonl": Self.results(5, "passed"),
+        ])
+        defer { machine.end() }
+        func judge(_ baseline: String) async throws -> Finished {
+            let code = machine.folder + "/code/"
+            return try await Finished.run(
+                RealFarm.sheaf,
+                ["judge", code + "w.yml", "--results", code + "r9.jsonl", "--baseline", code + baseline],
+                environment: ["SHEAF_HOME": machine.folder + "/nobody"])
+        }
+        let judged = try await judge("r1.jsonl")
+        #expect(judged.status == 0, "\(judged.output)\(judged.error)")
+        #expect(
+            judged.output.contains("eval (b): shard 0 ended user_exit (3)")
+                && judged.output.contains("quarantined by bob until 2026-12-31: flaky driver"), "\(judged.output)")
+        #expect(
+            judged.error.contains("note: the waiver by alice fits no group of gate 'floor': x=c"), "\(judged.error)")
+        #expect(judged.output.contains("pass           same"), "\(judged.output)")
+        let other = try await judge("r5.jsonl")
+        #expect(other.output.contains("r1 is wanted: ") && other.output.contains("is of r5"), "\(other.output)")
+    }
+}
