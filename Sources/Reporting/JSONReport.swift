@@ -14,6 +14,7 @@ extension RunReport {
             .init("submitted_at", orNull(facts.submittedAt?.utc)), .init("ended_at", orNull(facts.endedAt?.utc)),
             .init("duration_s", orNull(duration)), .init("commit", orNull(commit)), .init("tree", orNull(tree?.hex)),
             .init("provenance", .object(provenance)),
+            .init("baselines", .array(judgement.baselines.map(\.reported))),
         ]
         members += [
             .init("verdict", isOver ? .string(judgement.verdict.rawValue) : .null),
@@ -70,11 +71,21 @@ extension GateJudgement {
     }
 }
 
+extension BaselineNote {
+    fileprivate var reported: Value {
+        [
+            "baseline": .string(name), "state": .string(state.rawValue), "text": .string(text),
+            "run": orNull(run?.description), "commit": orNull(commit), "tree": orNull(tree?.hex),
+            "provenance": .object(provenance),
+        ]
+    }
+}
+
 extension GroupJudgement {
     fileprivate func reported(name: String) -> Value {
         [
             "name": .string(name), "where": .object(place), "verdict": .string(verdict.rawValue),
-            "reason": .string(reason), "value": orNull(value), "limit": .string(limit),
+            "reason": .string(reason), "value": orNull(value), "unit": orNull(unit), "limit": .string(limit),
             "bound": bound.count > 1 ? .array(bound.map(Value.number)) : orNull(bound.first),
             "baseline": orNull(baseline), "baseline_source": orNull(baselineSource.isEmpty ? nil : baselineSource),
             "effect": orNull(effect), "n": orNull(count),
@@ -112,7 +123,7 @@ extension Flips {
     fileprivate var reported: Value {
         [
             "lost": orNull(lost), "lost_ids": .array(lostIDs.map(Value.string)), "gained": orNull(gained),
-            "gained_ids": .array(gainedIDs.map(Value.string)),
+            "gained_ids": .array(gainedIDs.map(Value.string)), "ids_left_out": orNull(idsLeftOut),
         ]
     }
 }

@@ -25,6 +25,8 @@ struct JUnitReport {
         var name: String
         var seconds: Double
         var outcome: Outcome
+        /// What is told beside, whatever the outcome: items that changed, failures before a pass.
+        var notes: [String] = []
     }
 
     private struct Suite {
@@ -60,9 +62,13 @@ struct JUnitReport {
         var suite = Suite(
             name: "gates",
             cases: report.judgement.gates.map { gate in
-                Case(suite: "gates", name: gate.name, seconds: 0, outcome: outcome(of: gate))
+                Case(
+                    suite: "gates", name: gate.name, seconds: 0, outcome: outcome(of: gate),
+                    notes: report.flipped.filter { $0.gate == gate.name }.prefix(100).map { report.sentence($0, most: 20) })
             })
         suite.properties = [("verdict", report.isOver ? report.judgement.verdict.rawValue : "running")] + report.origin
+        suite.properties += report.blames.map { ("blame", report.sentence($0)) }
+        suite.properties += report.flakySentences.prefix(100).map { ("flaky", $0) }
         return suite
     }
 
@@ -85,10 +91,12 @@ struct JUnitReport {
     }
 
     private func suite(_ job: JobReport) -> Suite {
+        let flaky = Dictionary(grouping: report.flaky, by: \.name)
         var cases = job.cells.map { cell in
             Case(
                 suite: job.id, name: cell.name, seconds: cell.duration?.inSeconds ?? 0,
-                outcome: outcome(of: cell, in: job))
+                outcome: outcome(of: cell, in: job),
+                notes: (flaky[cell.name] ?? []).prefix(20).map { "flaky: \(report.sentence($0))" })
         }
         if cases.isEmpty {
             let tally = report.tally(job)
@@ -152,7 +160,8 @@ struct JUnitReport {
         text += " time=\"\(Self.seconds(each.seconds))\""
         let element: (name: String, message: String, type: String?, details: [String])
         switch each.outcome {
-        case .passed: return text + "/>\n"
+        case .passed where each.notes.isEmpty: return text + "/>\n"
+        case .passed: return text + ">\n" + notes(each) + "    </testcase>\n"
         case .failure(let message, let type, let details): element = ("failure", message, type, details)
         case .error(let message, let type, let details): element = ("error", message, type, details)
         case .skipped(let message): element = ("skipped", message, nil, [])
@@ -165,7 +174,13 @@ struct JUnitReport {
             let lines = element.details.map { XMLText.escaped(PlainText.line($0, most: 2_000)) }
             text += ">\(lines.joined(separator: "\n"))</\(element.name)>\n"
         }
-        return text + "    </testcase>\n"
+        return text + notes(each) + "    </testcase>\n"
+    }
+
+    private func notes(_ each: Case) -> String {
+        guard !each.notes.isEmpty else { return "" }
+        let lines = each.notes.map { XMLText.escaped(PlainText.line($0, most: 2_000)) }
+        return "      <system-out>\(lines.joined(separator: "\n"))</system-out>\n"
     }
 
     private func counts(_ suite: Suite, seconds: Double?) -> String {

@@ -7,6 +7,7 @@ extension RunReport {
     /// - Parameter results: what `judgement` was made of.
     package init(facts: RunFacts, results: Results, judgement: Judgement) {
         self.facts = facts
+        self.facts.notes += judgement.notes.filter { !facts.notes.contains($0) }
         self.judgement = judgement
         commit = results.header.commit
         tree = results.header.tree

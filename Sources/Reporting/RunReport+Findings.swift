@@ -36,6 +36,22 @@ package struct FlippedItems: Equatable, Sendable {
     package var flips: Flips
 }
 
+extension Flips {
+    /// How many of the items that changed are counted and not named.
+    var idsLeftOut: Int { lost - lostIDs.count + gained - gainedIDs.count }
+}
+
+extension BaselineNote {
+    /// What the gate called it: `r12`, `champion`, `branch main`.
+    var name: String {
+        switch reference {
+        case .run(let run): run.description
+        case .branch(let branch): "branch \(branch)"
+        case .alias(let alias): alias
+        }
+    }
+}
+
 extension RunReport {
     static func blames(_ jobs: [JobReport], _ judgement: Judgement) -> [BlameReport] {
         jobs.compactMap { job in
@@ -138,7 +154,9 @@ extension RunReport {
         let part = { (count: Int, ids: [String], word: String) in
             "\(Self.counted(count, "item")) got \(word)"
                 + (count == 0
-                    ? "" : " (\(ids.prefix(most).joined(separator: ", "))\(count > min(most, ids.count) ? ", …" : ""))")
+                    ? ""
+                    : " (\(ids.prefix(most).joined(separator: ", "))"
+                        + (count > min(most, ids.count) ? " and \(count - min(most, ids.count)) more)" : ")"))
         }
         let flips = flipped.flips
         return "\(flipped.gate)\(flipped.group.isEmpty ? "" : ", \(flipped.group)"): "

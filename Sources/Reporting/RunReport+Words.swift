@@ -167,7 +167,8 @@ extension RunReport {
         var figures: [(String, String)] = []
         if let value = group.value {
             let edge = group.bound.min { ($0 - value).magnitude < ($1 - value).magnitude }
-            figures.append(("value", edge.map { Figure.pair(value, $0).0 } ?? Figure.text(value)))
+            let unit = group.unit.map { " \($0)" } ?? ""
+            figures.append(("value", (edge.map { Figure.pair(value, $0).0 } ?? Figure.text(value)) + unit))
         }
         if !group.bound.isEmpty {
             figures.append(
@@ -186,6 +187,7 @@ extension RunReport {
         if group.interval.count == 2 {
             figures.append(("interval", group.interval.map { Figure.text($0) }.joined(separator: "…")))
         }
+        if let power = group.test?.power { figures.append(("power", Figure.share(power))) }
         if let p = group.probability { figures.append(("p", Figure.text(p, digits: 3))) }
         if let spread = group.spread, spread.repetitions > 1 {
             figures.append(
@@ -275,15 +277,42 @@ extension RunReport {
         add("ended", facts.endedAt.map { $0.utc + (duration.map { ", after \($0.spelled)" } ?? "") })
         let told: Set<String> = ["dirty", "event", "actor", "submitted_at", "team"]
         for member in provenance where !told.contains(member.key) {
-            let text =
-                member.value.array.map {
-                    $0.prefix(5).map(\.shown).joined(separator: ", ") + ($0.count > 5 ? ", …" : "")
+            add(member.key == "workflow" ? "workflow digest" : member.key, Self.listed(member.value))
+        }
+        return rows + comparedWith
+    }
+
+    private static func listed(_ value: Value) -> String {
+        value.array.map { $0.prefix(5).map(\.shown).joined(separator: ", ") + ($0.count > 5 ? ", …" : "") } ?? value.shown
+    }
+
+    /// The other sides of comparisons, name and text: which code, on what and how it was measured, and whether that is as here.
+    private var comparedWith: [(name: String, text: String)] {
+        var rows: [(String, String)] = []
+        for note in judgement.baselines where note.state == .found {
+            let name = "baseline \(note.name)"
+            rows.append((name, note.text))
+            let side = { (ours: String?, theirs: String?, what: String) in
+                guard ours != nil || theirs != nil else { return }
+                rows.append(("\(name): \(what)", (theirs ?? "none") + (ours == theirs ? " (as here)" : " (not as here)")))
+            }
+            side(commit, note.commit, "commit")
+            side(tree?.hex, note.tree?.hex, "tree")
+            for key in Self.compared {
+                let (ours, theirs) = (provenance, note.provenance)
+                let value = { (members: [Value.Member]) in members.first { $0.key == key }?.value }
+                guard value(ours) == value(theirs) else {
+                    rows.append(("\(name): \(key)", (value(theirs).map(Self.listed) ?? "none") + " (not as here)"))
+                    continue
                 }
-                ?? member.value.shown
-            add(member.key == "workflow" ? "workflow digest" : member.key, text)
+                if let same = value(theirs) { rows.append(("\(name): \(key)", Self.listed(same) + " (as here)")) }
+            }
         }
         return rows
     }
+
+    /// What of the provenance tells whether two runs measured alike.
+    private static let compared = ["dirty", "workflow", "inputs", "evaluators", "device_model", "environment_locks"]
 
     /// What the run took, name and text.
     var spent: [(name: String, text: String)] {

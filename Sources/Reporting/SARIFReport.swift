@@ -7,6 +7,8 @@ extension RunReport {
     package var sarif: [UInt8] {
         let file = facts.file.isEmpty ? "workflow.yml" : facts.file
         var results: [Value] = []
+        let flipped = Dictionary(
+            self.flipped.map { (CellPlace(job: $0.gate, cell: $0.group), $0) }, uniquingKeysWith: { first, _ in first })
         for gate in judgement.gates where gate.isApplicable {
             for group in gate.groups where group.verdict > .waived && results.count < Self.sarifResultsMax {
                 let place = name(of: group, in: gate)
@@ -32,7 +34,10 @@ extension RunReport {
                     "properties": [
                         "verdict": .string(group.verdict.rawValue),
                         "value": group.value.map(Value.number) ?? .null,
-                        "limit": .string(group.limit),
+                        "limit": .string(group.limit), "unit": group.unit.map(Value.string) ?? .null,
+                        "flips": .array(
+                            flipped[CellPlace(job: gate.name, cell: place)].map { [.string(sentence($0, most: 20))] }
+                                ?? []),
                     ],
                 ])
             }
@@ -52,6 +57,8 @@ extension RunReport {
             "properties": [
                 "run": facts.run.map { .string("\($0)") } ?? .null, "commit": commit.map(Value.string) ?? .null,
                 "verdict": isOver ? .string(judgement.verdict.rawValue) : .null,
+                "blame": .array(blames.map { .string(sentence($0)) }),
+                "flaky": .array(flakySentences.prefix(1000).map(Value.string)),
             ],
         ]
         var writer = JSONWriter()

@@ -106,6 +106,9 @@ import Testing
         let report = RunReport(facts: RunFacts(run: RunID(2), workflow: "w"), results: newer, judgement: judgement)
         #expect(report.flipped.map(\.flips) == [Flips(lost: 1, lostIDs: ["q3"], gained: 1, gainedIDs: ["q9"])])
         #expect(report.text(columns: 300).contains("1 item got worse (q3), 1 item got better (q9)"))
+        for text in [report.junit, String(decoding: report.json, as: UTF8.self)] {
+            #expect(text.contains("q3") && text.contains("q9"), "\(text)")
+        }
         // A judgement that was stored tells the same.
         let stored = try #require(Judgement(record: judgement.record))
         #expect(RunReport(facts: report.facts, results: newer, judgement: stored) == report)
