@@ -85,7 +85,7 @@ extension AttemptDriver {
         let (built, isHit, use) = try await stoppable { [output] in
             try await environments.get(
                 key, interpreter: interpreter,
-                waiting: { output.say("another attempt builds the environment, or uses one that was touched: waiting") }
+                waiting: { output.say($0.rawValue) }
             ) { folder in
                 try await self.build(folder, interpreter, steps, place)
             }

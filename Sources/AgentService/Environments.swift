@@ -23,6 +23,8 @@ struct BuiltEnvironment: Sendable, Equatable {
 final class EnvironmentUse: Sendable {
     private let lock: CInt
     fileprivate init(adopting lock: CInt) { self.lock = lock }
+    /// Lets others use it too; one that cannot be shared now stays its holder's alone.
+    fileprivate func share() { _ = flock(lock, LOCK_SH | LOCK_NB) }
     /// Lets go of the lock before its descriptor: a child that was started and has not called exec yet holds that, too.
     deinit {
         _ = flock(lock, LOCK_UN)
@@ -65,28 +67,29 @@ final class Environments: Sendable {
         }
     }
 
-    /// Gives the environment of a key, built by `build` unless it is there. Others who want it wait; when the one who builds
-    /// it fails or is cancelled, the next one tries.
+    /// What somebody waits for, in words for the log.
+    enum Waiting: String {
+        case build = "another attempt builds the environment: waiting"
+        case use = "the environment was changed after it was built: it is built anew when those who use it have ended"
+    }
+
+    /// Gives the environment of a key, built by `build` unless it is there. Others who want it wait until it is built, and not for
+    /// those who use it; when the one who builds it fails or is cancelled, the next one tries.
     ///
+    /// - Parameter waiting: called before each kind of waiting, once.
     /// - Parameter build: fills the folder's `base`, and returns the lock's text.
     /// - Returns: the environment, whether it was there already, and what keeps it there.
     func get(
-        _ key: Digest, interpreter: Interpreter?, waiting: @Sendable () -> Void = {},
+        _ key: Digest, interpreter: Interpreter?, waiting: @Sendable (Waiting) -> Void = { _ in },
         isolation: isolated (any Actor)? = #isolation, build: (_ folder: String) async throws -> String
     ) async throws -> (environment: BuiltEnvironment, isHit: Bool, use: EnvironmentUse) {
-        if let lock = try lockFile(key, LOCK_SH) {
-            let use = EnvironmentUse(adopting: lock)
-            if let found = find(key, interpreter) { return (found, true, use) }
-        }
-        try await claim(key, waiting)
+        if let (found, use) = try shared(key, interpreter) { return (found, true, use) }
+        try await claim(key) { waiting(.build) }
         defer { release(key) }
-        // A touched one is built anew once the last who uses it has ended.
-        let lock = try await waitForLock(key, waiting)
-        let use = EnvironmentUse(adopting: lock)
-        // Somebody else may have built it while we waited.
-        if let found = find(key, interpreter) {
-            _ = flock(lock, LOCK_SH)
-            return (found, true, use)
+        let use: EnvironmentUse
+        switch try await take(key, interpreter, waiting) {
+        case .found(let found, let use): return (found, true, use)
+        case .absent(let alone): use = alone
         }
         let place = folder + "/" + key.hex
         let leftovers = Files.removeTree(place)
@@ -106,7 +109,7 @@ final class Environments: Sendable {
         }
         builds.withLock { $0 += 1 }
         // Nobody removes it in between: what was just used goes last, and a lock that cannot be shared is kept alone.
-        _ = flock(lock, LOCK_SH)
+        use.share()
         guard let built = find(key, interpreter) else {
             throw AgentError.system("read the environment just built at \(place)", EIO)
         }
@@ -205,13 +208,41 @@ final class Environments: Sendable {
         next?.resume(returning: true)
     }
 
-    /// Waits until nobody else has the key's lock file, in whatever process.
-    private func waitForLock(_ key: Digest, _ waiting: () -> Void) async throws -> CInt {
-        var hasSaid = false
+    private enum Taken {
+        case found(BuiltEnvironment, EnvironmentUse)
+        /// It is to be built, by whoever holds this and nobody else.
+        case absent(EnvironmentUse)
+    }
+
+    /// The environment of a key beside others who use it, if it is there.
+    private func shared(_ key: Digest, _ interpreter: Interpreter?) throws -> (BuiltEnvironment, EnvironmentUse)? {
+        guard let lock = try lockFile(key, LOCK_SH) else { return nil }
+        let use = EnvironmentUse(adopting: lock)
+        return find(key, interpreter).map { ($0, use) }
+    }
+
+    /// Waits until the environment is there, whoever uses it, or until nobody else has the key's lock file, in whatever process.
+    private func take(
+        _ key: Digest, _ interpreter: Interpreter?, _ waiting: (Waiting) -> Void
+    ) async throws -> Taken {
+        var said: Set<Waiting> = []
+        // One that was touched is not looked through again and again: whoever builds it anew writes another file.
+        var refused: UInt64?
         while true {
-            if let lock = try lockFile(key, LOCK_EX) { return lock }
-            if !hasSaid { waiting() }
-            hasSaid = true
+            let written = Files.facts(folder + "/" + key.hex + "/complete")?.inode
+            if let written, written != refused {
+                if let (found, use) = try shared(key, interpreter) { return .found(found, use) }
+                refused = written
+            }
+            if let lock = try lockFile(key, LOCK_EX) {
+                let use = EnvironmentUse(adopting: lock)
+                // Another process may have built it in between.
+                guard let found = find(key, interpreter) else { return .absent(use) }
+                use.share()
+                return .found(found, use)
+            }
+            let reason: Waiting = written == nil ? .build : .use
+            if said.insert(reason).inserted { waiting(reason) }
             do { try await Task.sleep(for: .milliseconds(200)) } catch { throw AgentError.cancelled }
         }
     }

@@ -28,7 +28,7 @@ import Wire
         let hits = try await withThrowingTaskGroup(of: Bool.self) { group in
             for _ in 0..<8 {
                 group.addTask { [key] in
-                    try await environments.get(key, interpreter: nil, waiting: { waiting.continuation.yield() }) {
+                    try await environments.get(key, interpreter: nil, waiting: { _ in waiting.continuation.yield() }) {
                         folder in
                         // The builder goes on when all the others wait for it.
                         var waiters = waiting.stream.makeAsyncIterator()
@@ -59,7 +59,7 @@ import Wire
             }
         }
         for await _ in begun.stream {}
-        let next = try await environments.get(key, interpreter: nil, waiting: { waits.continuation.finish() }) {
+        let next = try await environments.get(key, interpreter: nil, waiting: { _ in waits.continuation.finish() }) {
             folder in
             #expect(!Files.exists(folder + "/base"))
             return try Self.fill(folder, builds)
@@ -85,6 +85,59 @@ import Wire
         #expect(try await later.get(key, interpreter: nil) { try Self.fill($0, builds) }.isHit)
     }
 
+    @Test func `whoever waited for it uses it beside the one who built it, and waits for no other's end`() async throws
+    {
+        let workshop = try await Workshop()
+        let environments = workshop.host.environments
+        let builds = Counter()
+        let begun = AsyncStream.makeStream(of: Void.self)
+        let waits = AsyncStream.makeStream(of: Void.self)
+        let builder = Task { [key] in
+            try await environments.get(key, interpreter: nil) { folder in
+                begun.continuation.finish()
+                for await _ in waits.stream {}
+                return try Self.fill(folder, builds)
+            }
+        }
+        for await _ in begun.stream {}
+        let waiter = Task { [key] in
+            try await environments.get(key, interpreter: nil, waiting: { _ in waits.continuation.finish() }) { folder in
+                try Self.fill(folder, builds)
+            }
+        }
+        let built = try await builder.value
+        let found = try await waiter.value
+        #expect(found.isHit && found.environment == built.environment && builds.total == 1)
+        // Both uses last until here: neither may be removed or built anew under them.
+        #expect(try environments.lockFile(key, LOCK_EX) == nil)
+        withExtendedLifetime((built.use, found.use)) {}
+    }
+
+    @Test func `one that was touched is built anew when those who use it have ended, and says that it waits for them`()
+        async throws
+    {
+        let workshop = try await Workshop()
+        let environments = workshop.host.environments
+        let builds = Counter()
+        var user: EnvironmentUse? = try await environments.get(key, interpreter: nil) { try Self.fill($0, builds) }.use
+        let tool = environments.folder + "/\(key.hex)/base/bin/tool"
+        chmod(tool, 0o755)
+        try Files.write("#!/bin/sh\necho evil\n", to: tool)
+        let told = AsyncStream.makeStream(of: Environments.Waiting.self)
+        let next = Task { [key] in
+            try await environments.get(key, interpreter: nil, waiting: { told.continuation.yield($0) }) {
+                try Self.fill($0, builds)
+            }.isHit
+        }
+        for await reason in told.stream {
+            #expect(reason == .use && builds.total == 1)
+            break
+        }
+        withExtendedLifetime(user) {}
+        user = nil
+        #expect(try await !next.value && builds.total == 2)
+    }
+
     @Test func `a waiter that is cancelled leaves, and the builder goes on`() async throws {
         let workshop = try await Workshop()
         let environments = workshop.host.environments
@@ -101,7 +154,7 @@ import Wire
         for await _ in begun.stream {}
         let waits = AsyncStream.makeStream(of: Void.self)
         let waiter = Task { [key] in
-            try await environments.get(key, interpreter: nil, waiting: { waits.continuation.finish() }) { folder in
+            try await environments.get(key, interpreter: nil, waiting: { _ in waits.continuation.finish() }) { folder in
                 try Self.fill(folder, builds)
             }
         }
@@ -131,7 +184,7 @@ import Wire
         }
         for await _ in begun.stream {}
         let trial = try workshop.begin([uses("actions/setup-python")])
-        try await trial.logged("another attempt builds the environment, or uses one")
+        try await trial.logged("another attempt builds the environment")
         await trial.driver.cancel("enough")
         #expect(try await trial.end().report.cause == "cancelled")
         left.continuation.finish()
