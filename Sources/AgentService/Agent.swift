@@ -86,6 +86,16 @@ package actor Agent {
         let killed = Enclosure.clear(cgroups)
         if killed > 0 { remarks.append("\(killed) processes of an earlier life of this agent were ended") }
         let engine = try engine(settings, String(place), remarks: &remarks)
+        let attempts = try AttemptsFolder(below: settings.workFolder)
+        if !settings.keepsWorkspaces {
+            let (found, stuck) = await DiskThreads.shared.run { attempts.clear() }
+            if found > 0 {
+                remarks.append("what \(Spelling.counted(found, "attempt")) of an earlier life had left was removed")
+            }
+            if !stuck.isEmpty {
+                remarks.append("left by an earlier life, and cannot be removed: \(stuck.joined(separator: ", "))")
+            }
+        }
         let pool = AccountPool(settings.accounts)
         let inputCheck = InputCheck()
         let inputs = inputCheck.check(settings.inputs, remarks: &remarks)
@@ -114,7 +124,7 @@ package actor Agent {
             objects: FarmObjects(line: line), cache: cache,
             environment: settings.stepEnvironment.map { CommandFile.Entry(name: $0.name, value: $0.value) },
             hasCUDA: !capacity.gpus.isEmpty, keepsWorkspaces: settings.keepsWorkspaces, incarnation: incarnation,
-            views: views, warden: warden, engine: engine)
+            views: views, warden: warden, engine: engine, attempts: attempts)
         var leftover: [String] = []
         let leftovers = spool.leftovers(remarks: &leftover)
         for remark in leftover { tell(.remark(remark)) }
@@ -148,7 +158,8 @@ package actor Agent {
     ) -> PrivateViews? {
         guard let account, Chamber.refusal == nil else { return nil }
         return PrivateViews(
-            attempts: settings.workFolder + "/attempts", hidden: [settings.spoolFolder] + settings.hiddenFolders,
+            attempts: AttemptsFolder.path(below: settings.workFolder),
+            hidden: [settings.spoolFolder] + settings.hiddenFolders,
             shown: [settings.workFolder + "/environments"] + inputs.map(\.path) + settings.shownFolders,
             account: account)
     }

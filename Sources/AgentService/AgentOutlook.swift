@@ -25,7 +25,9 @@ package struct AgentOutlook: Sendable {
         let account = AccountPool(isRoot ? .standardPool : .own).probe
         let refusal = Chamber.refusal
         var views: PrivateViews?
-        if let account, refusal == nil { views = PrivateViews(attempts: workFolder + "/attempts", account: account) }
+        if let account, refusal == nil {
+            views = PrivateViews(attempts: AttemptsFolder.path(below: workFolder), account: account)
+        }
         let discovery = Discovery(account, views: views)
         var remarks: [String] = []
         let gpus = await discovery.gpus(remarks: &remarks)

@@ -38,8 +38,10 @@ struct AttemptHost: Sendable {
     var warden: Warden?
     /// Starts the containers of jobs that have one.
     var engine: ContainerEngine?
+    /// Held for as long as attempts can begin here.
+    var attempts: AttemptsFolder?
     /// Hears that an attempt has its environment, and the digest of its lock.
     var entered: @Sendable (AttemptID, Digest) -> Void = { _, _ in }
 
-    var attemptsFolder: String { workFolder + "/attempts" }
+    var attemptsFolder: String { AttemptsFolder.path(below: workFolder) }
 }

@@ -394,6 +394,41 @@ import Wire
         }
     }
 
+    @Test func `what attempts of a killed agent left is removed at the next start, unless workspaces are kept`()
+        async throws
+    {
+        let foreman = try await Foreman()
+        let left = folder.path + "/work/attempts/r1-0-0-0-1/workspace"
+        for path in [folder.path + "/work", left.parentPath.parentPath, left.parentPath, left] {
+            try Files.makeFolder(path, mode: 0o711)
+        }
+        try Files.write("weights\n", to: left + "/checkpoint")
+        chmod(left, 0)
+        var settings = AgentSettings(
+            address: foreman.farm.server.addresses[0], identity: foreman.farm.agent, workFolder: folder.path + "/work",
+            spoolFolder: spool, accounts: .own)
+        settings.keepsWorkspaces = true
+        var agent: Agent? = try await Agent.make(settings, tell: { _ in })
+        #expect(Files.names(in: folder.path + "/work/attempts") == ["r1-0-0-0-1"])
+        // Another home, and the same folder to work in: what the first one's attempts have there is not its to remove.
+        var other = settings
+        other.spoolFolder = folder.path + "/other"
+        other.keepsWorkspaces = false
+        await #expect(
+            throws: AgentError.configuration(
+                "another agent works in \(folder.path)/work", help: "give each agent a --work of its own")
+        ) { _ = try await Agent.make(other, tell: { _ in }) }
+        #expect(Files.exists(left))
+        withExtendedLifetime(agent) {}
+        agent = nil
+        settings.keepsWorkspaces = false
+        let said = Mutex([String]())
+        agent = try await Agent.make(settings) { event in said.withLock { $0.append("\(event)") } }
+        #expect(Files.names(in: folder.path + "/work/attempts").isEmpty)
+        #expect(said.withLock { $0.contains { $0.contains("what 1 attempt of an earlier life had left") } })
+        withExtendedLifetime(agent) {}
+    }
+
     @Test func `a refusal ends the agent and tells why`() async throws {
         var settings = Foreman.Settings()
         settings.admit = { peer in peer.principal.role == .agent ? LinkStatus(.denied, "node7 was revoked") : nil }
