@@ -14,6 +14,7 @@ struct AgentsService: Sendable {
     let roster: Roster
     let caches: CacheShelf
     let listings: ListingCutter
+    let journal: FarmJournal
 
     /// One agent's working stream, for as long as its connection lasts.
     func work(_ stream: LinkStream, _ peer: Principal) async throws {
@@ -21,7 +22,8 @@ struct AgentsService: Sendable {
             throw LinkStatus(.invalid, "an agent says first what it has: joined")
         }
         let session = AgentSession(AgentID(peer.name), on: stream.link)
-        try await coordinator.join(session, joined, as: peer)
+        let capacity = try await coordinator.join(session, joined, as: peer)
+        journal.tell(.agentJoined(peer.name, capacity))
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await session.write(to: stream) }
             do {
@@ -33,7 +35,7 @@ struct AgentsService: Sendable {
             } catch {
                 // The connection has ended: what that means for its leases, time will tell.
             }
-            await coordinator.leave(session)
+            if await coordinator.leave(session) { journal.tell(.agentLeft(peer.name)) }
             await group.waitForAll()
         }
     }

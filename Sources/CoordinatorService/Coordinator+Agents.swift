@@ -7,8 +7,15 @@ import Wire
 extension Coordinator {
     static let holdsMax = 10_000
 
+    /// Runs that have not ended.
+    var openRunCount: Int { runs.count }
+
     /// An agent says what it has and what it still works on. An older connection of the same agent is ended.
-    func join(_ session: AgentSession, _ message: Proto.AgentJoined, as principal: Principal) throws(LinkStatus) {
+    ///
+    /// - Returns: what it has.
+    @discardableResult func join(
+        _ session: AgentSession, _ message: Proto.AgentJoined, as principal: Principal
+    ) throws(LinkStatus) -> Capacity {
         var capacity: Capacity
         var holds: [AttemptID] = []
         guard message.holds.count <= Self.holdsMax else {
@@ -47,16 +54,20 @@ extension Coordinator {
         if record.draining { session.send(.drain(.with { $0.reason = record.drainReason })) }
         store([.agentSeen(record)])
         handle(.agentJoined(session.agent, team: principal.team, capacity: capacity, holds: holds))
+        return capacity
     }
 
     /// The connection has ended; leases run on until nobody renews them.
-    func leave(_ session: AgentSession) {
+    ///
+    /// - Returns: whether the agent is away; it may have come back on another connection already.
+    @discardableResult func leave(_ session: AgentSession) -> Bool {
         session.finish()
-        guard sessions[session.agent] === session else { return }
+        guard sessions[session.agent] === session else { return false }
         sessions[session.agent] = nil
         seen(session.agent)
         if let record = capacities[session.agent] { store([.agentSeen(record)]) }
         handle(.agentDisconnected(session.agent))
+        return true
     }
 
     func receive(_ message: Proto.FromAgent, from session: AgentSession) throws(LinkStatus) {

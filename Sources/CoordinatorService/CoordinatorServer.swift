@@ -64,6 +64,7 @@ package final class CoordinatorServer: Sendable {
     ///   the operator.
     package static func start(
         _ settings: Settings, remark: @escaping @Sendable (String) -> Void = { _ in },
+        tell: @escaping @Sendable (FarmEvent) -> Void = { _ in },
         failed: @escaping @Sendable (StorageError) -> Never
     ) async throws -> CoordinatorServer {
         let folder = settings.state
@@ -92,6 +93,7 @@ package final class CoordinatorServer: Sendable {
         let roster = Roster(authority: authority, keeper: keeper, clock: clock)
         try await roster.load()
         let logs = LogStore(folder: folder + "/logs")
+        let journal = FarmJournal(now: { clock.now }, say: tell)
         let pulses = Pulses()
         let library = RunLibrary(
             keeper: keeper, store: objects, clock: clock, rates: settings.rates, remark: remark)
@@ -106,9 +108,15 @@ package final class CoordinatorServer: Sendable {
         let coordinator = Coordinator(
             settings: settings.coordinator, keeper: keeper, logs: logs, pulses: pulses, clock: clock,
             seed: UInt64(bitPattern: clock.now.nanoseconds), outbox: outbox, remark: remark,
-            judge: { await library.judge($0) }, hold: { await library.hold($0, $1) },
+            judge: { run in
+                let ending = await library.judge(run)
+                journal.tell(.ended(ending.run, ending.verdict))
+                return ending
+            }, hold: { await library.hold($0, $1) },
             intents: { CodeHosts.intents(of: $0.id, $0.request, farm: farm, at: $1.at) })
         var remarks = try await coordinator.recover(trees: objects, isStart: settings.isStart)
+        let open = await coordinator.openRunCount
+        if open > 0 { journal.tell(.tookUp(runs: open)) }
         let aside = try await DiskThreads.shared.run { () throws(ArtifactError) in try objects.setAsideSoFar() }
         if aside.count > 0 {
             remarks.append(
@@ -138,17 +146,19 @@ package final class CoordinatorServer: Sendable {
             coordinator: coordinator, keeper: keeper, logs: logs, pulses: pulses, objects: objectsService,
             roster: roster,
             caches: CacheShelf(coordinator: coordinator, keeper: keeper, objects: objectsService, clock: clock),
-            listings: ListingCutter(coordinator: coordinator, library: library))
+            listings: ListingCutter(coordinator: coordinator, library: library), journal: journal)
         let desk = Desk(people: people, agents: agents, objects: objectsService)
         let admission = roster.admission
         let enrolment = try await LinkServer.start(
             on: settings.enrolmentListen, as: identity, admitting: .strangers, loops: [loops[0]],
-            settings: settings.links, handler: { stream, method, _ in await Desk.enrol(stream, method, roster) })
+            settings: settings.links, observer: .init(refused: { journal.refused($0) }),
+            handler: { stream, method, _ in await Desk.enrol(stream, method, roster, journal) })
         let server: LinkServer
         do {
             server = try await LinkServer.start(
                 on: settings.listen, as: identity, admitting: .certified { admission.refusal(of: $0) }, loops: loops,
-                settings: settings.links, handler: { stream, method, _ in await desk.serve(stream, method) })
+                settings: settings.links, observer: .init(refused: { journal.refused($0) }),
+                handler: { stream, method, _ in await desk.serve(stream, method) })
         } catch {
             await enrolment.stop()
             throw error

@@ -113,7 +113,11 @@ actor Roster {
 
     /// Turns a token and a key into a certificate. The subject of the request is ignored: the token's record says who
     /// its bearer is.
-    func enrol(_ request: Proto.EnrolRequest) async throws(LinkStatus) -> Proto.EnrolResponse {
+    ///
+    /// - Returns: the answer, and who that is.
+    func enrol(
+        _ request: Proto.EnrolRequest
+    ) async throws(LinkStatus) -> (answer: Proto.EnrolResponse, principal: Principal) {
         func refusal(_ reason: String) -> LinkStatus { LinkStatus(.denied, "\(reason); ask an admin for a new one") }
         guard request.token.utf8.count <= EnrolmentToken.fileBytesMax else { throw refusal("this is no token") }
         let hash = EnrolmentToken.digest(ofSecret: request.token)
@@ -156,13 +160,14 @@ actor Roster {
                 .tokenUsed(hash: hash, at: now),
                 .audited(AuditRecord(at: now, who: principal.title, action: "enrol", subject: certificate.serial)),
             ])
-        return .with {
+        let answer = Proto.EnrolResponse.with {
             $0.certificate = certificate.pem
             $0.authority = authority.certificate.pem
             $0.name = principal.name
             $0.team = principal.team ?? ""
             $0.address = address.description
         }
+        return (answer, principal)
     }
 
     static let certificatesPerBearerMax = 10

@@ -83,7 +83,9 @@ extension Commands {
             let server: CoordinatorServer
             do {
                 server = try await CoordinatorServer.start(
-                    settings, remark: { Terminal.complain("warning: \($0)") }, failed: endProcess)
+                    settings, remark: { Terminal.complain("warning: \($0)") },
+                    tell: { Terminal.print("\(Instant.wallClock().utc) \(PlainText.line("\($0)"))") },
+                    failed: endProcess)
             } catch {
                 throw CommandFailure("the coordinator cannot start: \(error)")
             }
