@@ -79,7 +79,7 @@ actor AttemptDriver {
         self.host = host
         output = StepOutput(log, freeBytes: { [folder = host.workFolder] in Files.freeBytes(at: folder) })
         transfer = Transfer(host.objects.channel(for: assignment.id), cache: host.cache)
-        results = KeptResults(of: assignment.id, in: host.spoolFolder)
+        results = KeptResults(of: assignment.id, in: host.spoolFolder, sync: host.sync)
         thread = ThreadExecutor(name: "attempt")
         contexts = AttemptContexts(given: assignment.contexts, runner: [], workspace: "")
         report = .with {
@@ -140,9 +140,18 @@ actor AttemptDriver {
         pokes.finish()
         await watching.value
         conclude()
+        settleResults()
         output.log.complete()
         report.logBytes = output.log.bytes
         return report
+    }
+
+    /// Before the report is kept, which the agent does next.
+    private func settleResults() {
+        do throws(AgentError) { try results.settle() } catch {
+            // They are there as long as the machine is: only a loss of power would cost them, and the shard another attempt.
+            output.note("warning", "what this attempt came to would not outlive a loss of power: \(error)")
+        }
     }
 
     // MARK: Watching

@@ -1,4 +1,5 @@
 import Artifacts
+import Glibc
 import Model
 
 /// What an agent lends to each of its attempts.
@@ -42,6 +43,8 @@ struct AttemptHost: Sendable {
     var attempts: AttemptsFolder?
     /// Hears that an attempt has its environment, and the digest of its lock.
     var entered: @Sendable (AttemptID, Digest) -> Void = { _, _ in }
+    /// Makes a descriptor's file or folder outlive a loss of power: 0, or -1 and `errno`.
+    var sync: @Sendable (CInt) -> CInt = { fsync($0) }
 
     var attemptsFolder: String { AttemptsFolder.path(below: workFolder) }
 }

@@ -7,12 +7,17 @@ import Wire
 /// What one attempt came to, beside its report and its log: there until the farm has it, so that an attempt which ends while
 /// the farm is away has all that its report names.
 ///
-/// One file per object, named by its digest. They are not synced: after a loss of power the digest tells, and the shard is
-/// tried again.
+/// One file per object, named by its digest. They are synced once, before the report that names them is kept: a report that
+/// outlives a loss of power finds what it names. What was lost all the same the digest tells, and the shard is tried again.
 struct KeptResults: Sendable {
     let folder: String
+    /// How a descriptor is synced, as `fsync` does.
+    private let sync: @Sendable (CInt) -> CInt
 
-    init(of attempt: AttemptID, in spool: String) { folder = spool + "/" + attempt.fileName + Self.suffix }
+    init(of attempt: AttemptID, in spool: String, sync: @escaping @Sendable (CInt) -> CInt = { fsync($0) }) {
+        folder = spool + "/" + attempt.fileName + Self.suffix
+        self.sync = sync
+    }
 
     static let suffix = ".results"
 
@@ -54,6 +59,19 @@ struct KeptResults: Sendable {
         let object = ObjectRef(digest: hash.finish(), sizeBytes: written)
         guard unsafe rename(staging, path(object.digest)) == 0 else { throw AgentError.failed("keep \(file.text)") }
         return (object, masker?.maskedCount ?? 0)
+    }
+
+    /// Makes all of it outlive a loss of power: each file, then their names. Blocks on the disk; nothing is done where nothing
+    /// is kept. The folder's own name is synced with the report.
+    func settle() throws(AgentError) {
+        let names = Files.names(in: folder)
+        guard !names.isEmpty else { return }
+        for path in names.map({ folder + "/" + $0 }) + [folder] {
+            let raw = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+            guard raw >= 0 else { throw .failed("sync \(path)") }
+            defer { close(raw) }
+            guard sync(raw) == 0 else { throw .failed("sync \(path)") }
+        }
     }
 
     /// Gives the farm what it lacks of these.

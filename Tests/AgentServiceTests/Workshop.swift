@@ -121,13 +121,13 @@ final class Trial: Sendable {
     let driver: AttemptDriver
     let log: LogSpool
     private let farm: FakeFarm
-    private let report: Task<Proto.AttemptReport, Never>
+    private let task: Task<Proto.AttemptReport, Never>
 
     init(_ driver: AttemptDriver, _ farm: FakeFarm) {
         self.driver = driver
         self.farm = farm
         log = driver.output.log
-        report = Task { await driver.run() }
+        task = Task { await driver.run() }
     }
 
     /// Waits until the log holds a text, the titles of steps left aside. Call it from one task at a time.
@@ -140,9 +140,12 @@ final class Trial: Sendable {
         try LogLine.all(log).contains { !$0.text.hasPrefix("step: ") && $0.text.contains(text) }
     }
 
+    /// What came of it, as the agent gets it.
+    func report() async -> Proto.AttemptReport { await task.value }
+
     /// What came of it, once the farm has the objects that the report names.
     func end() async throws -> Ended {
-        let report = await report.value
+        let report = await report()
         try await driver.results.send(report.results.compactMap { ObjectRef($0) }, by: driver.transfer)
         return Ended(report: report, lines: try LogLine.all(log), farm: farm)
     }
