@@ -61,6 +61,14 @@ enum OldStore {
                 at: at(800)))
     }
 
+    #if !SCHEMA_1 && !SCHEMA_2 && !SCHEMA_3 && !SCHEMA_4 && !SCHEMA_5
+    private static func cache(_ key: String, _ byte: UInt8) -> CacheRecord {
+        CacheRecord(
+            name: .init(repository: "user alice\nowner/name", branch: "refs/heads/main", key: key, paths: digest(byte)),
+            manifest: digest(byte), manifestBytes: 100, contentBytes: 4_096, savedAt: at(600), usedAt: at(600))
+    }
+    #endif
+
     /// A run that passed, one that goes on with an attempt that was lost, one that was cancelled; people, agents and tokens.
     ///
     /// - Parameter schema: what its code did not know is left out.
@@ -142,6 +150,35 @@ enum OldStore {
                     DeliveryRecord(key: "k2", kind: "comment", run: RunID(1), body: [2], intendedAt: at(900))),
                 .deliveryTried(key: "k1"), .deliveryEnded(key: "k1", .init(at: at(901), receipt: "check 7")),
                 .deliveryTried(key: "k2"), .deliveryPostponed(key: "k2", until: at(960), reason: "no answer"),
+            ])
+        }
+        #endif
+        #if !SCHEMA_1 && !SCHEMA_2 && !SCHEMA_3 && !SCHEMA_4
+        if schema >= 5 {
+            batches.append([
+                run(5, bob), .runCancelled(RunID(5), by: "user alice", reason: "enough", isForced: false, at: at(520)),
+                .runCancelled(RunID(5), by: "admin bob", reason: "it hangs", isForced: true, at: at(530)),
+                .audited(AuditRecord(at: at(90), who: "coordinator", action: "start", subject: "the farm")),
+            ])
+        }
+        #endif
+        #if !SCHEMA_1 && !SCHEMA_2 && !SCHEMA_3 && !SCHEMA_4 && !SCHEMA_5
+        if schema >= 6 {
+            let (one, two) = (cache("one", 6), cache("two", 7))
+            batches.append([
+                .cacheSaved(one), .cacheSaved(two), .cacheUsed(one.name, at: at(620)), .cachesDropped([two.name]),
+            ])
+        }
+        #endif
+        #if !SCHEMA_1 && !SCHEMA_2 && !SCHEMA_3 && !SCHEMA_4 && !SCHEMA_5 && !SCHEMA_6
+        if schema >= 7 {
+            let lagging = attempt(listed, 4, 2)
+            batches.append([
+                .attemptLeased(
+                    LeaseRecord(
+                        attempt: attempt(listed, 4, 3), agent: AgentID("gpu-1"), devices: [], cpus: 2,
+                        memory: .gibibytes(1), at: at(700), until: at(730), beside: lagging.number,
+                        besideWhy: "it runs for 400 s, its peers for 20 s"))
             ])
         }
         #endif

@@ -197,6 +197,11 @@ enum Schema {
         ALTER TABLE attempts ADD COLUMN beside INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE attempts ADD COLUMN beside_why TEXT NOT NULL DEFAULT '';
         """,
+        // People see the newest of the runs that they may read, however many others there are.
+        """
+        CREATE INDEX runs_by_owner ON runs (owner, id);
+        CREATE INDEX runs_by_team ON runs (team, id);
+        """,
     ]
 
     /// The store's schema; refuses one that is newer or not ours.
