@@ -13,7 +13,7 @@ package import Model
 package final class ObjectStore: Sendable {
     package static let scratchBytes = 256 << 10
 
-    private struct State {
+    struct State {
         var nextTemporary = 0
         /// Objects that stand under their names but whose folders are not synced yet. To everybody else they are absent.
         var unsynced: [Digest: Int] = [:]
@@ -24,11 +24,11 @@ package final class ObjectStore: Sendable {
     package let durable: Bool
     let objects: Folder
     let temporary: Folder
-    private let damaged: Folder
-    private let damageFound: @Sendable (_ digest: Digest, _ problem: String) -> Void
+    let damaged: Folder
+    let damageFound: @Sendable (_ digest: Digest, _ problem: String) -> Void
     /// Keeps other processes out for as long as the store lives.
     private let guardian: Descriptor
-    private let state = Mutex(State())
+    let state = Mutex(State())
 
     /// Opens a store, or makes it; what an earlier process left half-written is removed.
     ///
@@ -44,7 +44,7 @@ package final class ObjectStore: Sendable {
         if unsafe mkdir(path, 0o700) != 0, errno != EEXIST { throw SystemCode.fault("making the folder \(path)") }
         let root = try Folder(at: path)
         guard
-            let guardian = Descriptor.open("in-use", at: root.descriptor.raw, flags: O_RDWR | O_CREAT, mode: 0o600)
+            let guardian = Descriptor.open("in-use", at: root.descriptor.raw, flags: O_RDONLY | O_CREAT, mode: 0o600)
         else { throw SystemCode.fault("opening \(path)/in-use") }
         guard flock(guardian.raw, LOCK_EX | LOCK_NB) == 0 else { throw .storeInUse(folder: path) }
         self.guardian = guardian
@@ -94,122 +94,6 @@ package final class ObjectStore: Sendable {
             if unsafe faccessat(objects.descriptor.raw, place.path, F_OK, 0) == 0 { return encoding }
         }
         return nil
-    }
-
-    // MARK: Reading
-
-    /// An object's bytes, compared with its name.
-    ///
-    /// - Throws: `ArtifactError.absent`, `.damaged` (and then it is `.setAside` from now on), `.tooMuch`.
-    package func read(
-        _ digest: Digest, bytesMax: Int = TreeLimits.wholeObjectBytesMax
-    ) throws(ArtifactError) -> VerifiedObject {
-        try readBoth(digest, bytesMax: bytesMax).verified
-    }
-
-    /// An object as it lies in the store, for sending; it was compared with its name all the same.
-    package func readEncoded(
-        _ digest: Digest, bytesMax: Int = TreeLimits.wholeObjectBytesMax
-    ) throws(ArtifactError) -> EncodedObject {
-        try readBoth(digest, bytesMax: bytesMax).encoded
-    }
-
-    private func readBoth(
-        _ digest: Digest, bytesMax: Int
-    ) throws(ArtifactError) -> (encoded: EncodedObject, verified: VerifiedObject) {
-        guard let open = try open(digest) else { throw absence(of: digest) }
-        let encoding = open.encoding
-        let stored = try open.file.facts(open.path).sizeBytes
-        guard stored <= bytesMax else { throw .tooMuch(limit: "bytes in object \(digest.short)", most: bytesMax) }
-        var bytes = [UInt8](repeating: 0, count: stored)
-        let got = try open.file.read(into: &bytes, from: 0, count: stored, open.path)
-        bytes.removeLast(stored - got)
-        let size = encoding == .identity ? got : Zstd.statedSize(of: bytes) ?? -1
-        guard size <= bytesMax else { throw .tooMuch(limit: "bytes in object \(digest.short)", most: bytesMax) }
-        do throws(ArtifactError) {
-            guard size >= 0 else { throw .damaged(digest, problem: "it is no zstd frame") }
-            let encoded = EncodedObject(
-                object: ObjectRef(digest: digest, sizeBytes: size), encoding: encoding, bytes: bytes)
-            return (encoded, try VerifiedObject(checking: encoded))
-        } catch {
-            setAside(digest, encoding, error)
-            throw error
-        }
-    }
-
-    /// Gives an object of any size in parts of at most 256 KiB, and compares it with its name on the way: the last part
-    /// comes only when all of them together were right.
-    ///
-    /// - Throws: `ArtifactError`, or what `emit` throws.
-    package func read(_ digest: Digest, emit: (Span<UInt8>) throws -> Void) throws {
-        guard let open = try open(digest) else { throw absence(of: digest) }
-        var intake = ObjectIntake(digest, open.encoding)
-        var held: [UInt8] = []
-        var scratch = [UInt8](repeating: 0, count: Self.scratchBytes)
-        var raised: (any Error)?
-        do throws(ArtifactError) {
-            while raised == nil {
-                let got = try open.file.read(into: &scratch, from: 0, count: scratch.count, open.path)
-                if got == 0 { break }
-                try intake.advance(scratch.span.extracting(first: got), sizeMax: TreeLimits.objectBytesMax) { part in
-                    if raised == nil, !held.isEmpty {
-                        do { try emit(held.span) } catch { raised = error }
-                    }
-                    held = part.copied()
-                }
-            }
-            if raised == nil { _ = try intake.finish() }
-        } catch {
-            if case .damaged = error { setAside(digest, open.encoding, error) }
-            throw error
-        }
-        if let raised { throw raised }
-        if !held.isEmpty { try emit(held.span) }
-    }
-
-    private struct OpenObject: ~Copyable {
-        let file: Descriptor
-        let encoding: ObjectEncoding
-        let path: String
-    }
-
-    private func open(_ digest: Digest) throws(ArtifactError) -> OpenObject? {
-        for encoding in [ObjectEncoding.zstd, .identity] {
-            let place = ObjectPlace(digest, encoding).path
-            if let file = Descriptor.open(place, at: objects.descriptor.raw, flags: O_RDONLY | O_NOFOLLOW) {
-                return OpenObject(file: file, encoding: encoding, path: place)
-            }
-            guard errno == ENOENT else { throw SystemCode.fault("opening object \(digest.short)") }
-        }
-        return nil
-    }
-
-    /// Moves a file that is not what its name says out of the way, and notes when. When even that fails the next read says
-    /// so again.
-    private func setAside(_ digest: Digest, _ encoding: ObjectEncoding, _ error: ArtifactError) {
-        let place = ObjectPlace(digest, encoding)
-        guard unsafe renameat(objects.descriptor.raw, place.path, damaged.descriptor.raw, place.flatName) == 0 else {
-            // Another reader has moved it, and told.
-            if errno != ENOENT { damageFound(digest, "\(error); it cannot be moved aside") }
-            return
-        }
-        _ = unsafe utimensat(damaged.descriptor.raw, place.flatName, nil, AT_SYMLINK_NOFOLLOW)
-        damageFound(digest, "\(error)")
-    }
-
-    /// Why an object is not there.
-    private func absence(of digest: Digest) -> ArtifactError {
-        for encoding in [ObjectEncoding.zstd, .identity] {
-            if let facts = damaged.facts(of: ObjectPlace(digest, encoding).flatName) {
-                return .setAside(digest, at: Instant(nanoseconds: facts.modifiedNanoseconds))
-            }
-        }
-        return .absent(digest)
-    }
-
-    /// How many files lie in the folder `damaged`, and where that is.
-    package func setAsideSoFar() throws(ArtifactError) -> (count: Int, folder: String) {
-        (try damaged.names().count, damaged.path)
     }
 
     // MARK: Writing
@@ -315,109 +199,6 @@ package final class ObjectStore: Sendable {
             state.nextTemporary += 1
             return String(state.nextTemporary)
         }
-    }
-
-    // MARK: Looking after
-
-    /// Removes an object; whoever reads it at this moment still can.
-    ///
-    /// - Returns: false when it was not there.
-    @discardableResult
-    package func remove(_ digest: Digest) throws(ArtifactError) -> Bool {
-        var removed = false
-        for encoding in [ObjectEncoding.zstd, .identity] {
-            if unsafe unlinkat(objects.descriptor.raw, ObjectPlace(digest, encoding).path, 0) == 0 {
-                removed = true
-            } else if errno != ENOENT {
-                throw SystemCode.fault("removing object \(digest.short)")
-            }
-        }
-        return removed
-    }
-
-    /// Gives every object once, in the order of digests, with the bytes it takes on the disk.
-    package func list(
-        _ body: (_ digest: Digest, _ storedBytes: Int) throws(ArtifactError) -> Void
-    ) throws(ArtifactError) {
-        for name in try objects.names() {
-            let prefix = String(decoding: name, as: UTF8.self)
-            guard prefix.utf8.count == 2, objects.facts(of: prefix)?.kind == .directory else { continue }
-            let folder = try objects.child(name[...], creating: false, owner: nil).folder
-            var last: Digest?
-            for file in try folder.names() {
-                let text = String(decoding: file, as: UTF8.self)
-                let bare = text.hasSuffix(".zst") ? text.dropLast(4) : text[...]
-                guard let digest = Digest(hex: prefix + bare), digest != last else { continue }
-                guard let facts = folder.facts(of: text) else { continue }
-                last = digest
-                try body(digest, facts.sizeBytes)
-            }
-        }
-    }
-
-    /// What `sweep` did.
-    package struct Sweep: Equatable, Sendable {
-        package var kept = 0
-        package var removed: [Digest] = []
-        package var removedBytes = 0
-    }
-
-    /// Removes what nobody needs: objects that are not in `keep` and were neither stored nor asked about since `unusedSince`
-    /// (by the clock of the disk). An object that somebody is told of meanwhile is used, and stays.
-    package func sweep(keep: Set<Digest>, unusedSince: Instant) throws(ArtifactError) -> Sweep {
-        var candidates: [(digest: Digest, bytes: Int)] = []
-        var sweep = Sweep()
-        try list { digest, bytes in
-            if keep.contains(digest) { sweep.kept += 1 } else { candidates.append((digest, bytes)) }
-        }
-        for (digest, bytes) in candidates {
-            let isGone = try state.withLock { _ throws(ArtifactError) in
-                guard let used = lastUsed(digest), used < unusedSince else { return false }
-                return try remove(digest)
-            }
-            guard isGone else {
-                sweep.kept += 1
-                continue
-            }
-            sweep.removed.append(digest)
-            sweep.removedBytes += bytes
-        }
-        return sweep
-    }
-
-    private func lastUsed(_ digest: Digest) -> Instant? {
-        guard let encoding = encoding(of: digest) else { return nil }
-        return objects.facts(of: ObjectPlace(digest, encoding).path).map {
-            Instant(nanoseconds: $0.modifiedNanoseconds)
-        }
-    }
-
-    /// What `verifyAll` saw.
-    package struct Audit: Equatable, Sendable {
-        package var objects = 0
-        package var storedBytes = 0
-        /// These were moved to the folder `damaged`.
-        package var damaged: [Digest] = []
-    }
-
-    /// Reads every object and sets aside what is damaged.
-    package func verifyAll() throws -> Audit {
-        var all: [(Digest, Int)] = []
-        try list { digest, bytes in all.append((digest, bytes)) }
-        var audit = Audit()
-        for (digest, bytes) in all {
-            do {
-                try read(digest) { _ in }
-                audit.objects += 1
-                audit.storedBytes += bytes
-            } catch ArtifactError.damaged(let digest, _) {
-                audit.damaged.append(digest)
-            } catch ArtifactError.absent, ArtifactError.setAside {
-                // Removed in the meantime.
-                continue
-            }
-        }
-        return audit
     }
 }
 

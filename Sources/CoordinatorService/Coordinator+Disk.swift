@@ -1,29 +1,39 @@
 import Model
 import Wire
 
-/// What becomes of attempts that have something to give while the disk of the objects is full: they wait, and so does their
-/// time. The agent says so in their logs; the farm says it to whoever asks, and to its operator.
+/// What becomes of attempts that have something to give while the disk of the objects is full or cannot be written: they wait,
+/// and so does their time. The agent says so in their logs; the farm says it to whoever asks, and to its operator.
 extension Coordinator {
+    /// An attempt's last refusal.
+    struct DiskRefusal {
+        var at: Instant
+        /// Else it cannot be written: it is mounted read-only, or broken.
+        var isFull: Bool
+        var disk: String { "the farm's disk, which " + (isFull ? "is full" : "cannot be written") }
+    }
+
     /// How long after its last word an attempt counts as waiting: agents ask every second.
     private static let diskWaitMax = Duration.seconds(30)
     private static let diskRemarkEvery = Duration.seconds(60)
 
-    /// The disk had no room for an object that somebody put.
-    func diskRefused(_ scope: Proto.Scope?) {
+    /// The disk had no room for an object that somebody put, or did not take it at all.
+    func diskRefused(_ scope: Proto.Scope?, isFull: Bool, _ problem: String) {
         let now = clock.now
-        let last = refusedByDisk.values.max()
+        let last = refusedByDisk.values.map(\.at).max()
         if last.map({ $0.duration(to: now) > Self.diskWaitMax }) ?? true { diskRemarkedAt = nil }
         if diskRemarkedAt.map({ $0.duration(to: now) >= Self.diskRemarkEvery }) ?? true {
             diskRemarkedAt = now
+            let state = isFull ? "is full" : "cannot be written (\(problem))"
             remark(
-                "the disk of the objects is full; attempts wait with what they have, and new code is refused: free space"
-            )
+                "the disk of the objects \(state); attempts wait with what they have, and new code is refused: "
+                    + (isFull ? "free space" : "mount it for writing, or look at the disk"))
         }
         // Whoever cannot be read here was refused before.
         guard case .attempt(let named)? = scope?.kind, let attempt = try? named.meaning() else { return }
-        if refusedByDisk.updateValue(now, forKey: attempt) == nil, let run = runs[attempt.run] {
+        let refusal = DiskRefusal(at: now, isFull: isFull)
+        if refusedByDisk.updateValue(refusal, forKey: attempt) == nil, let run = runs[attempt.run] {
             note(
-                "\(run.title(of: attempt.shard)): attempt \(attempt.number) waits for the farm's disk, which is full",
+                "\(run.title(of: attempt.shard)): attempt \(attempt.number) waits for \(refusal.disk)",
                 in: attempt.run)
             pulses.changed(attempt.run)
         }
@@ -32,13 +42,13 @@ extension Coordinator {
     /// For `explain`: who of a cell waits for room.
     func diskWaits(in cell: CellID, shard: Int?) -> [String] {
         let now = clock.now
-        let waiting = refusedByDisk.filter { attempt, at in
+        let waiting = refusedByDisk.filter { attempt, refusal in
             attempt.shard.cell == cell && shard.map { $0 == attempt.shard.shard } ?? true
-                && at.duration(to: now) <= Self.diskWaitMax
+                && refusal.at.duration(to: now) <= Self.diskWaitMax
         }
-        return waiting.keys.sorted().prefix(20).map { attempt in
+        return waiting.sorted { $0.key < $1.key }.prefix(20).map { attempt, refusal in
             let name = attempt.shard.isListing ? "its listing" : "shard \(attempt.shard.shard)"
-            return "\(name): attempt \(attempt.number) waits for the farm's disk, which is full"
+            return "\(name): attempt \(attempt.number) waits for \(refusal.disk)"
         }
     }
 }

@@ -3,7 +3,20 @@ import Storage
 
 /// What of old runs is let go of.
 extension Coordinator {
-    /// Drops the bulk of those of these runs that no baseline names, in one commit with its record. Back when that is durable,
+    /// Keeps a run's bulk until it is let go of, as often as it was asked for. What is read from now on whether it was dropped is
+    /// so until then.
+    func keepBulk(of run: RunID) async {
+        bulkInUse[run, default: 0] += 1
+        // That it is dropped may be on its way to the disk.
+        await committed()
+    }
+
+    func letBulkGo(of run: RunID) {
+        guard let users = bulkInUse[run] else { return }
+        bulkInUse[run] = users > 1 ? users - 1 : nil
+    }
+
+    /// Drops the bulk of those of these runs that no baseline names and nobody takes over something of, in one commit with its record. Back when that is durable,
     /// and only then may anything of theirs be removed.
     ///
     /// - Returns: whose bulk was dropped.
@@ -15,7 +28,7 @@ extension Coordinator {
             let baselines = Set(
                 try await keeper.read { storage throws(StorageError) in try storage.baselines().map(\.run) })
             guard baselinesSet == before else { continue }
-            let dropped = runs.filter { !baselines.contains($0) }
+            let dropped = runs.filter { !baselines.contains($0) && bulkInUse[$0] == nil }
             guard !dropped.isEmpty else { return [] }
             store(
                 dropped.map { .bulkDropped($0, at: now) }

@@ -57,11 +57,13 @@ package actor Coordinator {
     /// Trees that attempts have found under keys of `actions/cache`: they may read them.
     var cachesFound: [AttemptID: Set<Digest>] = [:]
 
-    /// Attempts whose objects the farm's disk had no room for, and when that was last said.
-    var refusedByDisk: [AttemptID: Instant] = [:]
+    /// Attempts whose objects the farm's disk had no room for, or did not take.
+    var refusedByDisk: [AttemptID: DiskRefusal] = [:]
     /// The heartbeat that is being handled, until it is answered.
     var beatInHand: UInt64?
     var diskRemarkedAt: Instant?
+    /// Runs of which somebody takes something over at this moment, and how many do.
+    var bulkInUse: [RunID: Int] = [:]
     /// How often a baseline was set: what was read of them before may not be so any more.
     var baselinesSet = 0
     /// What waits for the commit under way to end.

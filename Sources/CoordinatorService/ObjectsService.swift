@@ -99,7 +99,11 @@ struct ObjectsService: Sendable {
             }
             try await threads.run { [store] () throws(ArtifactError) in try store.commit([writer.finish()]) }
         } catch {
-            if case .diskFull = error { await coordinator.diskRefused(header.scope) }
+            switch error {
+            case .diskFull: await coordinator.diskRefused(header.scope, isFull: true, "\(error)")
+            case .system: await coordinator.diskRefused(header.scope, isFull: false, "\(error)")
+            default: break
+            }
             throw Self.status(error)
         }
         await coordinator.grant([object.digest], to: scope)

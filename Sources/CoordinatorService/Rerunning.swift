@@ -15,6 +15,21 @@ extension People {
         guard Self.mayCancel(owner, who) else {
             throw LinkStatus(.denied, "\(earlier) belongs to \(owner.name): only its owner or an admin may rerun it")
         }
+        // Until the new run names what it keeps: an old run's code and artifacts could be dropped in between.
+        await coordinator.keepBulk(of: earlier)
+        do throws(LinkStatus) {
+            let answer = try await rerun(request, of: earlier, owner, who)
+            await coordinator.letBulkGo(of: earlier)
+            return answer
+        } catch {
+            await coordinator.letBulkGo(of: earlier)
+            throw error
+        }
+    }
+
+    private func rerun(
+        _ request: Proto.RerunRequest, of earlier: RunID, _ owner: Principal, _ who: Principal
+    ) async throws(LinkStatus) -> Proto.SubmitRunResponse {
         let key = try Self.ownKey(request.key, who)
         let stored = try await ended(earlier)
         var submission: Proto.SubmitRunRequest

@@ -41,24 +41,24 @@ import Testing
             #expect(try await coordinator.reserveRun() == run)
             _ = await coordinator.submit(try Doorway.prepared(), as: run, key: "a key", by: Doorway.owner)
         }
-
-        func join(_ coordinator: Coordinator) async {
-            await coordinator.handle(
-                .agentJoined(
-                    agent, team: nil,
-                    capacity: Capacity(cpus: 4, memory: .gibibytes(4), labels: ["self-hosted"]), holds: []))
-            await coordinator.committed()
-        }
     }
 
     /// What a run keeps of an earlier one was leased before it was submitted; its own attempts never look so.
-    @Test(arguments: [-1, 1]) func `takes no attempt for one that was kept from an earlier run`(hours: Int) async throws {
+    @Test(arguments: [-1, 1]) func `takes no attempt for one that was kept from an earlier run`(
+        hours: Int
+    )
+        async throws
+    {
         let home = try Home()
         try await home.submit(to: try await home.start(at: Self.noon))
         let second = try await home.start(at: Self.noon.advanced(by: Self.hour * hours))
-        await home.join(second)
         let attempt = AttemptID(shard: ShardID(cell: Self.cell, shard: 0), number: 1)
-        await second.handle(.attemptFinished(attempt, by: Self.agent, Cause(.gpuFault), listed: nil))
+        await second.handle([
+            .agentJoined(
+                Self.agent, team: nil,
+                capacity: Capacity(cpus: 4, memory: .gibibytes(4), labels: ["self-hosted"]), holds: []),
+            .attemptFinished(attempt, by: Self.agent, Cause(.gpuFault), listed: nil),
+        ])
         await second.committed()
         let stored = try StoredDecisions(Self.run, in: home.storage)
         #expect(stored.attempts.count == 1)
@@ -77,4 +77,9 @@ import Testing
         let left = try #require(await second.farm.queueTimeLeft(of: Self.cell))
         #expect(left > .minutes(58) && left <= .minutes(60), "\(left)")
     }
+}
+
+extension Coordinator {
+    /// All of them before anything of the first leaves: no connection is here that an offer could go to.
+    fileprivate func handle(_ events: [Farm.Event]) { for event in events { handle(event) } }
 }

@@ -25,8 +25,11 @@ private final class HeldDisk: @unchecked Sendable {
         (arrivals, arrived) = AsyncStream.makeStream(of: Void.self)
         // The disk outlives its store, and this the disk.
         faulty_disk_watch(
-            raw, { context in Unmanaged<HeldDisk>.fromOpaque(context!).takeUnretainedValue().before() },
-            Unmanaged.passRetained(self).toOpaque())
+            raw,
+            { context in
+                guard let context else { return }
+                Unmanaged<HeldDisk>.fromOpaque(context).takeUnretainedValue().before()
+            }, Unmanaged.passRetained(self).toOpaque())
     }
 
     var name: String { String(cString: faulty_disk_name(raw)) }

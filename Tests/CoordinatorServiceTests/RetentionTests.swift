@@ -119,6 +119,25 @@ import Wire
 
     private func day(_ number: Int64) -> Instant { Self.start.advanced(by: .seconds(number * 86_400)) }
 
+    /// Between the moment at which a rerun finds everything there and the one at which its own run names it.
+    @Test func `of which a rerun keeps something keep everything until it has it`() async throws {
+        let home = try Home()
+        let (tree, artifact) = (try await home.tree("code"), try await home.tree("artifact"))
+        try await home.run(
+            1, day: 0, tree: tree.manifest, artifact: artifact.manifest, metrics: try home.object("metrics"))
+        let later = Instant.wallClock().advanced(by: .seconds(2 * 86_400))
+        // Two at one time.
+        for _ in 0..<2 { await home.coordinator.keepBulk(of: RunID(1)) }
+        for _ in 0..<2 {
+            let pass = try await home.retention.pass(at: later, sweeping: true)
+            #expect(pass.dropped == [] && pass.sweep?.removed == [])
+            #expect(home.objects.contains(artifact.manifest))
+            await home.coordinator.letBulkGo(of: RunID(1))
+        }
+        #expect(try await home.retention.pass(at: later, sweeping: true).dropped == [RunID(1)])
+        #expect(!home.objects.contains(artifact.manifest))
+    }
+
     /// The machine's clock is set back by two days while the farm's goes on: what is stored then seems old.
     @Test func `are not looked through by a clock that somebody has set`() async throws {
         let home = try Home()

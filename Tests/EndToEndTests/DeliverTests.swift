@@ -171,7 +171,8 @@ import Testing
         let read = #"read line < "$FARM_GATE/go""#
         let workflow = try farm.write(
             "code/eval.yml",
-            `A farm that is killed`.workflow(shards: 1).replacing(read, with: read + #" && test ! -e "$FARM_GATE/broken""#))
+            `A farm that is killed`.workflow(shards: 1)
+                .replacing(read, with: read + #" && test ! -e "$FARM_GATE/broken""#))
         try await Self.makeRepository(farm.folder + "/code")
         try await farm.startCoordinator()
         let gate = try Gate(farm.folder + "/gate")

@@ -33,6 +33,10 @@ import Testing
         let places = lines.map { "\($0["cell_id"]?.string ?? "?")/\(Int($0["shard"]?.number ?? -1))" }
         #expect(Set(places).count == shards && places.count == shards, "\(places)")
         #expect(lines.allSatisfy { $0["cause"]?.string == "passed" }, "\(lines)")
+        // Nothing was tried again: what agents had to say waited, and counts.
+        #expect(lines.allSatisfy { $0["attempt"]?.number == 1 }, "\(lines)")
+        let explained = try await farm.sheaf("explain", "r1").output
+        #expect(!explained.contains("lost_agent") && !explained.contains("trying again"), "\(explained)")
     }
 
     @Test(
@@ -81,7 +85,10 @@ import Testing
             let waited = try await farm.sheaf("watch", "r1")
             #expect(waited.status == 0, "\(waited.output)\(waited.error)")
             try await Self.expectAllPassed(farm, shards: 4)
+            // Each shard began once: a number may be given again, a step that has run cannot be taken back.
             gate.close()
+            let begun = await gate.started(.max)
+            #expect(begun.count == 2 && Set(begun).count == 2, "\(begun)")
         } catch {
             await farm.end()
             throw error
@@ -165,6 +172,44 @@ struct `A farm with a full disk` {
             #expect(lines.count == 2 && lines.allSatisfy { $0["attempt"]?.number == 1 }, "\(lines)")
             #expect(lines.allSatisfy { $0["cause"]?.string == "passed" }, "\(lines)")
             gate.close()
+        } catch {
+            await farm.end()
+            throw error
+        }
+        await farm.end()
+    }
+
+    /// A disk that failed is often mounted read-only by the machine: the store may lie on another one.
+    @Test func `below its objects that cannot be written any more lets attempts wait, and says so`() async throws {
+        let farm = try RealFarm(lease: 30)
+        try FileManager.default.createDirectory(atPath: farm.folder + "/farm", withIntermediateDirectories: true)
+        let disk = try SmallDisk(at: farm.folder + "/farm/objects", mebibytes: 48)
+        defer { disk.unmount() }
+        do {
+            try await farm.startCoordinator()
+            let gate = try Gate(farm.folder + "/gate")
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            try disk.remount(readOnly: true)
+            gate.open()
+            try await Self.expect(
+                farm, "attempt 1 waits for the farm's disk, which cannot be written", in: "explain", "r1")
+            try await farm.coordinator?.complaint(with: "the disk of the objects cannot be written")
+            try await farm.coordinator?.complaint(with: "Read-only file system")
+            try farm.write("code/more.txt", "a change, so that the code is not there yet")
+            let refused = try await farm.sheaf("submit", workflow)
+            #expect(refused.status == 3 && refused.error.contains("Read-only file system"), "\(refused.error)")
+            try disk.remount(readOnly: false)
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let export = try await farm.sheaf("export", "r1").output.split(separator: "\n").dropFirst()
+            let lines = try export.map { try JSONParser.value(String($0)) }
+            #expect(lines.count == 2 && lines.allSatisfy { $0["attempt"]?.number == 1 }, "\(lines)")
+            gate.close()
+            #expect(await gate.started(.max).isEmpty)
         } catch {
             await farm.end()
             throw error
@@ -258,6 +303,11 @@ private final class SmallDisk: Sendable {
     }
 
     func free() throws { try FileManager.default.removeItem(atPath: path + "/filler") }
+
+    func remount(readOnly: Bool) throws {
+        let flags = UInt(MS_REMOUNT) | (readOnly ? UInt(MS_RDONLY) : 0)
+        guard mount("tmpfs", path, "tmpfs", flags, "") == 0 else { throw Failure("\(path) stays: errno \(errno)") }
+    }
 }
 
 extension Running {

@@ -54,7 +54,10 @@ import Testing
     /// Its clock was set forward, or nobody was there for hours: nothing has waited meanwhile.
     @Test func `counts as waited only what the farm before it lived through`() {
         let timeout = Duration.minutes(60)
-        for (lived, left) in [(860, timeout - .seconds(60)), (0, timeout), (90_000, .minutes(15))] as [(Int64, Duration)] {
+        let rows: [(lived: Int64, left: Duration)] = [
+            (860, timeout - .seconds(60)), (0, timeout), (90_000, .minutes(15)),
+        ]
+        for (lived, left) in rows {
             var stage = restored(
                 .one(shards: ShardPlan(count: 1)),
                 [.cellSharded(cell, shards: 1, items: nil), .lived(until: .seconds(lived))])
