@@ -136,7 +136,9 @@ extension Agent {
         } catch let error as AgentError {
             throw refusal ?? error
         }
-        if !stored.counted {
+        if stored.counted {
+            tell(.reportCounted(id))
+        } else {
             tell(.remark("the farm did not count the report of \(id): another attempt took its place"))
         }
     }

@@ -79,6 +79,8 @@ package enum AgentEvent: Sendable, CustomStringConvertible {
     case lost(String)
     case attemptStarted(AttemptID, String)
     case attemptEnded(AttemptID, Cause.Kind)
+    /// The farm has its report, and has said that it is stored and counts.
+    case reportCounted(AttemptID)
     case draining(String)
 
     package var description: String {
@@ -88,6 +90,7 @@ package enum AgentEvent: Sendable, CustomStringConvertible {
         case .lost(let why): "the farm is away: \(why)"
         case .attemptStarted(let attempt, let name): "\(attempt) started: \(name)"
         case .attemptEnded(let attempt, let cause): "\(attempt) ended: \(cause.rawValue)"
+        case .reportCounted(let attempt): "\(attempt) reported: the farm has it"
         case .draining(let reason): "no new attempts: \(reason)"
         }
     }
