@@ -131,7 +131,8 @@ extension Judge {
         if items.isRightOrWrong, harm.isAbsolute, let detect = harm.detect, harm.linear.most + detect > 1 {
             return .stopped(
                 .inconclusive,
-                "right or wrong items change by 1 at most, and 'detect' is to find \(harm.found(rule.testing.detect) ?? "more")")
+                "right or wrong items change by 1 at most, and 'detect' is to find \(harm.found(rule.testing.detect) ?? "more")"
+            )
         }
         guard values.allSatisfy(\.isFinite) else {
             return .broken(.fail, "not a number: differences beyond the range")
@@ -312,7 +313,8 @@ extension Judge {
             gate: rule.name, group: 0, harm: harm,
             result: TestResult(beyond: 1, within: 1, low: -.infinity, high: .infinity),
             evidence: TestEvidence(rule.testing.test, method: "", rate: rate), noise: .variance(0, weight: 1),
-            count: count, stillness: .harms(variance: 0, least: 1), candidate: mine.mean, baseline: known.mean, effect: estimate.effect,
+            count: count, stillness: .harms(variance: 0, least: 1), candidate: mine.mean, baseline: known.mean,
+            effect: estimate.effect,
             told: estimate.told)
     }
 }

@@ -64,7 +64,9 @@ struct JUnitReport {
             cases: report.judgement.gates.map { gate in
                 Case(
                     suite: "gates", name: gate.name, seconds: 0, outcome: outcome(of: gate),
-                    notes: report.flipped.filter { $0.gate == gate.name }.prefix(100).map { report.sentence($0, most: 20) })
+                    notes: report.flipped.filter { $0.gate == gate.name }.prefix(100).map {
+                        report.sentence($0, most: 20)
+                    })
             })
         suite.properties = [("verdict", report.isOver ? report.judgement.verdict.rawValue : "running")] + report.origin
         suite.properties += report.blames.map { ("blame", report.sentence($0)) }

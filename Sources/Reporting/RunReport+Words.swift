@@ -283,7 +283,8 @@ extension RunReport {
     }
 
     private static func listed(_ value: Value) -> String {
-        value.array.map { $0.prefix(5).map(\.shown).joined(separator: ", ") + ($0.count > 5 ? ", …" : "") } ?? value.shown
+        value.array.map { $0.prefix(5).map(\.shown).joined(separator: ", ") + ($0.count > 5 ? ", …" : "") }
+            ?? value.shown
     }
 
     /// The other sides of comparisons, name and text: which code, on what and how it was measured, and whether that is as here.
@@ -294,7 +295,8 @@ extension RunReport {
             rows.append((name, note.text))
             let side = { (ours: String?, theirs: String?, what: String) in
                 guard ours != nil || theirs != nil else { return }
-                rows.append(("\(name): \(what)", (theirs ?? "none") + (ours == theirs ? " (as here)" : " (not as here)")))
+                rows.append(
+                    ("\(name): \(what)", (theirs ?? "none") + (ours == theirs ? " (as here)" : " (not as here)")))
             }
             side(commit, note.commit, "commit")
             side(tree?.hex, note.tree?.hex, "tree")

@@ -12,7 +12,9 @@ import Testing
         var trial = RandomTrial(seed: 0)
         var random = SplitMix64(seed: seed ^ 0xDE1E)
         let chance = { (share: Double, random: inout SplitMix64) in Double.random(in: 0..<1, using: &random) < share }
-        let pick = { (numbers: [Double], random: inout SplitMix64) in numbers[Int.random(in: 0..<numbers.count, using: &random)] }
+        let pick = { (numbers: [Double], random: inout SplitMix64) in
+            numbers[Int.random(in: 0..<numbers.count, using: &random)]
+        }
         let count = Int.random(in: 2...4, using: &random)
         let items = Int(pick([8, 20, 40, 60, 100], &random))
         let shards = Int.random(in: 1...2, using: &random)
@@ -56,7 +58,8 @@ import Testing
         trial.rules = (0..<Int.random(in: 1...2, using: &random)).map { number in
             let limit: GateRule.Limit =
                 chance(0.6, &random)
-                ? .dropAtMost(.absolute(0)) : chance(0.5, &random) ? .dropAtMost(.absolute(0.05)) : .dropAtMost(.percent(5))
+                ? .dropAtMost(.absolute(0))
+                : chance(0.5, &random) ? .dropAtMost(.absolute(0.05)) : .dropAtMost(.percent(5))
             var rule = GateRule(name: "g\(number)", metric: "m", limits: [limit], baseline: .run(RunID(1)))
             switch Int.random(in: 0..<5, using: &random) {
             case 0: rule.testing = .init(.nonInferiority)
@@ -181,7 +184,8 @@ import Testing
     // MARK: the holes that were
 
     /// Two cells of 60 items on the axis x: so many lost and gained in each.
-    private func pair(_ changes: [(lost: Int, gained: Int)], items count: Int = 60) -> (ours: Results, theirs: Results) {
+    private func pair(_ changes: [(lost: Int, gained: Int)], items count: Int = 60) -> (ours: Results, theirs: Results)
+    {
         let job = job(cells: changes.count)
         let side = { (isNew: Bool, number: UInt64) in
             run(
@@ -243,7 +247,8 @@ import Testing
     @Test func `is noticed beside a cell that cannot be paired`() {
         let job = job(cells: 2)
         let theirs = run(
-            job, [passed(job, items: items([1, 1, 0, 0])), passed(job, cell: 1, [NamedMetric("accuracy", .plain(1))])],
+            job,
+            [passed(job, items: items([1, 1, 0, 0])), passed(job, cell: 1, [NamedMetric("accuracy", .plain(1))])],
             number: 1, tree: 1)
         let ours = { (values: [Double]) in
             run(job, [passed(job, items: items(values)), passed(job, cell: 1, items: items([1, 1, 1, 1]))])

@@ -4,7 +4,9 @@ import Testing
 
 /// The number of items that `non-inferiority` names is the one that shows it, were nothing to change.
 @Suite struct `The items that non-inferiority needs` {
-    private func group(_ limit: GateRule.Limit, _ metrics: @escaping (UInt64) -> ([NamedMetric], [Item])) -> GroupJudgement {
+    private func group(
+        _ limit: GateRule.Limit, _ metrics: @escaping (UInt64) -> ([NamedMetric], [Item])
+    ) -> GroupJudgement {
         var rule = GateRule(limit, against: RunID(1))
         rule.testing = .init(.nonInferiority)
         let job = job()
@@ -25,7 +27,8 @@ import Testing
             let needed = same(5, limit).test?.needed ?? 0
             // A score test with no flip at all: z²·(1 − δ)/δ.
             #expect((Double(needed) - 2.7055 * (1 - margin) / margin).magnitude <= 1, "\(margin): \(needed)")
-            #expect(same(needed, limit).verdict == .pass && same(needed - 1, limit).verdict == .inconclusive, "\(margin)")
+            #expect(
+                same(needed, limit).verdict == .pass && same(needed - 1, limit).verdict == .inconclusive, "\(margin)")
         }
     }
 
@@ -52,7 +55,9 @@ import Testing
     @Test func `come with the power of those that are there`() {
         let judged = group(.dropAtMost(.absolute(0.01))) { number in
             // 30 lost and 30 gained of 1000.
-            let values = (0..<1000).map { item -> Double in item < 30 ? (number == 1 ? 1 : 0) : item < 60 ? (number == 1 ? 0 : 1) : 1 }
+            let values = (0..<1000).map { item -> Double in
+                item < 30 ? (number == 1 ? 1 : 0) : item < 60 ? (number == 1 ? 0 : 1) : 1
+            }
             return ([], items(values))
         }
         let power = judged.test?.power ?? 0

@@ -29,7 +29,8 @@ import Testing
         let fallen = named([0.6], at: [0], number: 2)
         #expect(verdicts(fallen, theirs, floor: .cell) == [.inconclusive])
         // Nor does it help to have it twice oneself.
-        #expect(verdicts(named([0.6, 0.6], at: [0, 0], number: 2), theirs, floor: .cell) == [.inconclusive, .inconclusive])
+        #expect(
+            verdicts(named([0.6, 0.6], at: [0, 0], number: 2), theirs, floor: .cell) == [.inconclusive, .inconclusive])
         #expect(
             verdicts(named([0.6, 0.9], at: [0, 0], number: 2), named([0.9], at: [0], number: 1), floor: .cell)
                 == [.fail, .pass])

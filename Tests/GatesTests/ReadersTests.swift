@@ -196,7 +196,8 @@ import Testing
     @Test func `takes nothing for a result of language models that rests on no samples`() {
         let read = { (effective: String) in
             self.read(
-                #"{"results": {"t": {"acc,none": 0.9, "acc_stderr,none": 0.1}}, "n-samples": {"t": {"effective": "# + effective
+                #"{"results": {"t": {"acc,none": 0.9, "acc_stderr,none": 0.1}}, "n-samples": {"t": {"effective": "#
+                    + effective
                     + "}}}", .lmEval, file: "results_1.json")
         }
         #expect(value("t.acc", of: read("0")) == .mean(n: 0, mean: 0.9, m2: 0))

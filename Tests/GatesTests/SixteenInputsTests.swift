@@ -134,7 +134,8 @@ import Testing
                 rule.statistic = .quantile(0.5)
                 let older = run(job, [passed(job, read("{\"accuracy\": \(sketch)}"))], number: 1, tree: 1)
                 return judge(
-                    [rule], results: run(job, [passed(job, read("{\"accuracy\": \(text)}"))]), baselines: baseline(older)
+                    [rule], results: run(job, [passed(job, read("{\"accuracy\": \(text)}"))]),
+                    baselines: baseline(older)
                 ).verdict
             }
             #expect(judged(sketch) == .pass, "\(limit)")

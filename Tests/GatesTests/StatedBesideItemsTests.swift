@@ -26,7 +26,8 @@ import Testing
         }
         return .quantiles(
             QuantileSketch(
-                relativeError: 0.01, positive: buckets.sorted { $0.key < $1.key }.map { .init(index: $0.key, count: $0.value) }))
+                relativeError: 0.01,
+                positive: buckets.sorted { $0.key < $1.key }.map { .init(index: $0.key, count: $0.value) }))
     }
 
     @Test func `passes where both say the same`() {
@@ -39,7 +40,8 @@ import Testing
 
     @Test func `is refused where they differ, both named`() {
         let other: [(MetricValue, String)] = [
-            (.plain(3.1), "says 3.1, the items' mean is 3"), (.mean(n: 5, mean: 3, m2: 10), "counts 5 items, the items are 4"),
+            (.plain(3.1), "says 3.1, the items' mean is 3"),
+            (.mean(n: 5, mean: 3, m2: 10), "counts 5 items, the items are 4"),
             (.mean(n: 4, mean: 3.5, m2: 10), "says 3.5, the items' mean is 3"),
             (.mean(n: 4, mean: 3, m2: 1), "says 1, the items' sum of squared deviations is 10"),
             (.sum(13), "says 13, the items' sum is 12"), (.min(0), "minimum is 1"), (.max(6), "maximum is 5"),

@@ -18,7 +18,9 @@ import Testing
 
     private func plainShard(_ value: MetricValue) -> SettledShard { passed(job(), [NamedMetric("accuracy", value)]) }
 
-    private func older(_ shards: [SettledShard], tree: UInt8 = 1, provenance: [Value.Member] = []) -> ResolvedBaseline.Source {
+    private func older(
+        _ shards: [SettledShard], tree: UInt8 = 1, provenance: [Value.Member] = []
+    ) -> ResolvedBaseline.Source {
         .found(run(job(), shards, number: 1, tree: tree, provenance: provenance), name: "r1")
     }
 
@@ -53,7 +55,8 @@ import Testing
                 let judgement = judged(rule, good, source)
                 #expect(judgement.verdict > .waived && judgement.exitCode == 1, "\(name)")
                 #expect(
-                    judgement.gates[1].groups[0].reason.hasSuffix("the waiver by alice covers nothing missing or broken"),
+                    judgement.gates[1].groups[0].reason.hasSuffix(
+                        "the waiver by alice covers nothing missing or broken"),
                     "\(name): \(judgement.gates[1].groups[0].reason)")
             }
         }
@@ -85,7 +88,8 @@ import Testing
         ).notes
         #expect(
             notes == [
-                "the waiver by bob fits no group of gate 'gate': x=1", "the quarantine by bob fits no cell of job 'eval': x=7",
+                "the waiver by bob fits no group of gate 'gate': x=1",
+                "the quarantine by bob fits no cell of job 'eval': x=7",
             ])
     }
 }
@@ -100,9 +104,12 @@ import Testing
     @Test func `is the run that the gate names`() {
         let (r1, r5) = (plain(0.9, number: 1, tree: 1), plain(0.9, number: 5, tree: 5))
         let note = ResolvedBaseline.Source.found(r1, name: "r1, commit c1")
-        let notes = judge([GateRule(.dropAtMost(.absolute(0)), against: RunID(1))], results: plain(0.9), baselines: [
-            ResolvedBaseline(.run(RunID(1)), note)
-        ]).baselines
+        let notes = judge(
+            [GateRule(.dropAtMost(.absolute(0)), against: RunID(1))], results: plain(0.9),
+            baselines: [
+                ResolvedBaseline(.run(RunID(1)), note)
+            ]
+        ).baselines
         #expect(notes.first?.tree == r1.header.tree && notes.first?.commit == "c1")
         for notes in [notes, []] {
             guard case .found(let results, _) = again(.run(RunID(1)), notes, [r5, r1]) else {

@@ -25,7 +25,8 @@ import Testing
             name: "safe", metric: "m", limits: [.dropAtMost(.absolute(0.01))], baseline: .alias("champion"))
         rule.testing = .init(.nonInferiority)
         rule.mayDiffer = ["device_model", "evaluator"]
-        let ours = side(2, [.init("inputs", ["/data v1"]), .init("device_model", ["H200"]), .init("environment_locks", ["l2"])])
+        let ours = side(
+            2, [.init("inputs", ["/data v1"]), .init("device_model", ["H200"]), .init("environment_locks", ["l2"])])
         let theirs = side(
             1,
             [
@@ -101,7 +102,8 @@ import Testing
                 let results = { (values: [[Double]], number: UInt64, random: inout SplitMix64) -> Results in
                     let cells = (0..<3).map { cell in
                         ExpectedCell(
-                            id: "c\(cell)", name: "eval (\(cell))", values: [.init("x", .number(Double(cell)))], shards: count)
+                            id: "c\(cell)", name: "eval (\(cell))", values: [.init("x", .number(Double(cell)))],
+                            shards: count)
                     }
                     var shards: [SettledShard] = []
                     for cell in 0..<3 {
@@ -114,7 +116,8 @@ import Testing
                             shards.append(
                                 SettledShard(
                                     job: "eval", cell: "c\(cell)", values: cells[cell].values, shard: shard,
-                                    shardCount: count, attempt: 1, cause: Cause(.passed), items: ItemTable(parts[shard])))
+                                    shardCount: count, attempt: 1, cause: Cause(.passed), items: ItemTable(parts[shard])
+                                ))
                         }
                     }
                     return Results(
@@ -132,12 +135,14 @@ import Testing
                 let judgement = judge(
                     [rule, floor], results: ours,
                     baselines: [ResolvedBaseline(.run(RunID(1)), .found(results(older, 1, &random), name: "r1"))])
-                let report = RunReport(facts: RunFacts(run: RunID(2), workflow: "w"), results: ours, judgement: judgement)
+                let report = RunReport(
+                    facts: RunFacts(run: RunID(2), workflow: "w"), results: ours, judgement: judgement)
                 // What a report says of the split itself, which shards and attempts there were, is not the same, of course.
                 let gates = String(decoding: report.json, as: UTF8.self)
                     .replacing(#/"attempts":\[[0-9,]*\]/#, with: "").replacing(#/"shards":\[.*?\]\}/#, with: "")
                 for (place, text) in [
-                    report.text(columns: 200), report.markdown, report.junit, String(decoding: report.sarif, as: UTF8.self),
+                    report.text(columns: 200), report.markdown, report.junit,
+                    String(decoding: report.sarif, as: UTF8.self),
                     report.svg, gates,
                 ].enumerated() {
                     forms[place].insert(text)

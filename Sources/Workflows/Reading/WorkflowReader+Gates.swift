@@ -81,9 +81,6 @@ extension WorkflowReader {
                 help: "write a gate for each limit")
         }
         checkGroups(parts, rule, at: place)
-        if rule.thresholds.isEmpty, let contradiction = rule.contradiction {
-            error(place, "the gate '\(entry.key)': \(contradiction.problem)", help: contradiction.help)
-        }
         baseline(parts, of: &rule, at: place)
         if let required = parts["required"] {
             if required.value.boolean == nil {
@@ -93,6 +90,9 @@ extension WorkflowReader {
         }
         if let when = parts["when"] { rule.when = condition(when, in: Scopes.jobCondition, key: "when") }
         testing(parts, of: &rule, at: place)
+        if rule.thresholds.isEmpty, let contradiction = rule.contradiction {
+            error(place, "the gate '\(entry.key)': \(contradiction.problem)", help: contradiction.help)
+        }
         return rule
     }
 
