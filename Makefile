@@ -10,7 +10,7 @@ SHELL := /bin/bash
 # Debian packages: what the build links, then what the tests and the demo call.
 PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev libboost-dev pkg-config \
             libcurl4 protobuf-compiler python3-protobuf python3-venv python3-cryptography python3-yaml git openssl bc procps \
-            iproute2
+            iproute2 podman crun containernetworking-plugins busybox-static
 # PyPI packages: programs that the tests have read what Sheaf writes.
 READERS := junitparser==5.0.3 junit2html==31.1.4
 FILTER ?=

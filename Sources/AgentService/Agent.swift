@@ -105,7 +105,7 @@ package actor Agent {
         let discovery = Discovery(pool.probe, views: views(settings, pool.probe, inputs))
         let (capacity, views) = await discovery.capacity(
             cpus: settings.cpus, memory: settings.memory,
-            labels: settings.labels + (engine == nil ? [] : [JobContainer.label]),
+            labels: settings.labels + (engine?.labels ?? []),
             inputs: inputs, remarks: &remarks)
         for remark in remarks { tell(.remark(remark)) }
         let line = FarmLine()

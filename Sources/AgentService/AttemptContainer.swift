@@ -106,7 +106,7 @@ final class AttemptContainer: Sendable {
         }
         do {
             try Task.checkCancellation()
-            guard isRunning else { throw Self.failure(of: order.image, heard.withLock { $0.err }) }
+            guard isRunning else { throw Self.failure(of: order.image, heard.withLock { $0.err }, whose: "container") }
             let facts = try Self.facts(of: order.name, engine)
             return try AttemptContainer(
                 engine, order.name, client, lifeline: ends[1], first: facts.first, path: facts.path, image: facts.image)
@@ -124,9 +124,12 @@ final class AttemptContainer: Sendable {
         "short-name", "no such file or directory",
     ]
 
-    private static func failure(of image: String, _ said: String) -> AgentError {
+    /// Why a container did not start.
+    ///
+    /// - Parameter said: by the engine.
+    static func failure(of image: String, _ said: String, whose: String) -> AgentError {
         let line = said.split(whereSeparator: \.isNewline).last.map { String($0.prefix(500)) } ?? "it said nothing"
-        let text = "the container of '\(image.prefix(200))' does not start: \(line)"
+        let text = "the \(whose) of '\(image.prefix(200))' does not start: \(line)"
         return lasting.contains { said.lowercased().contains($0) } ? .user(text) : .dataUnavailable(text)
     }
 

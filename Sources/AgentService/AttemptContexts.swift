@@ -20,6 +20,8 @@ struct AttemptContexts: Sendable {
     var workspace: String
     /// The job's `env`, and what steps added through GITHUB_ENV; later entries win.
     var environment: [CommandFile.Entry] = []
+    /// Members of `job`: the container and the services.
+    var job: [Value.Member] = []
     var steps: [(id: String, finished: Finished)] = []
     var status = JobStatus.success
 
@@ -57,6 +59,12 @@ struct AttemptContexts: Sendable {
         if inner.status == .cancelled { status = .cancelled }
     }
 
+    /// Sets a member of `job`.
+    mutating func setJob(_ name: String, _ value: Value) {
+        job.removeAll { $0.key == name }
+        job.append(Value.Member(name, value))
+    }
+
     mutating func finish(_ id: String?, _ finished: Finished) {
         guard let id else { return }
         steps.removeAll { $0.id == id }
@@ -85,7 +93,7 @@ struct AttemptContexts: Sendable {
                 "github", .object(above.filter { member in !github.contains { $0.key == member.key } } + github)),
             Value.Member("steps", .object(steps)), Value.Member("env", .object(env)),
             Value.Member("runner", .object(runner)),
-            Value.Member("job", .object([Value.Member("status", .string(status.rawValue))])),
+            Value.Member("job", .object([Value.Member("status", .string(status.rawValue))] + job)),
         ]
         let names = Set(own.map(\.key))
         return EvaluationContext(

@@ -7,7 +7,12 @@ extension AttemptDriver {
     /// The image that the job's steps run in; `nil` when they run on the agent itself.
     func containerImage() throws(AgentError) -> String? {
         guard let container = assignment.work.container else { return nil }
-        let image = try contexts.text(of: container.image, "the container's image")
+        return try image(container.image, "the container")
+    }
+
+    /// The name of an image; `nil` for one that comes to nothing.
+    func image(_ template: String, _ whose: String) throws(AgentError) -> String? {
+        let image = try contexts.text(of: template, "the image of \(whose)")
         guard !image.isEmpty else { return nil }
         // What begins with a dash would be an option, a blank or a line break nobody's image.
         guard !image.hasPrefix("-"), image.utf8.count <= Self.imageBytesMax,
@@ -34,41 +39,53 @@ extension AttemptDriver {
             try await AttemptContainer.start(order, by: engine, in: enclosure, output)
         }
         self.place?.container = container
+        contexts.setJob(
+            "container",
+            .object([.init("id", .string(container.name)), .init("network", .string(place.services?.network ?? ""))]))
         output.say("runs in \(container.name), image \(container.image)")
     }
 
     private func containerOrder(_ image: String, _ place: Place) throws -> ContainerEngine.Order {
         guard let given = assignment.work.container else { throw AgentError.cancelled }
         containersStarted += 1
-        var order = ContainerEngine.Order(
-            name: "sheaf-\(assignment.id.fileName)-\(host.incarnation)-\(containersStarted)", image: image,
-            processesMax: host.processesMax)
+        var order = try order(
+            given, image, name: "sheaf-\(assignment.id.fileName)-\(host.incarnation)-\(containersStarted)",
+            whose: "the container", in: place)
         let folder = place.folder
-        order.mounts = [folder.workspace, folder.home, folder.temporary, folder.files, folder.actions].map {
-            ContainerEngine.Mount(source: $0, target: $0)
-        }
+        let folders = [folder.workspace, folder.home, folder.temporary, folder.files, folder.actions]
+        order.mounts = folders.map { ContainerEngine.Mount(source: $0, target: $0) } + order.mounts
+        order.network = place.services.map { ContainerEngine.Network(name: $0.network, hosts: $0.hosts) }
+        return order
+    }
+
+    /// What a container gets that the workflow describes, whatever it is for.
+    func order(
+        _ given: JobContainer, _ image: String, name: String, whose: String, in place: Place
+    ) throws -> ContainerEngine.Order {
+        var order = ContainerEngine.Order(name: name, image: image, processesMax: host.processesMax)
         (order.memory, order.cpus) = (assignment.memory, assignment.cpus)
         if host.hasCUDA { order.gpus = assignment.gpus }
         for template in given.environment {
-            let text = try contexts.text(of: template.text, "env.\(template.name) of the container")
+            let text = try contexts.text(of: template.text, "env.\(template.name) of \(whose)")
             order.environment.append(.init(name: template.name, value: text))
         }
         order.environment.append(.init(name: Enclosure.markName, value: place.enclosure.mark))
+        let workspace = place.folder.workspace
         do {
             if let text = given.options {
-                order.options = try ContainerOptions(try contexts.text(of: text, "the container's options")).words
+                order.options = try ContainerOptions(try contexts.text(of: text, "the options of \(whose)")).words
             }
             for template in given.volumes {
-                let volume = try ContainerVolume(try contexts.text(of: template, "a volume of the container"))
-                guard let source = try volume.folder(inWorkspace: folder.workspace) else {
+                let volume = try ContainerVolume(try contexts.text(of: template, "a volume of \(whose)"))
+                guard let source = try volume.folder(inWorkspace: workspace) else {
                     order.volumes.append(volume.target)
                     continue
                 }
                 // Through no link: what an earlier container left here must not lead the engine out. Nothing of the
                 // attempt runs now, so it stays what it is.
-                if source != folder.workspace {
-                    _ = try Folder(at: folder.workspace).subfolder(
-                        String(source.dropFirst(folder.workspace.count + 1)), creating: true)
+                if source != workspace {
+                    _ = try Folder(at: workspace).subfolder(
+                        String(source.dropFirst(workspace.count + 1)), creating: true)
                 }
                 order.mounts.append(.init(source: source, target: volume.target, isReadOnly: volume.isReadOnly))
             }

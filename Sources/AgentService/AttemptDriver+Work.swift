@@ -24,6 +24,7 @@ extension AttemptDriver {
         metricPatterns = try assignment.work.metricSources.map { try contexts.text(of: $0.path, "metrics.path") }
         try await fetchItems()
         try await prepareEnvironment()
+        try await startServices()
         try await startContainer()
         if assignment.id.shard.isListing {
             try await list()
@@ -151,6 +152,7 @@ extension AttemptDriver {
 
     private func perform(_ step: Step, _ index: Int, name: String, own: [CommandFile.Entry]) async throws -> Made {
         // Anew, where everything was killed and this step runs all the same.
+        try await startServices()
         try await startContainer()
         switch step.action {
         case .local(let action, let with): return try await run(action, with, step, index, name: name, own: own)

@@ -72,6 +72,8 @@ actor AttemptDriver {
         var image: String?
         /// While it runs.
         var container: AttemptContainer?
+        /// While they run.
+        var services: AttemptServices?
     }
 
     init(_ assignment: Assignment, on host: AttemptHost, log: LogSpool) {
@@ -104,17 +106,21 @@ actor AttemptDriver {
     }
 
     /// The farm cannot now, for a reason of its own: a full disk. Said once; until it can, the job's time stands still.
-    func wait(for reason: String) {
+    func wait(for reason: String) { hold("waits for the farm: \(reason)") }
+    func goOn() { goOn("the farm goes on") }
+
+    /// What keeps the job from going on is none of its own doing: its time stands still.
+    func hold(_ why: String) {
         guard !isRefused else { return }
         isRefused = true
-        output.say("waits for the farm: \(reason)")
+        output.say(why)
         tell(.farmRefused)
     }
 
-    func goOn() {
+    func goOn(_ why: String) {
         guard isRefused else { return }
         isRefused = false
-        output.say("the farm goes on")
+        output.say(why)
         tell(.farmAnswered)
     }
 
@@ -214,6 +220,7 @@ actor AttemptDriver {
 
     func killAll() {
         endContainer()
+        endServices()
         guard let left = place?.enclosure.killAll(), !left.isEmpty else { return }
         output.note(
             "error", "\(left.count) processes cannot be killed: \(left.map { String($0.pid) }.joined(separator: ", "))")

@@ -41,6 +41,8 @@ struct AttemptHost: Sendable {
     var engine: ContainerEngine?
     /// Held for as long as attempts can begin here.
     var attempts: AttemptsFolder?
+    /// Which of the machine's ports attempts' services have.
+    var ports = HostPorts()
     /// Hears that an attempt has its environment, and the digest of its lock.
     var entered: @Sendable (AttemptID, Digest) -> Void = { _, _ in }
     /// Makes a descriptor's file or folder outlive a loss of power: 0, or -1 and `errno`.

@@ -38,6 +38,19 @@ struct ContainerEngine: Equatable, Sendable {
         var memory: ByteCount?
         var cpus: Int?
         var processesMax: Int
+        /// `nil`: the engine's own way.
+        var network: Network?
+    }
+
+    /// A network of an attempt's own, as one of its containers is in it.
+    struct Network: Equatable, Sendable {
+        var name: String
+        /// The container's own; `nil`: whichever is free.
+        var address: String?
+        /// The name by which others find it, where the engine itself tells them.
+        var alias: String?
+        /// Where it tells nobody: names, and the addresses that they have.
+        var hosts: [CommandFile.Entry] = []
     }
 
     static let ownerLabel = "sheaf.agent"
@@ -60,12 +73,20 @@ struct ContainerEngine: Equatable, Sendable {
 
     /// Starts a container that lives until its input ends: until the agent closes it, or is no more.
     func start(_ order: Order) -> [String] {
-        var words = [
-            "run", "--interactive", "--rm", "--name=\(order.name)", "--label=\(Self.ownerLabel)=\(owner)",
-            "--entrypoint=/bin/sh",
-            // What is mounted is the agent's disk: a device that a job made there would be a real one.
-            "--cap-drop=MKNOD",
+        ["run", "--interactive", "--rm"] + identity(order) + ["--entrypoint=/bin/sh"] + surroundings(order) + [
+            Self.fullName(order.image), "-c", "echo \(Self.ready); exec cat >/dev/null",
         ]
+    }
+
+    /// Whose it is.
+    func identity(_ order: Order) -> [String] {
+        ["--name=\(order.name)", "--label=\(Self.ownerLabel)=\(owner)"]
+    }
+
+    /// What it sees, and what bounds it.
+    func surroundings(_ order: Order) -> [String] {
+        // What is mounted is the agent's disk: a device that a job made there would be a real one.
+        var words = ["--cap-drop=MKNOD"]
         switch kind {
         case .podman:
             // Then it stays in the attempt's own group, which bounds and counts it.
@@ -82,9 +103,9 @@ struct ContainerEngine: Equatable, Sendable {
         }
         for volume in order.volumes { words.append("--volume=\(volume)") }
         for entry in order.environment { words.append("--env=\(entry.name)=\(entry.value)") }
+        if let network = order.network { words += self.words(for: network) }
         // The owner's come last: they win over the job's.
-        words += order.options + options
-        return words + [Self.fullName(order.image), "-c", "echo \(Self.ready); exec cat >/dev/null"]
+        return words + order.options + options
     }
 
     private func gpuWords(_ gpus: [String]) -> [String] {
@@ -98,10 +119,13 @@ struct ContainerEngine: Equatable, Sendable {
     }
 
     /// Runs a program in a container that runs.
+    ///
+    /// - Parameter directory: `nil`: the container's own.
     func execute(
-        _ arguments: [String], in name: String, environment: [String], directory: String
+        _ arguments: [String], in name: String, environment: [String], directory: String?
     ) -> [String] {
-        ["exec", "--workdir=\(directory)"] + environment.map { "--env=\($0)" } + [name] + arguments
+        ["exec"] + (directory.map { ["--workdir=\($0)"] } ?? []) + environment.map { "--env=\($0)" } + [name]
+            + arguments
     }
 
     /// The first process, by the machine's own count; then the container's environment, in JSON.
@@ -186,12 +210,16 @@ struct ContainerEngine: Equatable, Sendable {
     ///
     /// - Returns: how many containers there were.
     func clear() -> Int {
-        guard case .success(let answer) = ask(list) else { return 0 }
-        let names = String(decoding: answer.output, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(
-            String.init)
-        guard !names.isEmpty else { return 0 }
-        _ = ask(remove(names))
+        let names = names(list)
+        if !names.isEmpty { _ = ask(remove(names)) }
+        let networks = self.names(listNetworks)
+        if !networks.isEmpty { _ = ask(removeNetworks(networks)) }
         return names.count
+    }
+
+    private func names(_ words: [String]) -> [String] {
+        guard case .success(let answer) = ask(words) else { return [] }
+        return String(decoding: answer.output, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
     }
 }
 

@@ -70,6 +70,13 @@ final class Enclosure: Sendable {
 
     private static let cpuPeriodMicroseconds = 100_000
 
+    /// Where groups within this one are made: what it is limited to holds for all of them together.
+    var below: Cgroups {
+        var groups = Cgroups.none
+        (groups.unified, groups.split) = (unified, split)
+        return groups
+    }
+
     /// Where a new process of the attempt is to live; `nil` for the agent's own world.
     func chamber() throws(AgentError) -> Chamber? {
         guard let view else { return nil }
@@ -240,6 +247,16 @@ final class Enclosure: Sendable {
         }
     }
 
+    /// What lives in a group, and in those within it.
+    private static func pids(below group: String) -> [pid_t] {
+        var pids = (Files.value(group + "/cgroup.procs") ?? "").split(separator: "\n").compactMap { pid_t($0) }
+        for name in Files.names(in: group)
+        where Files.facts(group + "/" + name, followingLinks: false)?.kind == .folder {
+            pids += Self.pids(below: group + "/" + name)
+        }
+        return pids
+    }
+
     /// Ends what a predecessor of this agent left in its groups.
     static func clear(_ cgroups: Cgroups) -> Int {
         var killed = 0
@@ -253,9 +270,7 @@ final class Enclosure: Sendable {
                 // The earlier life may have died while it held them frozen: a frozen process does not die.
                 Cgroups.set("THAWED", in: group + "/freezer.state")
                 for _ in 0..<200 {
-                    let pids = (Files.value(group + "/cgroup.procs") ?? "").split(separator: "\n").compactMap {
-                        pid_t($0)
-                    }
+                    let pids = pids(below: group)
                     let alive = pids.compactMap(ProcessTable.entry).filter { !$0.isZombie }
                     if alive.isEmpty { break }
                     killed += alive.count

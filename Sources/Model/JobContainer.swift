@@ -38,6 +38,9 @@ package struct JobService: Equatable, Sendable {
         self.name = name
         self.container = container
     }
+
+    /// What an agent must have to start some: an engine that makes networks for them.
+    package static let label = "services"
 }
 
 /// What `options` of a container may ask of the engine: nothing by which it could reach beyond its attempt.
@@ -73,7 +76,7 @@ package struct ContainerOptions: Equatable, Sendable {
     ]
 
     package init(_ text: String) throws(Refusal) {
-        var rest = try Self.split(text)[...]
+        var rest = try Self.parts(of: text)[...]
         while let word = rest.popFirst() {
             var (name, value): (String, String?)
             if word.hasPrefix("--"), word.count > 2 {
@@ -126,7 +129,7 @@ package struct ContainerOptions: Equatable, Sendable {
     }
 
     /// Words as a shell makes them, with nothing of a shell but quotes and backslashes.
-    private static func split(_ text: String) throws(Refusal) -> [String] {
+    package static func parts(of text: String) throws(Refusal) -> [String] {
         var words: [String] = []
         var word = ""
         var isWord = false

@@ -204,6 +204,8 @@ struct JobSource: Sendable {
     var container: JobContainer?
     /// What says which image it is: it may come to nothing for some cells.
     var containerImage: YAMLNode?
+    /// With what says which image each has.
+    var services: [(service: JobService, image: YAMLNode)] = []
     var inputs: [InputSource] = []
     var shards = ShardPlan()
     var retry = RetryPolicy()
@@ -261,6 +263,6 @@ struct JobSource: Sendable {
             idleTimeout,
             queueTimeout, environment?["name"] ?? environment,
             resources, containerImage,
-        ].compactMap { $0 }
+        ].compactMap { $0 } + services.map(\.image).filter { $0.entries == nil }
     }
 }

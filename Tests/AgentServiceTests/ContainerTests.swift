@@ -60,6 +60,29 @@ import Wire
     func `names the registry`(image: String, name: String) { #expect(ContainerEngine.fullName(image) == name) }
 }
 
+/// A view of the file system that all calls of podman share, as long as this process lives: mounts of one call are seen by
+/// the next.
+struct PodmanWorld {
+    let pid: pid_t
+
+    init?() {
+        let (holder, input, output) = (Process(), Pipe(), Pipe())
+        holder.executableURL = URL(filePath: "/usr/bin/unshare")
+        // crun refuses machines where both versions of cgroups hold controllers: it is not shown the second.
+        holder.arguments = [
+            "--mount", "sh", "-c", "umount /sys/fs/cgroup/unified 2>/dev/null; echo $$; exec cat >/dev/null",
+        ]
+        (holder.standardInput, holder.standardOutput) = (input, output)
+        guard (try? holder.run()) != nil else { return nil }
+        Self.lifeline.withLock { $0.append(input) }
+        let told = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+        guard let pid = pid_t(told.trimmingCharacters(in: .whitespacesAndNewlines)) else { return nil }
+        self.pid = pid
+    }
+
+    private static let lifeline = Mutex([Pipe]())
+}
+
 /// Real containers, where podman can start one: of an image with busybox alone.
 enum Podman {
     static let image = "localhost/sheaf-test-busybox"
@@ -70,11 +93,8 @@ enum Podman {
             return nil
         }
         let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-podman-\(getpid())").path
-        // crun refuses machines where both versions of cgroups hold controllers: it is not shown the second.
-        let wrapper = """
-            #!/bin/sh
-            exec unshare -m sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; exec /usr/bin/podman "$@"' podman "$@"
-            """
+        guard let world = PodmanWorld() else { return nil }
+        let wrapper = "#!/bin/sh\nexec nsenter --mount --target \(world.pid) /usr/bin/podman \"$@\"\n"
         let conf = """
             [containers]
             default_ulimits = ["nofile=1000:1000", "nproc=1000:1000"]
@@ -85,7 +105,7 @@ enum Podman {
             cd "$1"
             mkdir -p image/bin image/tmp image/etc
             cp /bin/busybox image/bin/
-            for name in sh cat echo sleep ls mkdir env test id touch kill ps setsid nohup true false rm ln grep stat chmod mknod seq
+            for name in sh cat echo sleep ls mkdir env test id touch kill ps setsid nohup true false rm ln grep stat chmod mknod seq httpd wget
             do ln -sf busybox image/bin/$name; done
             echo 'root:x:0:0:root:/:/bin/sh' > image/etc/passwd
             tar -C image -c . | "$1/podman" import --quiet --change 'ENV PATH=/bin:/image-bin' --change 'ENV FROM=image' - \(image)
@@ -383,5 +403,73 @@ enum Podman {
         // `--rm` is done by then, or is under way: what is left the next start removes.
         _ = engine.clear()
         #expect(await Self.containers(order.name).isEmpty)
+    }
+}
+
+/// Services by podman, on real networks.
+@Suite(.enabled(if: Podman.isThere)) struct `An attempt with services of podman` {
+    private static func service(
+        _ name: String, _ text: String, ports: [String] = [], options: String? = nil
+    ) -> JobService {
+        JobService(
+            name: name,
+            container: JobContainer(
+                image: Podman.image, environment: [Template("TEXT", text)], ports: ports,
+                options: options
+                    ?? "--health-cmd 'wget -q -O- http://\(name):8000/' --health-interval 50ms --health-retries 400",
+                entrypoint: "/bin/sh",
+                command: "-c 'echo began >&2; mkdir /w; echo $TEXT >/w/index.html; exec httpd -f -p 8000 -h /w'"))
+    }
+
+    /// Networks of these tests, and containers in any state.
+    private static func left() -> [String] {
+        guard let engine = Podman.engine else { return [] }
+        return [["network", "ls", "--format={{.Name}}"], ["ps", "--all", "--format={{.Names}}"]].flatMap { words in
+            guard case .success(let answer) = engine.ask(words) else { return ["podman does not answer"] }
+            return String(decoding: answer.output, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
+        }
+    }
+
+    private static func left(of ended: Ended) -> [String] {
+        left().filter { $0.hasPrefix("sheaf-r\(ended.report.attempt?.run ?? 0)-") && $0.contains("-t\(getpid())-") }
+    }
+
+    @Test func `reaches them at the machine's loopback`() async throws {
+        let workshop = try await Workshop { $0.engine = Podman.engine }
+        let ended = try await workshop.attempt([
+            run("/bin/busybox wget -q -O- http://127.0.0.1:${{ job.services.web.ports['8000'] }}/"), run("exit 5"),
+        ]) { $0.work.services = [Self.service("web", "served", ports: ["8000"])] }
+        #expect(ended.report.cause == "user_exit" && ended.out == ["served"], "\(ended.report.evidence) \(ended.said)")
+        #expect(
+            ended.said.contains("service web is well") && ended.said.contains("service web: began"), "\(ended.said)")
+        #expect(Self.left(of: ended).isEmpty, "\(Self.left(of: ended))")
+    }
+
+    @Test func `reaches them by their names from its container, whatever ports they share`() async throws {
+        let workshop = try await Workshop { $0.engine = Podman.engine }
+        let ended = try await workshop.attempt([
+            run("wget -q -O- http://one:8000/; wget -q -O- http://two:${{ job.services.two.ports['8000'] }}/"),
+            run(
+                "test -n '${{ job.container.network }}' && echo ${{ job.container.network == job.services.one.network }}"
+            ),
+        ]) {
+            $0.work.container = JobContainer(image: Podman.image)
+            $0.work.services = [Self.service("one", "first"), Self.service("two", "second", ports: ["8000"])]
+        }
+        #expect(ended.report.cause == "passed", "\(ended.report.evidence) \(ended.err) \(ended.said)")
+        #expect(ended.out == ["first", "second", "true"], "\(ended.out)")
+        #expect(Self.left(of: ended).isEmpty, "\(Self.left(of: ended))")
+    }
+
+    @Test func `never begins where one does not get well, and leaves nothing`() async throws {
+        let workshop = try await Workshop { $0.engine = Podman.engine }
+        let ended = try await workshop.attempt([run("echo never")]) {
+            $0.work.services = [
+                Self.service("web", "x", options: "--health-cmd false --health-interval 10ms --health-retries 2")
+            ]
+        }
+        #expect(ended.report.cause == "timeout" && ended.out.isEmpty, "\(ended.report)")
+        #expect(ended.report.evidence.contains("the service 'web' was not well after"), "\(ended.report.evidence)")
+        #expect(Self.left(of: ended).isEmpty, "\(Self.left(of: ended))")
     }
 }

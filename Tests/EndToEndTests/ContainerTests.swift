@@ -6,20 +6,31 @@ import Testing
 private struct OwnPodman {
     static let image = "localhost/sheaf-e2e-busybox"
     let folder: String
+    /// As long as it is open, podman has a place to live in.
+    private let world: Pipe
 
     /// `nil` where no container can be started.
     static let shared: OwnPodman? = {
         let files = ["/usr/bin/podman", "/bin/busybox"]
         guard geteuid() == 0, files.allSatisfy(FileManager.default.isExecutableFile(atPath:)) else { return nil }
         let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-e2e-podman-\(getpid())").path
-        // crun refuses machines where both versions of cgroups hold controllers: it is not shown the second.
+        // What one call of podman mounts the next one sees. crun refuses machines where both versions of cgroups hold
+        // controllers: it is not shown the second.
+        let (holder, input, output) = (Process(), Pipe(), Pipe())
+        holder.executableURL = URL(filePath: "/usr/bin/unshare")
+        holder.arguments = [
+            "--mount", "sh", "-c", "umount /sys/fs/cgroup/unified 2>/dev/null; echo $$; exec cat >/dev/null",
+        ]
+        (holder.standardInput, holder.standardOutput) = (input, output)
+        guard (try? holder.run()) != nil else { return nil }
+        let world = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
         let script = """
             set -e
             mkdir -p "$1/bin" "$1/image/bin" "$1/image/tmp"
             cd "$1"
-            cat > bin/podman <<'EOF'
+            cat > bin/podman <<EOF
             #!/bin/sh
-            exec unshare -m sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; exec /usr/bin/podman "$@"' podman "$@"
+            exec nsenter --mount --target $2 /usr/bin/podman "\\$@"
             EOF
             chmod 755 bin/podman
             printf '[containers]\\ndefault_ulimits=["nofile=1000:1000","nproc=1000:1000"]\\nnetns="host"\\n' > conf
@@ -31,18 +42,25 @@ private struct OwnPodman {
             """
         let process = Process()
         process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = ["-c", script, "sh", folder]
+        process.arguments = ["-c", script, "sh", folder, world.trimmingCharacters(in: .whitespacesAndNewlines)]
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         guard (try? process.run()) != nil else { return nil }
         process.waitUntilExit()
-        return process.terminationStatus == 0 ? OwnPodman(folder: folder) : nil
+        return process.terminationStatus == 0 ? OwnPodman(folder: folder, world: input) : nil
     }()
 
     var environment: [String: String] {
         [
             "PATH": "\(folder)/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "CONTAINERS_CONF": folder + "/conf",
         ]
+    }
+
+    func networks() async throws -> String {
+        try await Finished.run(
+            folder + "/bin/podman", ["network", "ls", "--format={{.Name}}", "--filter=label=sheaf.agent"],
+            environment: environment
+        ).output
     }
 
     func containers() async throws -> String {
@@ -81,6 +99,38 @@ private struct OwnPodman {
         #expect(
             refused.status == 2 && refused.error.contains("no agent has label containers"),
             "\(refused.status) \(refused.error)")
+    }
+
+    @Test(.enabled(if: OwnPodman.shared != nil), .timeLimit(.minutes(5)))
+    func `has its services removed when its agent is killed`() async throws {
+        let podman = try #require(OwnPodman.shared)
+        try await withFarm { farm in
+            farm.environment = podman.environment
+            let mark = "1000.\(UInt32.random(in: 100_000...999_999))"
+            let file = try farm.write(
+                "code/w.yml",
+                """
+                on: workflow_dispatch
+                jobs:
+                  a:
+                    runs-on: self-hosted
+                    timeout-minutes: 5
+                    services:
+                      db: {image: \(OwnPodman.image), ports: [80], command: "sleep \(mark)"}
+                    steps:
+                      - run: test -n "${{ job.services.db.ports['80'] }}" && exec sleep \(mark)
+                """)
+            try await farm.startAgent("one", cpus: 1)
+            let run = try await farm.sheaf("submit", file, "--tree", farm.folder + "/code")
+            #expect(run.status == 0, "\(run.error)")
+            while living("sleep\0\(mark)").count < 2 { try await Task.sleep(for: .milliseconds(20)) }
+            #expect(try await !podman.containers().isEmpty)
+            #expect(try await !podman.networks().isEmpty)
+            await farm.killAgent("one")
+            while !living("sleep\0\(mark)").isEmpty { try await Task.sleep(for: .milliseconds(20)) }
+            while try await !podman.containers().isEmpty {}
+            while try await !podman.networks().isEmpty {}
+        }
     }
 
     @Test(.enabled(if: OwnPodman.shared != nil), .timeLimit(.minutes(5)))

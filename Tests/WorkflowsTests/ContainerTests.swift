@@ -56,7 +56,15 @@ import Testing
         ("container: {image: a, volumes: ['/:/host']}", "w.yml:6:37", "outside of the workspace"),
         ("container: {image: a, volumes: [db:/var/db]}", "w.yml:6:37", "outlives the job"),
         ("container: {image: a, volumes: '${{ fromJSON(vars.v) }}'}", "w.yml:6:36", "one expression"),
-        ("services: {db: {image: postgres}}", "w.yml:6:5", "'services'"),
+        (
+            "services: {db: {image: a, credentials: {username: u, password: p}}}", "w.yml:6:31",
+            "'credentials' in the service 'db'"
+        ),
+        ("services: {db: {image: a, options: --privileged}}", "w.yml:6:40", "'--privileged' is not allowed here"),
+        ("services: {db: {image: a, volumes: [db:/var/db]}}", "w.yml:6:41", "outlives the job"),
+        ("services: {db: {image: a, ports: ['10.0.0.1:80:80']}}", "w.yml:6:39", "would open a port"),
+        ("services: {db: {image: a, ports: [3000-3010]}}", "w.yml:6:39", "is no port of a service"),
+        ("services: ${{ fromJSON(vars.s) }}", "w.yml:6:15", "'services' that are one expression"),
     ])
     func `asks for nothing that reaches beyond it`(job: String, place: String, problem: String) {
         let (workflow, diagnostics) = Self.read(job)
@@ -77,6 +85,35 @@ import Testing
         let (_, diagnostics) = Self.read("container: {image: a, ports: [80], options: --gpus all --cpus 2}")
         #expect(diagnostics.map(\.rule) == [.idle, .idle, .idle], "\(diagnostics)")
         #expect(diagnostics.contains { $0.suggestion?.contains("resources: {gpus: 1}") == true })
+    }
+
+    @Test func `has services in its plan, and needs an agent that can start them`() throws {
+        let job = try Self.job(
+            "services: {db: {image: 'postgres:16', env: {A: '${{ github.sha }}'}, ports: [5432, '16379:6379/tcp'], volumes: [/x], options: --health-cmd true, entrypoint: /bin/sh, command: \"-c 'x y'\"}, r: redis}"
+        )
+        #expect(job.cells?.map(\.labels) == [["x", "containers", "services"]])
+        #expect(
+            job.work.services == [
+                JobService(
+                    name: "db",
+                    container: JobContainer(
+                        image: "postgres:16", environment: [Template("A", "${{ github.sha }}")], volumes: ["/x"],
+                        ports: ["5432", "16379:6379/tcp"], options: "--health-cmd true", entrypoint: "/bin/sh",
+                        command: "-c 'x y'")), JobService(name: "r", container: JobContainer(image: "redis")),
+            ])
+    }
+
+    @Test func `has services for those cells alone where one has an image`() throws {
+        let matrix = "\n    strategy: {matrix: {db: ['', 'postgres:16']}}"
+        let job = try Self.job("services: {db: {image: '${{ matrix.db }}'}, r: '${{ matrix.db }}'}", matrix: matrix)
+        #expect(job.cells?.map(\.labels) == [["x"], ["x", "containers", "services"]])
+    }
+
+    @Test func `has services whose names can be names in a network`() {
+        for name in ["'a b'", "-a", "é", "a.b"] {
+            let (_, diagnostics) = Self.read("services: {\(name): {image: a}}")
+            #expect(diagnostics.contains { $0.problem.contains("cannot be the name of a service") }, "\(name)")
+        }
     }
 
     @Test func `needs no Node on the agent for actions that are programs for it`() throws {

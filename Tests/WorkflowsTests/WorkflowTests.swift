@@ -303,7 +303,7 @@ import Testing
               a:
                 runs-on: x
                 timeout-minutes: 5
-                services: {db: {image: x}}
+                services: ${{ fromJSON(vars.services) }}
                 environment: prod
                 steps:
                   - uses: codecov/codecov-action@v4

@@ -49,6 +49,11 @@ struct CellBuilder {
         }
         let isContained = isContained(&mistakes)
         if isContained, !cell.labels.contains(JobContainer.label) { cell.labels.append(JobContainer.label) }
+        if isServed(&mistakes) {
+            for label in [JobContainer.label, JobService.label] where !cell.labels.contains(label) {
+                cell.labels.append(label)
+            }
+        }
         // In a container it is the image that has Node.js, or has not.
         if job.needsNode, !isContained, !cell.labels.contains("node") { cell.labels.append("node") }
         cell.inputs = job.heldInputs(request, &mistakes)
@@ -79,6 +84,24 @@ struct CellBuilder {
                 help: "write its keys out: container: {image: …}", &mistakes)
         }
         return !Conversion.text(of: image).isEmpty
+    }
+
+    /// Whether this cell has a service: one whose image comes to nothing is not started, as at GitHub.
+    private func isServed(_ mistakes: inout [Diagnostic]) -> Bool {
+        var isServed = false
+        for (_, node) in job.services {
+            guard let image = value(node, &mistakes) else {
+                isServed = true
+                continue
+            }
+            if image.members != nil || image.array != nil {
+                add(
+                    "a service that is computed as a whole is not supported", at: node,
+                    help: "write its keys out: {image: …}", &mistakes)
+            }
+            if !Conversion.text(of: image).isEmpty { isServed = true }
+        }
+        return isServed
     }
 
     /// A mistake in what a node came to. Where nobody has said what starts the run, what reads that is not judged, and

@@ -15,7 +15,7 @@ extension WorkflowReader {
             Key("cancel-timeout-minutes", .unsupported, help: "a cancelled attempt has the agent's grace: remove it"),
             Key("environment"),
             Key("container"),
-            Key("services", .unsupported, help: "start the service in a step, or in the job's container"),
+            Key("services"),
             Key("snapshot", .unsupported), Key("shards", .sheaf), Key("resources", .sheaf), Key("inputs", .sheaf),
             Key("idle-timeout-minutes", .sheaf), Key("queue-timeout-minutes", .sheaf), Key("retry", .sheaf),
             Key("idempotent", .sheaf),
@@ -197,7 +197,7 @@ extension WorkflowReader {
             job.container = container(node)
             job.containerImage = node["image"] ?? node
         }
-        if let node = parts["services"] { services(node) }
+        if let node = parts["services"] { job.services = services(node) }
         if let node = parts["resources"] { job.resources = resources(node) }
         if let node = parts["inputs"] { job.inputs = inputs(node) }
     }
@@ -236,6 +236,7 @@ extension WorkflowReader {
         types.steps = []
         var walk = StepWalk(defaultShell: work.shell)
         work.container = job.container
+        work.services = job.services.map(\.service)
         if let node = parts["setup"] {
             work.setup = steps(node, "'setup'", &walk)
             if job.container != nil {
