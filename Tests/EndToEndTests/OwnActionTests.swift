@@ -358,4 +358,64 @@ import Testing
         let lint = try await Finished.run(RealFarm.sheaf, ["lint", machine.folder + "/code/w.yml"])
         #expect(lint.status == 0 && lint.output.contains("is not pinned"), "\(lint.output)\(lint.error)")
     }
+
+    @Test func `calls a workflow of another repository, whose own files come with it`() async throws {
+        let machine = try OwnMachine(["none": ""])
+        defer { machine.end() }
+        let place = machine.folder + "/server/acme/flows"
+        try FileManager.default.createDirectory(atPath: place + "/.github/workflows", withIntermediateDirectories: true)
+        let files = [
+            "ci.yml": """
+            on:
+              workflow_call:
+                inputs: {who: {type: string, required: true}}
+                outputs: {said: {value: "${{ jobs.say.outputs.said }}"}}
+            jobs:
+              say:
+                runs-on: ubuntu-latest
+                timeout-minutes: 5
+                outputs: {said: "${{ steps.s.outputs.said }}"}
+                steps: [{id: s, run: 'echo "said=hello ${{ inputs.who }}" >> "$GITHUB_OUTPUT"'}]
+              more: {needs: say, uses: ./.github/workflows/more.yml}
+            """,
+            "more.yml": """
+            on: workflow_call
+            jobs: {deep: {runs-on: ubuntu-latest, timeout-minutes: 5, steps: [{run: echo deep down}]}}
+            """,
+        ]
+        for (name, text) in files {
+            try Data(text.utf8).write(to: URL(filePath: place + "/.github/workflows/" + name))
+        }
+        _ = try await git("init", "--quiet", in: place)
+        _ = try await git("add", "--all", in: place)
+        _ = try await git("commit", "--quiet", "-m", "x", in: place)
+        let commit = try await git("rev-parse", "HEAD", in: place)
+        let workflow = """
+            on: workflow_dispatch
+            jobs:
+              ci:
+                uses: acme/flows/.github/workflows/ci.yml@\(commit)
+                with: {who: you}
+              after:
+                needs: ci
+                runs-on: ubuntu-latest
+                timeout-minutes: 5
+                steps: [{run: 'test "${{ needs.ci.outputs.said }}" = "hello you"'}]
+            """
+        try Data(workflow.utf8).write(to: URL(filePath: machine.folder + "/code/w.yml"))
+        let server = "file://\(machine.folder)/server"
+        let refused = try await machine.run("w.yml", "--actions-server", server, "--allow-action", "acme/other")
+        #expect(refused.status == 2, "\(refused.error)")
+        #expect(
+            refused.error.contains("w.yml:4:11: unsupported: the farm's owner does not allow actions of 'acme/flows'"),
+            "\(refused.error)")
+        for _ in 1...2 {
+            let run = try await machine.run("w.yml", "--actions-server", server, "--allow-action", "acme/flows")
+            #expect(run.status == 0, "\(run.output)\(run.error)")
+            // The second time there is no server any more.
+            try? FileManager.default.removeItem(atPath: machine.folder + "/server")
+        }
+        let logs = try await machine.sheaf("logs", "r2/ci.more.deep").output
+        #expect(logs.contains("deep down"), "\(logs)")
+    }
 }

@@ -173,7 +173,7 @@ import Testing
         ("deep: true", "depp: true", "12:83", "takes no input 'depp'"),
         ("deep: true", "count: ten", "12:90", "the input 'count' is a number"),
         ("ci.yml", "no.yml", "11:11", "there is no file './.github/workflows/no.yml'"),
-        ("./.github/workflows/ci.yml", "a/b/.github/workflows/c.yml@v1", "11:11", "a workflow of another repository"),
+        ("./.github/workflows/ci.yml", "a/b/.github/workflows/c.yml@v1", "11:11", "is not pinned: 'v1' may be another"),
         ("[\"3.11\", \"3.13\"]", "\"${{ fromJSON(needs.setup.outputs.tag) }}\"", "10:24", "made of outputs"),
     ])
     func `that is called wrongly is refused at its place`(

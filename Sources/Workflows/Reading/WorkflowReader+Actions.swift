@@ -73,7 +73,7 @@ extension WorkflowReader {
     }
 
     /// Correct elsewhere, and refused here.
-    private mutating func refuse(_ node: YAMLNode, _ problem: String, help: String) {
+    mutating func refuse(_ node: YAMLNode, _ problem: String, help: String) {
         diagnostics.append(
             Diagnostic(.unsupported, at: node.position, problem, help: help, rule: .unsupported))
     }

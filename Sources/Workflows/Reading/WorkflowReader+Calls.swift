@@ -32,25 +32,15 @@ extension WorkflowReader {
                 help: "call the inner workflow from here, or end the circle")
             return call
         }
-        guard let bytes = files.read(reference) else {
-            if !reference.hasPrefix("./") {
-                unsupported(uses, "a workflow of another repository", help: "copy '\(reference)' into this repository")
-            } else if files.isWhole {
-                error(uses, "there is no file '\(reference)'", help: "the path begins at the top of the repository")
-            } else {
-                unsupported(
-                    uses, "'\(reference)', which is not at hand", help: "the path begins at the top of the repository")
-            }
-            return call
-        }
-        if callers.contains(reference) {
+        guard let found = calledFile(reference, at: uses) else { return call }
+        if callers.contains(found.name) {
             error(
-                uses, "the workflow calls itself: \((callers + [reference]).joined(separator: " → "))",
+                uses, "the workflow calls itself: \((callers + [found.name]).joined(separator: " → "))",
                 help: "remove one of these calls; move what both need to a third workflow")
             return call
         }
-        let file = reference.hasPrefix("./") ? String(reference.dropFirst(2)) : reference
-        let read = read(bytes, file: file, reference)
+        let file = found.file
+        let read = read(found.bytes, file: file, found.name)
         guard let called = read.workflow else {
             let first = read.diagnostics.first { $0.severity == .error }
             error(
@@ -82,6 +72,70 @@ extension WorkflowReader {
         diagnostics += read.diagnostics.filter { $0.severity == .unsupported }
         call.workflow = called
         return call
+    }
+
+    /// What is behind a reference: the name by which that file is known wherever it is called from, how diagnostics name it,
+    /// and its bytes. `nil` where it is not at hand.
+    private mutating func calledFile(
+        _ reference: String, at uses: YAMLNode
+    ) -> (name: String, file: String, bytes: [UInt8])? {
+        var name = reference
+        // Within a file of another repository `./` is that repository, at that commit.
+        if reference.hasPrefix("./"), let around = callers.last.flatMap({ ActionReference($0) }), around.commit != nil {
+            name = "\(around.repository)/\(reference.dropFirst(2))@\(around.version)"
+        }
+        guard name.hasPrefix("./") else { return remoteFile(name, at: uses) }
+        if let bytes = files.read(reference) { return (reference, String(reference.dropFirst(2)), bytes) }
+        let help = "the path begins at the top of the repository"
+        if files.isWhole {
+            error(uses, "there is no file '\(reference)'", help: help)
+        } else {
+            unsupported(uses, "'\(reference)', which is not at hand", help: help)
+        }
+        return nil
+    }
+
+    /// A workflow of another repository, at a commit: `uses: owner/name/.github/workflows/ci.yml@4f2a…`.
+    private mutating func remoteFile(
+        _ text: String, at uses: YAMLNode
+    ) -> (name: String, file: String, bytes: [UInt8])? {
+        if let bytes = files.read(text) { return (text, text, bytes) }
+        guard let reference = ActionReference(text) else {
+            error(
+                uses, "'\(text)' names no workflow",
+                help: "write ./path/to/workflow.yml, or owner/repository/path/to/workflow.yml@commit")
+            return nil
+        }
+        let path = "\(reference.repository)/\(reference.path)"
+        guard let commit = reference.commit else {
+            refuse(
+                uses, "the workflow '\(reference)' is not pinned: '\(reference.version)' may be another one tomorrow",
+                help:
+                    "name the commit by its 40 digits, which git ls-remote tells of '\(reference.version)': \(path)@… # \(reference.version)"
+            )
+            return nil
+        }
+        switch files.repository(reference.repository, commit) {
+        case .unknown:
+            warning(
+                .step, uses.position, "the jobs of '\(path)' are not looked at here",
+                help: "the farm fetches the workflow when a run is submitted, and checks it then")
+            return nil
+        case .refused(let problem, let help):
+            refuse(uses, problem, help: help)
+            return nil
+        case .tree(_, let read):
+            guard let bytes = read(reference.path) else {
+                error(
+                    uses, "there is no file '\(reference.path)' in '\(reference.repository)' at \(commit.prefix(12))",
+                    help: "the path begins at the top of that repository")
+                return nil
+            }
+            return (
+                "\(reference.repository.lowercased())/\(reference.path)@\(commit)", "\(path)@\(commit.prefix(12))",
+                bytes
+            )
+        }
     }
 
     /// Reads a called file; one that was called from as deep before, as it was read then. Without that, files which call
