@@ -50,6 +50,14 @@ package enum PlanText {
             writer.key("environment")
             writer.string(environment)
         }
+        if let skipped = cell.skipped {
+            writer.key("skipped")
+            writer.string(skipped)
+        }
+        if !cell.required {
+            writer.key("required")
+            writer.boolean(false)
+        }
         writer.key("shards")
         if let shards = shards(of: job) { writer.integer(shards) } else { writer.null() }
         writer.endObject()
@@ -69,16 +77,24 @@ package enum PlanText {
             }
             let shards =
                 shards(of: job).map { $0 == 1 ? "" : ", \($0) shards each" }
-                ?? ", shards: unknown until items are listed"
+                ?? ", shards: unknown until items are listed (\(cut(job.shards)))"
             text += "\n\(job.id): \(cells.count) \(cells.count == 1 ? "cell" : "cells")\(shards)\(needs)\n"
+            let left = cells.count { $0.skipped != nil }
+            if left > 0 { text += "  \(left) of them \(left == 1 ? "does" : "do") not run: see 'skipped'\n" }
+            let neutral = cells.count { !$0.required && $0.skipped == nil }
+            if neutral > 0 {
+                text += "  \(neutral) of them \(neutral == 1 ? "is" : "are") not required: no gate rests on it\n"
+            }
             if let cover = covers[job.id] { text += "  \(cover.summary)\n" }
             if let condition = job.condition { text += "  if \(condition)\n" }
             for cell in cells {
                 let labels = cell.labels.isEmpty ? "" : "  on \(cell.labels.joined(separator: ", "))"
                 let python = cell.python.map { "  python \($0)" } ?? ""
                 let environment = cell.environment.map { "  to \($0)" } ?? ""
+                let required = cell.required ? "" : "  not required"
                 let skipped = cell.skipped.map { "  skipped: \($0)" } ?? ""
-                text += "  \(cell.name)\(labels)\(python)  \(ask(cell.resources))\(environment)\(skipped)\n"
+                text +=
+                    "  \(cell.name)\(labels)\(python)  \(ask(cell.resources))\(environment)\(required)\(skipped)\n"
             }
         }
         if !plan.gates.isEmpty {
@@ -86,6 +102,21 @@ package enum PlanText {
                 "\ngates: \(plan.gates.map { $0.required ? $0.name : "\($0.name) (advisory)" }.joined(separator: ", "))\n"
         }
         return text
+    }
+
+    /// How a listing will be cut.
+    private static func cut(_ shards: ShardPlan) -> String {
+        let most = "\(shards.count) at most"
+        switch shards.balance {
+        case .none: return "\(most), of equal numbers of items"
+        case .history(nil): return "\(most), balanced by recorded durations"
+        case .history(let target?): return "\(most), of about \(minutes(target)) each by recorded durations"
+        }
+    }
+
+    private static func minutes(_ duration: Duration) -> String {
+        let minutes = duration.inSeconds / 60
+        return minutes == minutes.rounded() ? "\(Int(minutes)) min" : "\(Int(duration.inSeconds)) s"
     }
 
     private static func ask(_ resources: ResourceRequest) -> String {
