@@ -36,8 +36,11 @@ extension AttemptDriver {
                         + "submit again")
             }
         }
-        if let depth = with["fetch-depth"], depth != "1", !depth.isEmpty {
-            output.say("checkout: there is no .git in the submitted tree: 'fetch-depth: \(depth)' has no effect")
+        if let depth = with["fetch-depth"], depth != "1", !depth.isEmpty,
+            Files.facts(folder + "/.git", followingLinks: false) == nil
+        {
+            output.say(
+                "checkout: the code was submitted without git's history, so 'fetch-depth: \(depth)' has no effect")
         }
         checkedOutMetrics = Files.facts(metricsPath, followingLinks: false)
         for index in metricPatterns.indices {

@@ -150,12 +150,20 @@ struct FolderWalk {
     private let root: Folder
     private let creating: Bool
     private let owner: Owner?
+    /// A folder that stands for one of the root's, wherever it lies.
+    private let aside: Aside?
     private var open: [(name: ArraySlice<UInt8>, folder: Folder)] = []
     /// The folders that were made, parents before children.
     private(set) var made: [TreePath] = []
 
-    init(below root: Folder, creating: Bool = false, owner: Owner? = nil) {
+    struct Aside: Sendable {
+        var name: String
+        var folder: Folder
+    }
+
+    init(below root: Folder, creating: Bool = false, owner: Owner? = nil, aside: Aside? = nil) {
         self.root = root
+        self.aside = aside
         self.creating = creating
         self.owner = owner
     }
@@ -169,6 +177,10 @@ struct FolderWalk {
         while shared < min(open.count, folders.count), open[shared].name == folders[shared] { shared += 1 }
         open.removeLast(open.count - shared)
         for index in shared..<folders.count {
+            if index == 0, let aside, folders[index].elementsEqual(aside.name.utf8) {
+                open.append((folders[index], aside.folder))
+                continue
+            }
             let here = TreePath(trusted: Array(folders[...index].joined(separator: [UInt8(ascii: "/")])))
             do throws(ArtifactError) {
                 let (folder, isNew) = try (open.last?.folder ?? root).child(

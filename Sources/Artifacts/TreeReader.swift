@@ -84,7 +84,7 @@ package final class TreeReader: Sendable {
     init(_ plan: TreePlan, units: [Int]) {
         self.plan = plan
         self.units = units
-        state = Mutex(State(walk: FolderWalk(below: plan.scan.base)))
+        state = Mutex(State(walk: FolderWalk(below: plan.scan.base, aside: plan.scan.aside)))
     }
 
     package convenience init(_ plan: TreePlan) { self.init(plan, units: Array(plan.units.indices)) }

@@ -25,6 +25,8 @@ package struct TreeScan: Sendable {
 
     /// The folder that the tree's paths start from: with patterns, the least common ancestor of their search paths.
     let base: Folder
+    /// A folder from elsewhere that stands in the tree's root.
+    let aside: FolderWalk.Aside?
     let found: [Found]
     /// The clock when the scan began, in nanoseconds since 1970.
     let startedNanoseconds: Int64
@@ -57,6 +59,21 @@ package struct TreeScan: Sendable {
         for entry in found { try Self.verify(entry) }
     }
 
+    /// The same tree with a folder more, which lies elsewhere: all that is in it.
+    ///
+    /// - Parameter name: of the folder in the tree's root, where nothing else may have it.
+    package func adding(_ folder: Folder, as name: String) throws(ArtifactError) -> TreeScan {
+        let start = Array(name.utf8)
+        precondition(aside == nil && TreePath.problem(start) == nil)
+        let taken = found.first { $0.path.bytes == start || $0.path.bytes.starts(with: start + [UInt8(ascii: "/")]) }
+        if let taken { throw .unusablePath(path: taken.path.text, problem: "the name is taken") }
+        var walker = Walker(root: folder)
+        try walker.walk(folder, path: start) { _, _ in .matches }
+        return try TreeScan(
+            base: base, found: found + walker.found, started: startedNanoseconds, unmatched: unmatched,
+            unfollowed: unfollowed, aside: .init(name: name, folder: folder))
+    }
+
     private static func clock() -> Int64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)
@@ -64,9 +81,11 @@ package struct TreeScan: Sendable {
     }
 
     private init(
-        base: Folder, found: [Found], started: Int64, unmatched: [String] = [], unfollowed: [String] = []
+        base: Folder, found: [Found], started: Int64, unmatched: [String] = [], unfollowed: [String] = [],
+        aside: FolderWalk.Aside? = nil
     ) throws(ArtifactError) {
         self.base = base
+        self.aside = aside
         self.found = found.sorted { $0.path < $1.path }
         self.unmatched = unmatched
         self.unfollowed = unfollowed

@@ -1,6 +1,6 @@
 package import Artifacts
 import Glibc
-import Model
+package import Model
 import Programs
 import Transport
 
@@ -21,6 +21,10 @@ package struct CodePacking: Sendable {
     /// Whether git says what belongs to the code.
     package let isRepository: Bool
     private let selection: Selection
+    /// The address of the remote `origin`; empty where there is none, or only a folder of a repository travels.
+    private let remote: String
+    /// Whether all of the repository travels, so that its history belongs to it.
+    private let isWhole: Bool
 
     /// Looks at a folder.
     ///
@@ -33,10 +37,12 @@ package struct CodePacking: Sendable {
             origin = Origin()
             isRepository = false
             selection = CodeTree.everything
+            (remote, isWhole) = ("", false)
             return
         }
         isRepository = true
         self.folder = alone ? folder : Self.line(top)
+        isWhole = Self.real(self.folder) == Self.real(Self.line(top))
         var origin = Origin()
         let at = self.folder
         if let head = try await Self.git(["rev-parse", "HEAD"], in: at, mayFail: true) {
@@ -49,9 +55,8 @@ package struct CodePacking: Sendable {
             try await Self.git(
                 ["status", "--porcelain", "-z", "--", ".", ":(exclude,glob)**/.sheaf/**"], in: at) ?? []
         origin.isDirty = !changes.isEmpty
-        if let remote = try await Self.git(["remote", "get-url", "origin"], in: at, mayFail: true) {
-            origin.repository = Self.repository(Self.line(remote))
-        }
+        remote = Self.line(try await Self.git(["remote", "get-url", "origin"], in: at, mayFail: true) ?? [])
+        origin.repository = Self.repository(remote)
         self.origin = origin
         let listing = try await Self.listing(of: at)
         do throws(ArtifactError) {
@@ -152,13 +157,28 @@ package struct CodePacking: Sendable {
 
     /// Gives the other side what it lacks of the code.
     ///
+    /// - Parameter history: travels as a `.git` of its own, where the code is a repository with a commit.
     /// - Returns: the manifest's name, and how much travelled.
     package func upload<Channel: ObjectChannel>(
-        over channel: Channel
+        over channel: Channel, history: HistoryWanted? = nil
     ) async throws(ClientError) -> Transfer<Channel>.Uploaded {
         do {
+            let wanted = isWhole && !origin.commit.isEmpty ? history : nil
+            let made: Result<String?, ClientError> = await DiskThreads.shared.run { [folder, origin, remote] in
+                Result { () throws(ClientError) in
+                    guard let wanted else { return nil }
+                    return try CodeHistory.make(wanted, of: folder, origin, remote: remote)
+                }
+            }
+            let place = try made.get()
+            defer { if let place { CodeHistory.remove(place) } }
             let plan = try await DiskThreads.shared.run { [folder, selection] () throws(ArtifactError) in
-                try TreePlan(TreeScan(of: Folder(at: folder), selection))
+                var scan = try TreeScan(of: Folder(at: folder), selection)
+                if let place {
+                    let name = CodeHistory.folderName
+                    scan = try scan.adding(Folder(at: "\(place)/\(name)"), as: name)
+                }
+                return TreePlan(scan)
             }
             return try await Transfer(channel).upload(plan)
         } catch let error as ClientError {

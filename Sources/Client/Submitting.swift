@@ -14,15 +14,16 @@ package enum Submitting {
 
     /// - Parameters:
     ///   - request: everything but what is known about the code; of branches that gates compare with, the names.
+    ///   - history: what checkouts ask of git's, beside the files.
     ///   - alone: the folder's own files travel, and not the repository around it.
     ///   - state: a farm's own folder, whose keys must not travel.
     package static func submit(
-        _ request: Proto.SubmitRunRequest, code folder: String, alone: Bool, state: String? = nil,
-        to client: FarmClient
+        _ request: Proto.SubmitRunRequest, code folder: String, alone: Bool, history: HistoryWanted? = nil,
+        state: String? = nil, to client: FarmClient
     ) async throws(ClientError) -> Answer {
         let code = try await CodePacking(folder, alone: alone)
         try code.refuse(state: state)
-        let packed = try await code.upload(over: LinkObjects.submission(client.link))
+        let packed = try await code.upload(over: LinkObjects.submission(client.link), history: history)
         var request = request
         request.tree = packed.manifest.digest.bytes
         request.commit = code.origin.commit

@@ -51,6 +51,124 @@ import Wire
         }
     }
 
+    private static func told(_ arguments: String..., in folder: String) throws -> String {
+        let (process, out) = (Process(), Pipe())
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["git", "-C", folder, "-c", "safe.directory=*"] + arguments
+        process.standardOutput = out
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        let bytes = try out.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// Five commits on `main`, a tag on the third, one more on a branch of the remote, one that nobody was given.
+    private static func repository(_ folder: String) throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try git("init", "-q", "-b", "main", in: folder)
+        for number in 1...5 {
+            try write("\(number)", to: folder + "/a.txt")
+            try git("add", ".", in: folder)
+            try git("commit", "-q", "-m", "commit \(number)", in: folder)
+            if number == 3 { try git("tag", "v1.0", in: folder) }
+        }
+        try git("update-ref", "refs/remotes/origin/main", "HEAD", in: folder)
+        for (branch, ref) in [("theirs", "refs/remotes/origin/theirs"), ("mine", "refs/heads/mine")] {
+            try git("checkout", "-q", "-b", "tmp", in: folder)
+            try write(branch, to: folder + "/b.txt")
+            try git("add", ".", in: folder)
+            try git("commit", "-q", "-m", branch, in: folder)
+            try git("update-ref", ref, "HEAD", in: folder)
+            try git("checkout", "-q", "main", in: folder)
+            try git("branch", "-q", "-D", "tmp", in: folder)
+        }
+        try git("remote", "add", "origin", "https://me:secret@example.org/team/eval.git", in: folder)
+        try git("config", "user.signingkey", "mine alone", in: folder)
+        try write("local change", to: folder + "/a.txt")
+    }
+
+    private static func unpacked(
+        _ folder: String, _ scratch: String, _ history: HistoryWanted?, alone: Bool = false
+    ) async throws -> String {
+        let channel = LocalChannel(try ObjectStore(at: scratch + "/objects", durable: false))
+        let uploaded = try await CodePacking(folder, alone: alone).upload(over: channel, history: history)
+        let place = scratch + "/unpacked-\(UInt64.random(in: 0...UInt64.max))"
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        _ = try await Transfer(channel).download(uploaded.manifest, into: Folder(at: place))
+        return place
+    }
+
+    @Test func `brings all of git's history where it is asked for, and nothing that is private`() async throws {
+        try await withFolder { scratch in
+            try Self.repository(scratch + "/code")
+            let place = try await Self.unpacked(scratch + "/code", scratch, HistoryWanted(depth: nil, tags: true))
+            #expect(try Self.told("rev-list", "--count", "HEAD", in: place) == "5")
+            #expect(try Self.told("symbolic-ref", "--short", "HEAD", in: place) == "main")
+            #expect(try Self.told("describe", "--tags", in: place).hasPrefix("v1.0-2-g"))
+            #expect(try Self.told("log", "-1", "--format=%s", "origin/theirs", in: place) == "theirs")
+            #expect(try Self.told("log", "--all", "--format=%s", in: place).contains("mine") == false)
+            // What differs from the commit is what was changed before it was submitted.
+            #expect(try Self.told("status", "--porcelain", in: place) == "M a.txt")
+            #expect(try Self.told("remote", "get-url", "origin", in: place) == "https://example.org/team/eval.git")
+            #expect(try Self.told("config", "--local", "user.signingkey", in: place).isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: place + "/.git/hooks"))
+            #expect(try Self.told("fsck", "--full", in: place).isEmpty)
+        }
+    }
+
+    @Test func `brings so much of it as is asked for, also from a work tree and a shallow clone`() async throws {
+        try await withFolder { scratch in
+            let code = scratch + "/code"
+            try Self.repository(code)
+            let two = try await Self.unpacked(code, scratch, HistoryWanted(depth: 2, tags: false))
+            #expect(try Self.told("rev-list", "--count", "HEAD", in: two) == "2")
+            #expect(try Self.told("tag", in: two).isEmpty)
+            let tagged = try await Self.unpacked(code, scratch, HistoryWanted(depth: 1, tags: true))
+            #expect(try Self.told("tag", in: tagged) == "v1.0")
+            try Self.git("worktree", "add", "-q", "--detach", scratch + "/tree", "v1.0", in: code)
+            let tree = try await Self.unpacked(scratch + "/tree", scratch, HistoryWanted(depth: nil, tags: true))
+            #expect(try Self.told("rev-list", "--count", "HEAD", in: tree) == "3")
+            #expect(try Self.told("rev-parse", "--abbrev-ref", "HEAD", in: tree) == "HEAD")
+            #expect(try Self.told("status", "--porcelain", in: tree).isEmpty)
+            try Self.git("clone", "-q", "--depth=2", "file://" + code, scratch + "/shallow", in: scratch)
+            let shallow = try await Self.unpacked(scratch + "/shallow", scratch, HistoryWanted(depth: nil, tags: true))
+            #expect(try Self.told("rev-list", "--count", "HEAD", in: shallow) == "2")
+        }
+    }
+
+    @Test func `brings none of it unasked, nor to a folder that is a part, nor where there is none`() async throws {
+        try await withFolder { scratch in
+            let wanted = HistoryWanted(depth: nil, tags: true)
+            try Self.repository(scratch + "/code")
+            try write("1", to: scratch + "/code/sub/x")
+            try write("1", to: scratch + "/plain/x")
+            for (folder, history, alone) in [
+                ("code", nil, false), ("code/sub", wanted, true), ("plain", wanted, false),
+            ] {
+                let place = try await Self.unpacked(scratch + "/" + folder, scratch, history, alone: alone)
+                #expect(!FileManager.default.fileExists(atPath: place + "/.git"), "\(folder)")
+            }
+            // The same commit is the same tree, with its history too.
+            var digests: Set<Digest> = []
+            for _ in 0..<2 {
+                let channel = LocalChannel(try ObjectStore(at: scratch + "/again", durable: false))
+                let code = try await CodePacking(scratch + "/code")
+                digests.insert(try await code.upload(over: channel, history: wanted).manifest.digest)
+            }
+            #expect(digests.count == 1)
+        }
+    }
+
+    @Test(arguments: [
+        ("https://me:pw@example.org/a/b.git", "https://example.org/a/b.git"),
+        ("https://example.org/a@b/c", "https://example.org/a@b/c"), ("ssh://git@host/a/b", "ssh://git@host/a/b"),
+        ("git@host:a/b.git", "git@host:a/b.git"), ("/srv/git/a", nil), ("../a", nil), ("file:///a", nil), ("", nil),
+    ])
+    func `names the remote without passwords and folders`(remote: String, address: String?) {
+        #expect(CodeHistory.address(of: remote) == address)
+    }
+
     @Test func `refuses a farm's own folder within code that no git keeps`() async throws {
         try await withFolder { scratch in
             try write("1", to: scratch + "/code/eval.py")

@@ -18,6 +18,34 @@ import Testing
               - run: test "$(cat below/libs/one/b.txt)" = changed
         """
 
+    @Test func `has git's history where it asks for it`() async throws {
+        let farm = try RealFarm()
+        try farm.write("code/a.txt", "1")
+        let code = farm.folder + "/code"
+        let file = try farm.write(
+            "code/w.yml",
+            """
+            on: workflow_dispatch
+            jobs:
+              a:
+                runs-on: self-hosted
+                timeout-minutes: 5
+                steps:
+                  - uses: actions/checkout@v4
+                    with: {fetch-depth: 0}
+                  - run: test "$(git describe --tags)" = v7 && git diff --quiet && test "$(git rev-parse HEAD)" = "$GITHUB_SHA"
+            """)
+        try await git(code, "init", "-q", "-b", "main")
+        try await git(code, "add", ".")
+        try await git(code, "commit", "-q", "-m", "one")
+        try await git(code, "tag", "v7")
+        let run = try await Finished.run(
+            RealFarm.sheaf, ["run", file, "--state", farm.folder + "/state"],
+            environment: ["SHEAF_HOME": farm.folder + "/nobody"])
+        #expect(run.status == 0, "\(run.output)\(run.error)")
+        await farm.end()
+    }
+
     private func git(_ folder: String, _ arguments: String...) async throws {
         let done = try await Finished.run(
             "/usr/bin/env",

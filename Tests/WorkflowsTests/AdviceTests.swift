@@ -78,8 +78,6 @@ import Testing
         ("env: {A B: 1}\n        run: echo", .environment, 15, "no name"),
         ("uses: actions/setup-python@v5\n        with: {python-version: 3.10}", .version, 32, "quote it"),
         ("uses: actions/checkout@v2", .deprecated, 15, "is old"),
-        ("uses: actions/checkout@v4\n        with: {fetch-depth: 0}", .step, 29, "has no effect"),
-        ("uses: actions/checkout@v4\n        with: {fetch-tags: true}", .step, 28, "no .git"),
         ("uses: actions/checkout@v4\n        with: {patth: x}", .step, 16, "did you mean 'path'"),
         (
             "uses: actions/cache@v4\n        with: {path: x, key: \"a-${{ github.run_id }}\"}", .cache, 37,

@@ -119,7 +119,7 @@ import Testing
             ("deploy-canary.yml", ["latest": [27], "timeout": [8]], 1),
             ("ml-lint-test-train.yml", ["timeout": [10, 17, 24], "idle": [8]], 3),
             ("ml-production-pipeline.yml", ["timeout": [11, 49], "unfetched": [67], "deprecated": [16, 20, 55]], 2),
-            ("train-and-register.yml", ["step": [22], "threshold": [58], "unset": [70]], 1),
+            ("train-and-register.yml", ["threshold": [58], "unset": [70]], 1),
             ("train-and-validate.yml", ["timeout": [7]], 1),
         ])
     func `are read, planned, and told their faults`(name: String, faults: [String: [Int]], jobs: Int) throws {

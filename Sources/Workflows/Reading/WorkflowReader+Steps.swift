@@ -217,7 +217,7 @@ extension WorkflowReader {
         return .uses(action: name, reference: words[1], with: given ?? [])
     }
 
-    /// The submitted tree is the only one that there is to check out, and it has no history.
+    /// The submitted tree is the only one that there is to check out.
     private mutating func checkCheckout(_ with: YAMLNode?) {
         for (key, what) in [("ref", "another commit"), ("repository", "another repository")] {
             guard let node = with?[key], let text = node.scalar?.text, !text.isEmpty, !text.contains("${{") else {
@@ -226,12 +226,6 @@ extension WorkflowReader {
             unsupported(
                 node, "a checkout of \(what) ('\(text.prefix(100))')",
                 help: "remove '\(key)': what was submitted is checked out; to run the other one, submit that")
-        }
-        for (key, usual) in [("fetch-depth", "1"), ("fetch-tags", "false")] {
-            guard let node = with?[key], let text = node.scalar?.text, text != usual, !text.isEmpty else { continue }
-            warning(
-                .step, node.position, "the tree that is checked out has no .git: '\(key)' has no effect",
-                help: "what a step asks git's history for fails here: hand it over by an input or a file")
         }
     }
 

@@ -110,7 +110,8 @@ extension Commands {
         }
         defer { _ = Program.output("git", ["-C", code.folder, "worktree", "remove", "--force", place]) }
         let answer = try await Farming.failing { [request] () async throws(ClientError) in
-            try await Submitting.submit(request, code: place, alone: false, to: client)
+            try await Submitting.submit(
+                request, code: place, alone: false, history: Commands.history(of: request, arguments), to: client)
         }
         for diagnostic in answer.diagnostics {
             Terminal.complain("\(diagnostic.file):\(diagnostic.line): \(diagnostic.severity): \(diagnostic.problem)")

@@ -78,6 +78,14 @@ extension Commands {
         return Following(run: run, connect: connect, comeBack: "sheaf watch \(run)\(home)")
     }
 
+    /// What the checkouts of a submission ask of git's history. A workflow that cannot be read asks for none: the farm says
+    /// what is wrong with it.
+    static func history(of request: Proto.SubmitRunRequest, _ arguments: Arguments) -> HistoryWanted? {
+        let loaded = try? LoadedWorkflow(
+            arguments, file: arguments.operands[0], source: Array(request.workflow.utf8), isKnown: false)
+        return loaded?.reading.part?.historyWanted
+    }
+
     /// Packs and submits; `nil` when the farm found mistakes, which were printed.
     ///
     /// - Parameter state: a folder with keys, which must not travel with the code.
@@ -88,7 +96,8 @@ extension Commands {
         let answer: Submitting.Answer
         do throws(ClientError) {
             answer = try await Submitting.submit(
-                request, code: folder, alone: arguments.value("tree") != nil, state: state, to: client)
+                request, code: folder, alone: arguments.value("tree") != nil, history: history(of: request, arguments),
+                state: state, to: client)
         } catch {
             guard !error.isRefusal else { throw Farming.failure(error) }
             throw CommandFailure(
