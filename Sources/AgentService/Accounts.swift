@@ -56,11 +56,32 @@ package enum StepAccounts: Sendable, Equatable {
 /// Hands out users to attempts.
 final class AccountPool: Sendable {
     private let accounts: StepAccounts
-    /// Users in use, each with the descriptor of the lock that keeps other agents of this machine from it.
-    private let taken = Mutex([UInt32: CInt]())
-    /// Users go round: what an attempt left in /tmp does not meet the next one.
-    private let next = Mutex(UInt32(0))
+    private let pool = Mutex(Pool())
     private static let lockFolder = "/run/sheaf-users"
+    /// To look through all processes costs as much as half an attempt: it is done for many users at a time.
+    private static let lookedAtMost = 64
+    private static let lookEvery = Duration.seconds(10)
+
+    private struct Pool {
+        /// Users in use, each with the descriptor of the lock that keeps other agents of this machine from it.
+        var taken: [UInt32: CInt] = [:]
+        /// Users go round: what an attempt left in /tmp does not meet the next one.
+        var next: UInt32 = 0
+        /// Users that had no process at the last look, the next one last.
+        var free: [UInt32] = []
+        var freeUntil = Instant.epoch
+
+        /// A user with living processes is somebody's, whoever that is.
+        mutating func look(_ first: UInt32, _ most: UInt32) {
+            let busy = Set(ProcessTable().entries.values.map(\.user))
+            free = []
+            for offset in 0..<most where free.count < AccountPool.lookedAtMost {
+                let user = first + (next + offset) % most
+                if taken[user] == nil, !busy.contains(user) { free.append(user) }
+            }
+            free.reverse()
+        }
+    }
 
     init(_ accounts: StepAccounts) { self.accounts = accounts }
 
@@ -70,17 +91,18 @@ final class AccountPool: Sendable {
         case .own: return (nil, false)
         case .user(let account): return (account, false)
         case .pool(let first, let count, let groups):
-            let free = taken.withLock { taken -> UInt32? in
-                // A user with living processes is somebody's, whoever that is.
-                let table = Set(ProcessTable().entries.values.map(\.user))
-                let start = next.withLock { $0 }
+            let free = pool.withLock { pool -> UInt32? in
                 // The last of them is the probe's.
                 let most = max(1, count - 1)
-                for offset in 0..<most {
-                    let user = first + (start + offset) % most
-                    guard taken[user] == nil, !table.contains(user), let lock = Self.lock(user) else { continue }
-                    taken[user] = lock
-                    next.withLock { $0 = user - first + 1 }
+                let now = Clock.monotonic()
+                if pool.free.isEmpty || pool.freeUntil < now {
+                    pool.look(first, most)
+                    pool.freeUntil = now.advanced(by: Self.lookEvery)
+                }
+                while let user = pool.free.popLast() {
+                    guard pool.taken[user] == nil, let lock = Self.lock(user) else { continue }
+                    pool.taken[user] = lock
+                    pool.next = user - first + 1
                     return user
                 }
                 return nil
@@ -92,7 +114,7 @@ final class AccountPool: Sendable {
 
     func giveBack(_ account: Account?) {
         guard let account, case .pool = accounts else { return }
-        if let lock = taken.withLock({ $0.removeValue(forKey: account.user) }), lock >= 0 { close(lock) }
+        if let lock = pool.withLock({ $0.taken.removeValue(forKey: account.user) }), lock >= 0 { close(lock) }
     }
 
     /// Two agents on one machine draw from one range: whoever holds the lock of a user's file has that user. The kernel

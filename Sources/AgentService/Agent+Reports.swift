@@ -70,6 +70,24 @@ extension Agent {
             // It is still in memory: only a restart of the agent would lose it.
             tell(.remark("the report of \(id) cannot be kept on disk: \(error)"))
         }
+        unsynced.append(id)
+        guard unsynced.count == 1 else { return }
+        // Waited for by nobody: a report that is delivered by then needs no sync, and an agent that stops syncs the rest.
+        Task { [weak self] in
+            // Cut short by nothing: it is a second.
+            try? await Task.sleep(for: Self.syncAfter)
+            await self?.syncReports()
+        }
+    }
+
+    /// The farm has most reports, durably, before a second is over; the others are made as durable here.
+    private static let syncAfter = Duration.seconds(1)
+
+    func syncReports() async {
+        let left = unsynced.filter { held[$0]?.report != nil }
+        unsynced = []
+        guard !left.isEmpty else { return }
+        await DiskThreads.shared.run { [spool] in spool.sync(left) }
     }
 
     func startDelivery(of id: AttemptID) {

@@ -52,6 +52,8 @@ package actor Agent {
     var keptLocks: [Digest] = []
     var keptTrees: [Digest] = []
     static let keptMax = 64
+    /// Reports that were kept within the last second.
+    var unsynced: [AttemptID] = []
     var isDraining = false
     var isStopping = false
     var isMakingRoom = false
@@ -83,7 +85,7 @@ package actor Agent {
             throw AgentError.configuration(
                 "there is no folder \(folder) to show to attempts", help: "--show names folders of this machine")
         }
-        let killed = Enclosure.clear(cgroups)
+        let killed = Groups.clear(cgroups)
         if killed > 0 { remarks.append("\(killed) processes of an earlier life of this agent were ended") }
         let engine = try engine(settings, String(place), remarks: &remarks)
         let attempts = try AttemptsFolder(below: settings.workFolder)
@@ -209,5 +211,7 @@ package actor Agent {
         }
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
+        await syncReports()
+        host.berths.close()
     }
 }

@@ -3,11 +3,11 @@ import Model
 
 extension AttemptDriver {
     /// CPU time of the attempt until now: of all its processes where a cgroup counts, else of those that have ended.
-    var cpuSoFar: UInt64 { place?.enclosure.cpuNanoseconds ?? cpuNanoseconds }
+    var cpuSoFar: UInt64 { place?.enclosure.groups.cpuNanoseconds ?? cpuNanoseconds }
 
     /// How many processes the kernel has killed for memory so far; `nil` where nobody counts: a daemon's containers live in
     /// groups of its own.
-    var oomKills: Int? { place?.container?.engine.kind == .docker ? nil : place?.enclosure.oomKills }
+    var oomKills: Int? { place?.container?.engine.kind == .docker ? nil : place?.enclosure.groups.oomKills }
 
     /// Less than this on the agent's disk is none: programs fail before the last byte is taken.
     private static let noRoom = ByteCount.mebibytes(16)
@@ -23,12 +23,12 @@ extension AttemptDriver {
             return Cause(.timeout, evidence: "\(subject) reached its limit of \(Self.words(limit))")
         }
         guard exit.how != .code(0) else { return nil }
-        let oomKills = oomKilledBefore.flatMap { before in place?.enclosure.oomKills.map { $0 - before } }
+        let oomKills = oomKilledBefore.flatMap { before in place?.enclosure.groups.oomKills.map { $0 - before } }
         if let oomKills, oomKills > 0 {
             let limit =
-                place?.enclosure.memoryLimit.map { "the attempt's limit of \($0)" }
+                place?.enclosure.groups.memoryLimit.map { "the attempt's limit of \($0)" }
                 ?? "the limit of the agent or the machine"
-            let peak = place?.enclosure.peakMemory.map { "; the peak was \($0)" } ?? ""
+            let peak = place?.enclosure.groups.peakMemory.map { "; the peak was \($0)" } ?? ""
             return Cause(
                 .oom, evidence: "\(subject): the kernel killed \(oomKills) of its processes at \(limit)\(peak)")
         }

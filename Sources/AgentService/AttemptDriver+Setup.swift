@@ -162,7 +162,7 @@ extension AttemptDriver {
             environment += ["PATH=\(base)/bin:\(isShared ? host.searchPath : searchPath)", "VIRTUAL_ENV=\(base)"]
         }
         output.beginStep()
-        let oomBefore = place.enclosure.oomKills
+        let oomBefore = place.enclosure.groups.oomKills
         let (exit, isLate) = try await execute(
             arguments, environment: environment, directory: directory,
             output: { [output] stream, bytes in

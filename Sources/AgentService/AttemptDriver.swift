@@ -65,8 +65,9 @@ actor AttemptDriver {
 
     /// Where an attempt lives.
     struct Place {
-        var folder: AttemptFolder
+        var berth: Berth
         var enclosure: Enclosure
+        var folder: AttemptFolder { berth.folder }
         var account: Account?
         /// What the steps run in, where the job says so.
         var image: String?
@@ -240,24 +241,23 @@ actor AttemptDriver {
 
     private func settleIn() throws {
         results.remove()
-        try Files.makeFolder(host.attemptsFolder, mode: 0o711)
         let image = try containerImage()
         // In a container users are the image's own.
         let (account, isExclusive) = image == nil ? try host.accounts.take() : (nil, false)
         do {
-            let name = assignment.id.fileName
-            let folder = try AttemptFolder(
-                at: host.attemptsFolder + "/" + name, for: account, isContained: image != nil)
-            if host.views != nil, image == nil { try folder.makeView() }
-            let enclosure = Enclosure(
-                in: host.cgroups, name: name + "-" + host.incarnation, mark: name + "-" + host.incarnation,
-                ownUser: isExclusive ? account?.user : nil,
-                limits: Cgroups.Limits(
-                    memory: image == nil ? assignment.memory : assignment.memory.map { host.engine?.bound($0) ?? $0 },
-                    cpus: assignment.cpus, processesMax: host.processesMax),
-                // A container is a chamber, with a view of its own.
-                view: host.hasChambers && image == nil ? host.views?.mounts(for: folder) ?? [] : nil)
-            place = Place(folder: folder, enclosure: enclosure, account: account, image: image)
+            let memory = image == nil ? assignment.memory : assignment.memory.map { host.engine?.bound($0) ?? $0 }
+            let berth = try host.berths.lend(
+                Berth.Wish(
+                    account: account,
+                    limits: Cgroups.Limits(memory: memory, cpus: assignment.cpus, processesMax: host.processesMax),
+                    isContained: image != nil),
+                on: host)
+            let folder = berth.folder
+            place = Place(
+                berth: berth,
+                enclosure: berth.enclosure(
+                    mark: assignment.id.fileName + "-" + host.incarnation, ownUser: isExclusive ? account?.user : nil),
+                account: account, image: image)
             contexts.workspace = folder.workspace
             contexts.runner = runnerContext(folder)
             contexts.github = [
@@ -276,26 +276,36 @@ actor AttemptDriver {
     /// Ends what still runs, and removes what the attempt had.
     private func windUp() async {
         guard let place else { return }
-        killAll()
+        // Nobody is left: there is nothing to end, and nothing to wait for.
+        let isLeftAsFound = place.container == nil && place.enclosure.isLeftAsFound
+        if !isLeftAsFound { killAll() }
         for process in processes { await process.closeOutput() }
         processes = []
         countUsage(place.enclosure)
-        place.enclosure.remove()
-        if host.keepsWorkspaces {
-            output.say("the attempt's folder stays at \(place.folder.path)")
-        } else {
-            let left = place.folder.remove()
-            if !left.isEmpty { output.note("warning", "could not be removed: \(left.joined(separator: ", "))") }
-        }
+        if host.keepsWorkspaces { keepWorkspace(place.folder) }
+        let left = host.berths.takeBack(
+            place.berth, from: place.enclosure, isLeftAsFound: isLeftAsFound && !host.keepsWorkspaces)
+        if !left.isEmpty { output.note("warning", "could not be removed: \(left.joined(separator: ", "))") }
         uses = []
         host.accounts.giveBack(place.account)
         self.place = nil
     }
 
+    /// Under the attempt's own name: the berth's is another's later.
+    private func keepWorkspace(_ folder: AttemptFolder) {
+        let kept = host.attemptsFolder + "/" + assignment.id.fileName
+        Files.removeTree(kept)
+        if unsafe rename(folder.path, kept) == 0 {
+            output.say("the attempt's folder stays at \(kept)")
+        } else {
+            output.note("warning", "the attempt's folder cannot be kept at \(kept)")
+        }
+    }
+
     private func countUsage(_ enclosure: Enclosure) {
         var usage = report.usage ?? Proto.Usage()
-        usage.peakMemoryBytes = UInt64(clamping: enclosure.peakMemory?.bytes ?? 0)
-        usage.cpuNs = enclosure.cpuNanoseconds ?? cpuNanoseconds
+        usage.peakMemoryBytes = UInt64(clamping: enclosure.groups.peakMemory?.bytes ?? 0)
+        usage.cpuNs = enclosure.groups.cpuNanoseconds ?? cpuNanoseconds
         report.usage = usage
     }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Model
 
@@ -40,6 +41,83 @@ struct AttemptFolder: Sendable {
         }
         try Files.makeFolder(path, mode: isContained ? 0o700 : 0o711)
         for folder in [workspace, home, temporary, files] + (isContained ? [actions] : []) { try makeOwn(folder) }
+    }
+
+    /// What a folder is like that the agent has just made.
+    struct Nature: Equatable, Sendable {
+        var sizeBytes: Int
+        /// Marks that `chattr` sets, and extended attributes.
+        var marks: UInt64
+
+        /// - Parameter folder: open.
+        init(_ folder: CInt, _ facts: stat) {
+            sizeBytes = Int(facts.st_size)
+            marks = clinux_marks(folder)
+        }
+    }
+
+    /// As its folders are when they are new.
+    func nature() -> Nature? {
+        let folder = unsafe open(workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard folder >= 0 else { return nil }
+        defer { close(folder) }
+        var facts = stat()
+        guard unsafe fstat(folder, &facts) == 0 else { return nil }
+        return Nature(folder, facts)
+    }
+
+    /// Removes what the attempt has made, and leaves what was made for it, as it was.
+    ///
+    /// - Parameter nature: of its folders when they were new.
+    /// - Parameter view: what the attempt saw: what it is mounted on may lie in the folder's own `/tmp`, and stays.
+    /// - Returns: whether the folder may serve another attempt.
+    func clear(_ nature: Nature, _ view: [Chamber.Mount]) -> Bool {
+        let root = unsafe open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard root >= 0 else { return false }
+        defer { close(root) }
+        let own = [workspace, home, temporary, files]
+        let shown =
+            Files.isFolder(self.view) ? [(viewTemporary, "/tmp"), (viewVariableTemporary, "/var/tmp")] : []
+        let kept = own.map(\.lastPathPart) + (shown.isEmpty ? [] : [self.view.lastPathPart])
+        guard Files.empty(root, at: path, keeping: kept).isEmpty else { return false }
+        let user = account?.user ?? geteuid()
+        return own.allSatisfy { Self.clear($0, user, 0o700, nature) }
+            && shown.allSatisfy { folder, target in
+                // The agent's, like all that leads to something mounted: no step can have changed them.
+                let made = view.compactMap { mount -> String? in
+                    guard case .folder(let path) = mount, path.isInside(target), path != target else { return nil }
+                    return path.dropFirst(target.count + 1).split(separator: "/").first.map(String.init)
+                }
+                return Self.clear(folder, geteuid(), 0o1777, nature, keeping: made)
+            }
+    }
+
+    private static func clear(
+        _ path: String, _ user: uid_t, _ mode: mode_t, _ nature: Nature, keeping kept: [String] = []
+    ) -> Bool {
+        let folder = unsafe open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard folder >= 0 else { return false }
+        defer { close(folder) }
+        var facts = stat()
+        guard unsafe fstat(folder, &facts) == 0, facts.st_uid == user, facts.st_mode & 0o7777 == mode,
+            Nature(folder, facts) == nature
+        else { return false }
+        return Files.empty(folder, at: path, keeping: kept).isEmpty
+    }
+
+    /// The same folder, for another attempt: what the last one's user had is this one's.
+    func given(to account: Account?) throws(AgentError) -> AttemptFolder {
+        let folder = AttemptFolder(path: path, account: account, isContained: isContained)
+        if account?.user != self.account?.user {
+            for own in [workspace, home, temporary, files] { try folder.give(own) }
+        }
+        return folder
+    }
+
+    private init(path: String, account: Account?, isContained: Bool) {
+        self.path = path
+        self.account = account
+        self.isContained = isContained
     }
 
     /// Makes the folders of the attempt's own view. They stay the agent's, like `/tmp` itself: an attempt that could put

@@ -43,6 +43,8 @@ struct AttemptHost: Sendable {
     var attempts: AttemptsFolder?
     /// Which of the machine's ports attempts' services have.
     var ports = HostPorts()
+    /// Where attempts live, one after the other.
+    var berths = Berths()
     /// Hears that an attempt has its environment, and the digest of its lock.
     var entered: @Sendable (AttemptID, Digest) -> Void = { _, _ in }
     /// Makes a descriptor's file or folder outlive a loss of power: 0, or -1 and `errno`.

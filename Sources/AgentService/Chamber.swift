@@ -23,6 +23,10 @@ final class Chamber: Sendable {
     /// The chamber's namespaces, for processes that are to live in it.
     let mounts, processes, segments: CInt
     private let pidfd: CInt
+    /// Its own `/proc`, its table of mounts, and its folders in memory that everybody may write to: what tells whether all is
+    /// as it was founded. -1 where one cannot be seen.
+    private let table, mountTable: CInt
+    private let openFolders: [CInt]
     /// The agent's end of the pipe; -1 once it was let go.
     private let lifeline: Mutex<CInt>
     /// Its first process was collected: the pid may mean somebody else.
@@ -51,6 +55,13 @@ final class Chamber: Sendable {
         let names = ["mnt", "pid", "ipc"].map { "/proc/\(born.pid)/ns/\($0)" }
         let namespaces = names.map { unsafe open($0, O_RDONLY | O_CLOEXEC) }
         (mounts, processes, segments) = (namespaces[0], namespaces[1], namespaces[2])
+        // Before anybody but the first is in it.
+        table = unsafe open("/proc/\(born.pid)/root/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        mountTable = unsafe open("/proc/\(born.pid)/mounts", O_RDONLY | O_CLOEXEC)
+        openFolders = view.compactMap { mount in
+            guard case .temporary(let target, Self.openToAll) = mount else { return nil }
+            return unsafe open("/proc/\(born.pid)/root" + target, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        }
         // The kernel would rather kill anything else for memory: with this one goes the whole attempt.
         Cgroups.set("-1000", in: "/proc/\(born.pid)/oom_score_adj")
         guard !namespaces.contains(where: { $0 < 0 }) else { throw .system("open the namespaces of a chamber", EMFILE) }
@@ -59,7 +70,7 @@ final class Chamber: Sendable {
     deinit {
         _ = end(within: .seconds(1))
         letGo()
-        for raw in [mounts, processes, segments, pidfd] where raw >= 0 { close(raw) }
+        for raw in [mounts, processes, segments, pidfd, table, mountTable] + openFolders where raw >= 0 { close(raw) }
     }
 
     /// Ends the chamber as the agent's death would: without a signal, and without waiting.
@@ -72,6 +83,25 @@ final class Chamber: Sendable {
 
     /// The root of the chamber's view of the file system, as the agent sees it.
     var root: String { "/proc/\(pid)/root" }
+
+    /// Options of a folder in memory in which everybody may write.
+    static let openToAll = "mode=1777"
+
+    /// Whether all is as it was when it was founded: nobody lives in it but the first, nothing was mounted or unmounted, and
+    /// neither memory segments nor files in memory are left. What is not known for certain is not.
+    var isAsFounded: Bool {
+        guard clinux_count_processes(table) == 1 else { return false }
+        // The kernel wakes whoever waits for a change since the table was opened.
+        var changed = pollfd(fd: mountTable, events: Int16(POLLPRI), revents: 0)
+        guard mountTable >= 0, unsafe poll(&changed, 1, 0) == 0 else { return false }
+        return openFolders.allSatisfy { clinux_count_files($0) == 0 } && clinux_count_segments(segments) == 0
+    }
+
+    /// Whether its first process lives.
+    var isAlive: Bool {
+        var ended = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&ended, 1, 0) == 0
+    }
 
     /// Kills all that is in it. Blocks until it is gone, at most `most`.
     ///

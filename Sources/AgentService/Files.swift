@@ -71,12 +71,24 @@ enum Files {
         String(decoding: try read(path, bytesMax: bytesMax), as: UTF8.self)
     }
 
-    /// A kernel's file with one value, without the white space around it; `nil` where there is none.
+    /// A kernel's file with one value or a few, without the white space around it; `nil` where there is none.
     static func value(_ path: String) -> String? {
-        // Absence is an answer here.
-        guard let text = try? text(path) else { return nil }
-        return text.trimmed
+        let raw = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard raw >= 0 else { return nil }
+        defer { close(raw) }
+        var bytes: [UInt8] = []
+        // Short reads are no end here: the kernel gives whole lines.
+        while bytes.count < valueBytesMax {
+            let part = unsafe [UInt8](unsafeUninitializedCapacity: 4 << 10) { buffer, count in
+                count = unsafe max(0, Glibc.read(raw, buffer.baseAddress, buffer.count))
+            }
+            if part.isEmpty { break }
+            bytes = bytes.isEmpty ? part : bytes + part
+        }
+        return String(decoding: bytes, as: UTF8.self).trimmed
     }
+
+    private static let valueBytesMax = 1 << 20
 
     static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws(AgentError) {
         let raw = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
@@ -112,28 +124,38 @@ enum Files {
         }
     }
 
-    /// Replaces a file so that after a loss of power it is the old one or the new one.
-    static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600) throws(AgentError) {
+    /// Replaces a file: whoever looks finds the old one or the new one.
+    ///
+    /// - Parameter durably: so it is after a loss of power too.
+    static func replace(
+        _ path: String, with bytes: [UInt8], mode: mode_t = 0o600, durably: Bool = true
+    ) throws(AgentError) {
         let staging = path + ".new"
         let raw = unsafe Glibc.open(staging, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
         guard raw >= 0 else { throw .failed("write \(staging)") }
-        try fillAndClose(raw, bytes, naming: staging)
+        try fillAndClose(raw, bytes, naming: staging, durably: durably)
         guard unsafe rename(staging, path) == 0 else { throw .failed("replace \(path)") }
-        syncFolder(of: path)
+        // A file system that cannot sync folders keeps renames in order by itself.
+        if durably { sync(path.parentPath) }
     }
 
-    private static func fillAndClose(_ raw: CInt, _ bytes: [UInt8], naming path: String) throws(AgentError) {
+    private static func fillAndClose(
+        _ raw: CInt, _ bytes: [UInt8], naming path: String, durably: Bool
+    ) throws(AgentError) {
         defer { close(raw) }
         try writeAll(bytes, to: raw, naming: path)
-        guard fsync(raw) == 0 else { throw .failed("sync \(path)") }
+        guard !durably || fsync(raw) == 0 else { throw .failed("sync \(path)") }
     }
 
-    private static func syncFolder(of path: String) {
-        let raw = unsafe Glibc.open(path.parentPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard raw >= 0 else { return }
-        // A file system that cannot sync folders keeps renames in order by itself.
-        _ = fsync(raw)
-        close(raw)
+    /// Waits until a file, or the names in a folder, would outlive a loss of power.
+    ///
+    /// - Returns: whether it is there and does.
+    @discardableResult
+    static func sync(_ path: String) -> Bool {
+        let raw = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard raw >= 0 else { return false }
+        defer { close(raw) }
+        return fsync(raw) == 0
     }
 
     /// Makes a folder with this mode whatever the umask is; its parents too, traversable. An existing one keeps its own.

@@ -53,7 +53,7 @@ final class LogSpool: Sendable {
     private static func mend(_ raw: CInt) -> UInt64 {
         let end = UInt64(max(0, lseek(raw, 0, SEEK_END)))
         var kept = end
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        var buffer = [UInt8](repeating: 0, count: Int(min(end, 64 << 10)))
         while kept > 0 {
             let start = kept - min(kept, UInt64(buffer.count))
             let count = unsafe pread(raw, &buffer, Int(kept - start), off_t(start))
@@ -133,12 +133,19 @@ final class LogSpool: Sendable {
 
     /// Whole lines from an offset on, at most about `most` bytes; empty at the present end.
     func read(from offset: UInt64, most: Int) throws(AgentError) -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: most)
-        let count = unsafe pread(descriptor, &buffer, most, off_t(offset))
+        let there = bytes
+        guard there > offset else { return [] }
+        let wanted = Int(min(UInt64(most), there - offset))
+        var count = 0
+        var buffer = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, taken in
+            count = unsafe pread(descriptor, buffer.baseAddress, wanted, off_t(offset))
+            taken = max(0, count)
+        }
         guard count >= 0 else { throw .failed("read the log \(path)") }
         // A line is shorter than `most`, so at least one ends here.
-        guard let end = buffer[..<count].lastIndex(of: UInt8(ascii: "\n")) else { return [] }
-        return Array(buffer[...end])
+        guard let end = buffer.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
+        buffer.removeLast(buffer.count - end - 1)
+        return buffer
     }
 
     private func write(_ block: [UInt8], _ state: inout State) {

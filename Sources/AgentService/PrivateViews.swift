@@ -65,7 +65,7 @@ struct PrivateViews: Equatable, Sendable {
                     .temporary(target: path, options: "mode=1777,size=64m")
                 }
         }
-        covers["/dev/shm"] = .temporary(target: "/dev/shm", options: "mode=1777")
+        covers["/dev/shm"] = .temporary(target: "/dev/shm", options: Chamber.openToAll)
         // What stands for itself is not covered, and what lies below a covered folder is covered by that.
         let targets = covers.keys.filter { Files.isFolder($0) && !kept.contains($0) }.sorted()
         let topmost = targets.filter { path in !targets.contains { $0 != path && path.isInside($0) } }

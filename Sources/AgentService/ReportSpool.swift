@@ -17,8 +17,17 @@ struct ReportSpool: Sendable {
     private func restPath(_ attempt: AttemptID) -> String { folder + "/" + attempt.fileName + ".rest" }
     private func reportPath(_ attempt: AttemptID) -> String { folder + "/" + attempt.fileName + ".report" }
 
+    /// Keeps a report for the agent's next life. Not for the machine's, until it is synced: most reports are in the farm's
+    /// store before that.
     func keep(_ report: Proto.AttemptReport, of attempt: AttemptID) throws(AgentError) {
-        try Files.replace(reportPath(attempt), with: report.encoded())
+        try Files.replace(reportPath(attempt), with: report.encoded(), durably: false)
+    }
+
+    /// Sees that reports which are still here outlive a loss of power.
+    func sync(_ attempts: [AttemptID]) {
+        var isAny = false
+        for attempt in attempts where Files.sync(reportPath(attempt)) { isAny = true }
+        if isAny { Files.sync(folder) }
     }
 
     func forget(_ attempt: AttemptID) {

@@ -36,7 +36,7 @@ final class StepProcess: Sendable {
         _ program: Program, in enclosure: Enclosure?, input: CInt? = nil,
         output: @escaping @Sendable (Stream, ArraySlice<UInt8>) -> Void
     ) throws(AgentError) -> StepProcess {
-        let doors = try enclosure?.openDoors() ?? []
+        let doors = try enclosure?.groups.openDoors() ?? []
         defer { for raw in doors { close(raw) } }
         var program = program
         if program.chamber == nil { program.chamber = try enclosure?.chamber() }
@@ -106,7 +106,8 @@ final class StepProcess: Sendable {
     private func read(_ pipes: [CInt], _ output: (Stream, ArraySlice<UInt8>) -> Void) {
         var open: [CInt?] = pipes
         for raw in pipes { _ = fcntl(raw, F_SETFL, O_NONBLOCK) }
-        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        // Not filled: what the kernel has not written there is never looked at, and most steps write little.
+        var buffer = unsafe [UInt8](unsafeUninitializedCapacity: 256 << 10) { $1 = $0.count }
         var drainUntil: Instant?
         // What the process itself may have left in each pipe when it ended: that is read however long it takes.
         var owed = [Int](repeating: Int(Self.pipeBytes), count: pipes.count)

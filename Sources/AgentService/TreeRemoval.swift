@@ -25,6 +25,23 @@ extension Files {
         return leftovers
     }
 
+    /// Removes what is in an open folder, and leaves the folder.
+    ///
+    /// - Parameter kept: names that stay.
+    /// - Returns: the paths that could not be removed, at most ten.
+    static func empty(_ folder: CInt, at path: String, keeping kept: [String] = []) -> [String] {
+        var leftovers: [String] = []
+        var facts = stat()
+        guard unsafe fstat(folder, &facts) == 0 else { return [path] }
+        for entry in rawNames(in: folder) {
+            let text = String(decoding: entry.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+            if kept.contains(text) { continue }
+            remove(
+                entry, in: folder, device: UInt64(facts.st_dev), depth: 0, top: folder, path + "/" + text, &leftovers)
+        }
+        return leftovers
+    }
+
     /// - Parameter top: where too deep folders are moved, to be removed from there.
     private static func remove(
         _ name: [CChar], in parent: CInt, device: UInt64, depth: Int, top: CInt, _ path: String,

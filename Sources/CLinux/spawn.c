@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 // The child of a vfork-like clone borrows our memory: it may call nothing that locks or allocates, and glibc's
@@ -267,6 +268,14 @@ int clinux_pipe(int ends[2], int bytes) {
     // Only a wish: an unprivileged user's pipes have a common limit.
     fcntl(ends[0], F_SETPIPE_SZ, bytes);
     return 0;
+}
+
+uint64_t clinux_marks(int descriptor) {
+    int marks = 0;
+    // A file system without them answers the same each time.
+    if (ioctl(descriptor, FS_IOC_GETFLAGS, &marks) != 0) marks = -errno;
+    ssize_t attributes = flistxattr(descriptor, NULL, 0);
+    return (uint64_t)(uint32_t)marks << 32 | (uint32_t)attributes;
 }
 
 int clinux_clear_marks(int descriptor) {

@@ -48,7 +48,9 @@ import Wire
         ]
         for (name, value) in wanted { #expect(variables[name] == value, "\(name)") }
         #expect(variables["SHEAF_METRICS"]?.isInside(folder) == true)
-        #expect(!Files.exists(folder), "the attempt's folder is gone when it ends")
+        for part in ["work", "home", "tmp", "files"] {
+            #expect(Files.names(in: folder + "/" + part).isEmpty, "nothing of it is left when it ends")
+        }
     }
 
     @Test func `the event is a file`() async throws {

@@ -3,4 +3,6 @@
 #include "epoll.h"
 #include "files.h"
 #include "machine.h"
+#include "namespaces.h"
 #include "spawn.h"
+

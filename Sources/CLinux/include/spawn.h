@@ -96,5 +96,9 @@ int clinux_become_subreaper(void);
 // A pipe whose ends are closed on exec; `bytes` is the wanted capacity, granted as far as the kernel does.
 int clinux_pipe(int ends[2], int bytes);
 
+// A number that stays the same while the marks of an open file (as chattr sets them) and the names of its extended
+// attributes (access lists are some) do.
+uint64_t clinux_marks(int descriptor);
+
 // Removes the immutable and append-only marks of an open file. 0, or a negative errno.
 int clinux_clear_marks(int descriptor);

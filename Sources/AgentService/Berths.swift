@@ -1,0 +1,141 @@
+import Glibc
+import Locks
+import Model
+
+import struct Synchronization.Atomic
+
+/// What an attempt lives in: a folder, cgroups, and where the agent may make one a chamber.
+///
+/// To make and remove these is most of what a short attempt costs. So a berth that an attempt has left as it found it serves
+/// the next: nothing of it still runs, nothing that it wrote is left, nothing was mounted, no limit was met. What is in
+/// doubt goes, and the next attempt gets a new one.
+struct Berth: Sendable {
+    let folder: AttemptFolder
+    let groups: Groups
+    fileprivate let view: [Chamber.Mount]?
+    fileprivate let nature: AttemptFolder.Nature?
+    /// Founded by an earlier attempt; while an attempt works its enclosure has it.
+    fileprivate var chamber: Chamber?
+
+    private static let made = Atomic<Int>(0)
+
+    /// What it must be like.
+    struct Wish: Sendable {
+        /// Who works in it.
+        var account: Account?
+        var limits: Cgroups.Limits
+        /// A container's: it serves once, and the container is the chamber.
+        var isContained = false
+    }
+
+    /// One that nobody has used.
+    fileprivate init(_ wish: Wish, on host: AttemptHost) throws(AgentError) {
+        let number = Self.made.wrappingAdd(1, ordering: .relaxed).newValue
+        try Files.makeFolder(host.attemptsFolder, mode: 0o711)
+        folder = try AttemptFolder(
+            at: host.attemptsFolder + "/\(number)", for: wish.account, isContained: wish.isContained)
+        if host.views != nil, !wish.isContained { try folder.makeView() }
+        view = host.hasChambers && !wish.isContained ? host.views?.mounts(for: folder) ?? [] : nil
+        nature = view == nil ? nil : folder.nature()
+        groups = Groups(
+            in: host.cgroups, name: "\(number)-\(host.incarnation)", limits: wish.limits, areKilled: view == nil)
+    }
+
+    private init(_ folder: AttemptFolder, _ groups: Groups, like other: Berth) {
+        self.folder = folder
+        self.groups = groups
+        view = other.view
+        nature = other.nature
+        chamber = other.chamber
+    }
+
+    /// The same berth for another attempt.
+    fileprivate func given(to wish: Wish, on host: AttemptHost) throws(AgentError) -> Berth {
+        if let chamber, !chamber.isAlive { throw .system("enter the chamber of an earlier attempt", ESRCH) }
+        let folder = try folder.given(to: wish.account)
+        if groups.renew(for: wish.limits) { return Berth(folder, groups, like: self) }
+        groups.remove()
+        let number = Self.made.wrappingAdd(1, ordering: .relaxed).newValue
+        let groups = Groups(
+            in: host.cgroups, name: "\(number)-\(host.incarnation)", limits: wish.limits, areKilled: false)
+        return Berth(folder, groups, like: self)
+    }
+
+    /// What holds the processes of an attempt in it together.
+    ///
+    /// - Parameter mark: the attempt's.
+    func enclosure(mark: String, ownUser: uid_t?) -> Enclosure {
+        Enclosure(in: groups, mark: mark, ownUser: ownUser, view: view, chamber: chamber)
+    }
+
+    /// - Returns: what could not be removed.
+    fileprivate func remove() -> [String] {
+        _ = chamber?.end(within: .seconds(10))
+        groups.remove()
+        return folder.remove()
+    }
+
+    fileprivate func holding(_ chamber: Chamber?) -> Berth {
+        var berth = self
+        berth.chamber = chamber
+        return berth
+    }
+
+    fileprivate var mayServeAgain: Bool { nature.map { folder.clear($0, view ?? []) } ?? false }
+}
+
+/// An agent's berths that wait for an attempt.
+final class Berths: Sendable {
+    /// More than this wait for nobody: a machine has not many times as many cores.
+    static let idleMax = 64
+
+    private let idle = Mutex(Idle())
+
+    private struct Idle {
+        var berths: [Berth] = []
+        var isClosed = false
+        var made = 0
+    }
+
+    /// How many were made new: each costs a chamber, cgroups and folders.
+    var made: Int { idle.withLock { $0.made } }
+
+    deinit { close() }
+
+    /// A berth for one attempt, used or new.
+    func lend(_ wish: Berth.Wish, on host: AttemptHost) throws(AgentError) -> Berth {
+        while !wish.isContained, let used = idle.withLock({ $0.berths.popLast() }) {
+            // What cannot be given on goes; that one stands in the way of nothing.
+            if let berth = try? used.given(to: wish, on: host) { return berth }
+            _ = used.remove()
+        }
+        let berth = try Berth(wish, on: host)
+        idle.withLock { $0.made += 1 }
+        return berth
+    }
+
+    /// Takes a berth back in which nothing runs any more.
+    ///
+    /// - Parameter isLeftAsFound: what `Enclosure.isLeftAsFound` said.
+    /// - Returns: what could not be removed.
+    func takeBack(_ lent: Berth, from enclosure: Enclosure, isLeftAsFound: Bool) -> [String] {
+        let berth = lent.holding(enclosure.leaveChamber())
+        guard isLeftAsFound, berth.mayServeAgain else { return berth.remove() }
+        let isKept = idle.withLock { idle in
+            guard !idle.isClosed, idle.berths.count < Self.idleMax else { return false }
+            idle.berths.append(berth)
+            return true
+        }
+        return isKept ? [] : berth.remove()
+    }
+
+    /// Removes what waits. What comes back later is removed then.
+    func close() {
+        let left = idle.withLock { idle in
+            idle.isClosed = true
+            defer { idle.berths = [] }
+            return idle.berths
+        }
+        for berth in left { _ = berth.remove() }
+    }
+}

@@ -1,0 +1,125 @@
+import Glibc
+import Model
+import Testing
+import Wire
+
+@testable import AgentService
+
+/// What one attempt has used serves the next, when it was left as it was found.
+@Suite(.timeLimit(.minutes(3)), .enabled(if: Chamber.refusal == nil && Workshop.isRoot))
+struct `A berth` {
+    /// What tells berths apart: the folder, the chamber's numbers of processes, and the group that counts processes.
+    private static let place =
+        "echo $(dirname \"$PWD\") $(readlink /proc/self/ns/pid /proc/self/ns/mnt /proc/self/ns/ipc) $(grep pids: /proc/self/cgroup || :)"
+
+    private func workshop() async throws -> Workshop {
+        try await Workshop(accounts: Workshop.users).withViews()
+    }
+
+    private func place(in workshop: Workshop, change: (inout Assignment) -> Void = { _ in }) async throws -> String {
+        let ended = try await workshop.attempt([run(Self.place)], change: change)
+        #expect(ended.report.cause == "passed", "\(ended.report.evidence)")
+        return try #require(ended.out.first)
+    }
+
+    @Test func `serves one attempt after the other, and each finds it empty, with a user of its own`() async throws {
+        let workshop = try await workshop()
+        let shown = workshop.path.lastPathPart
+        var users: Set<String> = []
+        var places: Set<String> = []
+        for number in 1...4 {
+            let ended = try await workshop.attempt([
+                run(Self.place),
+                run(
+                    "id -u; ls -A \"$PWD\" \"$HOME\" \"$RUNNER_TEMP\" /tmp /var/tmp /dev/shm | grep -v :$ | tr -d '\\n'"
+                ),
+                run(
+                    """
+                    for f in "$PWD" "$HOME" "$RUNNER_TEMP" /tmp /var/tmp; do
+                        mkdir -p $f/deep/er; echo \(number) > $f/deep/er/file; ln -s /etc/passwd $f/link; mkfifo $f/fifo
+                    done
+                    echo A=\(number) >> "$GITHUB_ENV"
+                    """), run("rm \"$GITHUB_OUTPUT\"; [ \"$A\" = \(number) ]"),
+            ])
+            #expect(ended.report.cause == "passed", "\(ended.report.evidence) \(ended.err)")
+            places.insert(ended.out[0])
+            #expect(users.insert(ended.out[1]).inserted)
+            #expect(ended.out[2...] == [shown], "attempt \(number) finds \(ended.out[2...])")
+        }
+        #expect(places.count == 1)
+        #expect(workshop.host.berths.made == 1)
+    }
+
+    @Test func `is told its own processor time and memory alone`() async throws {
+        let workshop = try await workshop()
+        let busy = try await workshop.attempt([
+            run(
+                "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; head -c 60000000 /dev/zero | tail -c 60000000 >/dev/null"
+            )
+        ]) { $0.memory = .mebibytes(512) }
+        let idle = try await workshop.attempt([run("true")]) { $0.memory = .mebibytes(512) }
+        #expect(workshop.host.berths.made == 1)
+        let (first, second) = (try #require(busy.report.usage), try #require(idle.report.usage))
+        #expect(second.cpuNs > 0 && second.cpuNs * 2 < first.cpuNs, "\(first.cpuNs) \(second.cpuNs)")
+        #expect(second.peakMemoryBytes * 2 < first.peakMemoryBytes || first.peakMemoryBytes == 0)
+    }
+
+    /// Each leaves something behind that the agent cannot see to be harmless.
+    private static let leftovers: [(name: String, script: String)] = [
+        ("a process", "setsid sleep 1000 >/dev/null 2>&1 &"),
+        ("a file in memory", "echo x > /dev/shm/x"),
+        ("a memory segment", "/usr/bin/python3 -c 'import ctypes; ctypes.CDLL(None).shmget(7, 4096, 0o1666)'"),
+        (
+            "a message queue",
+            "/usr/bin/python3 -c 'import ctypes; ctypes.CDLL(None).mq_open(b\"/q\", 0o102, 0o600, None)'"
+        ),
+        ("an attribute", "/usr/bin/python3 -c 'import os; os.setxattr(os.environ[\"HOME\"], \"user.x\", b\"1\")'"),
+        ("other rights", "chmod 0777 \"$HOME\""),
+    ]
+
+    @Test(.enabled(if: Files.exists("/usr/bin/python3")), arguments: leftovers.indices)
+    func `in which something is left serves nobody else`(of index: Int) async throws {
+        let (name, script) = Self.leftovers[index]
+        let workshop = try await workshop()
+        let first = try await place(in: workshop)
+        let ended = try await workshop.attempt([run(Self.place), run(script)])
+        #expect(ended.report.cause == "passed", "\(name): \(ended.report.evidence) \(ended.err)")
+        #expect(ended.out == [first], "\(name)")
+        #expect(try await place(in: workshop) != first, "\(name)")
+        #expect(workshop.host.berths.made == 2)
+    }
+
+    @Test func `in which something was killed serves nobody else`() async throws {
+        let workshop = try await workshop()
+        let trial = try workshop.begin([run("trap '' TERM; echo ready; while :; do sleep 1000; done")])
+        try await trial.logged("ready")
+        await trial.driver.cancel("enough")
+        _ = try await trial.end()
+        _ = try await place(in: workshop)
+        #expect(workshop.host.berths.made == 2)
+    }
+
+    @Test func `is gone with the agent that had it`() async throws {
+        let workshop = try await workshop()
+        let folder = try #require(try await place(in: workshop).split(separator: " ").first.map(String.init))
+        #expect(Files.exists(folder))
+        workshop.host.berths.close()
+        #expect(!Files.exists(folder))
+        // What comes back afterwards is removed as well.
+        _ = try await place(in: workshop)
+        #expect(Files.names(in: workshop.host.attemptsFolder).isEmpty)
+    }
+
+    @Test func `of other limits gets other groups, and the same chamber`() async throws {
+        let workshop = try await workshop()
+        var places: [[Substring]] = []
+        for memory in [256, 256, 512] {
+            places.append(
+                try await place(in: workshop) { $0.memory = .mebibytes(Int64(memory)) }.split(separator: " "))
+        }
+        #expect(places[0] == places[1])
+        #expect(places[1].prefix(4) == places[2].prefix(4))
+        #expect(!Workshop.cgroups.limitsMemory || places[1].last != places[2].last)
+        #expect(workshop.host.berths.made == 1)
+    }
+}
