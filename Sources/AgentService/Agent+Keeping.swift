@@ -15,6 +15,14 @@ extension Agent {
         }
     }
 
+    /// Which of the locks and code trees that the farm was told of are there after something was removed. Blocks.
+    static func stillKept(
+        _ locks: [Digest], _ trees: [Digest], _ environments: Environments, _ cache: ObjectStore?
+    ) -> Set<Digest> {
+        let built = Set(environments.locks(most: .max))
+        return Set(locks.filter(built.contains) + trees.filter { cache?.contains($0) ?? false })
+    }
+
     /// Makes room when the disk is nearly full: nothing that is not in use is worth more than an attempt.
     func makeRoom() {
         guard !isMakingRoom else { return }
@@ -40,7 +48,16 @@ extension Agent {
                 return (freed, "\(error)")
             }
         }
-        if freed > .zero { tell(.remark("\(freed) of environments and objects that nobody used were removed")) }
+        if freed > .zero {
+            tell(.remark("\(freed) of environments and objects that nobody used were removed"))
+            // What went while this looks is told wrongly at most until the next look: shards are placed a little worse.
+            let (locks, trees) = (keptLocks, keptTrees)
+            let there = await DiskThreads.shared.run {
+                Self.stillKept(locks, trees, environments, cache)
+            }
+            keptLocks.removeAll { locks.contains($0) && !there.contains($0) }
+            keptTrees.removeAll { trees.contains($0) && !there.contains($0) }
+        }
         if let problem { tell(.remark("fetched objects cannot be looked through: \(problem)")) }
     }
 }

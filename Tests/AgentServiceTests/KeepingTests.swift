@@ -68,6 +68,27 @@ import Wire
         withExtendedLifetime((used, workshop)) {}
     }
 
+    @Test func `is told to the farm without what was removed`() async throws {
+        let workshop = try await Workshop()
+        let environments = workshop.host.environments
+        for number in UInt8(1)...2 {
+            _ = try await environments.get(key(number), interpreter: nil) { folder in
+                _ = try Self.build(folder)
+                return "lock \(number)"
+            }
+        }
+        let cache = try ObjectStore(at: workshop.path + "/cache", durable: false)
+        let tree = VerifiedObject(naming: Array("a manifest".utf8))
+        _ = try cache.put(EncodedObject(packing: tree))
+        let locks = (1...2).map { Digest(hashing: Array("lock \($0)".utf8)) }
+        let trees = [tree.object.digest, key(9)]
+        #expect(Agent.stillKept(locks, trees, environments, cache) == Set(locks + [trees[0]]))
+        age(environments, 1, by: 90)
+        _ = environments.trim(.init(bytesMax: .gibibytes(1), unusedMax: .seconds(86_400)), at: .wallClock())
+        _ = try cache.remove(trees[0])
+        #expect(Agent.stillKept(locks, trees, environments, cache) == [locks[1]])
+    }
+
     @Test func `is no object beyond the cache's size`() throws {
         var template = Array("/tmp/sheaf-cache-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
