@@ -60,18 +60,30 @@ extension RunReport {
         for job in jobs {
             for cell in job.cells {
                 for shard in cell.shards {
-                    let durations = shard.attempts.compactMap(\.duration)
-                    guard !durations.isEmpty else { continue }
+                    guard let duration = covered(shard.attempts) else { continue }
                     shards.append(
                         SlowShard(
-                            job: job.id, cell: cell.id, name: cell.name, shard: shard.shard,
-                            duration: durations.reduce(.zero, +)))
+                            job: job.id, cell: cell.id, name: cell.name, shard: shard.shard, duration: duration))
                 }
             }
         }
         // Stable: of equals, the first in the plan.
         let order = shards.indices.sorted { (shards[$1].duration, $0) < (shards[$0].duration, $1) }
         return order.prefix(10).map { shards[$0] }
+    }
+
+    /// For how long any of the attempts was worked on: two at one time take their time once. `nil` when that is not known.
+    private static func covered(_ attempts: [AttemptFact]) -> Duration? {
+        let known = attempts.filter { $0.duration != nil }
+        guard !known.isEmpty else { return nil }
+        let spans = known.compactMap { fact in fact.startedAt.flatMap { start in fact.endedAt.map { (start, $0) } } }
+        var covered = Duration.zero
+        var reached = Instant(nanoseconds: .min)
+        for (start, end) in spans.sorted(by: { $0.0 < $1.0 }) where end > reached {
+            covered += max(start, reached).duration(to: end)
+            reached = end
+        }
+        return covered
     }
 
     private static func agents(_ attempts: [AttemptFact]) -> [AgentUse] {

@@ -11,7 +11,7 @@ package struct RunReport: Equatable, Sendable {
     package var judgement: Judgement
     /// In the plan's order.
     package var jobs: [JobReport]
-    /// The slowest shards, by the time of all their attempts, longest first; at most ten.
+    /// The slowest shards, by the time in which any of their attempts was worked on, longest first; at most ten.
     package var slowest: [SlowShard]
     package var cost: Cost
     package var agents: [AgentUse]

@@ -57,6 +57,20 @@ import Testing
         #expect(cost.retriedWall == .zero && cost.wastedWall == .seconds(25) && cost.cancelledWall == .seconds(5))
     }
 
+    @Test func `takes the time of two attempts at one time once`() {
+        // From 0 to 30 s, from 20 to 50 s beside it, from 60 to 70 s once more.
+        var attempts = [
+            attempt(1, .lostAgent, seconds: 30), attempt(2, .agentFault, seconds: 30), attempt(3, .passed, seconds: 10),
+        ]
+        for (index, later) in [(1, 20), (2, 60)] {
+            attempts[index].startedAt = attempts[index].startedAt?.advanced(by: .seconds(Int64(later)))
+            attempts[index].endedAt = attempts[index].endedAt?.advanced(by: .seconds(Int64(later)))
+        }
+        attempts[1].beside = 1
+        #expect(report(attempts).slowest.map(\.duration) == [.seconds(60)])
+        #expect(report(attempts).cost.wall == .seconds(70))
+    }
+
     @Test func `tells what was tried again from what was cancelled and what failed`() {
         let cost = report([
             attempt(1, .lostAgent, seconds: 10), attempt(2, .passed, seconds: 20),
