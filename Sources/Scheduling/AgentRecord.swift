@@ -148,8 +148,8 @@ struct LeaseRecord: Sendable {
     var waited: Int64 = 0
     /// Agents that this attempt was not to go to.
     var avoiding: [Avoidance] = []
-    /// The cause of the attempt before; empty for a first one.
-    var after = ""
+    /// The attempt that ended before; `nil` for a first one.
+    var after: Former?
     /// It was begun as a second attempt.
     var beside: Farm.Lease.Beside?
 }

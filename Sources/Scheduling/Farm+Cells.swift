@@ -157,9 +157,9 @@ extension Farm {
 extension Cause {
     /// The cause of a shard that ended while it waited, with what had happened to it before.
     func noting(_ returned: ReturnedShard?) -> Cause {
-        guard let returned, returned.number > 1 else { return self }
+        guard let former = returned?.after else { return self }
         var cause = self
-        cause.evidence += "; attempt \(returned.number - 1) had ended \(returned.after)"
+        cause.evidence += "; attempt \(former.number) had ended \(former.cause)"
         return cause
     }
 }

@@ -58,7 +58,8 @@ extension Farm {
             switch returned.phase {
             case .backoff(let until):
                 let wait = now.duration(to: until).spelled
-                return ["\(name) waits \(wait) before attempt \(returned.number), after \(returned.after)"]
+                let after = returned.after.map { ", after attempt \($0.number) ended \($0.cause)" } ?? ""
+                return ["\(name) waits \(wait) before attempt \(returned.number)\(after)"]
             case .queued(let classIndex, _):
                 let requirement = classes[classIndex].requirement
                 let avoided = returned.avoiding.map { "\(name) is kept from agent \($0.agent) for now: \($0.why)" }

@@ -203,10 +203,10 @@ extension Farm {
             return stopCell(place)
         case .watching(let id):
             guard let place = place(of: id) else { return true }
-            return watchWaiting(ofCell: place)
+            return watchWaiting(.cell(place))
         case .watchingJob(let id, let job):
             guard let run = runSlots[id] else { return true }
-            return watchWaiting(ofJob: job, run: run)
+            return watchWaiting(.job(run: run, job: job))
         case .opening(let id):
             guard let place = place(of: id), runs[place.run].jobs[place.job].opened > place.cell else { return true }
             guard workLeft > 0 else { return false }

@@ -215,7 +215,10 @@ extension Farm {
             let on = policy.on.isEmpty ? "nothing" : policy.on.joined(separator: ", ")
             refusal = "not tried again: \(cause.label) is not retried (retried: \(on))"
         } else if number > most {
-            refusal = "not tried again: it was attempt \(number - 1) of \(most)"
+            refusal =
+                attempt.number + 1 == number
+                ? "not tried again: it was attempt \(attempt.number) of \(most)"
+                : "not tried again: all \(most) attempts were made, second ones among them"
         } else if runs[place.run].retries >= retryBudget(place.run) {
             refusal = "not tried again: the run has spent its budget of \(retryBudget(place.run)) retries"
         }
@@ -231,7 +234,7 @@ extension Farm {
         let why = "tried again in \(wait.spelled) as attempt \(number) of \(most)"
         effects.append(.attemptEnded(attempt, cause, retryAt: retryAt, why: why))
         self[cell: place].returned[shard] = returned(
-            next.number, after: cause, on: agent, memory: lease.memory, policy, retryAt: retryAt)
+            next.number, after: attempt.number, cause, on: agent, memory: lease.memory, policy, retryAt: retryAt)
         timers.add(.backoff(next), at: retryAt)
     }
 
@@ -239,7 +242,7 @@ extension Farm {
     func retryBudget(_ run: Int) -> Int { max(settings.retriesMin, runs[run].shards / 5) }
 
     func returned(
-        _ number: Int, after cause: Cause, on agent: AgentID?, memory: ByteCount?, _ policy: RetryPolicy,
+        _ number: Int, after former: Int, _ cause: Cause, on agent: AgentID?, memory: ByteCount?, _ policy: RetryPolicy,
         retryAt: Instant
     ) -> ReturnedShard {
         var memory = memory
@@ -254,7 +257,8 @@ extension Farm {
             avoiding.append(Avoidance(agent: agent, until: until, isPreference: true, why: why))
         }
         return ReturnedShard(
-            number: number, phase: .backoff(until: retryAt), memory: memory, avoiding: avoiding, after: cause.label)
+            number: number, phase: .backoff(until: retryAt), memory: memory, avoiding: avoiding,
+            after: Former(number: former, cause: cause.label))
     }
 
     /// Doubles with each attempt; anywhere in the upper half of that, never out of the policy's bounds.

@@ -303,7 +303,7 @@ extension Farm {
             memory: requirement.memory, at: now, until: now.advanced(by: settings.lease),
             nextCheck: now.advanced(by: settings.lease), owner: runs[place.run].owner,
             waited: returned?.waited ?? waited, avoiding: returned?.avoiding ?? [],
-            after: returned?.after ?? "")
+            after: returned?.after)
         hold(lease, of: shard, at: place)
         agents[agent].take(lease)
         reindex(agent)

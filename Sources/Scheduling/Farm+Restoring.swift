@@ -131,7 +131,7 @@ extension Farm {
             number: lease.attempt.number, agent: slot(of: lease.agent), devices: lease.devices, cpus: lease.cpus,
             memory: lease.memory, at: lease.at, until: lease.until, startedAt: startedAt, isRestored: true,
             nextCheck: lease.until, owner: runs[place.run].owner, avoiding: returned?.avoiding ?? [],
-            after: returned?.after ?? "", beside: lease.beside)
+            after: returned?.after, beside: lease.beside)
         hold(restored, of: shard, at: place)
     }
 
@@ -163,7 +163,7 @@ extension Farm {
         guard let retryAt else { return }
         let memory = lease?.memory ?? self[cell: place].planned.resources.memory ?? settings.defaultMemory
         self[cell: place].returned[shard] = returned(
-            nextNumber(of: shard, after: attempt.number, place), after: cause,
+            nextNumber(of: shard, after: attempt.number, place), after: attempt.number, cause,
             on: lease.map { agents[$0.agent].id }, memory: memory,
             self[job: place].planned.retry, retryAt: retryAt)
     }

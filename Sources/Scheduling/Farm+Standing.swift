@@ -60,7 +60,8 @@ extension Farm {
         // A first attempt that was offered and declined is one that never was.
         for shard in cell.returned.keys.sorted() {
             guard let next = cell.returned[shard], next.number > 1 else { continue }
-            var line = "\(id)/\(shard): attempt \(next.number) next, after \(next.after)"
+            var line = "\(id)/\(shard): attempt \(next.number) next"
+            if let after = next.after { line += ", after attempt \(after.number) ended \(after.cause)" }
             if case .backoff(let until) = next.phase, until > now { line += ", not before \(until.utcClock)" }
             lines.append(line)
         }

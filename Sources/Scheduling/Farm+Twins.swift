@@ -15,20 +15,49 @@ extension Farm {
         var avoiding: [Avoidance] = []
     }
 
-    /// How many attempts that lag are looked at for a place, at one time.
+    /// How many attempts that lag are looked at for a place at one time, by turns.
     static let laggardsTriedMax = 100
 
     // MARK: who lags
 
-    /// How long an attempt at a shard of the cell may run until it lags; `nil` while too little is known of its peers.
-    func lagLimit(_ place: Place) -> Duration? {
-        hasPeers(place)
-            ? settings.lag.limit(self[cell: place].peers.pace, among: self[cell: place].shards ?? 0)
-            : settings.lag.limit(self[job: place].peers.pace, among: self[job: place].shards)
+    /// Whose shards are held against each other.
+    enum Peerage: Sendable {
+        case cell(Place)
+        case job(run: Int, job: Int)
     }
 
-    /// Whether the cell's own shards are each other's peers; else those of the whole job are.
-    private func hasPeers(_ place: Place) -> Bool { (self[cell: place].shards ?? 0) >= settings.lag.cellMin }
+    subscript(peers peerage: Peerage) -> Peers {
+        _read {
+            switch peerage {
+            case .cell(let place): yield runs[place.run].jobs[place.job].cells[place.cell].peers
+            case .job(let run, let job): yield runs[run].jobs[job].peers
+            }
+        }
+        _modify {
+            switch peerage {
+            case .cell(let place): yield &runs[place.run].jobs[place.job].cells[place.cell].peers
+            case .job(let run, let job): yield &runs[run].jobs[job].peers
+            }
+        }
+    }
+
+    /// A cell's own shards are each other's peers where there are enough of them; else those of the whole job are.
+    private func peerage(of place: Place) -> Peerage {
+        (self[cell: place].shards ?? 0) >= settings.lag.cellMin
+            ? .cell(place) : .job(run: place.run, job: place.job)
+    }
+
+    private func lagLimit(_ peerage: Peerage) -> Duration? {
+        let all =
+            switch peerage {
+            case .cell(let place): self[cell: place].shards ?? 0
+            case .job(let run, let job): runs[run].jobs[job].shards
+            }
+        return settings.lag.limit(self[peers: peerage].pace, among: all)
+    }
+
+    /// How long an attempt at a shard of the cell may run until it lags; `nil` while too little is known of its peers.
+    func lagLimit(_ place: Place) -> Duration? { lagLimit(peerage(of: place)) }
 
     /// How many second attempts the shard may still get, after those that go on or have ended.
     func twinsLeft(of shard: Int, _ place: Place) -> Int {
@@ -60,65 +89,50 @@ extension Farm {
     }
 
     private mutating func waitForPeers(_ attempt: AttemptID, _ place: Place) {
-        if hasPeers(place) {
-            if self[cell: place].peers.isLong {
-                self[cell: place].peers.keep(self[cell: place].peers.waiting.filter { record(of: $0) != nil })
-            }
-            self[cell: place].peers.waiting.append(attempt)
-        } else {
-            if self[job: place].peers.isLong {
-                self[job: place].peers.keep(self[job: place].peers.waiting.filter { record(of: $0) != nil })
-            }
-            self[job: place].peers.waiting.append(attempt)
+        let peerage = peerage(of: place)
+        if self[peers: peerage].isLong {
+            let left = self[peers: peerage].waiting.filter { record(of: $0) != nil }
+            self[peers: peerage].keep(left)
         }
+        self[peers: peerage].waiting.append(attempt)
+    }
+
+    /// What a shard's ending says something about.
+    private func everyPeerage(of place: Place) -> [Peerage] {
+        let job = Peerage.job(run: place.run, job: place.job)
+        if case .cell = peerage(of: place) { return [.cell(place), job] }
+        return [job]
     }
 
     /// Notes how long an attempt took that passed: it says what is usual for others.
     mutating func notePace(_ place: Place, _ taken: Duration) {
         guard self[job: place].planned.isIdempotent else { return }
-        self[job: place].peers.pace.add(max(.zero, taken))
-        if hasPeers(place) { self[cell: place].peers.pace.add(max(.zero, taken)) }
+        for peerage in everyPeerage(of: place) { self[peers: peerage].pace.add(max(.zero, taken)) }
     }
 
     /// Looks at those that had begun before enough was known, once it is.
     mutating func pendWatching(_ place: Place) {
         guard self[job: place].planned.isIdempotent else { return }
-        if hasPeers(place), lagLimit(place) != nil, !self[cell: place].peers.waiting.isEmpty,
-            !self[cell: place].peers.isPending
-        {
-            self[cell: place].peers.isPending = true
-            pending.append(.watching(id(of: place)))
+        for peerage in everyPeerage(of: place) {
+            guard !self[peers: peerage].waiting.isEmpty, !self[peers: peerage].isPending, lagLimit(peerage) != nil
+            else { continue }
+            self[peers: peerage].isPending = true
+            switch peerage {
+            case .cell(let place): pending.append(.watching(id(of: place)))
+            case .job(let run, let job): pending.append(.watchingJob(runs[run].id, job))
+            }
         }
-        guard !self[job: place].peers.waiting.isEmpty, !self[job: place].peers.isPending,
-            settings.lag.limit(self[job: place].peers.pace, among: self[job: place].shards) != nil
-        else { return }
-        self[job: place].peers.isPending = true
-        pending.append(.watchingJob(runs[place.run].id, place.job))
     }
 
     /// - Returns: whether all of it is done.
-    mutating func watchWaiting(ofCell place: Place) -> Bool {
-        while lagLimit(place) != nil, let attempt = self[cell: place].peers.waiting.last {
+    mutating func watchWaiting(_ peerage: Peerage) -> Bool {
+        while lagLimit(peerage) != nil, let attempt = self[peers: peerage].waiting.last {
             guard workLeft > 0 else { return false }
             workLeft -= 1
-            self[cell: place].peers.waiting.removeLast()
+            self[peers: peerage].waiting.removeLast()
             watch(attempt)
         }
-        self[cell: place].peers.isPending = false
-        return true
-    }
-
-    /// - Returns: whether all of it is done.
-    mutating func watchWaiting(ofJob job: Int, run: Int) -> Bool {
-        while settings.lag.limit(runs[run].jobs[job].peers.pace, among: runs[run].jobs[job].shards) != nil,
-            let attempt = runs[run].jobs[job].peers.waiting.last
-        {
-            guard workLeft > 0 else { return false }
-            workLeft -= 1
-            runs[run].jobs[job].peers.waiting.removeLast()
-            watch(attempt)
-        }
-        runs[run].jobs[job].peers.isPending = false
+        self[peers: peerage].isPending = false
         return true
     }
 
@@ -140,30 +154,57 @@ extension Farm {
         }
     }
 
-    /// Begins second attempts on what is free when everything that waits has had its turn.
+    /// Begins second attempts on what is free when everything that waits has had its turn. Where none of those that it looks
+    /// at finds a place, the next call looks at the next: a call does as much for thousands as for a hundred.
     mutating func placeTwins() {
-        guard areLaggardsDue, woken.isEmpty, freed.isEmpty else { return }
+        guard areLaggardsDue || laggardsUnseen > 0, woken.isEmpty, freed.isEmpty else { return }
+        if areLaggardsDue { laggardsUnseen = laggards.count }
+        areLaggardsDue = false
         while workLeft > 0 {
-            areLaggardsDue = false
-            guard !laggards.isEmpty, !openAgents.isEmpty else { return }
-            var isPlaced = false
-            for laggard in firstLaggards() {
-                guard let (agent, requirement) = agent(forTwinOf: laggard) else { continue }
-                begin(laggard, on: agent, requirement)
-                isPlaced = true
-                break
+            guard laggardsUnseen > 0, !laggards.isEmpty, !openAgents.isEmpty else {
+                laggardsUnseen = 0
+                return
             }
+            let look = nextLaggards()
+            guard let (laggard, agent, requirement) = firstPlace(for: look.some) else {
+                laggardsUnseen -= min(laggardsUnseen, look.count)
+                laggardsFrom = laggards.elements(from: look.last).first { $0 != look.last }
+                return
+            }
+            begin(laggard, on: agent, requirement)
             // Shares and room are others now.
-            guard isPlaced else { return }
-            areLaggardsDue = true
+            laggardsUnseen = laggards.count
         }
     }
 
-    private mutating func firstLaggards() -> [Laggard] {
+    private mutating func firstPlace(
+        for some: [Laggard]
+    ) -> (laggard: Laggard, agent: Int, requirement: Requirement)? {
+        for laggard in some {
+            if let (agent, requirement) = agent(forTwinOf: laggard) { return (laggard, agent, requirement) }
+        }
+        return nil
+    }
+
+    /// Some of those that lag, from where the last look ended, so that each has its turn; in the order in which they are served.
+    /// What does not lag any more, for it may not or for its peers take longer by now, lags no more.
+    ///
+    /// - Returns: and how many were looked at, and the last of them. There must be one that lags.
+    private mutating func nextLaggards() -> (some: [Laggard], count: Int, last: ShardID) {
+        var shards = Array(
+            (laggardsFrom.map { laggards.elements(from: $0) } ?? laggards.elements).prefix(Self.laggardsTriedMax))
+        if shards.count < Self.laggardsTriedMax {
+            shards += laggards.elements.prefix(min(Self.laggardsTriedMax, laggards.count) - shards.count)
+        }
         var found: [Laggard] = []
-        for shard in laggards.elements.prefix(Self.laggardsTriedMax) {
-            guard let place = place(of: shard.cell), let (lease, _) = mayLag(shard, place) else {
+        for shard in shards {
+            guard let place = place(of: shard.cell), let (lease, since) = mayLag(shard, place) else {
                 laggards.remove(shard)
+                continue
+            }
+            guard let limit = lagLimit(place), since.advanced(by: limit) <= now else {
+                laggards.remove(shard)
+                watch(AttemptID(shard: shard, number: lease.number))
                 continue
             }
             let lane = LaneKey(
@@ -171,7 +212,7 @@ extension Farm {
             found.append(
                 Laggard(share: share(of: lease.owner), lane: lane, shard: shard, place: place, lease: lease))
         }
-        return found.sorted { $0.precedes($1) }
+        return (found.sorted { $0.precedes($1) }, shards.count, shards[shards.count - 1])
     }
 
     /// An agent that has room which nothing that waits could use: of those with the fewest free GPUs the one that keeps most of
@@ -235,12 +276,14 @@ extension Farm {
     /// `attempt 1 had run for 5 min; 12 shards like it took 40 s in the middle`
     private func whyTwin(of lease: LeaseRecord, _ place: Place) -> String {
         let ran = (lease.countedFrom ?? lease.startedAt ?? lease.at).duration(to: now)
-        return "attempt \(lease.number) had run for \(ran.spelled); \(usual(place))"
+        // Of what was before, no clock tells for certain.
+        let anew = lease.countedFrom == nil ? "" : " since the coordinator began anew"
+        return "attempt \(lease.number) had run for \(ran.spelled)\(anew); \(usual(place))"
     }
 
     /// `12 shards like it took 40 s in the middle`
     func usual(_ place: Place) -> String {
-        let pace = hasPeers(place) ? self[cell: place].peers.pace : self[job: place].peers.pace
+        let pace = self[peers: peerage(of: place)].pace
         return "\(pace.count) shards like it took about \((pace.median ?? .zero).spelled) in the middle"
     }
 

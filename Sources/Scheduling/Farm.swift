@@ -97,8 +97,12 @@ package struct Farm: Sendable {
     var twins: [ShardID: LeaseRecord] = [:]
     /// Shards whose attempt lags, and that wait for room for a second one.
     var laggards = OrderedKeys<ShardID>()
-    /// Something has changed since they were looked at.
+    /// Where the next look at them begins; `nil`: at the first.
+    var laggardsFrom: ShardID?
+    /// Shares or room have changed since they were looked at.
     var areLaggardsDue = false
+    /// So many of them have not been looked at since the last change.
+    var laggardsUnseen = 0
     /// Who keeps a thing that shards may need.
     var keepers: [Digest: OrderedKeys<Int>] = [:]
 
@@ -201,7 +205,7 @@ package struct Farm: Sendable {
     private mutating func announce() {
         let earliest = timers.earliest ?? .distantFuture
         let isCutShort = workLeft <= 0 && (earliest <= now || areLaggardsDue)
-        if !pending.isEmpty || !woken.isEmpty || !freed.isEmpty || isCutShort {
+        if !pending.isEmpty || !woken.isEmpty || !freed.isEmpty || isCutShort || laggardsUnseen > 0 {
             if !hasAskedToContinue { effects.append(.continueLater) }
             hasAskedToContinue = true
         }

@@ -192,6 +192,13 @@ struct CellRecord: Sendable {
     }
 }
 
+/// The attempt after which a shard was queued again. Its number need not be the one before the next: second attempts use some.
+struct Former: Equatable, Sendable {
+    var number: Int
+    /// The cause that it ended with, in short.
+    var cause: String
+}
+
 /// A shard that comes back for another attempt, or for the same one after a declined offer.
 struct ReturnedShard: Sendable {
     enum Phase: Sendable {
@@ -208,8 +215,8 @@ struct ReturnedShard: Sendable {
     var avoiding: [Avoidance] = []
     /// For how long it was runnable in declined offers, in nanoseconds.
     var waited: Int64 = 0
-    /// The cause that the attempt before ended with, in short.
-    var after: String
+    /// The attempt that ended before; `nil` while there was none.
+    var after: Former?
     /// When it is looked at next while it is queued; timers that come before are stale.
     var nextCheck = Instant.epoch
 }

@@ -119,7 +119,7 @@ import Testing
         stage.submit(1, Plan(name: "t", file: "t.yml", jobs: [first, second]))
         #expect(explain(stage, job: 1) == ["waits for job 'train'"])
         stage.finish(shard(0), Cause(.gpuFault))
-        #expect(explain(stage, shard: 0) == ["shard 0 waits 4 s before attempt 2, after gpu_fault"])
+        #expect(explain(stage, shard: 0) == ["shard 0 waits 4 s before attempt 2, after attempt 1 ended gpu_fault"])
         stage.pass(.seconds(5))
         stage.finish(shard(0))
         #expect(explain(stage, shard: 0) == ["shard 0 has settled"])

@@ -276,6 +276,78 @@ import Testing
         #expect(end.compactMap(\.end).first?.why == "not tried again: it was attempt 4 of 4")
     }
 
+    /// The number before the next one is not that of the attempt before.
+    @Test func `is told with the attempt that ended, not with one that came to nothing`() {
+        // The second one is cancelled when the first ends, for it had not begun: the next is the third.
+        var stage = Self.stage(retry: RetryPolicy(attemptsMax: 2))
+        stage.work(.milliseconds(60_300))
+        stage(.attemptFinished(first, by: agent(stage, first), Cause(.gpuFault), listed: nil))
+        let waits = stage.farm.explain(last.cell, shard: 7, at: stage.now)
+        #expect(waits.first?.hasSuffix(" before attempt 3, after attempt 1 ended gpu_fault") == true, "\(waits)")
+        let ended = stage(.runCancelled(RunID(1), by: "ada", reason: "enough")).compactMap(\.settlement)
+        #expect(ended.map(\.cause.evidence).map { $0.hasSuffix("; attempt 1 had ended gpu_fault") } == [true])
+        // And so is the last that the policy allows.
+        var other = Self.stage(retry: RetryPolicy(attemptsMax: 1))
+        other.work(.milliseconds(60_300))
+        let why = other(.attemptFinished(first, by: agent(other, first), Cause(.gpuFault), listed: nil))
+            .compactMap(\.end).last?.why
+        #expect(why == "not tried again: all 2 attempts were made, second ones among them")
+    }
+
+    @Test func `is told since when it is watched, after a restart`() {
+        var stage = Self.stage()
+        stage.work(.seconds(30))
+        var restored = Stage()
+        restored.now = stage.now
+        restored.farm = Stage.restored(from: stage)
+        restored(.resume)
+        for agent in 0..<4 {
+            let id = AgentID("a\(agent)")
+            restored.join(id.name, cpus: 2, holds: self.agent(stage, first) == id ? [first] : [])
+        }
+        restored.history.append(contentsOf: stage.history.leases.filter { $0.attempt == first }.map { .leased($0) })
+        let why = restored.work(.seconds(71)).leases.first?.beside?.why
+        #expect(
+            why?.hasPrefix("attempt 1 had run for 1 min 10 s since the coordinator began anew; ") == true,
+            "\(why ?? "")")
+    }
+
+    /// More lag than are looked at for a place at one time, and only the last of them can have one.
+    @Test func `has its turn, however many before it find no place`() {
+        var stage = Stage()
+        stage.join("a", cpus: 480, labels: ["large"])
+        var plan = Plan.one(cells: PlannedCell.named("bound", "free"), shards: ShardPlan(count: 240))
+        plan.jobs[0].isIdempotent = true
+        plan.jobs[0].cells?[0].labels = ["large"]
+        stage.submit(1, plan)
+        stage.begin()
+        stage.work(.seconds(10))
+        for number in 0..<125 { stage.finish(shard(number)) }
+        for number in 0..<239 { stage.finish(shard(number, cell: 1)) }
+        #expect(stage.work(.seconds(80)).leases == [])
+        #expect(stage.farm.laggards.count > Farm.laggardsTriedMax)
+        #expect(stage.join("b", cpus: 1).leases.map(\.attempt.shard) == [shard(239, cell: 1)])
+    }
+
+    @Test func `gets none when it lags no more, for its peers have come to take as long`() {
+        var stage = Stage()
+        stage.join("a", cpus: 8)
+        var plan = Plan.one(shards: ShardPlan(count: 8))
+        plan.jobs[0].isIdempotent = true
+        stage.submit(1, plan)
+        stage.begin()
+        stage.work(.seconds(10))
+        for number in 0..<3 { stage.finish(shard(number)) }
+        stage.work(.seconds(90))
+        stage.finish(shard(3))
+        stage.work(.seconds(10))
+        #expect(stage.farm.laggards.count == 4, "there is no other agent")
+        for number in 4..<7 { stage.finish(shard(number)) }
+        #expect(stage.join("b", cpus: 8).leases == [])
+        #expect(stage.work(.seconds(80)).leases == [])
+        #expect(stage.work(.seconds(30)).leases.map(\.attempt) == [second])
+    }
+
     @Test func `is as if it had one attempt when the second had not begun`() {
         for (cause, retryAt) in [(Cause(.timeout), false), (Cause(.gpuFault), true)] {
             var stage = Self.stage()
