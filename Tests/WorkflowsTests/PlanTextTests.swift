@@ -36,7 +36,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "8 at most, of equal numbers of items"), (", balance: history", "8 at most, balanced by recorded durations"),
+        ("", "8 at most, of equal numbers of items"),
+        (", balance: history", "8 at most, balanced by recorded durations"),
         (", target-minutes: 10", "8 at most, of about 10 min each by recorded durations"),
         (", target-minutes: 0.5", "8 at most, of about 30 s each by recorded durations"),
     ])
