@@ -5,12 +5,13 @@
 # make fuzz   one reader of strangers' bytes under libFuzzer: make fuzz TARGET=json SECONDS=600 (all of them without TARGET)
 SHELL := /bin/bash
 .DEFAULT_GOAL := test
-.PHONY: demo test deep chaos fuzz build release lint format proto dependencies readers clean
+.PHONY: demo test deep chaos fuzz build release lint format proto dependencies test-dependencies readers clean
 
-# Debian packages: what the build links, then what the tests and the demo call.
+# Debian packages: what the build links and the demo calls, then what tests call beside.
 PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev libboost-dev pkg-config \
             libcurl4 protobuf-compiler python3-protobuf python3-venv python3-cryptography python3-yaml git openssl bc procps \
-            iproute2 podman crun containernetworking-plugins busybox-static
+            iproute2
+TEST_PACKAGES := podman crun containernetworking-plugins busybox-static python3-pytest
 # PyPI packages: programs that the tests have read what Sheaf writes.
 READERS := junitparser==5.0.3 junit2html==31.1.4
 FILTER ?=
@@ -19,15 +20,23 @@ export SWIFT_BACKTRACE ?= enable=no
 # Tests at one time: hundreds at once on few cores starve each other's handshakes until their time is over.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 8
 
+# Installs the packages that are missing; who may not is told which ones.
+define install
+@missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+if [ -n "$$missing" ]; then \
+  if [ "$$(id -u)" != 0 ]; then echo "missing Debian packages, install them as root: apt-get install" $$missing; exit 1; fi; \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+fi
+endef
+
 dependencies:
-	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
-	if [ -n "$$missing" ]; then \
-	  if [ "$$(id -u)" != 0 ]; then echo "missing Debian packages, install them as root: apt-get install" $$missing; exit 1; fi; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
-	fi
+	$(call install,$(PACKAGES))
 	@command -v swift >/dev/null || { echo "Swift 6.3 is needed on PATH: https://www.swift.org/install/linux"; exit 1; }
 
-readers: dependencies
+test-dependencies: dependencies
+	$(call install,$(TEST_PACKAGES))
+
+readers: test-dependencies
 	@[ "$$(cat .build/readers/installed 2>/dev/null)" = "$(READERS)" ] || { \
 	  rm -rf .build/readers && python3 -m venv .build/readers && \
 	  .build/readers/bin/pip --disable-pip-version-check install --quiet $(READERS) && \
@@ -52,7 +61,7 @@ test: readers lint
 demo: release
 	cluster/local/demo
 
-deep: dependencies
+deep: test-dependencies
 	.ci/deep
 
 chaos: release
