@@ -1,5 +1,5 @@
 import Locks
-import Model
+package import Model
 import Transport
 
 /// What an operator would want to have seen: who came and went, who was let in and who was not, what runs came to.

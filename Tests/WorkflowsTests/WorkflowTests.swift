@@ -308,13 +308,14 @@ import Testing
                 steps:
                   - uses: codecov/codecov-action@v4
                   - run: echo ${{ secrets.KEY }}
+                  - run: echo ${{ github.TOKEN }}
               b:
                 uses: ./.github/workflows/x.yml
             """
         let (workflow, diagnostics) = Self.read(text)
         #expect(workflow != nil)
         let unsupported = diagnostics.filter { $0.severity == .unsupported }
-        for words in ["services", "codecov", "secrets", "x.yml'"] {
+        for words in ["services", "codecov", "secrets ('secrets.KEY')", "secrets ('github.TOKEN')", "x.yml'"] {
             #expect(unsupported.contains { $0.problem.contains(words) }, "\(words): \(unsupported)")
         }
     }

@@ -109,7 +109,11 @@ extension WorkflowReader {
 
     /// Reports what is odd about an expression, and says what it gives.
     private mutating func check(_ expression: Expression, at node: YAMLNode, in scope: ExpressionScope) -> ValueType {
-        for path in Set(expression.references.filter { $0.first == "secrets" }).sorted(by: { "\($0)" < "\($1)" }) {
+        // `github.token` is `secrets.GITHUB_TOKEN` by another name.
+        let secrets = expression.references.filter { path in
+            path.first == "secrets" || path.count > 1 && path[0] == "github" && path[1].lowercased() == "token"
+        }
+        for path in Set(secrets).sorted(by: { "\($0)" < "\($1)" }) {
             unsupported(
                 node, "secrets ('\(path.joined(separator: "."))')",
                 help: "a run with secrets is refused, so that none is ever read as empty")
