@@ -15,9 +15,10 @@ extension AttemptDriver {
         containersStarted += 1
         let order = AttemptServices.Order(
             network: "sheaf-\(assignment.id.fileName)-\(host.incarnation)-\(containersStarted)", services: named)
-        let enclosure = Enclosure(
-            in: place.enclosure.below, name: "services-\(containersStarted)", mark: place.enclosure.mark, ownUser: nil,
-            limits: Cgroups.Limits(processesMax: host.processesMax))
+        let groups = Groups(
+            in: place.enclosure.below, name: "services-\(containersStarted)",
+            limits: Cgroups.Limits(processesMax: host.processesMax), areKilled: true)
+        let enclosure = Enclosure(in: groups, mark: place.enclosure.mark, ownUser: nil)
         let output = output
         do {
             try await takePorts(named.flatMap(\.service.ports))

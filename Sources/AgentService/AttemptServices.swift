@@ -263,7 +263,7 @@ final class AttemptServices: Sendable {
     func end() -> String? {
         let problem = Self.remove(names, network, engine)
         let left = enclosure.killAll()
-        enclosure.remove()
+        enclosure.groups.remove()
         // What it would remove is gone, or cannot be removed.
         watchman.signal(SIGKILL)
         letGo()

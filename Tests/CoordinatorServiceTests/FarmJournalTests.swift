@@ -5,7 +5,7 @@ import Transport
 
 @testable import CoordinatorService
 
-@Suite struct `A farm's journal` {
+@Suite final class `A farm's journal`: Sendable {
     private let said = Mutex([FarmEvent]())
 
     @Test func `tells of strangers once a minute, however often they knock, and of all others at once`() throws {
