@@ -5,10 +5,9 @@ import Transport
 
 @testable import CoordinatorService
 
-@Suite final class `A farm's journal`: Sendable {
-    private let said = Mutex([FarmEvent]())
-
+@Suite struct `A farm's journal` {
     @Test func `tells of strangers once a minute, however often they knock, and of all others at once`() throws {
+        let said = Mutex([FarmEvent]())
         let journal = FarmJournal(now: { Instant(nanoseconds: 0) }) { event in said.withLock { $0.append(event) } }
         for _ in 0..<10_000 { journal.refused(.broken("garbage")) }
         journal.enrolmentRefused(LinkStatus(.denied, "the token was used"))
@@ -18,6 +17,7 @@ import Transport
     }
 
     @Test func `counts those it did not tell of`() throws {
+        let said = Mutex([FarmEvent]())
         let now = Mutex(Instant(nanoseconds: 0))
         let journal = FarmJournal(now: { now.withLock { $0 } }) { event in said.withLock { $0.append(event) } }
         for _ in 0..<5 { journal.refused(.broken("a")) }
