@@ -277,7 +277,7 @@ actor AttemptDriver {
     private func windUp() async {
         guard let place else { return }
         // Nobody is left: there is nothing to end, and nothing to wait for.
-        let isLeftAsFound = place.container == nil && place.enclosure.isLeftAsFound
+        let isLeftAsFound = place.container == nil && place.services == nil && place.enclosure.isLeftAsFound
         if !isLeftAsFound { killAll() }
         for process in processes { await process.closeOutput() }
         processes = []

@@ -74,7 +74,9 @@ enum CodeHistory {
     }
 
     private static func git(_ arguments: [String], in folder: String) throws(ClientError) {
-        guard case .failure(let failure) = Program.run(.init("git", ["-C", folder] + arguments)) else { return }
+        // A log of who moved what when would differ from second to second, and name people of this machine.
+        let words = ["-C", folder, "-c", "core.logAllRefUpdates=false"] + arguments
+        guard case .failure(let failure) = Program.run(.init("git", words)) else { return }
         let line = failure.complaint.split(whereSeparator: \.isNewline).last.map { ": \($0.prefix(300))" } ?? ""
         throw ClientError("git's history cannot be packed: \(failure.problem)\(line)")
     }

@@ -124,6 +124,8 @@ import Wire
             let two = try await Self.unpacked(code, scratch, HistoryWanted(depth: 2, tags: false))
             #expect(try Self.told("rev-list", "--count", "HEAD", in: two) == "2")
             #expect(try Self.told("tag", in: two).isEmpty)
+            // It would hold the time of packing, and whoever packed.
+            #expect(!FileManager.default.fileExists(atPath: two + "/.git/logs"))
             let tagged = try await Self.unpacked(code, scratch, HistoryWanted(depth: 1, tags: true))
             #expect(try Self.told("tag", in: tagged) == "v1.0")
             try Self.git("worktree", "add", "-q", "--detach", scratch + "/tree", "v1.0", in: code)
