@@ -137,17 +137,23 @@ extension Judge {
                     return all(.inconclusive, "several cells of the baseline have the values of \(name(cell))")
                 }
             }
+            var unvouched: [Check] = []
             if let first = cells.first(where: new.contains) {
                 guard rule.newCellsFloorOnly else {
                     return all(.inconclusive, "no baseline: \(name(first)) is a new cell")
                 }
-                guard comparison.floors.vouch(for: new) else {
-                    return all(
-                        .inconclusive, "\(name(first)) is a new cell; \(comparison.floors.sentence(rule.metric, new))")
+                if !comparison.floors.vouch(for: new) {
+                    // The cells beside it are compared all the same: what fails there fails, whatever the floors came to.
+                    unvouched =
+                        all(
+                            .inconclusive,
+                            "\(name(first)) is a new cell; \(comparison.floors.sentence(rule.metric, new))"
+                        ).checks
                 }
             }
             let kept = group.cells.map { $0.filter { twins[$0] != nil } }.filter { !$0.isEmpty }
             guard !kept.isEmpty else {
+                if !unvouched.isEmpty { return (unvouched, nil, nil) }
                 return all(.pass, "a new cell; \(comparison.floors.sentence(rule.metric, new))")
             }
             var ours = group
@@ -171,18 +177,20 @@ extension Judge {
                     let checks = limits.map { Self.check($0, value.value, against: baseline.value, rule) }
                     let sets = itemSets(rule, job: job, in: place, job: other, cells: pairs)
                     switch sets.kind {
-                    case .none, .ours: return (checks, nil, nil)
+                    case .none, .ours: return (checks + unvouched, nil, nil)
                     case .some: return broken(.inconclusive, Self.oneSided)
                     case .all: break
                     }
                     let flips = flips(rule, sets.pairs)
                     // What was left out must not make the estimate better.
                     let paired = limits.compactMap { Self.check($0, sets.pairs, rule) }
-                    return (checks + paired, nil, flips)
+                    return (checks + paired + unvouched, nil, flips)
                 }
                 switch test(rule, job: job, in: place, job: other, cells: pairs) {
-                case .open(let test): return ([], test, nil)
-                case .stopped(let verdict, let reason): return all(verdict, reason)
+                case .open(let test): return (unvouched, test, nil)
+                case .stopped(let verdict, let reason):
+                    let stopped = all(verdict, reason)
+                    return (stopped.checks + unvouched, nil, nil)
                 case .broken(let verdict, let reason): return broken(verdict, reason)
                 }
             }

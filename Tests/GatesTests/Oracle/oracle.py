@@ -736,7 +736,7 @@ def judge_gate(rule, rules, run, baseline, comparisons):
                 group["broken"] = True
             else:
                 try:
-                    result = compare(rule, relative, place, sets, theirs, floors)
+                    result = compare(rule, relative, place, sets, theirs, floors, verdicts)
                 except Broken:
                     result, group["broken"] = "inconclusive", True
                 if isinstance(result, Comparison):
@@ -758,8 +758,8 @@ def judge_gate(rule, rules, run, baseline, comparisons):
     return list(answers.values())
 
 
-def compare(rule, relative, place, sets, theirs, floors):
-    """A verdict, or a comparison that waits for its family."""
+def compare(rule, relative, place, sets, theirs, floors, verdicts_beside):
+    """A verdict, or a comparison that waits for its family; what else is said of the group stands beside."""
     verdict, together = floors
     if any(len(theirs.get(cell.key, [])) > 1 for cells in sets for cell in cells):
         return "inconclusive"
@@ -770,7 +770,7 @@ def compare(rule, relative, place, sets, theirs, floors):
     # Each new cell has to be vouched for by limits that look at nothing but new cells of this group.
     vouched = set().union(*[cells for cells in together if cells <= new])
     if new and (verdict not in ("pass", "waived") or vouched != new):
-        return "inconclusive"
+        verdicts_beside.append("inconclusive")
     kept = [[cell for cell in cells if cell.key in theirs] for cells in sets]
     kept = [cells for cells in kept if cells]
     if not kept:
