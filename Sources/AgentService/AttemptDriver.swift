@@ -248,7 +248,7 @@ actor AttemptDriver {
             let memory = image == nil ? assignment.memory : assignment.memory.map { host.engine?.bound($0) ?? $0 }
             let berth = try host.berths.lend(
                 Berth.Wish(
-                    account: account,
+                    run: assignment.id.shard.run, account: account,
                     limits: Cgroups.Limits(memory: memory, cpus: assignment.cpus, processesMax: host.processesMax),
                     isContained: image != nil),
                 on: host)
@@ -276,8 +276,9 @@ actor AttemptDriver {
     /// Ends what still runs, and removes what the attempt had.
     private func windUp() async {
         guard let place else { return }
-        // Nobody is left: there is nothing to end, and nothing to wait for.
-        let isLeftAsFound = place.container == nil && place.services == nil && place.enclosure.isLeftAsFound
+        // Nobody is left: there is nothing to end, and nothing to wait for. What containers that were begun still hold of the
+        // folder, nobody here knows.
+        let isLeftAsFound = containersStarted == 0 && place.enclosure.isLeftAsFound
         if !isLeftAsFound { killAll() }
         for process in processes { await process.closeOutput() }
         processes = []

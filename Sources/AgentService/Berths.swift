@@ -19,8 +19,14 @@ struct Berth: Sendable {
 
     private static let made = Atomic<Int>(0)
 
+    /// Whose attempts live in it: those of one run, so of one submitter.
+    fileprivate let run: RunID
+
     /// What it must be like.
     struct Wish: Sendable {
+        /// Attempts hand descriptors of their folders to each other, through sockets of the machine, and these outlive them: what
+        /// belonged to one run is never another's.
+        var run: RunID
         /// Who works in it.
         var account: Account?
         var limits: Cgroups.Limits
@@ -30,6 +36,7 @@ struct Berth: Sendable {
 
     /// One that nobody has used.
     fileprivate init(_ wish: Wish, on host: AttemptHost) throws(AgentError) {
+        run = wish.run
         let number = Self.made.wrappingAdd(1, ordering: .relaxed).newValue
         try Files.makeFolder(host.attemptsFolder, mode: 0o711)
         folder = try AttemptFolder(
@@ -44,6 +51,7 @@ struct Berth: Sendable {
     private init(_ folder: AttemptFolder, _ groups: Groups, like other: Berth) {
         self.folder = folder
         self.groups = groups
+        run = other.run
         view = other.view
         nature = other.nature
         chamber = other.chamber
@@ -95,6 +103,12 @@ final class Berths: Sendable {
         var berths: [Berth] = []
         var isClosed = false
         var made = 0
+
+        func isThere(_ run: RunID) -> Bool { berths.contains { $0.run == run } }
+
+        mutating func take(_ run: RunID) -> Berth? {
+            berths.lastIndex { $0.run == run }.map { berths.remove(at: $0) }
+        }
     }
 
     /// How many were made new: each costs a chamber, cgroups and folders.
@@ -104,7 +118,10 @@ final class Berths: Sendable {
 
     /// A berth for one attempt, used or new.
     func lend(_ wish: Berth.Wish, on host: AttemptHost) throws(AgentError) -> Berth {
-        while !wish.isContained, let used = idle.withLock({ $0.berths.popLast() }) {
+        // One that waits for a run which may be over makes room: as many wait as have worked at one time.
+        let other = idle.withLock { $0.isThere(wish.run) ? nil : $0.berths.isEmpty ? nil : $0.berths.removeFirst() }
+        if let other { _ = other.remove() }
+        while !wish.isContained, let used = idle.withLock({ $0.take(wish.run) }) {
             // What cannot be given on goes; that one stands in the way of nothing.
             if let berth = try? used.given(to: wish, on: host) { return berth }
             _ = used.remove()
@@ -120,7 +137,7 @@ final class Berths: Sendable {
     /// - Returns: what could not be removed.
     func takeBack(_ lent: Berth, from enclosure: Enclosure, isLeftAsFound: Bool) -> [String] {
         let berth = lent.holding(enclosure.leaveChamber())
-        guard isLeftAsFound, berth.mayServeAgain else { return berth.remove() }
+        guard isLeftAsFound, berth.groups.isEmpty, berth.mayServeAgain else { return berth.remove() }
         let isKept = idle.withLock { idle in
             guard !idle.isClosed, idle.berths.count < Self.idleMax else { return false }
             idle.berths.append(berth)

@@ -107,7 +107,7 @@ final class Groups: Sendable {
 
     /// Of processes one tree is asked for all: nobody leaves one group alone but the machine's owner. Groups within them, as
     /// containers have them, may be in any.
-    private var isEmpty: Bool {
+    var isEmpty: Bool {
         guard let folder = folders.first else { return true }
         guard Files.value(folder + "/cgroup.procs")?.isEmpty ?? false else { return false }
         return folders.allSatisfy { folder in

@@ -3,6 +3,8 @@ import Model
 import Testing
 import Wire
 
+import struct Synchronization.Atomic
+
 @testable import AgentService
 
 /// What one attempt has used serves the next, when it was left as it was found.
@@ -17,7 +19,7 @@ struct `A berth` {
     }
 
     private func place(in workshop: Workshop, change: (inout Assignment) -> Void = { _ in }) async throws -> String {
-        let ended = try await workshop.attempt([run(Self.place)], change: change)
+        let ended = try await workshop.again([run(Self.place)], change: change)
         #expect(ended.report.cause == "passed", "\(ended.report.evidence)")
         return try #require(ended.out.first)
     }
@@ -28,7 +30,7 @@ struct `A berth` {
         var users: Set<String> = []
         var places: Set<String> = []
         for number in 1...4 {
-            let ended = try await workshop.attempt([
+            let ended = try await workshop.again([
                 run(Self.place),
                 run(
                     "id -u; ls -A \"$PWD\" \"$HOME\" \"$RUNNER_TEMP\" /tmp /var/tmp /dev/shm | grep -v :$ | tr -d '\\n'"
@@ -50,14 +52,26 @@ struct `A berth` {
         #expect(workshop.host.berths.made == 1)
     }
 
+    /// An attempt may have given descriptors of its folders to another one that still runs.
+    @Test func `is never another run's, and makes room for that run's own`() async throws {
+        let workshop = try await workshop()
+        let first = try await place(in: workshop)
+        let other = try await workshop.again([run(Self.place)], of: 2).out.first
+        #expect(other != nil && other != first)
+        #expect(try await workshop.again([run(Self.place)], of: 2).out.first == other)
+        // The first run's went when the second one's was made.
+        #expect(try await place(in: workshop) != first)
+        #expect(workshop.host.berths.made == 3)
+    }
+
     @Test func `is told its own processor time and memory alone`() async throws {
         let workshop = try await workshop()
-        let busy = try await workshop.attempt([
+        let busy = try await workshop.again([
             run(
                 "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; head -c 60000000 /dev/zero | tail -c 60000000 >/dev/null"
             )
         ]) { $0.memory = .mebibytes(512) }
-        let idle = try await workshop.attempt([run("true")]) { $0.memory = .mebibytes(512) }
+        let idle = try await workshop.again([run("true")]) { $0.memory = .mebibytes(512) }
         #expect(workshop.host.berths.made == 1)
         let (first, second) = (try #require(busy.report.usage), try #require(idle.report.usage))
         #expect(second.cpuNs > 0 && second.cpuNs * 2 < first.cpuNs, "\(first.cpuNs) \(second.cpuNs)")
@@ -82,7 +96,7 @@ struct `A berth` {
         let (name, script) = Self.leftovers[index]
         let workshop = try await workshop()
         let first = try await place(in: workshop)
-        let ended = try await workshop.attempt([run(Self.place), run(script)])
+        let ended = try await workshop.again([run(Self.place), run(script)])
         #expect(ended.report.cause == "passed", "\(name): \(ended.report.evidence) \(ended.err)")
         #expect(ended.out == [first], "\(name)")
         #expect(try await place(in: workshop) != first, "\(name)")
@@ -121,5 +135,20 @@ struct `A berth` {
         #expect(places[1].prefix(4) == places[2].prefix(4))
         #expect(!Workshop.cgroups.limitsMemory || places[1].last != places[2].last)
         #expect(workshop.host.berths.made == 1)
+    }
+}
+
+extension Workshop {
+    private static let numbers = Atomic<UInt32>(0)
+
+    /// Works on another attempt of a run, the same one each time.
+    fileprivate func again(
+        _ steps: [Step], of run: UInt64 = 1, change: (inout Assignment) -> Void = { _ in }
+    ) async throws -> Ended {
+        try await attempt(steps) {
+            let cell = Int(Self.numbers.wrappingAdd(1, ordering: .relaxed).newValue)
+            $0.id = AttemptID(shard: ShardID(run: RunID(run), job: 0, cell: cell, shard: 0), number: 1)
+            change(&$0)
+        }
     }
 }
