@@ -73,7 +73,7 @@ struct HTMLReport {
             + section("Flaky", list(report.flakySentences, most: 100))
             + section(
                 "Items that changed against the baseline",
-                list(report.flipped.map { report.sentence($0, most: Flips.shownMax) }, most: 50))
+                list(report.flipped.map { report.sentence($0, most: Flips.shownMax) }, most: 50, words: 4_000))
             + section(
                 "Environments unlike the baseline's",
                 list(report.facts.environmentChanges.map { $0.sentence(most: 100) }, most: 50))
@@ -109,9 +109,9 @@ struct HTMLReport {
     }
 
     /// The first `most` lines, and how many are left out.
-    func list(_ lines: [String], most: Int = .max) -> String {
+    func list(_ lines: [String], most: Int = .max, words: Int = RunReport.wordsMax) -> String {
         guard !lines.isEmpty else { return "" }
-        let shown = lines.prefix(most).map { "<li>\(text($0))</li>\n" }.joined()
+        let shown = lines.prefix(most).map { "<li>\(text($0, most: words))</li>\n" }.joined()
         return "<ul>\n\(shown)</ul>\n" + more(lines.count - most, "line")
     }
 
