@@ -300,7 +300,7 @@ def plain(limit, value):
     return "pass" if good else "fail"
 
 
-def estimate(limit, value, baseline):
+def estimate(limit, value, baseline, averaged):
     kind, most, unit = limit
     if kind == "ratio-at-most":
         if baseline <= 0:
@@ -311,7 +311,7 @@ def estimate(limit, value, baseline):
         if baseline == 0:
             return "inconclusive"
         most = abs(baseline) * most / 100
-    return "pass" if change <= most + (0 if most == 0 else slack(most, baseline)) else "fail"
+    return "pass" if change <= most + (0 if most == 0 and not averaged else slack(most, baseline)) else "fail"
 
 
 # ---- tests ----------------------------------------------------------------------------------------------------------
@@ -781,7 +781,8 @@ def compare(rule, relative, place, sets, theirs, floors, verdicts_beside):
     except (Fail, Incomplete):
         raise Broken
     if rule["test"] == "none":
-        verdicts = [estimate(limit, value, other) for limit in relative]
+        averaged = sum(map(len, kept)) > 1
+        verdicts = [estimate(limit, value, other, averaged) for limit in relative]
         has = [(o.items(rule["metric"]) is not None, t.items(rule["metric"]) is not None)
                for o, t in [(cell, theirs[cell.key]) for cells in kept for cell in cells]]
         if all(a and b for a, b in has):
@@ -796,7 +797,7 @@ def compare(rule, relative, place, sets, theirs, floors, verdicts_beside):
                     verdicts.append("inconclusive")
                 else:
                     if lacking:
-                        verdicts.append(estimate(limit, mean(ours), mean(known)))
+                        verdicts.append(estimate(limit, mean(ours), mean(known), averaged))
         elif any(b for _, b in has):
             raise Broken
         return worst(verdicts)
