@@ -16,7 +16,7 @@ extension AttemptDriver {
         let order = AttemptServices.Order(
             network: "sheaf-\(assignment.id.fileName)-\(host.incarnation)-\(containersStarted)", services: named)
         let groups = Groups(
-            in: place.enclosure.below, name: "services-\(containersStarted)",
+            in: place.enclosure.groups.below, name: "services-\(containersStarted)",
             limits: Cgroups.Limits(processesMax: host.processesMax), areKilled: true)
         let enclosure = Enclosure(in: groups, mark: place.enclosure.mark, ownUser: nil)
         let output = output

@@ -1,4 +1,4 @@
-import Glibc
+import Artifacts
 import Model
 
 /// The folder in which attempts live, one agent's alone for as long as it runs.
@@ -7,28 +7,20 @@ import Model
 /// of others must neither fill the disk nor be there for the next attempt to read.
 final class AttemptsFolder: Sendable {
     let path: String
-    private let descriptor: CInt
+    private let lock: FolderLock
 
     /// - Throws: `configuration` when another agent works there.
     init(below work: String) throws(AgentError) {
         path = Self.path(below: work)
         try Files.makeFolder(path, mode: 0o711)
-        descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .failed("open \(path)") }
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            switch errno {
-            case EINTR: continue
-            case EWOULDBLOCK:
-                throw .configuration("another agent works in \(work)", help: "give each agent a --work of its own")
-            case let code: throw .system("lock \(path)", code)
-            }
+        let lock: FolderLock?
+        do throws(ArtifactError) { lock = try FolderLock(path) } catch {
+            throw .configuration("\(error)", help: "give --work a folder that only this agent uses")
         }
-    }
-
-    /// Let go of first: a child of this process may have a copy of the descriptor for as long as it has not begun its program.
-    deinit {
-        _ = flock(descriptor, LOCK_UN)
-        close(descriptor)
+        guard let lock else {
+            throw .configuration("another agent works in \(work)", help: "give each agent a --work of its own")
+        }
+        self.lock = lock
     }
 
     static func path(below work: String) -> String { work + "/attempts" }

@@ -7,7 +7,7 @@ import struct Synchronization.Atomic
 /// What an attempt lives in: a folder, cgroups, and where the agent may make one a chamber.
 ///
 /// To make and remove these is most of what a short attempt costs. So a berth that an attempt has left as it found it serves
-/// the next: nothing of it still runs, nothing that it wrote is left, nothing was mounted, no limit was met. What is in
+/// the next one of the same run: nothing of it still runs, nothing that it wrote is left, nothing was mounted, no limit was met. What is in
 /// doubt goes, and the next attempt gets a new one.
 struct Berth: Sendable {
     let folder: AttemptFolder
@@ -104,10 +104,12 @@ final class Berths: Sendable {
         var isClosed = false
         var made = 0
 
-        func isThere(_ run: RunID) -> Bool { berths.contains { $0.run == run } }
-
         mutating func take(_ run: RunID) -> Berth? {
             berths.lastIndex { $0.run == run }.map { berths.remove(at: $0) }
+        }
+
+        mutating func takeOther(than run: RunID) -> Berth? {
+            berths.firstIndex { $0.run != run }.map { berths.remove(at: $0) }
         }
     }
 
@@ -118,14 +120,13 @@ final class Berths: Sendable {
 
     /// A berth for one attempt, used or new.
     func lend(_ wish: Berth.Wish, on host: AttemptHost) throws(AgentError) -> Berth {
-        // One that waits for a run which may be over makes room: as many wait as have worked at one time.
-        let other = idle.withLock { $0.isThere(wish.run) ? nil : $0.berths.isEmpty ? nil : $0.berths.removeFirst() }
-        if let other { _ = other.remove() }
         while !wish.isContained, let used = idle.withLock({ $0.take(wish.run) }) {
             // What cannot be given on goes; that one stands in the way of nothing.
             if let berth = try? used.given(to: wish, on: host) { return berth }
             _ = used.remove()
         }
+        // Another run's that waits makes room, for that run may be over: as many wait as have worked at one time.
+        if let other = idle.withLock({ $0.takeOther(than: wish.run) }) { _ = other.remove() }
         let berth = try Berth(wish, on: host)
         idle.withLock { $0.made += 1 }
         return berth

@@ -46,9 +46,6 @@ final class Enclosure: Sendable {
         if view == nil { _ = Self.sweeping.withLock { $0.remove(ObjectIdentifier(self)) } }
     }
 
-    /// Where groups within this one are made: what it is limited to holds for all of them together.
-    var below: Cgroups { groups.below }
-
     /// Where a new process of the attempt is to live; `nil` for the agent's own world.
     func chamber() throws(AgentError) -> Chamber? {
         guard let view else { return nil }

@@ -151,11 +151,11 @@ enum Files {
     ///
     /// - Returns: whether it is there and does.
     @discardableResult
-    static func sync(_ path: String) -> Bool {
+    static func sync(_ path: String, by sync: (CInt) -> CInt = { fsync($0) }) -> Bool {
         let raw = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard raw >= 0 else { return false }
         defer { close(raw) }
-        return fsync(raw) == 0
+        return sync(raw) == 0
     }
 
     /// Makes a folder with this mode whatever the umask is; its parents too, traversable. An existing one keeps its own.

@@ -168,9 +168,9 @@ final class Groups: Sendable {
 
     /// Makes ready for another attempt with these limits.
     ///
-    /// - Returns: whether they may serve it: nobody is in them, hardly any memory is held, and the peak begins anew.
+    /// - Returns: whether they may serve it, being empty: hardly any memory is held, and the peak begins anew.
     func renew(for limits: Cgroups.Limits) -> Bool {
-        guard limits == self.limits, isEmpty else { return false }
+        guard limits == self.limits else { return false }
         if let folder = split["memory"] {
             guard Cgroups.set("0", in: folder + "/memory.max_usage_in_bytes"),
                 let held = Files.value(folder + "/memory.usage_in_bytes").flatMap({ Int64($0) }),

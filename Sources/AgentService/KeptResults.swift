@@ -67,10 +67,7 @@ struct KeptResults: Sendable {
         let names = Files.names(in: folder)
         guard !names.isEmpty else { return }
         for path in names.map({ folder + "/" + $0 }) + [folder] {
-            let raw = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-            guard raw >= 0 else { throw .failed("sync \(path)") }
-            defer { close(raw) }
-            guard sync(raw) == 0 else { throw .failed("sync \(path)") }
+            guard Files.sync(path, by: sync) else { throw .failed("sync \(path)") }
         }
     }
 

@@ -73,7 +73,7 @@ package enum Backup {
         defer { withExtendedLifetime(removals) {} }
         var copying = StateCopy(watch)
         try copying.makeFolder(folder)
-        guard let alone = try FolderLock(folder, isShared: false, waits: false) else {
+        guard let alone = try FolderLock(folder) else {
             throw CoordinatorError.invalid("another sheaf backup works on \(folder); wait for it")
         }
         defer { withExtendedLifetime(alone) {} }
@@ -189,7 +189,7 @@ package enum Backup {
         let unfinished = "\(state)/\(unfinishedName)"
         // Before anything else is there.
         try copying.makeFolder(unfinished)
-        guard let alone = try FolderLock(unfinished, isShared: false, waits: false) else {
+        guard let alone = try FolderLock(unfinished) else {
             throw CoordinatorError.invalid("another sheaf restore works on \(state); wait for it")
         }
         defer { withExtendedLifetime(alone) {} }

@@ -16,8 +16,8 @@ extension Coordinator {
         bulkInUse[run] = users > 1 ? users - 1 : nil
     }
 
-    /// Drops the bulk of those of these runs that no baseline names and nobody takes over something of, in one commit with its record. Back when that is durable,
-    /// and only then may anything of theirs be removed.
+    /// Drops the bulk of those of these runs that no baseline names and nobody takes over something of, in one commit with its
+    /// record. Back when that is durable, and only then may anything of theirs be removed.
     ///
     /// - Returns: whose bulk was dropped.
     func dropBulk(of runs: [RunID], at now: Instant) async throws(CoordinatorError) -> [RunID] {

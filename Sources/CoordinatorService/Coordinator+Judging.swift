@@ -66,6 +66,7 @@ extension Coordinator {
         let ending = await judge(run)
         store([.runEnded(ending)] + intents(run, ending).map { .deliveryIntended($0) }, touching: id)
         await committed()
+        journal?.tell(.ended(id, ending.verdict))
         farm.forget(id)
         runs[id] = nil
         published[id] = nil

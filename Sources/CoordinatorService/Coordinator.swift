@@ -27,6 +27,7 @@ package actor Coordinator {
     let outbox: OutboxPump?
     /// Judges a run whose jobs have all ended: reads what was stored, and answers with the ending to store.
     let judge: @Sendable (LiveRun) async -> RunEnding
+    let journal: FarmJournal?
     /// Judges the gates of these names, of a run that goes on. What it returns says why a job may not start; `nil`: it may.
     let hold: @Sendable (LiveRun, _ gates: [String]) async -> String?
     /// What is to happen outside of the farm once a run has its verdict.
@@ -76,9 +77,11 @@ package actor Coordinator {
         outbox: OutboxPump? = nil, remark: @escaping @Sendable (String) -> Void = { _ in },
         judge: @escaping @Sendable (LiveRun) async -> RunEnding,
         hold: @escaping @Sendable (LiveRun, [String]) async -> String?,
-        intents: @escaping @Sendable (LiveRun, RunEnding) -> [DeliveryRecord] = { _, _ in [] }
+        intents: @escaping @Sendable (LiveRun, RunEnding) -> [DeliveryRecord] = { _, _ in [] },
+        journal: FarmJournal? = nil
     ) {
         self.intents = intents
+        self.journal = journal
         self.settings = settings
         self.keeper = keeper
         self.logs = logs

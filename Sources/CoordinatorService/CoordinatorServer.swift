@@ -108,12 +108,8 @@ package final class CoordinatorServer: Sendable {
         let coordinator = Coordinator(
             settings: settings.coordinator, keeper: keeper, logs: logs, pulses: pulses, clock: clock,
             seed: UInt64(bitPattern: clock.now.nanoseconds), outbox: outbox, remark: remark,
-            judge: { run in
-                let ending = await library.judge(run)
-                journal.tell(.ended(ending.run, ending.verdict))
-                return ending
-            }, hold: { await library.hold($0, $1) },
-            intents: { CodeHosts.intents(of: $0.id, $0.request, farm: farm, at: $1.at) })
+            judge: { await library.judge($0) }, hold: { await library.hold($0, $1) },
+            intents: { CodeHosts.intents(of: $0.id, $0.request, farm: farm, at: $1.at) }, journal: journal)
         var remarks = try await coordinator.recover(trees: objects, isStart: settings.isStart)
         let open = await coordinator.openRunCount
         if open > 0 { journal.tell(.tookUp(runs: open)) }

@@ -110,7 +110,7 @@ package struct Retention: Sendable {
         let (needed, lock) = try await DiskThreads.shared.run { [keeper, store] in
             (
                 try NeededObjects(in: keeper.storage, store, at: now),
-                try FolderLock(store.path, isShared: false, waits: false)
+                try FolderLock(store.path)
             )
         }
         guard let lock else { return nil }

@@ -83,7 +83,6 @@ extension HTMLReport {
         )
         var (rows, logs) = ("", "")
         for (shard, attempt) in shown {
-            let mark: CellReport.Mark = attempt.cause.map { $0.kind == .passed ? .pass : .fail } ?? .running
             let settles = shard.attempts.count > 1 && shard.settledBy == attempt.number ? ", which counts" : ""
             let beside = attempt.beside.map { ", beside attempt \($0)" } ?? ""
             let number = "\(attempt.number)\(beside)\(settles)"
@@ -94,8 +93,8 @@ extension HTMLReport {
             let told = attempt.cause.map { $0.evidence.isEmpty ? $0.label : "\($0.label): \($0.evidence)" } ?? "running"
             let note = attempt.note.map { "<br><span class=\"dim\">\(text($0))</span>" } ?? ""
             rows += "<tr>" + row.map { "<td>\(text($0))</td>" }.joined()
-            rows += "<td>\(chip(mark)) \(text(told))\(note)</td></tr>\n"
-            guard mark != .pass, !attempt.logTail.isEmpty else { continue }
+            rows += "<td>\(chip(attempt.mark)) \(text(told))\(note)</td></tr>\n"
+            guard attempt.mark != .pass, !attempt.logTail.isEmpty else { continue }
             let lines = attempt.logTail.suffix(20).map { text($0, most: 500) }.joined(separator: "\n")
             let name = text(
                 "the end of the log of \(RunReport.name(ofShard: attempt.shard)), attempt \(attempt.number)")

@@ -46,10 +46,9 @@ extension HTMLReport {
             guard let start = attempt.startedAt, let duration = attempt.duration else { continue }
             let x = Self.left + Self.width * from.duration(to: start).inSeconds / whole
             let long = max(1, Self.width * duration.inSeconds / whole)
-            let mark = attempt.cause.map { $0.kind == .passed ? "pass" : "fail" } ?? "running"
             let name = "\(Self.name(attempt)): \(attempt.cause?.label ?? "running"), \(duration.spelled)"
             lane +=
-                "<rect class=\"\(mark)\" x=\"\(place(x))\" y=\"\(place(top + 2))\" width=\"\(place(long))\" "
+                "<rect class=\"\(attempt.mark.rawValue)\" x=\"\(place(x))\" y=\"\(place(top + 2))\" width=\"\(place(long))\" "
                 + "height=\"\(place(Self.height - 4))\"><title>\(text(name))</title></rect>\n"
         }
         return lane
@@ -77,4 +76,9 @@ extension HTMLReport {
     private static func name(_ attempt: AttemptFact) -> String {
         "\(attempt.job)/\(attempt.cell) \(RunReport.name(ofShard: attempt.shard)) #\(attempt.number)"
     }
+}
+
+extension AttemptFact {
+    /// What an attempt alone came to.
+    var mark: CellReport.Mark { cause.map { $0.kind == .passed ? .pass : .fail } ?? .running }
 }
