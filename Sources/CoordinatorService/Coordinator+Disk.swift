@@ -15,12 +15,13 @@ extension Coordinator {
     /// How long after its last word an attempt counts as waiting: agents ask every second.
     private static let diskWaitMax = Duration.seconds(30)
     private static let diskRemarkEvery = Duration.seconds(60)
+    private static let diskQuiet = Duration.seconds(5)
 
     /// The disk had no room for an object that somebody put, or did not take it at all.
     func diskRefused(_ scope: Proto.Scope?, isFull: Bool, _ problem: String) {
         let now = clock.now
-        let last = refusedByDisk.values.map(\.at).max()
-        if last.map({ $0.duration(to: now) > Self.diskWaitMax }) ?? true { diskRemarkedAt = nil }
+        if diskRefusedAt.map({ $0.duration(to: now) > Self.diskWaitMax }) ?? true { diskRemarkedAt = nil }
+        diskRefusedAt = now
         if diskRemarkedAt.map({ $0.duration(to: now) >= Self.diskRemarkEvery }) ?? true {
             diskRemarkedAt = now
             let state = isFull ? "is full" : "cannot be written (\(problem))"
@@ -37,6 +38,14 @@ extension Coordinator {
                 in: attempt.run)
             pulses.changed(attempt.run)
         }
+    }
+
+    /// An object was stored.
+    func diskTook() {
+        // Small ones may find room while large ones do not.
+        guard let refused = diskRefusedAt, refused.duration(to: clock.now) > Self.diskQuiet else { return }
+        (diskRefusedAt, diskRemarkedAt) = (nil, nil)
+        remark("the disk of the objects takes them again")
     }
 
     /// For `explain`: who of a cell waits for room.

@@ -187,6 +187,7 @@ struct RunView: Sendable {
 extension Coordinator {
     /// Notes that a scope possesses objects. Back when that is durable.
     func grant(_ digests: [Digest], to scope: String) async {
+        diskTook()
         store([.objectsGranted(scope: scope, digests: digests)])
         await committed()
     }

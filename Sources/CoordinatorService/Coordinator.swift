@@ -62,6 +62,8 @@ package actor Coordinator {
     var refusedByDisk: [AttemptID: DiskRefusal] = [:]
     /// The heartbeat that is being handled, until it is answered.
     var beatInHand: UInt64?
+    /// The last refusal of any object, until one is stored some time after it.
+    var diskRefusedAt: Instant?
     var diskRemarkedAt: Instant?
     /// Runs of which somebody takes something over at this moment, and how many do.
     var bulkInUse: [RunID: Int] = [:]

@@ -8,6 +8,7 @@ struct Desk: Sendable {
     let people: People
     let agents: AgentsService
     let objects: ObjectsService
+    var patience: Patience { Patience(keeper: people.keeper) }
 
     func serve(_ stream: LinkStream, _ method: String) async {
         guard let peer = stream.peer?.principal else {
@@ -52,11 +53,11 @@ struct Desk: Sendable {
         switch method {
         case Proto.Farm.SubmitRun.name:
             await stream.answer(Proto.Farm.SubmitRun.self) { request throws(LinkStatus) in
-                try await people.submit(request, who)
+                try await patience.answer { () throws(LinkStatus) in try await people.submit(request, who) }
             }
         case Proto.Farm.Rerun.name:
             await stream.answer(Proto.Farm.Rerun.self) { request throws(LinkStatus) in
-                try await people.rerun(request, who)
+                try await patience.answer { () throws(LinkStatus) in try await people.rerun(request, who) }
             }
         case Proto.Farm.Watch.name: try await people.watch(stream, who)
         case Proto.Farm.ListRuns.name:
@@ -66,7 +67,7 @@ struct Desk: Sendable {
         case Proto.Farm.ReadLog.name: try await LogReading(people: people).serve(stream, who)
         case Proto.Farm.Cancel.name:
             await stream.answer(Proto.Farm.Cancel.self) { request throws(LinkStatus) in
-                try await people.cancel(request, who)
+                try await patience.answer { () throws(LinkStatus) in try await people.cancel(request, who) }
             }
         case Proto.Farm.Explain.name:
             await stream.answer(Proto.Farm.Explain.self) { request throws(LinkStatus) in
@@ -79,7 +80,7 @@ struct Desk: Sendable {
             }
         case Proto.Farm.SetBaseline.name:
             await stream.answer(Proto.Farm.SetBaseline.self) { request throws(LinkStatus) in
-                try await people.setBaseline(request, who)
+                try await patience.answer { () throws(LinkStatus) in try await people.setBaseline(request, who) }
             }
         case Proto.Farm.ShowBaseline.name:
             await stream.answer(Proto.Farm.ShowBaseline.self) { request throws(LinkStatus) in
@@ -92,15 +93,15 @@ struct Desk: Sendable {
             }
         case Proto.Farm.DrainAgent.name:
             await stream.answer(Proto.Farm.DrainAgent.self) { request throws(LinkStatus) in
-                try await people.drain(request, who)
+                try await patience.answer { () throws(LinkStatus) in try await people.drain(request, who) }
             }
         case Proto.Farm.CreateToken.name:
             await stream.answer(Proto.Farm.CreateToken.self) { request throws(LinkStatus) in
-                try await people.createToken(request, who)
+                try await patience.answer { () throws(LinkStatus) in try await people.createToken(request, who) }
             }
         case Proto.Farm.Revoke.name:
             await stream.answer(Proto.Farm.Revoke.self) { request throws(LinkStatus) in
-                try await people.revoke(request, who)
+                try await patience.answer { () throws(LinkStatus) in try await people.revoke(request, who) }
             }
         default: throw Self.unknown(method)
         }

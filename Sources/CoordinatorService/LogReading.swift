@@ -18,8 +18,7 @@ struct LogReading: Sendable {
             throw LinkStatus(.notFound, "the logs of \(run) were dropped on \(dropped.utc): it ended long ago")
         }
         let part = RunPart(
-            job: request.job.isEmpty ? nil : request.job, cell: request.cell.isEmpty ? nil : request.cell,
-            shard: request.shard.map { Int($0) })
+            job: request.job, cell: request.cell, shard: request.shard, attempt: request.attempt)
         var plan = try await people.reading { [library = people.library] in
             let snapshot = try library.snapshot(of: run)
             try snapshot.check(part)
@@ -37,7 +36,7 @@ struct LogReading: Sendable {
                     if plan.cell(attempt.shard.cell) == nil, let newer = await people.coordinator.plan(of: run) {
                         plan = newer
                     }
-                    guard Self.isAsked(attempt, part, plan) else { continue }
+                    guard part.has(attempt, in: plan) else { continue }
                     try await send(attempt, from: &offsets[attempt, default: 0], plan, to: stream)
                 }
                 first = []
@@ -63,13 +62,6 @@ struct LogReading: Sendable {
         } catch {
             throw error.status
         }
-    }
-
-    private static func isAsked(_ attempt: AttemptID, _ part: RunPart, _ plan: Plan) -> Bool {
-        guard let cell = plan.cell(attempt.shard.cell) else { return false }
-        return (part.job == nil || plan.jobs[attempt.shard.cell.job].id == part.job)
-            && (part.cell == nil || cell.id == part.cell || cell.name == part.cell)
-            && (part.shard == nil || part.shard == attempt.shard.shard)
     }
 
     private func send(

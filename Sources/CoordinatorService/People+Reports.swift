@@ -32,9 +32,7 @@ extension People {
     func explain(_ request: Proto.ExplainRequest, _ who: Principal) async throws(LinkStatus) -> Proto.ExplainResponse {
         let run = RunID(request.run)
         _ = try await owner(of: run, who)
-        let part = RunPart(
-            job: request.job.isEmpty ? nil : request.job, cell: request.cell.isEmpty ? nil : request.cell,
-            shard: request.shard.map { Int($0) })
+        let part = RunPart(job: request.job, cell: request.cell, shard: request.shard)
         // What the farm knows first, and what is stored after it: then both speak of the same decisions.
         let waits = await waits(of: run, part)
         let isStored = await coordinator.committed(within: explainPatience)
@@ -54,10 +52,10 @@ extension People {
         guard let plan = await coordinator.plan(of: run) else { return [] }
         var lines: [String] = []
         var told = 0
-        for (number, job) in plan.jobs.enumerated() where part.job.map({ $0 == job.id }) ?? true {
-            for (position, cell) in (job.cells ?? []).enumerated()
-            where part.cell.map({ $0 == cell.id || $0 == cell.name }) ?? true {
+        for (number, job) in plan.jobs.enumerated() where part.has(job: number, job.id) {
+            for (position, cell) in (job.cells ?? []).enumerated() {
                 let id = CellID(run: run, job: number, cell: position)
+                guard part.has(id, cell) else { continue }
                 let waits = await coordinator.explain(id, shard: part.shard)
                 guard !waits.isEmpty, told < 50 else { continue }
                 told += 1
@@ -72,7 +70,12 @@ extension People {
     ) async throws(LinkStatus) -> Proto.ListArtifactsResponse {
         let run = RunID(request.run)
         _ = try await owner(of: run, who)
-        let found = try await reading { [library] in try library.snapshot(of: run).artifacts() }
+        let part = RunPart(job: request.job, cell: request.cell, shard: request.shard, attempt: request.attempt)
+        let found = try await reading { [library] in
+            let snapshot = try library.snapshot(of: run)
+            try snapshot.check(part)
+            return try snapshot.artifacts(of: part)
+        }
         return .with { $0.artifacts = found }
     }
 
@@ -95,5 +98,14 @@ extension People {
         } catch {
             throw LinkStatus(.unavailable, "\(error)")
         }
+    }
+}
+
+extension RunPart {
+    /// As a request names it: nothing is everything.
+    init(job: String, cell: String, shard: UInt32?, attempt: UInt32? = nil) {
+        self.init(
+            job: job.isEmpty ? nil : job, cell: cell.isEmpty ? nil : cell, shard: shard.map { Int($0) },
+            attempt: attempt.map { Int($0) })
     }
 }

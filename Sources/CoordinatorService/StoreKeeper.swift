@@ -1,5 +1,6 @@
 import Artifacts
 import Glibc
+import Locks
 package import Storage
 
 /// The one writer of the store, on a thread of its own; and reads, on threads that may wait.
@@ -8,6 +9,10 @@ package actor StoreKeeper {
     nonisolated package let storage: any Storage
     private let remark: @Sendable (String) -> Void
     private let failed: @Sendable (StorageError) -> Never
+    private let refusal = Mutex<StorageError?>(nil)
+
+    /// Why the changes of the commit under way are not stored yet; `nil` while the store takes them.
+    nonisolated var problem: StorageError? { refusal.withLock { $0 } }
 
     nonisolated package var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
 
@@ -35,6 +40,7 @@ package actor StoreKeeper {
                 break
             } catch {
                 guard error.isPassing else { failed(error) }
+                refusal.withLock { $0 = error }
                 // Said again every minute.
                 if refusals % 60 == 0 { remark("\(error); the coordinator waits, and acknowledges nothing until then") }
                 refusals += 1
@@ -42,7 +48,9 @@ package actor StoreKeeper {
                 usleep(1_000_000)
             }
         }
-        if refusals > 0 { remark("the store has room again and goes on") }
+        guard refusals > 0 else { return }
+        refusal.withLock { $0 = nil }
+        remark("the store has room again and goes on")
     }
 
     /// Reads what is committed.

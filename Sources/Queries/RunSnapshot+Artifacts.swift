@@ -4,9 +4,9 @@ package import Wire
 
 extension RunSnapshot {
     /// The artifacts of the attempts that decided their shards, in the order of job, cell, shard.
-    package func artifacts() throws(QueryError) -> [Proto.RunArtifact] {
+    package func artifacts(of part: RunPart = RunPart()) throws(QueryError) -> [Proto.RunArtifact] {
         var all: [Proto.RunArtifact] = []
-        for place in try artifactPlaces() {
+        for place in try artifactPlaces() where part.has(place.attempt, in: plan) {
             for artifact in place.artifacts {
                 var listed = Proto.RunArtifact()
                 listed.job = place.job

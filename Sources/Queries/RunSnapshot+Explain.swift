@@ -3,21 +3,6 @@ import Model
 import Storage
 import Wire
 
-/// Which part of a run somebody asks about. Empty: all of it.
-package struct RunPart: Equatable, Sendable {
-    /// A job's id.
-    package var job: String?
-    /// A cell's id, or its name.
-    package var cell: String?
-    package var shard: Int?
-
-    package init(job: String? = nil, cell: String? = nil, shard: Int? = nil) {
-        self.job = job
-        self.cell = cell
-        self.shard = shard
-    }
-}
-
 extension RunSnapshot {
     package static let explanationLinesMax = 2000
 
@@ -30,10 +15,9 @@ extension RunSnapshot {
         try check(part)
         let gates = try judgement()?.gates.filter { $0.verdict > .waived && $0.name != "jobs" } ?? []
         var lines = part == RunPart() ? runLines + gates.flatMap(Self.lines) : []
-        for job in plan.jobs.indices where part.job == nil || plan.jobs[job].id == part.job {
+        for job in plan.jobs.indices where part.has(job: job, plan.jobs[job].id) {
             if part.cell == nil { lines += jobLines(job) }
-            for (place, cell) in eachCell(of: job)
-            where part.cell == nil || cell.id == part.cell || cell.name == part.cell {
+            for (place, cell) in eachCell(of: job) where part.has(place, cell) {
                 lines += self.lines(about: place, cell, shard: part.shard)
                 if part.shard == nil { lines += self.lines(of: gates, about: cell, in: plan.jobs[job].id) }
                 // One more than what is shown, so that the cut is noticed.
@@ -46,13 +30,13 @@ extension RunSnapshot {
     /// - Throws: `QueryError.absent` when the run has no such part. What is not known yet is not missed: the cells of a job
     ///   that waits, the shards of a cell that is being listed.
     package func check(_ part: RunPart) throws(QueryError) {
-        let jobs = plan.jobs.indices.filter { part.job == nil || plan.jobs[$0].id == part.job }
+        let jobs = plan.jobs.indices.filter { part.has(job: $0, plan.jobs[$0].id) }
         guard !jobs.isEmpty else {
             throw .absent("\(id) has no job '\(part.job ?? "")'; it has \(listed(plan.jobs.map(\.id)))")
         }
         guard let asked = part.cell else { return }
         let cells = jobs.flatMap { eachCell(of: $0) }
-        let found = cells.filter { $0.cell.id == asked || $0.cell.name == asked }
+        let found = cells.filter { part.has($0.id, $0.cell) }
         guard !found.isEmpty else {
             throw .absent("\(id) has no cell '\(asked)' there; it has \(listed(cells.map(\.cell.id)))")
         }

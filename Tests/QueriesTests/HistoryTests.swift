@@ -132,9 +132,26 @@ import Wire
             (RunPart(cell: "eval_0", shard: 7), "eval (0) has no shard 7: its shards are 0 to 1"),
             (RunPart(job: "test"), "r1 has no job 'test'; it has eval"),
             (RunPart(cell: "x"), "r1 has no cell 'x' there; it has eval_0, eval_1, eval_2"),
+            (RunPart(job: "7"), "r1 has no job '7'; it has eval"),
+            (RunPart(job: "0", cell: "3"), "r1 has no cell '3' there; it has eval_0, eval_1, eval_2"),
         ] {
             #expect(throws: QueryError.absent(what)) { try snapshot.explain(part) }
         }
+    }
+
+    /// As agents and the coordinator name it in their lines.
+    @Test func `is told of a part that is named by its positions`() throws {
+        let snapshot = try #require(try eventful().snapshot())
+        let byName = try snapshot.explain(RunPart(job: "eval", cell: "eval_0", shard: 1))
+        #expect(try snapshot.explain(RunPart(job: "0", cell: "0", shard: 1)) == byName)
+        let first = AttemptID(shard: ShardID(run: RunID(1), job: 0, cell: 1, shard: 2), number: 1)
+        let asked: [(RunPart, Bool)] = [
+            (RunPart(), true), (RunPart(job: "0", cell: "1", shard: 2, attempt: 1), true),
+            (RunPart(job: "eval", cell: "eval_1", shard: 2, attempt: 1), true), (RunPart(job: "1"), false),
+            (RunPart(job: "0", cell: "2"), false), (RunPart(job: "eval", cell: "1"), false),
+            (RunPart(job: "0", cell: "eval_1"), false), (RunPart(attempt: 2), false), (RunPart(shard: 1), false),
+        ]
+        for (part, isPart) in asked { #expect(part.has(first, in: snapshot.plan) == isPart, "\(part)") }
     }
 
     @Test func `names who cancelled, and how it ended`() throws {

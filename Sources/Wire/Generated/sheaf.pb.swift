@@ -1224,12 +1224,14 @@ extension Proto {
         package static let protoName = "sheaf.v1.ReadLogRequest"
 
         package var run: UInt64 = 0
-        /// Empty: every job, cell, shard.
+        /// Empty: every job, cell, shard. A job by its id, or by its position in the plan, from 0, in digits; a cell by its id or name,
+        /// or by its position where the job is given by one.
         package var job: String = ""
         package var cell: String = ""
         package var shard: UInt32?
         /// Lines that come later are sent too, until the run has ended.
         package var follow: Bool = false
+        package var attempt: UInt32?
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1242,6 +1244,7 @@ extension Proto {
                 case 26: cell = try reader.value(ProtoString.self)
                 case 32: shard = try reader.value(ProtoUInt32.self)
                 case 40: follow = try reader.value(ProtoBool.self)
+                case 48: attempt = try reader.value(ProtoUInt32.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1253,6 +1256,7 @@ extension Proto {
             writer.field(ProtoString.self, 3, cell)
             writer.field(ProtoUInt32.self, 4, shard)
             writer.field(ProtoBool.self, 5, follow)
+            writer.field(ProtoUInt32.self, 6, attempt)
             writer.unknown(unknown)
         }
     }
@@ -1372,6 +1376,7 @@ extension Proto {
         package static let protoName = "sheaf.v1.ExplainRequest"
 
         package var run: UInt64 = 0
+        /// The part of the run, as in ReadLogRequest.
         package var job: String = ""
         package var cell: String = ""
         package var shard: UInt32?
@@ -1505,6 +1510,11 @@ extension Proto {
         package static let protoName = "sheaf.v1.ListArtifactsRequest"
 
         package var run: UInt64 = 0
+        /// The part of the run, as in ReadLogRequest.
+        package var job: String = ""
+        package var cell: String = ""
+        package var shard: UInt32?
+        package var attempt: UInt32?
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1513,6 +1523,10 @@ extension Proto {
             while let tag = try reader.nextTag() {
                 switch tag {
                 case 8: run = try reader.value(ProtoUInt64.self)
+                case 18: job = try reader.value(ProtoString.self)
+                case 26: cell = try reader.value(ProtoString.self)
+                case 32: shard = try reader.value(ProtoUInt32.self)
+                case 40: attempt = try reader.value(ProtoUInt32.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1520,6 +1534,10 @@ extension Proto {
 
         package func encode(to writer: inout ProtoWriter) {
             writer.field(ProtoUInt64.self, 1, run)
+            writer.field(ProtoString.self, 2, job)
+            writer.field(ProtoString.self, 3, cell)
+            writer.field(ProtoUInt32.self, 4, shard)
+            writer.field(ProtoUInt32.self, 5, attempt)
             writer.unknown(unknown)
         }
     }

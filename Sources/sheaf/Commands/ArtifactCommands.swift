@@ -113,13 +113,18 @@ extension Commands {
         let part = try PartName(arguments.operands[0])
         let client = try await Farming.connect(arguments)
         let all = try await Farming.failing { () async throws(ClientError) in
-            try await client.call(Proto.Farm.ListArtifacts.self, .with { $0.run = part.run.number })
+            try await client.call(
+                Proto.Farm.ListArtifacts.self,
+                .with {
+                    $0.run = part.run.number
+                    $0.job = part.job
+                    $0.cell = part.cell
+                    $0.shard = part.shard
+                    $0.attempt = part.attempt
+                })
         }.artifacts
         let name = arguments.value("name")
-        let items = all.filter { item in
-            (name.map { $0 == item.artifact?.name } ?? true) && (part.job.isEmpty || part.job == item.job)
-                && (part.cell.isEmpty || part.cell == item.cell) && (part.shard.map { Int32($0) == item.shard } ?? true)
-        }
+        let items = all.filter { item in name.map { $0 == item.artifact?.name } ?? true }
         // Of a run that left nothing, everything is nothing; what was asked for by name has to be there.
         let isNarrowed = name != nil || !part.job.isEmpty
         guard !items.isEmpty || all.isEmpty && !isNarrowed else {

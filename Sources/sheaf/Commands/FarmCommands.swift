@@ -77,20 +77,29 @@ enum Farming {
     }
 }
 
-/// `r17`, `r17/eval`, `r17/eval/eval_3_11`, `r17/eval/eval_3_11/2`: a run, or a part of it.
+/// `r17`, `r17/eval`, `r17/eval/eval_3_11`, `r17/eval/eval_3_11/2`: a run, or a part of it. Positions, as the farm and its agents
+/// write them, do as well: `r17/0/3/2#1`, where `#1` is the first attempt.
 struct PartName {
     var run: RunID
     var job = ""
     var cell = ""
     var shard: UInt32?
+    var attempt: UInt32?
 
     init(_ text: String) throws {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        let digits = parts[0].hasPrefix("r") ? parts[0].dropFirst() : parts[0][...]
-        guard let number = UInt64(digits), number > 0, parts.count <= 4, !parts.contains("") else {
-            throw UsageError("'\(text)' names no run", help: "write r17, r17/JOB, r17/JOB/CELL or r17/JOB/CELL/SHARD")
+        var parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard let run = RunID(parts[0]), parts.count <= 4, !parts.contains("") else {
+            throw UsageError(
+                "'\(text)' names no run", help: "write r17, r17/JOB, r17/JOB/CELL or r17/JOB/CELL/SHARD")
         }
-        run = RunID(number)
+        self.run = run
+        if parts.count > 3, let mark = parts[3].lastIndex(of: "#") {
+            guard let number = UInt32(parts[3][mark...].dropFirst()), number > 0 else {
+                throw UsageError("'\(parts[3])' names no attempt", help: "attempts count from 1: r17/JOB/CELL/0#1")
+            }
+            attempt = number
+            parts[3] = String(parts[3][..<mark])
+        }
         if parts.count > 1 { job = parts[1] }
         if parts.count > 2 { cell = parts[2] }
         if parts.count > 3 {

@@ -70,19 +70,20 @@ extension Commands {
             .value("branch", "NAME", "main by default"), .flag("again", "also where it was run before"),
         ] + submissionOptions + Farming.homeOptions,
         run: { arguments in
-            guard let (request, _) = try submission(arguments) else { return .usage }
+            guard let submission = try submission(arguments) else { return .usage }
             let connect = try Farming.door(arguments)
             let client = try await Farming.failing { () async throws(ClientError) in try await connect() }
             let signals = Signals.stream([SIGINT, SIGTERM])
             guard
-                let run = try await runBaseline(request, branch: arguments.value("branch") ?? "main", arguments, client)
+                let run = try await runBaseline(
+                    submission, branch: arguments.value("branch") ?? "main", arguments, client)
             else { return .usage }
             return try await following(run, connect, arguments).follow(signals)
         })
 
     /// Submits the commit where a branch and the checked out one part, from a work tree of its own.
     static func runBaseline(
-        _ request: Proto.SubmitRunRequest, branch: String, _ arguments: Arguments, _ client: FarmClient
+        _ submission: CheckedSubmission, branch: String, _ arguments: Arguments, _ client: FarmClient
     ) async throws -> RunID? {
         let folder = arguments.value("tree") ?? Files.folder(of: arguments.operands[0])
         let code = try await Farming.failing { () async throws(ClientError) in try await CodePacking(folder) }
@@ -95,7 +96,7 @@ extension Commands {
                 "the commit \(base.prefix(12)) is on '\(branch)' itself: there is nothing that it could be compared with",
                 help: "commit the change on a branch of its own", exitCode: .usage)
         }
-        var request = request
+        var request = submission.request
         let text = Array(
             (request.workflow + request.gates + request.inputs.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined())
                 .utf8)
@@ -110,8 +111,9 @@ extension Commands {
         }
         defer { _ = Program.output("git", ["-C", code.folder, "worktree", "remove", "--force", place]) }
         let answer = try await Farming.failing { [request] () async throws(ClientError) in
-            try await Submitting.submit(
-                request, code: place, alone: false, history: Commands.history(of: request, arguments), to: client)
+            let prepared = try await Submitting.prepare(
+                request, code: place, alone: false, history: submission.history, to: client)
+            return try await Submitting.send(prepared, to: client)
         }
         for diagnostic in answer.diagnostics {
             Terminal.complain("\(diagnostic.file):\(diagnostic.line): \(diagnostic.severity): \(diagnostic.problem)")

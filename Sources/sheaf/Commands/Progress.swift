@@ -48,6 +48,7 @@ final class Progress {
 
     private func show(_ event: Proto.WatchEvent) {
         erase()
+        summary = event.summary ?? summary
         for note in event.notes { Terminal.complain("  " + PlainText.line(note)) }
         for cell in event.cells {
             let key = cell.job + "/" + cell.cell
@@ -56,10 +57,11 @@ final class Progress {
             guard before?.state != cell.state, Self.isEnding(cell.state) else { continue }
             // A terminal shows the numbers; what failed stays on it, too.
             if !isLive || cell.state == "failed" {
-                Terminal.complain("\(colored(pad(cell.state, 10), cell.state)) \(PlainText.line(cell.name))")
+                // What `explain` and `logs` take, for whoever wants to know more.
+                let part = cell.state == "failed" ? summary.map { "  r\($0.run)/\(cell.job)/\(cell.cell)" } ?? "" : ""
+                Terminal.complain("\(colored(pad(cell.state, 10), cell.state)) \(PlainText.line(cell.name + part))")
             }
         }
-        summary = event.summary ?? summary
         guard let summary else { return }
         if isLive {
             draw(Self.line(summary))

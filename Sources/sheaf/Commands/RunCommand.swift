@@ -35,7 +35,7 @@ extension Commands {
             .value("key", "KEY", "16 to 64 characters; the same key is the same run"),
         ] + containerOptions + actionOptions + submissionOptions,
         run: { arguments in
-            guard let (request, plan) = try submission(arguments) else { return .usage }
+            guard let submission = try submission(arguments) else { return .usage }
             let signals = Signals.stream([SIGINT, SIGTERM])
             let state = absolute(arguments.value("state") ?? LocalState.standard)
             let home = try await LocalFarm.start(state, arguments)
@@ -43,9 +43,9 @@ extension Commands {
             let client = try await Farming.failing { () async throws(ClientError) in
                 try await FarmClient.connect(to: home.address, as: home.person, on: home.loop)
             }
-            try home.refuse(plan)
+            try home.refuse(submission.plan)
             try await tellOpenRuns(client, state)
-            guard let run = try await submit(request, arguments, state: state, to: client) else {
+            guard let run = try await submit(submission, arguments, state: state, to: client) else {
                 await home.stop()
                 return .usage
             }

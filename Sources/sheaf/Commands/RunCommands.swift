@@ -73,6 +73,7 @@ extension Commands {
         discussion: """
               sheaf logs r17                      every attempt, in the order of the matrix
               sheaf logs -f r17/eval/eval_3_11/2  one shard, and what it goes on to write
+              sheaf logs r17/0/3/2#1              an attempt, as the farm and its agents name it
             """,
         operands: [.init(name: "RUN[/JOB[/CELL[/SHARD]]]", help: "what to read")],
         options: [
@@ -99,6 +100,7 @@ extension Commands {
                 $0.job = part.job
                 $0.cell = part.cell
                 $0.shard = part.shard
+                $0.attempt = part.attempt
                 $0.follow = arguments.has("follow")
             }
             do {

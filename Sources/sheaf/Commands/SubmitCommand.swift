@@ -31,8 +31,8 @@ extension Commands {
             .value("priority", "N", "-24 to 24: as if you had submitted it so many hours before your other runs"),
         ] + submissionOptions + Farming.homeOptions,
         run: { arguments in
-            guard var (request, _) = try submission(arguments) else { return .usage }
-            request.priority = Int32(try arguments.number("priority", in: -24...24) ?? 0)
+            guard var submission = try submission(arguments) else { return .usage }
+            submission.request.priority = Int32(try arguments.number("priority", in: -24...24) ?? 0)
             let number = try arguments.number("request", in: 1...Int(Int32.max))
             if number != nil && !arguments.has("deliver") {
                 throw UsageError("--request without --deliver", help: "say --deliver, too")
@@ -42,8 +42,8 @@ extension Commands {
             // From here on a key does not end the process between a submission and its name.
             if arguments.has("wait") || arguments.has("with-baseline") { _ = Signals.stream(leaving) }
             if arguments.has("with-baseline") {
-                for branch in request.branches.map(\.name) {
-                    guard let base = try await runBaseline(request, branch: branch, arguments, client) else {
+                for branch in submission.request.branches.map(\.name) {
+                    guard let base = try await runBaseline(submission, branch: branch, arguments, client) else {
                         return .usage
                     }
                     let code = try await following(base, connect, arguments).follow(Signals.stream(leaving))
@@ -55,10 +55,10 @@ extension Commands {
             // Nothing is followed from here on: keys end the process again.
             if !arguments.has("wait") { for number in leaving { signal(number, SIG_DFL) } }
             // Not of the baselines.
-            request.deliver = arguments.has("deliver")
-            request.deliverRequest = UInt32(number ?? 0)
+            submission.request.deliver = arguments.has("deliver")
+            submission.request.deliverRequest = UInt32(number ?? 0)
             let home = Farming.profile(arguments).folder
-            guard let run = try await submit(request, arguments, state: home, to: client) else { return .usage }
+            guard let run = try await submit(submission, arguments, state: home, to: client) else { return .usage }
             guard arguments.has("wait") else {
                 Terminal.print("\(run)")
                 return .passed
@@ -78,32 +78,26 @@ extension Commands {
         return Following(run: run, connect: connect, comeBack: "sheaf watch \(run)\(home)")
     }
 
-    /// What the checkouts of a submission ask of git's history. A workflow that cannot be read asks for none: the farm says
-    /// what is wrong with it.
-    static func history(of request: Proto.SubmitRunRequest, _ arguments: Arguments) -> HistoryWanted? {
-        let loaded = try? LoadedWorkflow(
-            arguments, file: arguments.operands[0], source: Array(request.workflow.utf8), isKnown: false)
-        return loaded?.reading.part?.historyWanted
-    }
-
     /// Packs and submits; `nil` when the farm found mistakes, which were printed.
     ///
     /// - Parameter state: a folder with keys, which must not travel with the code.
     static func submit(
-        _ request: Proto.SubmitRunRequest, _ arguments: Arguments, state: String?, to client: FarmClient
+        _ submission: CheckedSubmission, _ arguments: Arguments, state: String?, to client: FarmClient
     ) async throws -> RunID? {
         let folder = arguments.value("tree") ?? Files.folder(of: arguments.operands[0])
-        let answer: Submitting.Answer
-        do throws(ClientError) {
-            answer = try await Submitting.submit(
-                request, code: folder, alone: arguments.value("tree") != nil, history: history(of: request, arguments),
+        // Until its code is there the farm has not heard of the run.
+        let prepared = try await Farming.failing { () async throws(ClientError) in
+            try await Submitting.prepare(
+                submission.request, code: folder, alone: arguments.value("tree") != nil, history: submission.history,
                 state: state, to: client)
-        } catch {
+        }
+        let answer: Submitting.Answer
+        do throws(ClientError) { answer = try await Submitting.send(prepared, to: client) } catch {
             guard !error.isRefusal else { throw Farming.failure(error) }
             throw CommandFailure(
                 error.problem,
                 help: (error.help.map { "\($0); then " } ?? "")
-                    + "say the same again with --key \(request.key): if the farm has the run already, it is that one",
+                    + "say the same again with --key \(submission.request.key): if the farm has the run already, it is that one",
                 exitCode: .farm)
         }
         // Warnings were shown when the file was checked here.
@@ -120,9 +114,8 @@ extension Commands {
         }
     }
 
-    /// The request without what is known about the code, and what it comes to here; `nil` when the workflow has mistakes,
-    /// which were printed.
-    static func submission(_ arguments: Arguments) throws -> (request: Proto.SubmitRunRequest, plan: Plan)? {
+    /// What is asked of a farm, checked here; `nil` when the workflow has mistakes, which were printed.
+    static func submission(_ arguments: Arguments) throws -> CheckedSubmission? {
         let loaded = try LoadedWorkflow(arguments)
         let (plan, shown) = loaded.checked()
         if !shown.isEmpty { Terminal.complain(String(loaded.text(shown).dropLast())) }
@@ -151,6 +144,15 @@ extension Commands {
         guard (16...64).contains(request.key.utf8.count) else {
             throw UsageError("--key has 16 to 64 characters")
         }
-        return (request, plan)
+        return CheckedSubmission(request: request, plan: plan, history: loaded.reading.part?.historyWanted)
     }
+}
+
+/// A run that somebody asks for, whose workflow has no mistakes.
+struct CheckedSubmission {
+    /// Without what is known about the code.
+    var request: Proto.SubmitRunRequest
+    var plan: Plan
+    /// What its checkouts ask of git's history.
+    var history: HistoryWanted?
 }
