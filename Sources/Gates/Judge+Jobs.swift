@@ -81,26 +81,29 @@ extension Judge {
 
     private func count(_ cells: [CellTable.Cell], into group: inout GroupJudgement, job: Int) {
         var (passed, skipped) = (0, 0)
-        var neutral: [String] = []
-        var failed: [String] = []
-        var incomplete: [(reason: String, isInfrastructureOnly: Bool)] = []
+        var neutral: [(name: String, reason: String)] = []
+        var failed: [(name: String, reason: String)] = []
+        var incomplete: [(name: String, reason: String)] = []
+        var isInfrastructureOnly = true
         for (index, cell) in cells.enumerated() {
             let isNeutral = !cell.expected.required || cell.expected.continueOnError
-            let told = "\(cell.expected.name): \(cell.contradiction ?? cell.reason)"
+            let told = (name: cell.expected.name, reason: cell.contradiction ?? cell.reason)
             group.restsOn.append(candidate.attempts(job: job, cell: index))
             let outcome = cell.contradiction == nil ? cell.outcome : .failed
             if isNeutral && outcome != .passed && outcome != .notApplicable {
                 let why =
                     quarantined[candidate.cells.jobs[job].expected.id + "\u{0}" + cell.expected.id]
                     ?? (cell.expected.required ? "continue-on-error" : "not required")
-                neutral.append("\(told) (\(why))")
+                neutral.append((told.name, "\(told.reason) (\(why))"))
                 continue
             }
             switch outcome {
             case .passed: passed += 1
             case .notApplicable: skipped += 1
             case .failed, .notReached: failed.append(told)
-            case .incomplete: incomplete.append((told, cell.isInfrastructureOnly))
+            case .incomplete:
+                incomplete.append(told)
+                isInfrastructureOnly = isInfrastructureOnly && cell.isInfrastructureOnly
             }
         }
         var sentences: [String] = []
@@ -109,11 +112,10 @@ extension Judge {
             sentences.append("\(failed.count) of \(cells.count) cells failed: \(Self.listed(failed))")
         } else if !incomplete.isEmpty {
             group.verdict = .incomplete
-            group.isInfrastructureOnly = incomplete.allSatisfy(\.isInfrastructureOnly)
+            group.isInfrastructureOnly = isInfrastructureOnly
         }
         if !incomplete.isEmpty {
-            let reasons = incomplete.map(\.reason)
-            sentences.append("\(reasons.count) of \(cells.count) cells incomplete: \(Self.listed(reasons))")
+            sentences.append("\(incomplete.count) of \(cells.count) cells incomplete: \(Self.listed(incomplete))")
         }
         if sentences.isEmpty && group.reason.isEmpty { sentences.append("\(passed) of \(cells.count) cells passed") }
         if skipped > 0 && group.reason.isEmpty { sentences.append("\(skipped) skipped") }
@@ -121,7 +123,16 @@ extension Judge {
         group.reason = ([group.reason] + sentences).filter { !$0.isEmpty }.joined(separator: "; ")
     }
 
-    private static func listed(_ sentences: [String]) -> String {
-        sentences.prefix(3).joined(separator: "; ") + (sentences.count > 3 ? "; and \(sentences.count - 3) more" : "")
+    /// Cells with one reason together: `eval (a), eval (b): shard 0 ended oom; eval (c): …`.
+    private static func listed(_ cells: [(name: String, reason: String)]) -> String {
+        var reasons: [String] = []
+        var names: [String: [String]] = [:]
+        for cell in cells {
+            if names[cell.reason] == nil { reasons.append(cell.reason) }
+            names[cell.reason, default: []].append(cell.name)
+        }
+        let told = reasons.prefix(3).map { "\(Spelling.shortened(names[$0] ?? [], most: 3)): \($0)" }
+        let left = reasons.dropFirst(3).reduce(0) { $0 + (names[$1]?.count ?? 0) }
+        return told.joined(separator: "; ") + (left > 0 ? "; and \(left) more" : "")
     }
 }

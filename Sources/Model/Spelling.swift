@@ -3,6 +3,11 @@ package enum Spelling {
     /// `1 cell`, `3 cells`.
     package static func counted(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
 
+    /// `a, b, c`, and behind so many `and 4 more`.
+    package static func shortened(_ names: [String], most: Int) -> String {
+        names.prefix(most).joined(separator: ", ") + (names.count > most ? " and \(names.count - most) more" : "")
+    }
+
     /// The candidate that is fewest edits away, if it is near enough to be meant.
     package static func nearest(to word: String, among candidates: [String]) -> String? {
         let scored = candidates.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }

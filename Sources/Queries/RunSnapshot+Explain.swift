@@ -57,9 +57,7 @@ extension RunSnapshot {
     }
 
     private func listed(_ names: [String]) -> String {
-        names.isEmpty
-            ? "none yet"
-            : names.prefix(20).joined(separator: ", ") + (names.count > 20 ? " and \(names.count - 20) more" : "")
+        names.isEmpty ? "none yet" : Spelling.shortened(names, most: 20)
     }
 
     // MARK: the run and its jobs

@@ -13,7 +13,7 @@ extension RunReport {
 
 /// Writes one report as Markdown.
 struct MarkdownReport {
-    private static let groupsShown = 20
+    private static let reasonsShown = 20
     private static let cellsShown = 25
     private static let rowsShown = 100
 
@@ -84,13 +84,13 @@ struct MarkdownReport {
         for gate in gates {
             let question = gate.isJobs ? "" : " (\(escaped(gate.question)))"
             lines.append("- \(gate.mark.picture) **\(escaped(gate.name))**: \(gate.outcome)\(question)")
-            let groups = gate.groups.filter { $0.verdict > .waived }.sorted { $0.verdict > $1.verdict }
-            for group in groups.prefix(Self.groupsShown) {
-                let place = escaped(report.name(of: group, in: gate))
-                let reason = report.reason(of: group, in: gate)
-                lines.append("  - " + (place.isEmpty ? item(reason) : "**\(place)**: \(escaped(reason))"))
+            let reasons = report.reasons(of: gate)
+            for shared in reasons.prefix(Self.reasonsShown) {
+                let names = escaped(shared.names)
+                lines.append("  - " + (names.isEmpty ? item(shared.reason) : "**\(names)**: \(escaped(shared.reason))"))
             }
-            if groups.count > Self.groupsShown { lines.append("  - … and \(groups.count - Self.groupsShown) more") }
+            let left = reasons.dropFirst(Self.reasonsShown).reduce(0) { $0 + $1.groups }
+            if left > 0 { lines.append("  - … and \(left) more") }
         }
         return lines
     }

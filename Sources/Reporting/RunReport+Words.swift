@@ -236,6 +236,33 @@ extension RunReport {
         shard == ShardID.listing ? "listing of its items" : "shard \(shard)"
     }
 
+    /// Groups of a gate that are not well for one reason.
+    struct ReasonShared {
+        /// How the groups are called, the first few of them; empty where the gate has one group that needs no name.
+        var names: String
+        var groups: Int
+        var reason: String
+    }
+
+    /// What is not well with a gate: each reason once, with whom it concerns; the worst first.
+    func reasons(of gate: GateJudgement) -> [ReasonShared] {
+        let groups = gate.groups.filter { $0.verdict > .waived }.sorted { $0.verdict > $1.verdict }
+        var reasons: [String] = []
+        var names: [String: [String]] = [:]
+        for group in groups {
+            let text = reason(of: group, in: gate)
+            if names[text] == nil { reasons.append(text) }
+            names[text, default: []].append(name(of: group, in: gate))
+        }
+        return reasons.map { reason in
+            let names = names[reason] ?? []
+            return ReasonShared(
+                names: Spelling.shortened(names, most: Self.namesShown), groups: names.count, reason: reason)
+        }
+    }
+
+    private static let namesShown = 4
+
     /// The group's reason, with its verdict where that is not its gate's.
     func reason(of group: GroupJudgement, in gate: GateJudgement) -> String {
         group.reason + (group.verdict == gate.verdict ? "" : " (\(group.verdict.rawValue))")

@@ -15,7 +15,7 @@ extension RunReport {
 
 /// Writes one report as lines of text.
 struct TerminalReport {
-    private static let groupsShown = 12
+    private static let reasonsShown = 12
     private static let cellsShown = 20
     private static let shardsShown = 3
     private static let logLinesShown = 8
@@ -66,12 +66,12 @@ struct TerminalReport {
         for gate in gates {
             let head = "\(gate.mark.symbol) \(plain(gate.name)): \(gate.outcome)"
             wrap(gate.isJobs ? head : "\(head) — \(plain(gate.question))", indent: 2, mark: gate.mark)
-            let groups = gate.groups.filter { $0.verdict > .waived }.sorted { $0.verdict > $1.verdict }
-            for group in groups.prefix(Self.groupsShown) {
-                let place = plain(report.name(of: group, in: gate))
-                wrap((place.isEmpty ? "" : "\(place): ") + plain(report.reason(of: group, in: gate)), indent: 6)
+            let reasons = report.reasons(of: gate)
+            for shared in reasons.prefix(Self.reasonsShown) {
+                wrap((shared.names.isEmpty ? "" : "\(plain(shared.names)): ") + plain(shared.reason), indent: 6)
             }
-            if groups.count > Self.groupsShown { wrap("… and \(groups.count - Self.groupsShown) more", indent: 6) }
+            let left = reasons.dropFirst(Self.reasonsShown).reduce(0) { $0 + $1.groups }
+            if left > 0 { wrap("… and \(left) more", indent: 6) }
         }
     }
 
