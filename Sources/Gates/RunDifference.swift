@@ -24,10 +24,12 @@ package struct RunDifference: Equatable, Sendable {
 
     /// One side's value of a metric, or why there is none.
     package enum Reading: Equatable, Sendable {
-        case value(Double, count: Int?)
+        /// In its unit, where the metric names one; of so many items, where they are counted.
+        case value(Double, unit: String? = nil, count: Int?)
         case none(String)
 
-        package var value: Double? { if case .value(let value, _) = self { value } else { nil } }
+        package var value: Double? { if case .value(let value, _, _) = self { value } else { nil } }
+        package var unit: String? { if case .value(_, let unit, _) = self { unit } else { nil } }
     }
 
     package struct Metric: Equatable, Sendable {
@@ -37,9 +39,15 @@ package struct RunDifference: Equatable, Sendable {
         /// Of items that both sides have.
         package var items: Items?
 
+        /// `nil` as well where the two sides name different units.
         package var change: Double? {
-            guard let ours = candidate.value, let theirs = baseline.value, (ours - theirs).isFinite else { return nil }
+            guard !isInOtherUnit, let ours = candidate.value, let theirs = baseline.value, (ours - theirs).isFinite else { return nil }
             return ours - theirs
+        }
+
+        package var isInOtherUnit: Bool {
+            guard let ours = candidate.unit, let theirs = baseline.unit else { return false }
+            return ours != theirs
         }
     }
 
@@ -105,7 +113,7 @@ package struct RunDifference: Equatable, Sendable {
     private static func reading(_ name: String, _ table: CellTable, _ cell: CellTable.Cell?) -> Reading {
         guard let cell else { return .none("no such cell") }
         switch table.reading(name, .value, of: cell) {
-        case .measured(let measured): return .value(measured.value, count: measured.count)
+        case .measured(let measured): return .value(measured.value, unit: measured.unit, count: measured.count)
         case .refused(let reason), .missing(let reason, _): return .none(reason)
         }
     }

@@ -75,13 +75,17 @@ package struct Comparison: Equatable, Sendable {
     private static func sentence(_ metric: RunDifference.Metric) -> String? {
         switch (metric.candidate, metric.baseline) {
         case (.none(let reason), .value): return "\(metric.name): no value any more: \(reason)"
-        case (.value(let value, _), .none): return "\(metric.name) \(Figure.text(value)), which had none"
+        case (.value(let value, _, _), .none):
+            return "\(metric.name) \(Figure.text(value))\(unit(metric.candidate)), which had none"
         case (.none, .none): return nil
-        case (.value(let ours, let count), .value(let theirs, _)):
+        case (.value(let ours, _, _), .value(let theirs, _, _)) where metric.isInOtherUnit:
+            return "\(metric.name) \(Figure.text(theirs))\(unit(metric.baseline)) -> "
+                + "\(Figure.text(ours))\(unit(metric.candidate)): other units, not compared"
+        case (.value(let ours, _, let count), .value(let theirs, _, _)):
             let flips = metric.items?.flips
             guard ours != theirs || (flips.map { $0.lost + $0.gained > 0 } ?? false) else { return nil }
             let (from, to) = Figure.pair(theirs, ours)
-            var text = "\(metric.name) \(from) -> \(to)"
+            var text = "\(metric.name) \(from) -> \(to)\(unit(metric.candidate))"
             if let change = metric.change, change != 0 {
                 let share = theirs == 0 ? "" : ", \(Figure.percent(change / theirs.magnitude))"
                 text += " (\(change > 0 ? "+" : "")\(Figure.text(change))\(share))"
@@ -97,6 +101,8 @@ package struct Comparison: Equatable, Sendable {
             return text
         }
     }
+
+    private static func unit(_ reading: RunDifference.Reading) -> String { reading.unit.map { " \($0)" } ?? "" }
 
     /// `142 cells: 3 changed, 1 new, 0 vanished`.
     package var tally: String {
@@ -193,7 +199,11 @@ package struct Comparison: Equatable, Sendable {
         let number = { (number: Double?) -> Value in number.map(Value.number) ?? .null }
         let reading = { (reading: RunDifference.Reading) -> Value in
             switch reading {
-            case .value(let value, let count): ["value": .number(value), "n": number(count.map(Double.init))]
+            case .value(let value, let unit, let count):
+                [
+                    "value": .number(value), "unit": unit.map(Value.string) ?? .null,
+                    "n": number(count.map(Double.init)),
+                ]
             case .none(let reason): ["value": .null, "reason": .string(reason)]
             }
         }

@@ -11,11 +11,11 @@ import Testing
             ExpectedCell(id: "eval_\($0)", name: "eval (\($0))", values: [.init("backend", .string($0))])
         })
 
-    private func results(_ number: UInt64, _ hits: [[Double]], latency: Double, jobs: [ExpectedJob]? = nil) -> Results {
+    private func results(_ number: UInt64, _ hits: [[Double]], latency: Double, unit: String? = nil, jobs: [ExpectedJob]? = nil) -> Results {
         let shards = job.cells.enumerated().map { index, cell in
             SettledShard(
                 job: "eval", cell: cell.id, values: cell.values, shard: 0, shardCount: 1, attempt: 1,
-                cause: Cause(.passed), metrics: [NamedMetric("latency", .plain(latency))],
+                cause: Cause(.passed), metrics: [NamedMetric("latency", .plain(latency), unit: unit)],
                 items: hits[index].enumerated().map { Item(id: "q\($0)", entries: [.init("hit", .number($1))]) })
         }
         return Results(
@@ -69,6 +69,19 @@ import Testing
         #expect(forth.contains("latency 1 -> 2 (+1, +100 %)"))
         let back = Comparison(candidate: report(old), old, baseline: report(new), new).text()
         #expect(back.contains("1 new, 0 vanished") && back.contains("a new cell, passed"))
+    }
+
+    @Test func `name the unit, and compare none with another`() throws {
+        let old = results(1, [[1], [1]], latency: 10, unit: "ms")
+        let same = results(2, [[1], [1]], latency: 12, unit: "ms")
+        let other = results(2, [[1], [1]], latency: 0.012, unit: "s")
+        let slower = Comparison(candidate: report(same), same, baseline: report(old), old)
+        #expect(slower.text().contains("latency 10 -> 12 ms (+2, +20 %)"))
+        let unlike = Comparison(candidate: report(other), other, baseline: report(old), old)
+        #expect(unlike.text().contains("latency 10 ms -> 0.012 s: other units, not compared"), "\(unlike.text())")
+        let cell = try JSONParser.value(unlike.json)["cells"]?.array?.first
+        let metric = cell?["metrics"]?.array?.first { $0["metric"]?.string == "latency" }
+        #expect(metric?["candidate"]?["unit"]?.string == "s" && metric?["change"] == .null)
     }
 
     @Test func `say the same in JSON and Markdown`() throws {

@@ -1,3 +1,4 @@
+import Foundation
 import Gates
 import JSON
 import Model
@@ -92,12 +93,12 @@ import Testing
 
 /// However a cell was split and in whatever order its shards came, reports are the same to the byte.
 @Suite struct `Reports of a split cell` {
-    @Test func `are the same bytes for 1, 7 and 64 shards`() {
+    @Test func `are the same bytes for 1, 7 and 64 shards`() throws {
         for seed in UInt64(0)..<3 {
             var random = SplitMix64(seed: seed)
             let values = (0..<3).map { _ in (0..<150).map { _ in Double(Int.random(in: 0...1, using: &random)) } }
             let older = values.map { $0.map { Int.random(in: 0..<20, using: &random) == 0 ? 1 - $0 : $0 } }
-            var forms: [Set<String>] = [[], [], [], [], [], []]
+            var forms: [Set<String>] = Array(repeating: [], count: 7)
             for count in [1, 7, 64] {
                 let results = { (values: [[Double]], number: UInt64, random: inout SplitMix64) -> Results in
                     let cells = (0..<3).map { cell in
@@ -140,15 +141,19 @@ import Testing
                 // What a report says of the split itself, which shards and attempts there were, is not the same, of course.
                 let gates = String(decoding: report.json, as: UTF8.self)
                     .replacing(#/"attempts":\[[0-9,]*\]/#, with: "").replacing(#/"shards":\[.*?\]\}/#, with: "")
+                // Everything before the matrix, whose cells list their shards.
+                let html = report.html
+                let matrix = try #require(html.range(of: "<h2>eval"))
+                let page = String(html[..<matrix.lowerBound])
                 for (place, text) in [
                     report.text(columns: 200), report.markdown, report.junit,
                     String(decoding: report.sarif, as: UTF8.self),
-                    report.svg, gates,
+                    report.svg, gates, page,
                 ].enumerated() {
                     forms[place].insert(text)
                 }
             }
-            #expect(forms.map(\.count) == [1, 1, 1, 1, 1, 1], "seed \(seed)")
+            #expect(forms.map(\.count) == [1, 1, 1, 1, 1, 1, 1], "seed \(seed)")
         }
     }
 }
