@@ -64,7 +64,7 @@ extension Benchmark {
 
     /// Back with the verdict, which is a pass.
     @discardableResult
-    private static func run(_ source: String, _ client: FarmClient) async throws -> UInt64 {
+    static func run(_ source: String, _ client: FarmClient) async throws -> UInt64 {
         let answer = try await client.call(
             Proto.Farm.SubmitRun.self,
             .with {
