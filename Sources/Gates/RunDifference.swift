@@ -41,7 +41,8 @@ package struct RunDifference: Equatable, Sendable {
 
         /// `nil` as well where the two sides name different units.
         package var change: Double? {
-            guard !isInOtherUnit, let ours = candidate.value, let theirs = baseline.value, (ours - theirs).isFinite else { return nil }
+            guard !isInOtherUnit, let ours = candidate.value, let theirs = baseline.value, (ours - theirs).isFinite
+            else { return nil }
             return ours - theirs
         }
 

@@ -56,4 +56,19 @@ import Testing
         let other = try await judge("r5.jsonl")
         #expect(other.output.contains("r1 is wanted: ") && other.output.contains("is of r5"), "\(other.output)")
     }
+    /// A header that somebody wrote by hand, with a plan that is not the workflow's.
+    @Test func `names what a plan in the results lacks`() async throws {
+        let narrow =
+            #"{"sheaf":1,"plan":{"jobs":[{"id":"eval","cells":[{"id":"a","values":{"x":"a"},"shards":1}]}]}}"#
+        let passed = #"{"job":"eval","cell":{"x":"a"},"shard":0,"shards":1,"cause":"passed","metrics":{"m":0.9}}"#
+        let machine = try OwnMachine(["w.yml": Self.workflow, "narrow.jsonl": narrow + "\n" + passed + "\n"])
+        defer { machine.end() }
+        let code = machine.folder + "/code/"
+        let judged = try await Finished.run(
+            RealFarm.sheaf, ["judge", code + "w.yml", "--results", code + "narrow.jsonl"],
+            environment: ["SHEAF_HOME": machine.folder + "/nobody"])
+        #expect(
+            judged.error.contains("the plan in the results' header lacks eval (b) of "),
+            "\(judged.output)\(judged.error)")
+    }
 }

@@ -11,7 +11,9 @@ import Testing
             ExpectedCell(id: "eval_\($0)", name: "eval (\($0))", values: [.init("backend", .string($0))])
         })
 
-    private func results(_ number: UInt64, _ hits: [[Double]], latency: Double, unit: String? = nil, jobs: [ExpectedJob]? = nil) -> Results {
+    private func results(
+        _ number: UInt64, _ hits: [[Double]], latency: Double, unit: String? = nil, jobs: [ExpectedJob]? = nil
+    ) -> Results {
         let shards = job.cells.enumerated().map { index, cell in
             SettledShard(
                 job: "eval", cell: cell.id, values: cell.values, shard: 0, shardCount: 1, attempt: 1,

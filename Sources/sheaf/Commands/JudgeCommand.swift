@@ -27,12 +27,17 @@ extension Commands {
             guard let plan, let workflow = loaded.workflow else { return .usage }
             var read = try readResults(try arguments.required("results"))
             if !read.hasPlan { read.results.header.jobs = plan.expectedJobs }
-            if let measured = read.results.header.provenance.first(where: { $0.key == "workflow" })?.value.string,
-                measured != Digest(hashing: loaded.source).hex
-            {
+            let measured = read.results.header.provenance.first { $0.key == "workflow" }?.value.string
+            if let measured, measured != Digest(hashing: loaded.source).hex {
                 Terminal.complain(
                     "note: the results are of another text than \(loaded.file); their own plan is judged by this file's gates"
                 )
+            } else if measured == nil, case let lacking = lacking(plan.expectedJobs, read.results.header.jobs),
+                !lacking.isEmpty
+            {
+                Terminal.complain(
+                    "note: the plan in the results' header lacks \(Spelling.shortened(lacking, most: 10)) of \(loaded.file); "
+                        + "without a plan in the header the workflow's is held against them")
             }
             let baselines = try baselines(
                 of: plan, notes: read.results.header.baselines, files: arguments.all("baseline"))
@@ -60,6 +65,15 @@ extension Commands {
             return try ResultsFile.read(bytes, file: path)
         } catch {
             throw CommandFailure("\(error)", exitCode: .usage)
+        }
+    }
+
+    /// Jobs, and cells of others, that a plan has and another has not.
+    private static func lacking(_ jobs: [ExpectedJob], _ others: [ExpectedJob]) -> [String] {
+        jobs.flatMap { job -> [String] in
+            guard let other = others.first(where: { $0.id == job.id }) else { return ["job '\(job.id)'"] }
+            let there = Set(other.cells.map { "\($0.values)" })
+            return job.cells.filter { !there.contains("\($0.values)") }.map(\.name)
         }
     }
 
