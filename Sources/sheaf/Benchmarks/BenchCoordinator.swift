@@ -44,7 +44,8 @@ extension Benchmark {
                     $0.role = "agent"
                     $0.name = "bench-\(number)"
                 })
-            return try await PassingAgent.join(address, try await Enrolling.enrol(tokenFile: made.tokenFile).identity, loop)
+            let (identity, _) = try await Enrolling.enrol(tokenFile: made.tokenFile)
+            return try await PassingAgent.join(address, identity, loop)
         }
         let work = Task {
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -146,10 +147,13 @@ private struct CoordinatorProcess {
     static func start(in folder: String) async throws -> Self {
         let pipe = folder + "/output"
         guard mkfifo(pipe, 0o600) == 0 else { throw CommandFailure("\(pipe): \(String(cString: strerror(errno)))") }
-        let script = "exec /proc/\(getpid())/exe coordinator --state \"$0\" --listen 127.0.0.1:0 --enrol 127.0.0.1:0 >\"$0/output\""
+        let script = """
+            echo $$ >"$0/pid"
+            exec /proc/\(getpid())/exe coordinator --state "$0" --listen 127.0.0.1:0 --enrol 127.0.0.1:0 >"$0/output"
+            """
         // Ends with the coordinator, which `end` ends.
         Task {
-            await DiskThreads.shared.run { _ = Program.output("sh", ["-c", "echo $$ >\"$0/pid\"; " + script, folder]) }
+            await DiskThreads.shared.run { _ = Program.output("sh", ["-c", script, folder]) }
         }
         return try await DiskThreads.shared.run {
             let output = open(pipe, O_RDONLY | O_CLOEXEC)
