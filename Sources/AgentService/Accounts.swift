@@ -114,7 +114,10 @@ final class AccountPool: Sendable {
 
     func giveBack(_ account: Account?) {
         guard let account, case .pool = accounts else { return }
-        if let lock = pool.withLock({ $0.taken.removeValue(forKey: account.user) }), lock >= 0 { close(lock) }
+        guard let lock = pool.withLock({ $0.taken.removeValue(forKey: account.user) }), lock >= 0 else { return }
+        // A process that is just born may have a copy of the descriptor for as long as it has not begun its program.
+        _ = flock(lock, LOCK_UN)
+        close(lock)
     }
 
     /// Two agents on one machine draw from one range: whoever holds the lock of a user's file has that user. The kernel

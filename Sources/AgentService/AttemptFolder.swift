@@ -31,7 +31,10 @@ struct AttemptFolder: Sendable {
 
     /// - Parameter path: what stands there from an earlier life is removed first.
     /// - Parameter isContained: a container's users work in it, whoever they are; nobody of the machine's does.
-    init(at path: String, for account: Account?, isContained: Bool = false) throws(AgentError) {
+    /// - Parameter hasView: with folders for the attempt's own `/tmp` and `/var/tmp`.
+    init(
+        at path: String, for account: Account?, isContained: Bool = false, hasView: Bool = false
+    ) throws(AgentError) {
         self.path = path
         self.account = account
         self.isContained = isContained
@@ -39,68 +42,95 @@ struct AttemptFolder: Sendable {
         guard leftovers.isEmpty else {
             throw .system("remove what an earlier attempt left at \(leftovers[0])", EBUSY)
         }
-        try Files.makeFolder(path, mode: isContained ? 0o700 : 0o711)
-        for folder in [workspace, home, temporary, files] + (isContained ? [actions] : []) { try makeOwn(folder) }
+        do throws(AgentError) {
+            try Files.makeFolder(path, mode: isContained ? 0o700 : 0o711)
+            for folder in own + (isContained ? [actions] : []) { try makeOwn(folder) }
+            if hasView { try makeView() }
+        } catch {
+            // On a full disk above all: nobody else knows of what was made of it.
+            remove()
+            throw error
+        }
     }
 
     /// What a folder is like that the agent has just made.
     struct Nature: Equatable, Sendable {
         var sizeBytes: Int
-        /// Marks that `chattr` sets, and extended attributes.
-        var marks: UInt64
+        /// What `chattr` sets, its project, and extended attributes with their values.
+        var marks: [UInt8]
+
+        private static let marksBytesMax = 8 << 10
 
         /// - Parameter folder: open.
-        init(_ folder: CInt, _ facts: stat) {
+        /// - Returns: `nil` when it bears more marks than anybody compares.
+        init?(_ folder: CInt, _ facts: stat) {
             sizeBytes = Int(facts.st_size)
-            marks = clinux_marks(folder)
+            var count = 0
+            marks = unsafe [UInt8](unsafeUninitializedCapacity: Self.marksBytesMax) { buffer, filled in
+                count = unsafe clinux_marks(folder, buffer.baseAddress, buffer.count)
+                filled = max(0, count)
+            }
+            guard count >= 0 else { return nil }
+        }
+
+        init?(of path: String) {
+            let folder = unsafe open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            guard folder >= 0 else { return nil }
+            defer { close(folder) }
+            var facts = stat()
+            guard unsafe fstat(folder, &facts) == 0 else { return nil }
+            self.init(folder, facts)
         }
     }
 
-    /// As its folders are when they are new.
-    func nature() -> Nature? {
-        let folder = unsafe open(workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        guard folder >= 0 else { return nil }
-        defer { close(folder) }
-        var facts = stat()
-        guard unsafe fstat(folder, &facts) == 0 else { return nil }
-        return Nature(folder, facts)
+    private var own: [String] { [workspace, home, temporary, files] }
+    private var shown: [(folder: String, target: String)] {
+        Files.isFolder(view) ? [(viewTemporary, "/tmp"), (viewVariableTemporary, "/var/tmp")] : []
+    }
+
+    /// As each of its folders is when it is new, by path; `nil` when that cannot be told of all.
+    func natures() -> [String: Nature]? {
+        var natures: [String: Nature] = [:]
+        for folder in own + shown.map(\.folder) {
+            guard let nature = Nature(of: folder) else { return nil }
+            natures[folder] = nature
+        }
+        return natures
     }
 
     /// Removes what the attempt has made, and leaves what was made for it, as it was.
     ///
-    /// - Parameter nature: of its folders when they were new.
+    /// - Parameter natures: of its folders when they were new.
     /// - Parameter view: what the attempt saw: what it is mounted on may lie in the folder's own `/tmp`, and stays.
     /// - Returns: whether the folder may serve another attempt.
-    func clear(_ nature: Nature, _ view: [Chamber.Mount]) -> Bool {
+    func clear(_ natures: [String: Nature], _ view: [Chamber.Mount]) -> Bool {
         let root = unsafe open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard root >= 0 else { return false }
         defer { close(root) }
-        let own = [workspace, home, temporary, files]
-        let shown =
-            Files.isFolder(self.view) ? [(viewTemporary, "/tmp"), (viewVariableTemporary, "/var/tmp")] : []
+        let shown = shown
         let kept = own.map(\.lastPathPart) + (shown.isEmpty ? [] : [self.view.lastPathPart])
         guard Files.empty(root, at: path, keeping: kept).isEmpty else { return false }
         let user = account?.user ?? geteuid()
-        return own.allSatisfy { Self.clear($0, user, 0o700, nature) }
+        return own.allSatisfy { Self.clear($0, user, 0o700, natures[$0]) }
             && shown.allSatisfy { folder, target in
                 // The agent's, like all that leads to something mounted: no step can have changed them.
                 let made = view.compactMap { mount -> String? in
                     guard case .folder(let path) = mount, path.isInside(target), path != target else { return nil }
                     return path.dropFirst(target.count + 1).split(separator: "/").first.map(String.init)
                 }
-                return Self.clear(folder, geteuid(), 0o1777, nature, keeping: made)
+                return Self.clear(folder, geteuid(), 0o1777, natures[folder], keeping: made)
             }
     }
 
     private static func clear(
-        _ path: String, _ user: uid_t, _ mode: mode_t, _ nature: Nature, keeping kept: [String] = []
+        _ path: String, _ user: uid_t, _ mode: mode_t, _ nature: Nature?, keeping kept: [String] = []
     ) -> Bool {
         let folder = unsafe open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard folder >= 0 else { return false }
         defer { close(folder) }
         var facts = stat()
         guard unsafe fstat(folder, &facts) == 0, facts.st_uid == user, facts.st_mode & 0o7777 == mode,
-            Nature(folder, facts) == nature
+            let nature, Nature(folder, facts) == nature
         else { return false }
         return Files.empty(folder, at: path, keeping: kept).isEmpty
     }
@@ -109,7 +139,7 @@ struct AttemptFolder: Sendable {
     func given(to account: Account?) throws(AgentError) -> AttemptFolder {
         let folder = AttemptFolder(path: path, account: account, isContained: isContained)
         if account?.user != self.account?.user {
-            for own in [workspace, home, temporary, files] { try folder.give(own) }
+            for own in own { try folder.give(own) }
         }
         return folder
     }
@@ -122,7 +152,7 @@ struct AttemptFolder: Sendable {
 
     /// Makes the folders of the attempt's own view. They stay the agent's, like `/tmp` itself: an attempt that could put
     /// a link where something is mounted later could have it mounted anywhere.
-    func makeView() throws(AgentError) {
+    private func makeView() throws(AgentError) {
         try Files.makeFolder(view, mode: 0o700)
         for folder in [viewTemporary, viewVariableTemporary] { try Files.makeFolder(folder, mode: 0o1777) }
     }
@@ -162,7 +192,7 @@ struct AttemptFolder: Sendable {
     }
 
     /// - Returns: what could not be removed.
-    func remove() -> [String] { Files.removeTree(path) }
+    @discardableResult func remove() -> [String] { Files.removeTree(path) }
 }
 
 extension AttemptID {

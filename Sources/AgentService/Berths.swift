@@ -13,7 +13,9 @@ struct Berth: Sendable {
     let folder: AttemptFolder
     let groups: Groups
     fileprivate let view: [Chamber.Mount]?
-    fileprivate let nature: AttemptFolder.Nature?
+    fileprivate let natures: [String: AttemptFolder.Nature]?
+    /// What the view shows of the machine, as it was when the berth was made.
+    private let sights: PrivateViews.Sights?
     /// Founded by an earlier attempt; while an attempt works its enclosure has it.
     fileprivate var chamber: Chamber?
 
@@ -40,10 +42,11 @@ struct Berth: Sendable {
         let number = Self.made.wrappingAdd(1, ordering: .relaxed).newValue
         try Files.makeFolder(host.attemptsFolder, mode: 0o711)
         folder = try AttemptFolder(
-            at: host.attemptsFolder + "/\(number)", for: wish.account, isContained: wish.isContained)
-        if host.views != nil, !wish.isContained { try folder.makeView() }
+            at: host.attemptsFolder + "/\(number)", for: wish.account, isContained: wish.isContained,
+            hasView: host.views != nil && !wish.isContained)
+        sights = host.views?.sights
         view = host.hasChambers && !wish.isContained ? host.views?.mounts(for: folder) ?? [] : nil
-        nature = view == nil ? nil : folder.nature()
+        natures = view == nil ? nil : folder.natures()
         groups = Groups(
             in: host.cgroups, name: "\(number)-\(host.incarnation)", limits: wish.limits, areKilled: view == nil)
     }
@@ -53,13 +56,17 @@ struct Berth: Sendable {
         self.groups = groups
         run = other.run
         view = other.view
-        nature = other.nature
+        natures = other.natures
+        sights = other.sights
         chamber = other.chamber
     }
 
     /// The same berth for another attempt.
     fileprivate func given(to wish: Wish, on host: AttemptHost) throws(AgentError) -> Berth {
         if let chamber, !chamber.isAlive { throw .system("enter the chamber of an earlier attempt", ESRCH) }
+        guard host.views?.sights == sights else {
+            throw .system("see in an earlier attempt's chamber what is there", ESTALE)
+        }
         let folder = try folder.given(to: wish.account)
         if groups.renew(for: wish.limits) { return Berth(folder, groups, like: self) }
         groups.remove()
@@ -89,7 +96,7 @@ struct Berth: Sendable {
         return berth
     }
 
-    fileprivate var mayServeAgain: Bool { nature.map { folder.clear($0, view ?? []) } ?? false }
+    fileprivate var mayServeAgain: Bool { natures.map { folder.clear($0, view ?? []) } ?? false }
 }
 
 /// An agent's berths that wait for an attempt.

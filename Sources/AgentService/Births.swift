@@ -33,6 +33,8 @@ struct Program: Sendable {
     var fileMask: mode_t = 0o022
     /// Where it lives; `nil` for the agent's own world.
     var chamber: Chamber?
+    /// The first of a user's that somebody else had before: what that one has left with the kernel goes.
+    var forgetsKeys = false
 
     /// One string for the kernel may hold no more; more than that fails with a sentence instead of a number.
     static let argumentBytesMax = 128 << 10
@@ -148,6 +150,7 @@ enum Births {
                                         unsafe request.group = account.group
                                         unsafe request.groups = groups.baseAddress
                                         unsafe request.group_count = groups.count
+                                        unsafe request.forgets_keys = program.forgetsKeys ? 1 : 0
                                     }
                                     return unsafe clinux_spawn(&request, &spawned)
                                 }

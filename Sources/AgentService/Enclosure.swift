@@ -58,6 +58,9 @@ final class Enclosure: Sendable {
     /// Where the agent finds the attempt's view of the file system; empty for its own.
     var root: String { current.withLock { $0?.root } ?? "" }
 
+    /// Whether a user of its own has started nothing here yet.
+    var isUserNew: Bool { ownUser != nil && sessions.withLock { $0.isEmpty } }
+
     func joined(by session: pid_t) {
         let started = ProcessTable.entry(session)?.started ?? 0
         sessions.withLock { $0[session] = started }

@@ -45,6 +45,22 @@ struct PrivateViews: Equatable, Sendable {
         return nil
     }
 
+    /// What stands where attempts are shown something of the machine's: a chamber goes on to show what stood there when it was
+    /// founded, whatever has taken its place since.
+    struct Sights: Equatable, Sendable {
+        private struct Place: Equatable { var device, inode: UInt64 }
+        private var places: [Place?]
+
+        fileprivate init(_ paths: [String]) {
+            places = paths.map { path in
+                Files.facts(path).map { Place(device: $0.device, inode: $0.inode) }
+            }
+        }
+    }
+
+    /// As of now.
+    var sights: Sights { Sights(shown) }
+
     /// What to mount, in order.
     ///
     /// - Parameter folder: the attempt's; without one, its temporary folders are in memory.

@@ -40,6 +40,7 @@ final class StepProcess: Sendable {
         defer { for raw in doors { close(raw) } }
         var program = program
         if program.chamber == nil { program.chamber = try enclosure?.chamber() }
+        program.forgetsKeys = enclosure?.isUserNew ?? false
         let pipes = try pipePair()
         let null = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
         defer { for raw in [null] + pipes.map(\.write) { close(raw) } }

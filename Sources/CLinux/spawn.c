@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -92,6 +93,14 @@ static int mount_all(birth *birth) {
     return 0;
 }
 
+// A user's own keys outlive its processes. A kernel without keys forgets nothing and has nothing to forget.
+static void forget_keys(void) {
+    const int rings[] = {KEY_SPEC_USER_KEYRING, KEY_SPEC_USER_SESSION_KEYRING};
+    for (size_t i = 0; i < sizeof rings / sizeof *rings; i++) (void)syscall(SYS_keyctl, KEYCTL_CLEAR, rings[i]);
+    long persistent = syscall(SYS_keyctl, KEYCTL_GET_PERSISTENT, -1, KEY_SPEC_PROCESS_KEYRING);
+    if (persistent > 0) (void)syscall(SYS_keyctl, KEYCTL_CLEAR, persistent);
+}
+
 static int be_born(void *argument) {
     birth *birth = argument;
     const clinux_spawn_request *r = birth->request;
@@ -129,9 +138,14 @@ static int be_born(void *argument) {
     }
 
     if (r->changes_user) {
+        // Whoever has the caller's session keyring could leave keys there for all others who do. Where the kernel has no
+        // keys, or gives none to us, it gives none to the program either.
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM)
+            return fail(birth, "leave the agent's keyring");
         if (syscall(SYS_setgroups, r->group_count, r->groups) != 0) return fail(birth, "set the groups");
         if (syscall(SYS_setresgid, r->group, r->group, r->group) != 0) return fail(birth, "set the group");
         if (syscall(SYS_setresuid, r->user, r->user, r->user) != 0) return fail(birth, "set the user");
+        if (r->forgets_keys) forget_keys();
     }
     if (r->directory != NULL && chdir(r->directory) != 0) return fail(birth, "enter the working directory");
 
@@ -270,12 +284,49 @@ int clinux_pipe(int ends[2], int bytes) {
     return 0;
 }
 
-uint64_t clinux_marks(int descriptor) {
-    int marks = 0;
+typedef struct {
+    char *bytes;
+    size_t count, most;
+    int error;
+} marks;
+
+static void add(marks *all, const void *bytes, size_t count) {
+    if (all->count + count > all->most) all->error = E2BIG;
+    if (all->error != 0) return;
+    memcpy(all->bytes + all->count, bytes, count);
+    all->count += count;
+}
+
+static void add_attributes(marks *all, int descriptor) {
+    char names[4 << 10], value[4 << 10];
+    ssize_t bytes = flistxattr(descriptor, names, sizeof names);
     // A file system without them answers the same each time.
-    if (ioctl(descriptor, FS_IOC_GETFLAGS, &marks) != 0) marks = -errno;
-    ssize_t attributes = flistxattr(descriptor, NULL, 0);
-    return (uint64_t)(uint32_t)marks << 32 | (uint32_t)attributes;
+    if (bytes < 0 && errno != ENOTSUP) all->error = errno == ERANGE ? E2BIG : errno;
+    for (ssize_t at = 0; at < bytes && all->error == 0; at += (ssize_t)strlen(names + at) + 1) {
+        ssize_t length = fgetxattr(descriptor, names + at, value, sizeof value);
+        if (length < 0) {
+            all->error = errno == ERANGE ? E2BIG : errno;
+            return;
+        }
+        add(all, names + at, strlen(names + at) + 1);
+        add(all, &length, sizeof length);
+        add(all, value, (size_t)length);
+    }
+}
+
+ssize_t clinux_marks(int descriptor, void *bytes, size_t most) {
+    marks all = {.bytes = bytes, .most = most};
+    int flags = 0;
+    if (ioctl(descriptor, FS_IOC_GETFLAGS, &flags) != 0) flags = -errno;
+    add(&all, &flags, sizeof flags);
+    struct fsxattr more;
+    memset(&more, 0, sizeof more);
+    if (ioctl(descriptor, FS_IOC_FSGETXATTR, &more) != 0) more.fsx_xflags = (uint32_t)-errno;
+    // How many pieces it lies in is nobody's mark.
+    more.fsx_nextents = 0;
+    add(&all, &more, sizeof more);
+    add_attributes(&all, descriptor);
+    return all.error != 0 ? -all.error : (ssize_t)all.count;
 }
 
 int clinux_clear_marks(int descriptor) {

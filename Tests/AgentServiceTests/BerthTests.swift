@@ -103,6 +103,93 @@ struct `A berth` {
         #expect(workshop.host.berths.made == 2)
     }
 
+    /// The names of attributes alone say nothing of what their values hold: access lists that a folder inherits have values.
+    @Test func `is told apart by the values of its folders' attributes`() async throws {
+        let workshop = try await workshop()
+        let folder = try AttemptFolder(at: workshop.path + "/one", for: nil, hasView: true)
+        set("user.test", "1", on: folder.home)
+        let natures = try #require(folder.natures())
+        #expect(folder.clear(natures, []))
+        set("user.test", "2", on: folder.home)
+        #expect(!folder.clear(natures, []))
+        set("user.test", "1", on: folder.home)
+        #expect(folder.clear(natures, []))
+    }
+
+    /// Glibc's own is hidden from Swift.
+    private func set(_ attribute: String, _ value: String, on path: String) {
+        typealias Call =
+            @convention(c) (UnsafePointer<CChar>, UnsafePointer<CChar>, UnsafePointer<CChar>, Int, CInt) -> CInt
+        guard let symbol = dlsym(nil, "setxattr") else {
+            Issue.record("there is no setxattr")
+            return
+        }
+        #expect(unsafeBitCast(symbol, to: Call.self)(path, attribute, value, value.utf8.count, 0) == 0)
+    }
+
+    @Test func `shows what stands on the machine now, not what its chamber was founded with`() async throws {
+        let data = "/tmp/sheaf-shown-\(UInt64.random(in: 0...UInt64.max))"
+        defer { for path in [data, data + ".old"] { Files.removeTree(path) } }
+        try Files.makeFolder(data, mode: 0o755)
+        try Files.write("old", to: data + "/set", mode: 0o644)
+        let workshop = try await Workshop(accounts: Workshop.users).withViews(shown: [data])
+        for _ in 1...2 {
+            let ended = try await workshop.again([run("cat \(data)/set")])
+            #expect(ended.out == ["old"], "\(ended.report.evidence) \(ended.err)")
+        }
+        #expect(workshop.host.berths.made == 1)
+        try #require(rename(data, data + ".old") == 0)
+        try Files.makeFolder(data, mode: 0o755)
+        try Files.write("new", to: data + "/set", mode: 0o644)
+        #expect(try await workshop.again([run("cat \(data)/set")]).out == ["new"])
+        #expect(workshop.host.berths.made == 2)
+    }
+
+    /// Calls of the kernel's that keep keys, from a program without anything but the C library.
+    private static func keys(_ script: String) -> String {
+        """
+        exec /usr/bin/python3 - <<'END'
+        import ctypes
+        call = ctypes.CDLL(None).syscall
+        SESSION, USER = -3, -4
+        def add(ring): return call(248, b"user", b"sheaf:secret", b"x", 1, ring)
+        def find(ring): return call(250, 10, ring, b"user", b"sheaf:secret", 0)
+        \(script)
+        END
+        """
+    }
+
+    private static let hasKeys = Files.exists("/proc/keys") && Files.exists("/usr/bin/python3")
+
+    /// A user's number comes round: with a pool of one, the next attempt has it.
+    @Test(.enabled(if: hasKeys))
+    func `holds no keys of another attempt, neither its agent's nor its user's`() async throws {
+        let pool = AccountPool(.pool(first: 65_100, count: 2, groups: []))
+        let workshop = try await Workshop(accounts: pool).withViews()
+        let left = try await workshop.again([run(Self.keys("print(add(SESSION) > 0, add(USER) > 0, find(USER) > 0)"))])
+        #expect(left.out == ["True True True"], "\(left.err)")
+        // Of one attempt's steps the later ones find what the earlier ones left with their user.
+        let found = try await workshop.again([
+            run(Self.keys("print(find(SESSION) > 0, find(USER) > 0, add(USER) > 0)")),
+            run(Self.keys("print(find(USER) > 0)")),
+        ])
+        #expect(found.out == ["False False True", "True"], "\(found.report.evidence) \(found.err)")
+        #expect(workshop.host.berths.made == 1)
+    }
+
+    @Test func `that cannot be made whole leaves nothing`() async throws {
+        let workshop = try await Workshop(accounts: Workshop.users)
+        let small = workshop.path + "/attempts"
+        try Files.makeFolder(small, mode: 0o711)
+        // Room for some of a berth's folders.
+        for count in 3...8 {
+            try #require(mount("tmpfs", small, "tmpfs", 0, "mode=0711,nr_inodes=\(count)") == 0)
+            defer { umount2(small, CInt(MNT_DETACH)) }
+            #expect(throws: AgentError.self) { try AttemptFolder(at: small + "/1", for: nil, hasView: true) }
+            #expect(Files.names(in: small).isEmpty, "\(count)")
+        }
+    }
+
     @Test func `in which something was killed serves nobody else`() async throws {
         let workshop = try await workshop()
         let trial = try workshop.begin([run("trap '' TERM; echo ready; while :; do sleep 1000; done")])

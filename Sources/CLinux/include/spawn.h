@@ -44,6 +44,9 @@ typedef struct {
     uint32_t user, group;
     const uint32_t *groups;
     size_t group_count;
+    // When not 0, keys that the user has kept in the kernel go: an earlier holder of its number left them. With another user a
+    // program has a session keyring of its own in any case.
+    int forgets_keys;
     uint32_t file_mask;
     // Descriptors of `cgroup.procs` files that the child joins.
     const int *cgroups;
@@ -96,9 +99,10 @@ int clinux_become_subreaper(void);
 // A pipe whose ends are closed on exec; `bytes` is the wanted capacity, granted as far as the kernel does.
 int clinux_pipe(int ends[2], int bytes);
 
-// A number that stays the same while the marks of an open file (as chattr sets them) and the names of its extended
-// attributes (access lists are some) do.
-uint64_t clinux_marks(int descriptor);
+// Writes what an open file is marked with: as chattr sets it, its project and its hints for where it lies, and its extended
+// attributes with their values (access lists are some). The same bytes while these stay the same. How many bytes, or a
+// negative errno: -E2BIG when there are more than `most`.
+ssize_t clinux_marks(int descriptor, void *marks, size_t most);
 
 // Removes the immutable and append-only marks of an open file. 0, or a negative errno.
 int clinux_clear_marks(int descriptor);
