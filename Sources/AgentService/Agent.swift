@@ -77,7 +77,7 @@ package actor Agent {
         }
         // Two farms may have agents of one name on one machine.
         let place = Digest(hashing: Array(settings.spoolFolder.utf8)).hex.prefix(8)
-        let cgroups = Cgroups(name: "sheaf-\(settings.name)-\(place)")
+        let cgroups = Cgroups(name: "\(settings.name)-\(place)")
         remarks += cgroups.remarks
         // What the owner keeps back stays back, whatever attempts name that no limit of their own holds.
         if let memory = settings.memory { cgroups.limitAll(memory: memory) }
@@ -86,6 +86,7 @@ package actor Agent {
                 "there is no folder \(folder) to show to attempts", help: "--show names folders of this machine")
         }
         let killed = Groups.clear(cgroups)
+        cgroups.sweep()
         if killed > 0 { remarks.append("\(killed) processes of an earlier life of this agent were ended") }
         let engine = try engine(settings, String(place), remarks: &remarks)
         let attempts = try AttemptsFolder(below: settings.workFolder)
@@ -213,5 +214,6 @@ package actor Agent {
         for task in tasks { await task.value }
         await syncReports()
         host.berths.close()
+        host.cgroups.remove()
     }
 }

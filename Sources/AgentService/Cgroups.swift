@@ -25,6 +25,9 @@ package struct Cgroups: Sendable {
     /// Why there is less than one could wish, for the agent's start and `sheaf doctor`.
     package private(set) var remarks: [String] = []
 
+    /// Holds the folders; `nil` where there are none, or they are parts of another's.
+    private var roots: CgroupRoots?
+
     /// Neither version: processes are found by sweeping `/proc`.
     package static let none = Cgroups()
 
@@ -34,6 +37,9 @@ package struct Cgroups: Sendable {
     ///
     /// - Parameter name: of that folder; the same at each start of the same agent, so that it finds what it left.
     package init(name: String) {
+        let name = CgroupRoots.prefix + name
+        let roots = CgroupRoots()
+        self.roots = roots
         let mounts = Self.mounts(Files.value("/proc/self/mountinfo") ?? "")
         let memberships = Self.memberships(Files.value("/proc/self/cgroup") ?? "")
         for controller in ["memory", "pids", "freezer", "cpu", "cpuacct"] {
@@ -41,12 +47,12 @@ package struct Cgroups: Sendable {
                 let path = memberships[controller], let parent = mount.place(of: path)
             else { continue }
             let folder = parent + "/" + name
-            if Self.makeGroup(folder) { split[controller] = folder }
+            if roots.make(folder) { split[controller] = folder }
         }
         if let mount = mounts.first(where: \.isUnified), let path = memberships[""], let parent = mount.place(of: path)
         {
             let folder = parent + "/" + name
-            if Self.makeGroup(folder) {
+            if roots.make(folder) {
                 unified = folder
                 // Groups above must hand the controllers down, one level after the other.
                 let wanted = ["memory", "pids", "cpu"].filter { split[$0] == nil }
@@ -70,6 +76,12 @@ package struct Cgroups: Sendable {
             remarks.append("no memory cgroup: memory limits are not enforced and oom cannot be told from SIGKILL")
         }
     }
+
+    /// Removes what agents that were killed have left beside this one's folders. Blocks.
+    func sweep() { for folder in folders { CgroupRoots.sweep(beside: folder) } }
+
+    /// Removes this agent's folders. Nothing may be made in them any more.
+    func remove() { roots?.remove() }
 
     /// Limits the memory of all attempts together.
     func limitAll(memory: ByteCount) {
@@ -128,8 +140,8 @@ package struct Cgroups: Sendable {
         return paths
     }
 
-    static func makeGroup(_ path: String) -> Bool {
-        unsafe (mkdir(path, 0o755) == 0 || (errno == EEXIST && access(path, W_OK) == 0))
+    static func makeGroup(_ path: String, mode: mode_t = 0o755) -> Bool {
+        unsafe (mkdir(path, mode) == 0 || (errno == EEXIST && access(path, W_OK) == 0))
     }
 
     /// Writes a kernel's control file.

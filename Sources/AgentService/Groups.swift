@@ -201,7 +201,7 @@ final class Groups: Sendable {
     }
 
     /// What lives in a group, and in those within it.
-    private static func pids(below group: String) -> [pid_t] {
+    static func pids(below group: String) -> [pid_t] {
         var pids = (Files.value(group + "/cgroup.procs") ?? "").split(separator: "\n").compactMap { pid_t($0) }
         for name in Files.names(in: group)
         where Files.facts(group + "/" + name, followingLinks: false)?.kind == .folder {

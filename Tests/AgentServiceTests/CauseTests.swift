@@ -67,8 +67,8 @@ import Wire
 
     @Test(.enabled(if: Workshop.cgroups.limitsMemory && Files.exists("/usr/bin/python3")))
     func `is memory, too, when all attempts together have no more`() async throws {
-        let cgroups = Cgroups(name: "sheaf-tests-\(getpid())-all")
-        defer { for folder in cgroups.folders { Groups.remove(folder) } }
+        let cgroups = Cgroups(name: "tests-\(getpid())-all")
+        defer { cgroups.remove() }
         cgroups.limitAll(memory: .mebibytes(32))
         let workshop = try await Workshop(cgroups: cgroups)
         let ended = try await workshop.attempt([run("exec /usr/bin/python3 -c 'x = bytearray(200 << 20)'")])

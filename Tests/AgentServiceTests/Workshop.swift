@@ -19,8 +19,8 @@ final class Workshop: Sendable {
 
     /// The machine's own cgroups, in a folder of this process.
     static let cgroups: Cgroups = {
-        let cgroups = Cgroups(name: "sheaf-tests-\(getpid())")
-        atexit { for folder in Workshop.cgroups.folders { rmdir(folder) } }
+        let cgroups = Cgroups(name: "tests-\(getpid())")
+        atexit { Workshop.cgroups.remove() }
         return cgroups
     }()
 
