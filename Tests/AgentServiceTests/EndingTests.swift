@@ -209,16 +209,21 @@ private enum Escapes {
     }
 }
 
-/// One after the other: what bears no sign of an attempt can be told to be its only while no other is swept for.
-@Suite(.timeLimit(.minutes(3)), .serialized) struct `How attempts end where the agent can make no chamber` {
+/// One after the other, in all suites below: what bears no sign of an attempt can be told to be its only while no other is
+/// swept for, and to this process fall the orphans of all.
+@Suite(.timeLimit(.minutes(3)), .serialized) enum WithoutChambers {
+    @Suite struct `How attempts end where the agent can make no chamber` {}
+    @Suite struct `A program of the agent's own` {}
+}
+
+extension WithoutChambers.`How attempts end where the agent can make no chamber` {
     private static let hosts: [(name: String, cgroups: Cgroups, accounts: AccountPool)] =
         [("cgroups", Workshop.cgroups, AccountPool(.own))].filter { $0.1.isUsable }
         + (Workshop.isRoot ? [("a user of its own", Cgroups.none, Workshop.users)] : [])
         + [("orphans that fall to the agent", Cgroups.none, AccountPool(.own))]
 
-    init() { _ = clinux_become_subreaper() }
-
     @Test func `nothing that it started survives`() async throws {
+        _ = clinux_become_subreaper()
         for host in Self.hosts {
             let workshop = try await Workshop(cgroups: host.cgroups, accounts: host.accounts) {
                 $0.hasChambers = false
@@ -228,6 +233,7 @@ private enum Escapes {
     }
 
     @Test func `orphans are collected, whenever they ended`() async throws {
+        _ = clinux_become_subreaper()
         let mark = sleepMark()
         let workshop = try await Workshop(cgroups: .none) { $0.hasChambers = false }
         let ended = try await workshop.attempt([
@@ -240,7 +246,7 @@ private enum Escapes {
 }
 
 /// What the agent's own process runs for itself is none of an attempt's, also where it has a session of its own.
-@Suite(.timeLimit(.minutes(3))) struct `A program of the agent's own` {
+extension WithoutChambers.`A program of the agent's own` {
     @Test func `outlives the end of an attempt, and its answer is whole`() async throws {
         let workshop = try await Workshop(cgroups: .none) { $0.hasChambers = false }
         let folder = "/tmp/sheaf-own-\(UInt64.random(in: 0...UInt64.max))"
