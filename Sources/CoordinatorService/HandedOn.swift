@@ -6,9 +6,50 @@ import Wire
 /// It is the same in whatever order their reports are taken: a coordinator that starts anew reads them by place and comes to
 /// what the one before it had from them as they came.
 struct HandedOn: Equatable, Sendable {
+    /// One that a shard has left. Of a run of a million shards all are kept until it ends: what the plan says of them is not.
     struct Artifact: Equatable, Sendable {
-        var shard: ShardID
-        var artifact: Proto.RunArtifact
+        let job, cell, shard: Int32
+        let attempt, files, retentionDays: UInt32
+        let name: String
+        /// `nil`: not a digest.
+        let manifest: Digest?
+        let manifestBytes, contentBytes: UInt64
+
+        fileprivate init(_ artifact: Proto.Artifact, named name: String, of attempt: AttemptID) {
+            (job, cell) = (Int32(clamping: attempt.shard.cell.job), Int32(clamping: attempt.shard.cell.cell))
+            shard = Int32(clamping: attempt.shard.shard)
+            self.attempt = UInt32(clamping: attempt.number)
+            (files, retentionDays) = (artifact.files, artifact.retentionDays)
+            self.name = name
+            manifest = artifact.manifest.flatMap { Digest($0.digest) }
+            manifestBytes = artifact.manifest?.size ?? 0
+            contentBytes = artifact.contentBytes
+        }
+
+        /// - Parameter plan: with the cells of the artifact's job.
+        func described(by plan: Plan) -> Proto.RunArtifact {
+            let (job, cell) = (plan.jobs[Int(job)], Int(cell))
+            return .with {
+                $0.job = job.id
+                $0.cell = job.cells?[cell].id ?? ""
+                $0.shard = shard
+                $0.attempt = attempt
+                $0.artifact = .with {
+                    $0.name = name
+                    $0.manifest = .with {
+                        $0.digest = manifest?.bytes ?? []
+                        $0.size = manifestBytes
+                    }
+                    $0.contentBytes = contentBytes
+                    $0.files = files
+                    $0.retentionDays = retentionDays
+                }
+            }
+        }
+
+        fileprivate func stands(behind shard: ShardID) -> Bool {
+            (Int(job), Int(cell), Int(self.shard)) > (shard.cell.job, shard.cell.cell, shard.shard)
+        }
     }
 
     private struct Output: Equatable, Sendable {
@@ -30,8 +71,9 @@ struct HandedOn: Equatable, Sendable {
     private var outputs: [CellID: [String: Output]] = [:]
     /// Of a job's cells the last one, in the order of the matrix, that set an output.
     private var lastCells: [Int: [String: Int]] = [:]
-    /// By job, cell and shard.
+    /// Of jobs that others need, by job, cell and shard.
     private(set) var artifacts: [Artifact] = []
+    private var names: Set<String> = []
 
     init(of run: RunID) { self.run = run }
 
@@ -62,27 +104,23 @@ struct HandedOn: Equatable, Sendable {
             outputs[cell, default: [:]][name] = output
             lastCells[cell.job, default: [:]][name] = max(lastCells[cell.job]?[name] ?? 0, cell.cell)
         }
-        guard !report.artifacts.isEmpty, let planned = plan.cell(cell) else { return }
-        let fresh = report.artifacts.map { artifact in
-            Artifact(
-                shard: attempt.shard,
-                artifact: .with {
-                    $0.job = plan.jobs[cell.job].id
-                    $0.cell = planned.id
-                    $0.shard = Int32(shard)
-                    $0.attempt = UInt32(attempt.number)
-                    $0.artifact = artifact
-                })
-        }
+        // Nobody asks for what a job leaves that no other one needs.
+        guard !report.artifacts.isEmpty, plan.cell(cell) != nil,
+            plan.jobs.contains(where: { $0.needs.contains(cell.job) })
+        else { return }
+        let fresh = report.artifacts.map { Artifact($0, named: shared($0.name), of: attempt) }
         artifacts.insert(contentsOf: fresh, at: place(behind: attempt.shard))
     }
+
+    /// The same text, of which one copy serves all artifacts of this name.
+    private mutating func shared(_ name: String) -> String { names.insert(name).memberAfterInsert }
 
     /// Where the artifacts of a shard begin; most come in about the order in which they are kept.
     private func place(behind shard: ShardID) -> Int {
         var (low, high) = (0, artifacts.count)
         while low < high {
             let middle = (low + high) / 2
-            if artifacts[middle].shard <= shard { low = middle + 1 } else { high = middle }
+            if artifacts[middle].stands(behind: shard) { high = middle } else { low = middle + 1 }
         }
         return low
     }

@@ -170,7 +170,8 @@ struct LiveRun: Sendable {
     /// What download-artifact may ask for in a job: artifacts that the jobs it needs, directly or not, have left so far.
     private func artifacts(for job: Int) -> [Proto.RunArtifact] {
         let needed = everyNeed(of: job)
-        return handedOn.artifacts.filter { needed.contains($0.shard.cell.job) }.map(\.artifact)
+        return needed.isEmpty
+            ? [] : handedOn.artifacts.filter { needed.contains(Int($0.job)) }.map { $0.described(by: plan) }
     }
 
     /// What an attempt of a cell may read of this run, and it reads nothing of any other: the code tree, the run's actions, the
@@ -180,8 +181,9 @@ struct LiveRun: Sendable {
         if let tree { digests.insert(tree) }
         digests.formUnion(request.actions.compactMap { Digest($0.tree) })
         if let listing = handedOn.listings[cell].flatMap({ Digest($0.digest) }) { digests.insert(listing) }
-        for item in artifacts(for: cell.job) {
-            if let digest = item.artifact?.manifest.flatMap({ Digest($0.digest) }) { digests.insert(digest) }
+        let needed = everyNeed(of: cell.job)
+        for artifact in handedOn.artifacts where needed.contains(Int(artifact.job)) {
+            if let manifest = artifact.manifest { digests.insert(manifest) }
         }
         return digests
     }
