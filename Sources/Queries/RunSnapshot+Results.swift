@@ -231,16 +231,18 @@ extension RunSnapshot {
             found.insert(index)
             switch try contents(of: named, file.path, sources[index].bytesMax, attempt: attempt.number, object) {
             case .bytes(let bytes):
-                read.add(MetricFiles.read(bytes, file: file.path, as: sources[index]), file: file.path)
+                read.add(
+                    MetricFiles.read(bytes, file: file.path, as: sources[index], areAssigned: shard.assigned != nil),
+                    file: file.path)
             case .refused(let refused): read.metrics.append(NamedMetric(MetricsFile.wholeName, .refused(refused)))
             case .lost(let evidence): shard.lose(evidence)
             }
         }
+        if let assigned = shard.assigned, sources.contains(where: { $0.format == .junit }) {
+            MetricFiles.assign(&read, as: assigned)
+        }
         shard.metrics = read.metrics
         shard.items = read.items
-        if let assigned = shard.assigned, sources.contains(where: { $0.format == .junit }) {
-            MetricFiles.rename(&shard.items, as: assigned)
-        }
         guard shard.cause.kind == .passed else { return }
         for (index, source) in sources.enumerated() where !found.contains(index) {
             shard.absent.append("no step wrote '\(source.path.prefix(100))'")

@@ -255,16 +255,39 @@ import Testing
     }
 
     @Test func `names tests as they were assigned`() {
-        var items = read(Self.junit, .junit).items
-        MetricFiles.rename(
-            &items, as: ["tests/test_a.py::test_one[x < 1]", "tests/test_a.py::test_two", "other.py::A::b"])
+        var found = read(Self.junit, .junit)
+        MetricFiles.assign(
+            &found, as: ["tests/test_a.py::test_one[x < 1]", "tests/test_a.py::test_two", "other.py::A::b"])
         #expect(
-            items.map(\.id) == [
+            found.items.map(\.id) == [
                 "tests/test_a.py::test_one[x < 1]", "tests/test_a.py::test_two", "tests.test_a::test_four",
             ])
-        var nested: ItemTable = [Item(id: "t.test_b.A.B::test_c[a::b]", entries: [])]
-        MetricFiles.rename(&nested, as: ["t/test_b.py::A::B::test_c[a::b]"])
-        #expect(nested[0].id == "t/test_b.py::A::B::test_c[a::b]")
+        var nested = ReadMetrics(items: [Item(id: "t.test_b.A.B::test_c[a::b]", entries: [])])
+        MetricFiles.assign(&nested, as: ["t/test_b.py::A::B::test_c[a::b]"])
+        #expect(nested.items[0].id == "t/test_b.py::A::B::test_c[a::b]")
+    }
+
+    @Test func `report a skipped test that was assigned, with no measurement`() {
+        let source = MetricSource(path: "a", format: .junit)
+        var found = read(Self.junit, .junit)
+        MetricFiles.assign(&found, as: ["tests/test_a.py::test_three", "tests/test_a.py::test_two"])
+        #expect(found.items.first { $0.id == "tests/test_a.py::test_three" }?.entries.isEmpty == true)
+        // What another file measured is not skipped.
+        let both = "<testsuite><testcase name='a'><skipped/></testcase><testcase name='b'/></testsuite>"
+        var again = read(both, .junit)
+        again.add(read("<testsuite><testcase name='a'/></testsuite>", .junit), file: "b")
+        MetricFiles.assign(&again, as: ["a", "b"])
+        #expect(again.items.map(\.id) == ["b", "a"])
+        // gtest names all that it was told to leave out.
+        let filtered = "<testsuite><testcase name='a'/><testcase name='b' status='notrun'/></testsuite>"
+        var one = read(filtered, .junit)
+        MetricFiles.assign(&one, as: ["a", "b"])
+        #expect(one.items.map(\.id) == ["a"])
+        let alone = Array("<testsuite><testcase name='a'><skipped/></testcase></testsuite>".utf8)
+        #expect(value("skipped", of: MetricFiles.read(alone, file: "a", as: source, areAssigned: true)) == .count(1))
+        let none = Array("<testsuite><testcase name='a' status='notrun'/></testsuite>".utf8)
+        let refused = refusal("", of: MetricFiles.read(none, file: "a", as: source, areAssigned: true))
+        #expect(refused?.reason.contains("no test ran") == true)
     }
 
     @Test func `leave items out where they are told to`() {

@@ -3,7 +3,8 @@ import Model
 /// JUnit's XML, as pytest, Maven, Gradle, gtest, ctest and others write it.
 ///
 /// Each test is the item `class::name` with `passed` (0 or 1) and `seconds`. Metrics are the counts `tests`, `failures`,
-/// `errors`, `skipped` and `flaky`, and the sum `total_seconds`. A test that was skipped measured nothing and is no item.
+/// `errors`, `skipped` and `flaky`, and the sum `total_seconds`. A test that was skipped measured nothing and is no item,
+/// unless it was assigned.
 enum JUnitFile {
     private struct Test {
         var id: String
@@ -12,6 +13,8 @@ enum JUnitFile {
         var hasFailed = false
         var hasErred = false
         var wasSkipped = false
+        /// The report names it although nobody meant it to run.
+        var wasLeftOut = false
         var isFlaky = false
     }
 
@@ -51,11 +54,11 @@ enum JUnitFile {
         return parts.joined(separator: ".") + "::" + name
     }
 
-    static func read(_ bytes: [UInt8], file: String) -> ReadMetrics {
+    static func read(_ bytes: [UInt8], file: String, areAssigned: Bool = false) -> ReadMetrics {
         do throws(XMLReader.Mistake) {
             let (tests, lack) = try tests(bytes, file: file)
             if let lack { return .refused("missing: \(lack.words)", file: file, line: lack.line) }
-            return summed(tests, file: file)
+            return summed(tests, file: file, areAssigned: areAssigned)
         } catch {
             return .refused(
                 "results unreadable: \(error.problem)", text: error.found, file: file, line: error.line)
@@ -144,14 +147,16 @@ enum JUnitFile {
                         text: MetricReading.cut(text), reason: "not a number", file: file, line: element.line))
         }
         // gtest lists what it was told to leave out.
-        test.wasSkipped = element["status"] == "notrun" || element["result"] == "suppressed"
+        test.wasLeftOut = element["status"] == "notrun" || element["result"] == "suppressed"
+        test.wasSkipped = test.wasLeftOut
         return test
     }
 
     /// A test that stands several times (another try, or an error after it) passed when it did so each time.
-    private static func summed(_ tests: [Test], file: String) -> ReadMetrics {
+    private static func summed(_ tests: [Test], file: String, areAssigned: Bool) -> ReadMetrics {
         var collector = MetricCollector(file: file)
         var items: [Item] = []
+        var left: [String] = []
         var places: [String: Int] = [:]
         var (failures, errors, skipped, flaky) = (0, 0, 0, Set<String>())
         var seconds = ExactSum()
@@ -162,6 +167,7 @@ enum JUnitFile {
             let hasPassed = !test.hasFailed && !test.hasErred
             if hasPassed && test.wasSkipped {
                 skipped += 1
+                if !test.wasLeftOut { left.append(test.id) }
                 continue
             }
             if test.isFlaky { flaky.insert(test.id) }
@@ -175,7 +181,7 @@ enum JUnitFile {
             if items[place].entries[0].number != .number(hasPassed ? 1 : 0) { flaky.insert(test.id) }
             if !hasPassed { items[place].entries[0].number = .number(0) }
         }
-        guard !items.isEmpty else {
+        guard !items.isEmpty || areAssigned && !left.isEmpty else {
             return .refused("measured on no items: no test ran", file: file, line: 1)
         }
         collector.add("tests", .count(tests.count), line: 0)
@@ -184,7 +190,9 @@ enum JUnitFile {
         collector.add("skipped", .count(skipped), line: 0)
         collector.add("flaky", .count(flaky.count), line: 0)
         collector.add("total_seconds", .sum(seconds.value), line: 0)
-        return collector.finish(items: items)
+        var read = collector.finish(items: items)
+        read.skipped = left
+        return read
     }
 }
 

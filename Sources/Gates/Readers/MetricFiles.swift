@@ -5,16 +5,20 @@ package struct ReadMetrics: Equatable, Sendable {
     /// Each name once; `MetricsFile.wholeName` for what makes a file as a whole unfit.
     package var metrics: [NamedMetric]
     package var items: ItemTable
+    /// Tests that were skipped, by the names that the file has for them.
+    package var skipped: [String]
 
-    package init(metrics: [NamedMetric] = [], items: ItemTable = ItemTable()) {
+    package init(metrics: [NamedMetric] = [], items: ItemTable = ItemTable(), skipped: [String] = []) {
         self.metrics = metrics
         self.items = items
+        self.skipped = skipped
     }
 
     /// Adds what another file says. A name that stands in both has several values, which is no value; items that stand in
     /// both stay, and contradict each other where they are read.
     package mutating func add(_ other: ReadMetrics, file: String) {
         items.append(contentsOf: other.items)
+        skipped += other.skipped
         var places: [String: Int] = [:]
         for (place, metric) in metrics.enumerated() { places[metric.name] = place }
         for metric in other.metrics {
@@ -34,22 +38,35 @@ package struct ReadMetrics: Equatable, Sendable {
 /// Reads metrics as tools write them.
 package enum MetricFiles {
     /// Reads one file. Nothing is thrown: what cannot be taken is `refused`, with its text, reason, file and line.
-    package static func read(_ bytes: [UInt8], file: String, as source: MetricSource) -> ReadMetrics {
-        var read = whole(bytes, file: file, as: source)
-        if !source.withItems { read.items = [] }
+    ///
+    /// - Parameter areAssigned: tests were assigned: a report of skipped ones alone says something of them.
+    package static func read(
+        _ bytes: [UInt8], file: String, as source: MetricSource, areAssigned: Bool = false
+    ) -> ReadMetrics {
+        var read = whole(bytes, file: file, as: source, areAssigned: areAssigned)
+        if !source.withItems { (read.items, read.skipped) = ([], []) }
         return read
     }
 
     /// Names tests as they were assigned: pytest's ids (`tests/test_a.py::TestB::test_c`) are written otherwise in JUnit's
-    /// files (`tests.test_a.TestB::test_c`).
-    package static func rename(_ items: inout ItemTable, as assigned: TextColumn) {
+    /// files (`tests.test_a.TestB::test_c`). One that was assigned and skipped was reported, and measured nothing.
+    package static func assign(_ read: inout ReadMetrics, as assigned: TextColumn) {
         let known = Set(assigned)
         var names: [String: String] = [:]
         for id in assigned { names[JUnitFile.name(ofTest: id)] = id }
-        items.rename { known.contains($0) ? nil : names[$0] }
+        read.items.rename { known.contains($0) ? nil : names[$0] }
+        guard !read.skipped.isEmpty else { return }
+        var reported = Set(read.items.ids)
+        for name in read.skipped {
+            let id = known.contains(name) ? name : names[name]
+            if let id, reported.insert(id).inserted { read.items.append(Item(id: id, entries: [])) }
+        }
+        read.skipped = []
     }
 
-    private static func whole(_ bytes: [UInt8], file: String, as source: MetricSource) -> ReadMetrics {
+    private static func whole(
+        _ bytes: [UInt8], file: String, as source: MetricSource, areAssigned: Bool
+    ) -> ReadMetrics {
         guard bytes.count <= source.bytesMax else {
             return .refused("larger than \(ByteCount(Int64(source.bytesMax)))", file: file)
         }
@@ -58,7 +75,7 @@ package enum MetricFiles {
         case .json: return NestedJSON.read(bytes, file: file)
         case .jsonl: return MetricLines.read(bytes, file: file, source)
         case .csv: return CSVMetrics.read(bytes, file: file, source)
-        case .junit: return JUnitFile.read(bytes, file: file)
+        case .junit: return JUnitFile.read(bytes, file: file, areAssigned: areAssigned)
         case .pytestBenchmark: return PytestBenchmark.read(bytes, file: file)
         case .lmEval:
             return file.hasSuffix(".jsonl")
