@@ -144,11 +144,11 @@ package final class CoordinatorServer: Sendable {
             caches: CacheShelf(coordinator: coordinator, keeper: keeper, objects: objectsService, clock: clock),
             listings: ListingCutter(coordinator: coordinator, library: library), journal: journal)
         let desk = Desk(people: people, agents: agents, objects: objectsService)
-        let admission = roster.admission
+        let (admission, patience) = (roster.admission, desk.patience)
         let enrolment = try await LinkServer.start(
             on: settings.enrolmentListen, as: identity, admitting: .strangers, loops: [loops[0]],
             settings: settings.links, observer: .init(refused: { journal.refused($0) }),
-            handler: { stream, method, _ in await Desk.enrol(stream, method, roster, journal) })
+            handler: { stream, method, _ in await Desk.enrol(stream, method, roster, journal, patience) })
         let server: LinkServer
         do {
             server = try await LinkServer.start(

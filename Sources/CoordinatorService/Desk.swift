@@ -145,14 +145,18 @@ struct Desk: Sendable {
     }
 
     /// The only thing that strangers may ask.
-    static func enrol(_ stream: LinkStream, _ method: String, _ roster: Roster, _ journal: FarmJournal) async {
+    static func enrol(
+        _ stream: LinkStream, _ method: String, _ roster: Roster, _ journal: FarmJournal, _ patience: Patience
+    ) async {
         guard method == Proto.Enrolment.Enrol.name else {
             await stream.finish(LinkStatus(.denied, "here one can only enrol"))
             return
         }
         await stream.answer(Proto.Enrolment.Enrol.self) { request throws(LinkStatus) in
             do throws(LinkStatus) {
-                let (answer, principal) = try await roster.enrol(request)
+                let (answer, principal) = try await patience.answer { () throws(LinkStatus) in
+                    try await roster.enrol(request)
+                }
                 journal.tell(.enrolled(principal))
                 return answer
             } catch {
