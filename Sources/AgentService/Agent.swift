@@ -106,10 +106,16 @@ package actor Agent {
             remarks.append("attempts cannot have process numbers and a view of files of their own: \(refusal)")
         }
         let discovery = Discovery(pool.probe, views: views(settings, pool.probe, inputs))
-        let (capacity, views) = await discovery.capacity(
+        let found = await discovery.capacity(
             cpus: settings.cpus, memory: settings.memory,
             labels: settings.labels + (engine?.labels ?? []),
             inputs: inputs, remarks: &remarks)
+        let capacity = found.capacity
+        if !found.addresses.isEmpty, KernelLog() == nil {
+            remarks.append(
+                "\(KernelLog.path) cannot be read: attempts that fail with their GPU look as if they failed by themselves"
+            )
+        }
         for remark in remarks { tell(.remark(remark)) }
         let line = FarmLine()
         let incarnation = String(UInt64(truncatingIfNeeded: Instant.wallClock().nanoseconds), radix: 36)
@@ -126,8 +132,9 @@ package actor Agent {
             environments: try Environments(in: settings.workFolder + "/environments"), inputs: inputCheck,
             objects: FarmObjects(line: line), cache: cache,
             environment: settings.stepEnvironment.map { CommandFile.Entry(name: $0.name, value: $0.value) },
-            hasCUDA: !capacity.gpus.isEmpty, keepsWorkspaces: settings.keepsWorkspaces, incarnation: incarnation,
-            views: views, warden: warden, engine: engine, attempts: attempts)
+            hasCUDA: !capacity.gpus.isEmpty, gpuAddresses: found.addresses,
+            keepsWorkspaces: settings.keepsWorkspaces, incarnation: incarnation, views: found.views, warden: warden,
+            engine: engine, attempts: attempts)
         var leftover: [String] = []
         let leftovers = spool.leftovers(remarks: &leftover)
         for remark in leftover { tell(.remark(remark)) }

@@ -32,14 +32,19 @@ extension AttemptDriver {
             return Cause(
                 .oom, evidence: "\(subject): the kernel killed \(oomKills) of its processes at \(limit)\(peak)")
         }
+        devices?.look()
+        if let fault = devices?.deviceFault {
+            return Cause(.gpuFault, evidence: "\(subject) failed, and \(fault)")
+        }
         if let message = output.gpuMessage { return Cause(.gpuOOM, evidence: "\(subject): \(message)") }
         if let cause = fullDisk(subject) { return cause }
+        let device = devices?.programFault.map { "; \($0)" } ?? ""
         switch exit.how {
         case .signal(let number):
             let memory = number == Int(SIGKILL) ? "; " + Self.words(ofOOMKills: oomKills) : ""
             return Cause(
                 .signal, code: number,
-                evidence: "\(subject) was ended by signal \(number)\(Self.signalName(number))\(memory)")
+                evidence: "\(subject) was ended by signal \(number)\(Self.signalName(number))\(memory)\(device)")
         case .code(let code):
             // A shell reports a child's signal as 128 + its number.
             var signal = ""
@@ -48,7 +53,7 @@ extension AttemptDriver {
                 signal += "\(Self.signalName(code - 128))"
                 signal += code - 128 == Int(SIGKILL) ? "; \(Self.words(ofOOMKills: oomKills)))" : ")"
             }
-            return Cause(.userExit, code: code, evidence: "\(subject) ended with exit code \(code)\(signal)")
+            return Cause(.userExit, code: code, evidence: "\(subject) ended with exit code \(code)\(signal)\(device)")
         }
     }
 

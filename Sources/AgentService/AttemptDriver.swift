@@ -38,6 +38,8 @@ actor AttemptDriver {
     var checkedOutSources: [String: Files.Facts] = [:]
     /// What steps wrote to GITHUB_STEP_SUMMARY.
     var stepSummary: [UInt8] = []
+    /// Looks at the attempt's GPUs; `nil` where there are none, or nobody can tell.
+    var devices: DeviceWatch?
     /// The action whose steps run now.
     var action: ActionFrame?
     /// Folders of other repositories' actions that are there.
@@ -241,6 +243,11 @@ actor AttemptDriver {
 
     private func settleIn() throws {
         results.remove()
+        // From here on: what the driver said before was of others' work.
+        if !assignment.gpus.isEmpty {
+            devices = DeviceWatch(
+                of: assignment.gpus, at: host.gpuAddresses, log: KernelLog(at: host.kernelLog))
+        }
         let image = try containerImage()
         // In a container users are the image's own.
         let (account, isExclusive) = image == nil ? try host.accounts.take() : (nil, false)
@@ -336,6 +343,15 @@ actor AttemptDriver {
         case .cancelled(let why): cause = Cause(.cancelled, evidence: why)
         case .leaseEnded: cause = Cause(.lostAgent, evidence: "the lease ended while the farm could not be reached")
         case nil: break
+        }
+        devices?.look()
+        if let fault = devices?.deviceFault {
+            switch watch.reason {
+            // What hangs with its device is not slow, nor silent, by itself.
+            case .timeout, .idle: cause = Cause(.gpuFault, evidence: "\(fault); \(cause.evidence)")
+            case .cancelled, .leaseEnded, nil: break
+            }
+            if case .passed = cause.kind { output.note("warning", "\(fault); the steps passed all the same") }
         }
         if case .passed = cause.kind, output.log.isDiskFull {
             cause = Cause(.diskFull, evidence: "the agent's disk was full: the log is not whole")

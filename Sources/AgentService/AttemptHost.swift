@@ -21,6 +21,10 @@ struct AttemptHost: Sendable {
     /// What the owner gives to every step: proxies, package indexes, certificates. Never the agent's own environment.
     var environment: [CommandFile.Entry]
     var hasCUDA: Bool
+    /// Where GPUs sit, by their names.
+    var gpuAddresses: [String: PCIAddress] = [:]
+    /// Where the driver says what became of them.
+    var kernelLog = KernelLog.path
     var processesMax = 8192
     /// Attempts' folders stay, for whoever looks for a mistake.
     var keepsWorkspaces = false

@@ -6,7 +6,12 @@ extension Discovery {
     static let gpusMax = 64
 
     /// NVIDIA's devices, asked of the driver's library, else of `nvidia-smi`; none where neither is there.
-    package func gpus(remarks: inout [String]) async -> [GPU] {
+    package func gpus(remarks: inout [String]) async -> [GPU] { await devices(remarks: &remarks).map(\.gpu) }
+
+    /// A device, and where it sits if the driver says so.
+    typealias Device = (gpu: GPU, address: PCIAddress?)
+
+    func devices(remarks: inout [String]) async -> [Device] {
         for name in places.nvml {
             var devices = [clinux_gpu](repeating: clinux_gpu(), count: Self.gpusMax)
             let count = unsafe clinux_nvml_devices(name, &devices, Self.gpusMax)
@@ -17,12 +22,14 @@ extension Discovery {
                 continue
             }
             return devices.prefix(Int(count)).map { device in
-                GPU(
+                let gpu = GPU(
                     uuid: Self.text(device.uuid), model: Self.text(device.model),
                     memory: ByteCount(Int64(clamping: device.memory)))
+                let address = PCIAddress(domain: device.domain, bus: device.bus, device: device.device)
+                return (gpu, device.has_place == 0 ? nil : address)
             }
         }
-        return await askTool(remarks: &remarks)
+        return await askTool(remarks: &remarks).map { ($0, nil) }
     }
 
     private func askTool(remarks: inout [String]) async -> [GPU] {

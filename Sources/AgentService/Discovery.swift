@@ -54,14 +54,22 @@ package struct Discovery: Sendable {
         self.views = views
     }
 
+    struct Found {
+        var capacity: Capacity
+        var views: PrivateViews?
+        /// Where GPUs sit, by their names.
+        var addresses: [String: PCIAddress]
+    }
+
     /// Everything, with what the owner adds and limits.
     ///
     /// - Parameter remarks: gets what was found and cannot be used, and why.
     func capacity(
         cpus: Int? = nil, memory: ByteCount? = nil, labels: [String] = [], inputs: [HeldInput] = [],
         remarks: inout [String]
-    ) async -> (capacity: Capacity, views: PrivateViews?) {
-        let gpus = await gpus(remarks: &remarks)
+    ) async -> Found {
+        let devices = await devices(remarks: &remarks)
+        let gpus = devices.map(\.gpu)
         let (interpreters, views) = await reachable(remarks: &remarks)
         var all = ["self-hosted", "linux", Self.architecture]
         if !gpus.isEmpty { all.append("gpu") }
@@ -70,7 +78,9 @@ package struct Discovery: Sendable {
         let capacity = Capacity(
             cpus: max(1, min(cpus ?? Int.max, cores())), memory: memory.map { min($0, self.memory()) } ?? self.memory(),
             gpus: gpus, labels: all, interpreters: interpreters, inputs: inputs)
-        return (capacity, views)
+        let addresses = Dictionary(
+            devices.compactMap { device in device.address.map { (device.gpu.uuid, $0) } }, uniquingKeysWith: { $1 })
+        return Found(capacity: capacity, views: views, addresses: addresses)
     }
 
     /// Whether a step would find Node.js: in the folders that steps search, not on this process's own PATH.

@@ -30,11 +30,18 @@ typedef struct {
 } memory_info;
 
 typedef struct {
+    char legacy_name[16];
+    unsigned domain, bus, device, device_id, subsystem_id;
+    char name[32];
+} pci_info;
+
+typedef struct {
     int (*count)(unsigned *);
     int (*at)(unsigned, device *);
     int (*uuid)(device, char *, unsigned);
     int (*name)(device, char *, unsigned);
     int (*memory)(device, memory_info *);
+    int (*place)(device, pci_info *);
     int (*mig_mode)(device, unsigned *, unsigned *);
     int (*mig_most)(device, unsigned *);
     int (*mig_at)(device, unsigned, device *);
@@ -50,6 +57,16 @@ static int describe(const functions *f, device d, clinux_gpu *gpu) {
     return error;
 }
 
+static void locate(const functions *f, device d, clinux_gpu *gpu) {
+    pci_info info;
+    memset(&info, 0, sizeof info);
+    if (f->place == NULL || f->place(d, &info) != 0) return;
+    gpu->domain = info.domain;
+    gpu->bus = info.bus;
+    gpu->device = info.device;
+    gpu->has_place = 1;
+}
+
 static int list(const functions *f, clinux_gpu *devices, size_t most) {
     unsigned count = 0;
     int error = f->count(&count);
@@ -63,13 +80,16 @@ static int list(const functions *f, clinux_gpu *devices, size_t most) {
             && f->mig_most(d, &slots) == 0;
         if (!divided) {
             if ((error = describe(f, d, &devices[found])) != 0) return -1000 - error;
+            locate(f, d, &devices[found]);
             found++;
             continue;
         }
         for (unsigned j = 0; j < slots && found < most; j++) {
             device part;
             // Empty slots are not an error.
-            if (f->mig_at(d, j, &part) == 0 && describe(f, part, &devices[found]) == 0) found++;
+            if (f->mig_at(d, j, &part) != 0 || describe(f, part, &devices[found]) != 0) continue;
+            locate(f, d, &devices[found]);
+            found++;
         }
     }
     return (int)found;
@@ -91,6 +111,7 @@ int clinux_nvml_devices(const char *library, clinux_gpu *devices, size_t most) {
         .uuid = (int (*)(device, char *, unsigned))dlsym(handle, "nvmlDeviceGetUUID"),
         .name = (int (*)(device, char *, unsigned))dlsym(handle, "nvmlDeviceGetName"),
         .memory = (int (*)(device, memory_info *))dlsym(handle, "nvmlDeviceGetMemoryInfo"),
+        .place = (int (*)(device, pci_info *))dlsym(handle, "nvmlDeviceGetPciInfo_v3"),
         .mig_mode = (int (*)(device, unsigned *, unsigned *))dlsym(handle, "nvmlDeviceGetMigMode"),
         .mig_most = (int (*)(device, unsigned *))dlsym(handle, "nvmlDeviceGetMaxMigDeviceCount"),
         .mig_at = (int (*)(device, unsigned, device *))dlsym(handle, "nvmlDeviceGetMigDeviceHandleByIndex"),

@@ -13,6 +13,9 @@ typedef struct {
     char uuid[96];
     char model[96];
     uint64_t memory;
+    // Where it sits, a divided one's parts too; `has_place` is 0 where the driver does not say.
+    uint32_t domain, bus, device;
+    int has_place;
 } clinux_gpu;
 
 // NVIDIA's devices, by the driver's library, which is loaded only for this call. A GPU divided by MIG counts as its

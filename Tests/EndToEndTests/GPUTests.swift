@@ -1,0 +1,185 @@
+import Foundation
+import Glibc
+import JSON
+import Model
+import Testing
+
+/// Where a C compiler makes a library that says it is the driver's.
+private let hasCompiler = FileManager.default.isExecutableFile(atPath: "/usr/bin/cc")
+
+/// Agents whose GPUs are a library's word: what is leased, and what is said when a device fails.
+@Suite(.enabled(if: hasCompiler, "a C compiler makes the driver's library")) struct `A farm with GPUs` {
+    /// As much of NVML as an agent asks. `FAKE_GPUS` has a letter for each device: `h` an H200, `a` an A100, `m` an H200 that MIG
+    /// has divided in two; `FAKE_BUS` is the bus of the first one.
+    private static let library = """
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <string.h>
+        typedef struct { int device, part; } *handle;
+        typedef struct { unsigned long long total, free, used; } memory;
+        typedef struct { char a[16]; unsigned domain, bus, device, b, c; char d[32]; } place;
+        static const char *kinds(void) { const char *s = getenv("FAKE_GPUS"); return s ? s : ""; }
+        static int is(handle d, char kind) { return kinds()[d->device] == kind; }
+        static handle make(int device, int part) {
+            handle d = malloc(sizeof *d);
+            d->device = device;
+            d->part = part;
+            return d;
+        }
+        int nvmlInit_v2(void) { return 0; }
+        int nvmlShutdown(void) { return 0; }
+        int nvmlDeviceGetCount_v2(unsigned *count) { *count = (unsigned)strlen(kinds()); return 0; }
+        int nvmlDeviceGetHandleByIndex_v2(unsigned i, handle *d) { *d = make((int)i, 0); return 0; }
+        int nvmlDeviceGetName(handle d, char *text, unsigned size) {
+            snprintf(text, size, "%s%s", is(d, 'a') ? "NVIDIA A100" : "NVIDIA H200", d->part ? " MIG 3g.71gb" : "");
+            return 0;
+        }
+        int nvmlDeviceGetUUID(handle d, char *text, unsigned size) {
+            snprintf(text, size, d->part ? "MIG-%d-%d" : "GPU-%d", d->device, d->part);
+            return 0;
+        }
+        int nvmlDeviceGetMemoryInfo(handle d, memory *m) {
+            memset(m, 0, sizeof *m);
+            m->total = (d->part ? 71ull : 141ull) << 30;
+            return 0;
+        }
+        int nvmlDeviceGetPciInfo_v3(handle d, place *p) {
+            memset(p, 0, sizeof *p);
+            p->bus = (unsigned)atoi(getenv("FAKE_BUS")) + (unsigned)d->device;
+            return 0;
+        }
+        int nvmlDeviceGetMigMode(handle d, unsigned *now, unsigned *later) { *now = *later = is(d, 'm'); return 0; }
+        int nvmlDeviceGetMaxMigDeviceCount(handle d, unsigned *count) { *count = 7; return 0; }
+        int nvmlDeviceGetMigDeviceHandleByIndex(handle d, unsigned i, handle *part) {
+            if (i >= 2) return 6;
+            *part = make(d->device, (int)i + 1);
+            return 0;
+        }
+        """
+
+    /// Buses that no other test's devices sit on, while it runs at the same time.
+    private static let bus = Int.random(in: 16...200)
+
+    /// - Returns: the environment of an agent that finds these devices.
+    private static func devices(_ kinds: String, for farm: RealFarm) async throws -> [String: String] {
+        let folder = farm.folder + "/driver"
+        if !FileManager.default.fileExists(atPath: folder) {
+            let source = try farm.write("driver/nvml.c", library)
+            let made = try await Finished.run(
+                "/usr/bin/cc", ["-shared", "-fPIC", "-o", folder + "/libnvidia-ml.so.1", source])
+            try #require(made.status == 0, "\(made.error)")
+        }
+        return ["LD_LIBRARY_PATH": folder, "FAKE_GPUS": kinds, "FAKE_BUS": "\(bus)"]
+    }
+
+    private static func lines(_ farm: RealFarm, _ run: String) async throws -> [Value] {
+        let export = try await farm.sheaf("export", run)
+        #expect(export.status == 0, "\(export.error)")
+        return try export.output.split(separator: "\n").dropFirst().map { try JSONParser.value(String($0)) }
+    }
+
+    private static func job(_ resources: String, cells: Int = 1, _ script: String) -> String {
+        """
+        sheaf: 1
+        on: workflow_dispatch
+        jobs:
+          eval:
+            runs-on: [self-hosted, gpu]
+            resources: \(resources)
+            strategy: {matrix: {seed: [\((1...cells).map(String.init).joined(separator: ", "))]}}
+            retry: {attempts: 3, on: [infrastructure], backoff: 1s..1s}
+            steps:
+              - run: |
+                  \(script.replacingOccurrences(of: "\n", with: "\n          "))
+        """
+    }
+
+    /// A device that is divided in two: two attempts at a time, each of which sees its own part alone.
+    @Test(.timeLimit(.minutes(3))) func `leases the parts of a divided device as devices of their own`() async throws {
+        try await withFarm { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            var environment = try await Self.devices("m", for: farm)
+            environment["FARM_GATE"] = gate.folder
+            try await farm.startAgent("one", cpus: 2, "--pass-env", "FARM_GATE", environment: environment)
+            let workflow = try farm.write(
+                "code/eval.yml",
+                Self.job(
+                    "{cpus: 1, gpus: 1}", cells: 3,
+                    """
+                    echo "devices $CUDA_VISIBLE_DEVICES $NVIDIA_VISIBLE_DEVICES"
+                    echo $$ > "$FARM_GATE/started"
+                    read -r line < "$FARM_GATE/go" || true
+                    """))
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            let explained = try await farm.sheaf("explain", "r1").output
+            #expect(explained.contains("agent one has 0 of 2 cores, 0 of 2 GPUs free"), "\(explained)")
+            gate.open()
+            #expect(try await farm.sheaf("watch", "r1").status == 0)
+            let seen = try await farm.sheaf("logs", "r1").output.split(separator: "\n")
+                .filter { $0.contains("devices MIG") }.map {
+                    $0.split(separator: " ").dropFirst().joined(separator: " ")
+                }
+            #expect(seen.count == 3 && Set(seen) == ["MIG-0-1 MIG-0-1", "MIG-0-2 MIG-0-2"], "\(seen)")
+            gate.close()
+
+            // A part is too small for what a whole one has room for, and two parts are not one device.
+            let large = try farm.write(
+                "code/large.yml",
+                Self.job("{gpus: {memory: 100GiB}}", "echo \"devices $CUDA_VISIBLE_DEVICES\""))
+            #expect(try await farm.sheaf("submit", large).status == 0)
+            let unmet = try await farm.sheaf("explain", "r2").output
+            #expect(unmet.contains("the most that one has is 0"), "\(unmet)")
+            try await farm.startAgent("two", cpus: 1, environment: try await Self.devices("h", for: farm))
+            #expect(try await farm.sheaf("watch", "r2").status == 0)
+            #expect(try await farm.sheaf("logs", "r2").output.contains("devices GPU-0"))
+        }
+    }
+
+    /// As root, who may write to the kernel's log what the driver would.
+    @Test(
+        .timeLimit(.minutes(3)), .enabled(if: access("/dev/kmsg", W_OK) == 0, "the kernel's log cannot be written"))
+    func `calls it gpu_fault when the driver says so, and tries it on another device`() async throws {
+        try await withFarm { farm in
+            try await farm.startAgent("one", cpus: 8, environment: try await Self.devices("hh", for: farm))
+            func report(_ xid: Int, _ words: String) -> String {
+                "printf '<4>NVRM: Xid (PCI:0000:%02x:00): \(xid), pid=7, name=python, \(words)\\n' $((\(Self.bus) + ${CUDA_VISIBLE_DEVICES#GPU-})) > /dev/kmsg"
+            }
+            // What fails on the first attempt's device; the second passes.
+            let broken = try farm.write(
+                "code/broken.yml",
+                Self.job(
+                    "{gpus: 1}",
+                    """
+                    [ -e \(farm.folder)/failed ] && exit 0
+                    touch \(farm.folder)/failed
+                    \(report(79, "GPU has fallen off the bus."))
+                    exit 1
+                    """))
+            let waited = try await farm.sheaf("submit", broken, "--wait")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let explained = try await farm.sheaf("explain", "r1").output
+            for words in ["gpu_fault", "Xid 79 for GPU-", "fallen off the bus"] {
+                #expect(explained.contains(words), "\(words): \(explained)")
+            }
+            #expect(try await Self.lines(farm, "r1").first?["attempt"]?.number == 2)
+
+            // Other devices' faults are none of its, and what a program does to a device is the program's.
+            let own = try farm.write(
+                "code/own.yml",
+                Self.job(
+                    "{gpus: 1}",
+                    """
+                    printf '<4>NVRM: Xid (PCI:0000:fe:00): 79, pid=7, of another device\\n' > /dev/kmsg
+                    \(report(31, "MMU Fault: ENGINE GRAPHICS"))
+                    exit 3
+                    """))
+            #expect(try await farm.sheaf("submit", own, "--wait").status == 1)
+            let line = try #require(try await Self.lines(farm, "r2").first)
+            #expect(line["cause"]?.string == "user_exit" && line["code"]?.number == 3, "\(line)")
+            #expect(line["attempt"]?.number == 1, "\(line)")
+            let told = try await farm.sheaf("explain", "r2").output
+            #expect(told.contains("Xid 31 for GPU-") && !told.contains("of another device"), "\(told)")
+        }
+    }
+}
