@@ -8,26 +8,29 @@ package enum Spelling {
         names.prefix(most).joined(separator: ", ") + (names.count > most ? " and \(names.count - most) more" : "")
     }
 
-    /// The candidate that is fewest edits away, if it is near enough to be meant.
+    /// The candidate that is fewest edits away, if it is near enough to be meant: a slip in a short word, two in a longer one.
     package static func nearest(to word: String, among candidates: [String]) -> String? {
         let scored = candidates.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }
         guard let best = scored.min(by: { $0.1 < $1.1 }),
-            best.1 <= max(word.utf8.count < 4 ? 1 : 2, word.utf8.count / 3)
+            best.1 <= (word.utf8.count < 6 ? 1 : max(2, word.utf8.count / 4))
         else { return nil }
         return best.0
     }
 
-    /// Levenshtein's distance: insertions, deletions and replacements.
+    /// Insertions, deletions, replacements, and two neighbours that changed places (Damerau, CACM 7, 1964; each letter is
+    /// touched once).
     private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        var before: [Int] = []
         var row = Array(0...b.count)
         for (i, x) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
+            var next = [i + 1]
+            next.reserveCapacity(b.count + 1)
             for (j, y) in b.enumerated() {
-                let replaced = diagonal + (x == y ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+                var least = min(row[j] + (x == y ? 0 : 1), next[j] + 1, row[j + 1] + 1)
+                if i > 0, j > 0, x == b[j - 1], y == a[i - 1] { least = min(least, before[j - 1] + 1) }
+                next.append(least)
             }
+            (before, row) = (row, next)
         }
         return row[b.count]
     }

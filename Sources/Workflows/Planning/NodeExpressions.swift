@@ -5,6 +5,9 @@ extension ExpressionError {
     /// What to do about an expression that came to nothing.
     var help: String {
         let tried = "sheaf expr EXPRESSION --context FILE.json"
+        if message.hasPrefix("Exceeded max expression") {
+            return "compute a part of it before: by env, by an output of a step, or of another job"
+        }
         return message.contains("JSON")
             ? "give fromJSON a text that is JSON, as '[1, 2]'; see what it gets by: \(tried)"
             : "try the expression by itself: \(tried)"
