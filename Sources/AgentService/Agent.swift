@@ -81,6 +81,11 @@ package actor Agent {
         remarks += cgroups.remarks
         // What the owner keeps back stays back, whatever attempts name that no limit of their own holds.
         if let memory = settings.memory { cgroups.limitAll(memory: memory) }
+        if let label = settings.labels.first(where: { SecretName.name(in: $0.lowercased()) != nil }) {
+            throw AgentError.configuration(
+                "'\(label)' is a label that agents give themselves", help: "--secrets names a file of secrets")
+        }
+        remarks += settings.secrets.remarks
         for folder in settings.shownFolders where !Files.isFolder(folder) {
             throw AgentError.configuration(
                 "there is no folder \(folder) to show to attempts", help: "--show names folders of this machine")
@@ -108,7 +113,7 @@ package actor Agent {
         let discovery = Discovery(pool.probe, views: views(settings, pool.probe, inputs))
         let found = await discovery.capacity(
             cpus: settings.cpus, memory: settings.memory,
-            labels: settings.labels + (engine?.labels ?? []),
+            labels: settings.labels + (engine?.labels ?? []) + settings.secrets.labels,
             inputs: inputs, remarks: &remarks)
         let capacity = found.capacity
         if !found.addresses.isEmpty, KernelLog() == nil {
@@ -132,7 +137,7 @@ package actor Agent {
             environments: try Environments(in: settings.workFolder + "/environments"), inputs: inputCheck,
             objects: FarmObjects(line: line), cache: cache,
             environment: settings.stepEnvironment.map { CommandFile.Entry(name: $0.name, value: $0.value) },
-            hasCUDA: !capacity.gpus.isEmpty, gpuAddresses: found.addresses,
+            secrets: settings.secrets, hasCUDA: !capacity.gpus.isEmpty, gpuAddresses: found.addresses,
             keepsWorkspaces: settings.keepsWorkspaces, incarnation: incarnation, views: found.views, warden: warden,
             engine: engine, attempts: attempts)
         var leftover: [String] = []

@@ -24,6 +24,8 @@ package struct AgentSettings: Sendable {
     package var inputs: [InputCheck.Offer] = []
     /// What the owner gives to every step: proxies, package indexes. Never the agent's own environment.
     package var stepEnvironment: [(name: String, value: String)] = []
+    /// What the owner lets steps read by `${{ secrets.NAME }}`.
+    package var secrets = HeldSecrets.none
     package var accounts: StepAccounts
     package var keepsWorkspaces = false
     /// Whose containers jobs may run in.

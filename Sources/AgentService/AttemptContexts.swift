@@ -12,7 +12,7 @@ struct AttemptContexts: Sendable {
         var outputs: [CommandFile.Entry]
     }
 
-    /// github, inputs, vars, needs, strategy, matrix.
+    /// github, inputs, vars, needs, strategy, matrix, secrets.
     var given: [Value.Member]
     var runner: [Value.Member]
     /// What only the agent knows of `github`: where things lie, and which attempt it is.
@@ -30,7 +30,7 @@ struct AttemptContexts: Sendable {
     private static let names = [
         "github", "inputs", "vars", "needs", "strategy", "matrix", "steps", "job", "runner", "env",
     ]
-    static let scope = ExpressionScope(names: names, functions: [.init("hashFiles", 1, 255)])
+    static let scope = ExpressionScope(names: names + ["secrets"], functions: [.init("hashFiles", 1, 255)])
     static let conditionScope = ExpressionScope(
         names: names,
         functions: [

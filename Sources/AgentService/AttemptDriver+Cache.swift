@@ -65,6 +65,10 @@ extension AttemptDriver {
         guard key.utf8.count <= 512, !key.contains(",") else {
             throw AgentError.user("the cache's key '\(key.prefix(60))…' has a comma, or more than 512 bytes")
         }
+        let named = "\(key)\n\(with["restore-keys"] ?? "")"
+        guard output.masked(named) == named else {
+            throw AgentError.user("the cache's key holds a masked value; keys are shown to everybody")
+        }
         let paths = try CachePaths(with["path"] ?? "", workspace: place.folder.workspace, home: place.folder.home)
         let wish = CacheWish(key: key, paths: paths)
         if action == "actions/cache/save" {
@@ -153,6 +157,10 @@ extension AttemptDriver {
         let scan = try TreeScan(of: Folder(at: place.folder.path), wish.paths.selection())
         guard !scan.isEmpty else {
             output.note("warning", "the cache's paths name no file: nothing is kept under '\(wish.key)'")
+            return
+        }
+        if let file = try await fileWithSecret(in: scan) {
+            output.note("warning", "nothing is kept under '\(wish.key)': it would give away a secret, in '\(file)'")
             return
         }
         let transfer = transfer

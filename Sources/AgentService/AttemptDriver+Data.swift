@@ -55,6 +55,9 @@ extension AttemptDriver {
             guard collector == "pytest" else { throw AgentError.user("there is no collector '\(collector)'") }
             items = try await collectedByPytest(place)
         }
+        if let item = items.first(where: { output.masked($0) != $0 }) {
+            throw AgentError.user("the listing would give away a secret, in the item '\(output.masked(item))'")
+        }
         report.listing = try results.keep(Array(items.joined(separator: "\n").utf8)).message
         report.listingCount = UInt32(clamping: items.count)
         output.say("listed \(items.count) items")
@@ -247,6 +250,11 @@ extension AttemptDriver {
             of: Folder(at: place.folder.workspace), .patterns(patterns, hidden: with["include-hidden-files"] == "true"))
         for warning in try scan.warnings(policy, for: patterns) { output.note("warning", warning) }
         guard !scan.isEmpty else { return [] }
+        if let file = try await fileWithSecret(in: scan) {
+            throw AgentError.user(
+                "the artifact '\(name)' would give away a secret, in '\(file)': nothing of it was uploaded; "
+                    + "leave the file out, or keep the secret out of it")
+        }
         let transfer = transfer
         let uploaded = try await farm { try await transfer.upload(TreePlan(scan)) }
         report.artifacts.removeAll { $0.name == name }

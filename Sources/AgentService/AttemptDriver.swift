@@ -82,11 +82,14 @@ actor AttemptDriver {
     init(_ assignment: Assignment, on host: AttemptHost, log: LogSpool) {
         self.assignment = assignment
         self.host = host
-        output = StepOutput(log, freeBytes: { [folder = host.workFolder] in Files.freeBytes(at: folder) })
+        output = StepOutput(
+            log, secrets: host.secrets.masks, freeBytes: { [folder = host.workFolder] in Files.freeBytes(at: folder) })
         transfer = Transfer(host.objects.channel(for: assignment.id), cache: host.cache)
         results = KeptResults(of: assignment.id, in: host.spoolFolder, sync: host.sync)
         thread = ThreadExecutor(name: "attempt")
-        contexts = AttemptContexts(given: assignment.contexts, runner: [], workspace: "")
+        let given = assignment.contexts.filter { $0.key != "secrets" }
+        contexts = AttemptContexts(
+            given: given + [.init("secrets", .object(host.secrets.members))], runner: [], workspace: "")
         report = .with {
             $0.attempt = Proto.AttemptRef(assignment.id)
         }
@@ -273,6 +276,7 @@ actor AttemptDriver {
                 .init("job", .string(assignment.ownJobID)),
                 .init("run_attempt", .string("\(assignment.id.number)")),
             ]
+            if let token = host.secrets.token { contexts.github.append(.init("token", token)) }
             try prepareFiles(folder)
         } catch {
             if place == nil { host.accounts.giveBack(account) }

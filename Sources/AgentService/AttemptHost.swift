@@ -20,6 +20,8 @@ struct AttemptHost: Sendable {
     var cache: ObjectStore?
     /// What the owner gives to every step: proxies, package indexes, certificates. Never the agent's own environment.
     var environment: [CommandFile.Entry]
+    /// What the owner lets steps read; hidden in all that attempts give away.
+    var secrets = HeldSecrets.none
     var hasCUDA: Bool
     /// Where GPUs sit, by their names.
     var gpuAddresses: [String: PCIAddress] = [:]

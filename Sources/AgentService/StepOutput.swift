@@ -44,11 +44,15 @@ final class StepOutput: Sendable {
     private let freeBytes: @Sendable () -> Int64
     private let state: Mutex<State>
 
-    /// - Parameter freeBytes: asked when a program says that its disk has no room.
-    init(_ log: LogSpool, freeBytes: @escaping @Sendable () -> Int64 = { .max }) {
+    /// - Parameters:
+    ///   - secrets: hidden from the first line on.
+    ///   - freeBytes: asked when a program says that its disk has no room.
+    init(_ log: LogSpool, secrets: Secrets = Secrets(), freeBytes: @escaping @Sendable () -> Int64 = { .max }) {
         self.log = log
         self.freeBytes = freeBytes
-        state = Mutex(State(lastAt: Clock.monotonic()))
+        var first = State(lastAt: Clock.monotonic())
+        first.secrets = secrets
+        state = Mutex(first)
     }
 
     /// When something was last written, by the monotonic clock, and what.
@@ -196,7 +200,7 @@ final class StepOutput: Sendable {
                 title: state.secrets.masked(command.properties["title"] ?? ""),
                 text: state.secrets.masked(command.text))
             Self.add(annotation, to: &state)
-            return "\(command.name): \(command.text)"
+            return "\(command.name): \(Self.place(in: command))\(command.text)"
         case "debug": return "debug: \(command.text)"
         case "group": return "▸ \(command.text)"
         case "endgroup", "add-matcher", "remove-matcher": return nil
@@ -228,6 +232,12 @@ final class StepOutput: Sendable {
             return "error: " + (state.failure ?? "")
         default: return nil
         }
+    }
+
+    /// `fit.py:7: `, as compilers write it; nothing where the command names no file.
+    private static func place(in command: WorkflowCommand) -> String {
+        let parts = ["file", "line", "col"].map { command.properties[$0] ?? "" }.prefix { !$0.isEmpty }
+        return parts.isEmpty ? "" : parts.joined(separator: ":") + ": "
     }
 
     private func addMask(_ value: String, _ state: inout State) -> String? {

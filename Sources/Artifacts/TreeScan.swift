@@ -24,7 +24,7 @@ package struct TreeScan: Sendable {
     }
 
     /// The folder that the tree's paths start from: with patterns, the least common ancestor of their search paths.
-    let base: Folder
+    package let base: Folder
     /// A folder from elsewhere that stands in the tree's root.
     let aside: FolderWalk.Aside?
     let found: [Found]
@@ -39,6 +39,8 @@ package struct TreeScan: Sendable {
     package var isEmpty: Bool { found.isEmpty }
     package var count: Int { found.count }
     package var contentBytes: Int { found.reduce(0) { $0 + ($1.target == nil ? $1.facts.sizeBytes : 0) } }
+    /// What is neither a folder nor a link, by its path below `base`.
+    package var files: [TreePath] { found.compactMap { $0.target == nil ? $0.path : nil } }
     /// The paths in the packed tree.
     package var paths: [String] { found.map(\.path.text) }
 

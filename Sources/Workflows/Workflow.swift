@@ -221,6 +221,8 @@ struct JobSource: Sendable {
     var environment: YAMLNode?
     /// A step runs an action for Node.js.
     var needsNode = false
+    /// The secrets that its texts read, in capitals, sorted; with those of the file's `env`.
+    var secrets: [String] = []
     /// The workflow that the job calls instead of having steps.
     var call: CallSource?
     /// The first step that asks for a Python, with the place of its version.

@@ -143,7 +143,10 @@ import Wire
         #expect(annotations.map(\.level) == ["error", "notice"])
         #expect(annotations[0].file == "eval.py" && annotations[0].line == 7)
         #expect(annotations[0].title == "Bad, really" && annotations[0].text == "first\nsecond")
-        #expect(ended.out == ["error: first", "second", "notice: hello", "▸ Install", "inside", "::unknown::is text"])
+        #expect(
+            ended.out == [
+                "error: eval.py:7: first", "second", "notice: hello", "▸ Install", "inside", "::unknown::is text",
+            ])
     }
 
     @Test func `a line break in a command forges no line of the log`() async throws {

@@ -133,6 +133,18 @@ import Testing
         )
         #expect(found.filter { $0.rule == .secret }.map(\.position.line) == [10])
         #expect(advice("run: echo ${{ secrets.T }}").contains { $0.rule == .secret })
+        let ofJob = """
+            on: push
+            env: {TOP: "${{ secrets.TOP }}"}
+            jobs:
+              a:
+                runs-on: x
+                env: {OWN: "${{ secrets.OWN }}"}
+                steps: [{run: 'echo $TOP'}, {run: 'printf "$OWN"'}, {run: 'echo $OTHERS'}]
+              b: {runs-on: x, steps: [{run: 'echo $OWN'}]}
+            """
+        let told = Workflow.read(Array(ofJob.utf8), file: "w.yml").diagnostics.filter { $0.rule == .secret }
+        #expect(told.map { "\($0.position)" } == ["w.yml:7:20", "w.yml:7:40"], "\(told)")
     }
 
     @Test func `finds places in blocks, folded lines and quotes`() {

@@ -189,7 +189,7 @@ import Testing
 
     @Test func `brings what cannot run there, with its own place`() throws {
         let (_, diagnostics) = Self.read(
-            Self.caller, Self.called.replacing("test ${{ inputs.count }}", with: "test ${{ secrets.KEY }}"))
+            Self.caller, Self.called.replacing("test ${{ inputs.count }}", with: "test ${{ toJSON(secrets) }}"))
         #expect(diagnostics.map { "\($0.position)" } == [".github/workflows/ci.yml:22:19"], "\(diagnostics)")
     }
 

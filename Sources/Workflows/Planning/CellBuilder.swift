@@ -56,6 +56,7 @@ struct CellBuilder {
         }
         // In a container it is the image that has Node.js, or has not.
         if job.needsNode, !isContained, !cell.labels.contains("node") { cell.labels.append("node") }
+        cell.labels += job.secrets.map(SecretName.label)
         cell.inputs = job.heldInputs(request, &mistakes)
         cell.skipped = outOfTier(&mistakes) ?? skipped(&mistakes)
         return cell

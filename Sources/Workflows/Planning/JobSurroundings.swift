@@ -40,7 +40,7 @@ extension Workflow {
     }
 
     /// What the texts of the job that calls see.
-    private func callerContexts(_ call: Int, _ around: Surroundings) throws(Mistakes) -> [Value.Member] {
+    func callerContexts(_ call: Int, _ around: Surroundings) throws(Mistakes) -> [Value.Member] {
         let caller = calls[call].caller
         return try contexts(in: caller.caller, around) + [needs(of: caller, around)] + calls[call].contexts
     }

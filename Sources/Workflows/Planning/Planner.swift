@@ -72,6 +72,22 @@ package struct Planned: Sendable {
     package var warnings: [Diagnostic]
     /// By job: what shows that the cells of a job with `cover` cover its matrix.
     package var covers: [String: CoverCertificate]
+    /// By job: why it will not run, where that is clear already.
+    package var skipped: [String: String]
+
+    /// The plan as people see it: cells of jobs that will not run say why.
+    package var shown: Plan {
+        var shown = plan
+        for index in shown.jobs.indices {
+            guard let reason = skipped[shown.jobs[index].id], let count = shown.jobs[index].cells?.count else {
+                continue
+            }
+            for cell in 0..<count where shown.jobs[index].cells?[cell].skipped == nil {
+                shown.jobs[index].cells?[cell].skipped = reason
+            }
+        }
+        return shown
+    }
 }
 
 extension Workflow {
@@ -118,8 +134,12 @@ extension Workflow {
         var mistakes = found
         var planned: [PlannedJob] = []
         var covers: [String: CoverCertificate] = [:]
+        var skipped: [String: String] = [:]
+        var resting = SkippedJobs(of: self, Surroundings(base: base, request: request) { _ in nil })
         for index in jobs.indices {
             let job = jobs[index]
+            if request.isKnown, !job.isUnread { skipped[job.planID] = resting.reason(ofJob: index) }
+            if skipped[job.planID] == nil, let refusal = refuseFork(job, base) { mistakes.append(refusal) }
             let needs = planNeeds(of: index)
             let behind = jobsBehindGates(of: index, &mistakes).filter { !needs.contains($0) }
             var result = PlannedJob(
@@ -165,7 +185,7 @@ extension Workflow {
         let plan = Plan(
             name: name, title: title, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate,
             waivers: waivers, evaluators: evaluators)
-        return Planned(plan: plan, warnings: mistakes, covers: covers)
+        return Planned(plan: plan, warnings: mistakes, covers: covers, skipped: skipped)
     }
 
     /// What a job comes to, now that what it needs has ended.

@@ -16,6 +16,8 @@ struct CalledFiles: Sendable {
         /// Its steps, with those of the actions that it uses.
         var stepCount = 0
         var needsNode = false
+        /// That its texts read: its jobs' `github.token`.
+        var secretsRead: Set<String> = []
         var diagnostics: [Diagnostic] = []
     }
 

@@ -7,6 +7,8 @@ struct PlaceTypes {
     var secrets = ValueType.texts
     private(set) var env: [ValueType.Field] = []
     private var known: Set<[UInt16]> = []
+    /// Variables that hold a secret.
+    var secretVariables: [String] = []
     /// Something may set variables that the file does not name: an action, a script.
     var envIsOpen = false
     var needs = ValueType.record([:])
@@ -23,6 +25,7 @@ struct PlaceTypes {
     mutating func forget(since outer: PlaceTypes) {
         env = outer.env
         known = outer.known
+        secretVariables = outer.secretVariables
     }
 
     /// More axes and members than any matrix has are not told apart.

@@ -115,6 +115,7 @@ extension WorkflowReader {
             // What it gives is known to its program alone.
             localActionOutputs[Self.actionName(reference)] = .texts
         }
+        secretsRead.formUnion(read.secretsRead)
         walk.needsNode = walk.needsNode || read.needsNode
         walk.stepCount += read.stepCount
         if walk.stepCount > Limits.stepsPerJobMax {
@@ -168,6 +169,7 @@ extension WorkflowReader {
         reader.types.matrix = .open
         found.action = reader.action(node, folder: folder, &found)
         found.diagnostics += reader.diagnostics
+        found.secretsRead = reader.secretsRead
         called = reader.called
         return found
     }

@@ -143,7 +143,7 @@ extension WorkflowReader {
             walk.mayHaveFetched = true
             return
         }
-        let secrets = secretVariables(parts["env"])
+        let secrets = types.secretVariables
         let before = diagnostics.count
         for line in ShellScript(text).lines {
             guard diagnostics.count < before + Self.advicePerTextMax else { return }
@@ -194,10 +194,7 @@ extension WorkflowReader {
         path.first == "github" && strangersWrite.contains(path.dropFirst().map { $0.lowercased() })
     }
 
-    /// Variables of the job and the step that hold a secret.
-    private func secretVariables(_ env: YAMLNode?) -> [String] {
-        (env?.entries ?? []).filter { $0.value.scalar?.text.contains("secrets.") ?? false }.map(\.key)
-    }
+    static func holdsSecret(_ value: YAMLNode) -> Bool { value.scalar?.text.contains("secrets.") ?? false }
 
     private mutating func adviseOnEcho(_ line: ShellScript.Line, _ secrets: [String], _ node: YAMLNode) {
         guard ["echo", "printf"].contains(line.command), !line.text.contains(where: { $0 == "|" || $0 == ">" }) else {

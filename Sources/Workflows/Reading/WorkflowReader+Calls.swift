@@ -54,6 +54,7 @@ extension WorkflowReader {
         }
         checkInputs(call.inputs, against: interface, at: uses)
         checkSecrets(secrets, against: interface, at: uses)
+        checkSecrets(secrets, readBy: called, at: uses)
         checkPermissions(of: called, reference: reference, caller: job, workflow, at: entry)
         if !called.gates.isEmpty {
             unsupported(uses, "gates of a called workflow", help: "write the gates of '\(reference)' into this file")

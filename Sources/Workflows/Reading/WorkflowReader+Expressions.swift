@@ -109,15 +109,7 @@ extension WorkflowReader {
 
     /// Reports what is odd about an expression, and says what it gives.
     private mutating func check(_ expression: Expression, at node: YAMLNode, in scope: ExpressionScope) -> ValueType {
-        // `github.token` is `secrets.GITHUB_TOKEN` by another name.
-        let secrets = expression.references.filter { path in
-            path.first == "secrets" || path.count > 1 && path[0] == "github" && path[1].lowercased() == "token"
-        }
-        for path in Set(secrets).sorted(by: { "\($0)" < "\($1)" }) {
-            unsupported(
-                node, "secrets ('\(path.joined(separator: "."))')",
-                help: "a run with secrets is refused, so that none is ever read as empty")
-        }
+        noteSecrets(of: expression, at: node, in: scope)
         if expression.references.contains(where: { $0.count >= 3 && $0[0] == "needs" && $0[2].lowercased() == "cells" })
         {
             readsCells = true

@@ -108,6 +108,7 @@ extension WorkflowReader {
         guard let parts = jobParts(node, calls: calls) else { return nil }
         var job = JobSource(id: entry.key, position: entry.keyPosition)
         readsCells = false
+        secretsRead = secretsOfAll
         let broken = brokenExpressions
         types.matrix = PlaceTypes.matrix(node["strategy"]?["matrix"])
         if let node = parts["needs-gates"] {
@@ -156,6 +157,8 @@ extension WorkflowReader {
         }
         if readingFails({ job.work = $0.work(parts, of: workflow, &job, at: entry) }) { job.python = nil }
         job.readsCells = readsCells
+        job.secrets = secretsRead.sorted()
+        checkSecrets(of: job)
         return job
     }
 
@@ -227,7 +230,9 @@ extension WorkflowReader {
         var work = JobWork(
             environment: workflow.environment, shell: workflow.defaults.shell,
             workingDirectory: workflow.defaults.workingDirectory)
-        if let node = parts["env"] { work.environment += environment(node, in: Scopes.jobEnvironment) }
+        let secretsOfJob = secrets { reader in
+            if let node = parts["env"] { work.environment += reader.environment(node, in: Scopes.jobEnvironment) }
+        }
         if let node = parts["defaults"] {
             let own = defaults(node, in: Scopes.jobDefaults)
             work.shell = own.shell ?? work.shell
@@ -238,7 +243,8 @@ extension WorkflowReader {
         work.container = job.container
         work.services = job.services.map(\.service)
         if let node = parts["setup"] {
-            work.setup = steps(node, "'setup'", &walk)
+            let own = secrets { work.setup = $0.steps(node, "'setup'", &walk) }
+            checkSetup(node, secrets: own, environment: secretsOfJob.union(secretsOfAll))
             if job.container != nil {
                 unsupported(
                     node, "'setup' of a job that runs in a container",

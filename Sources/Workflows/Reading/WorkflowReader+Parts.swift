@@ -72,7 +72,10 @@ extension WorkflowReader {
             }
             if let text = template(entry.value, "'\(entry.key)'", in: scope) { set.append(Template(entry.key, text)) }
         }
-        for entry in entries { types.define(entry.key) }
+        for entry in entries {
+            types.define(entry.key)
+            if Self.holdsSecret(entry.value) { types.secretVariables.append(entry.key) }
+        }
         return set
     }
 

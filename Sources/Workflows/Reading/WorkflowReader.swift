@@ -28,6 +28,10 @@ struct WorkflowReader {
     var brokenLines: [Int] = []
     /// Expressions that mean nothing, so far.
     var brokenExpressions = 0
+    /// The secrets that were read so far by the part that is being read: a job, or the file's own `env`. In capitals.
+    var secretsRead: Set<String> = []
+    /// Those of the file's `env`, which each of its jobs reads.
+    private(set) var secretsOfAll: Set<String> = []
     /// Mistakes were found in what the rest of the file is held against.
     var unread = Workflow.Unread()
     /// Files that call one another down to this one, this one included.
@@ -69,7 +73,9 @@ struct WorkflowReader {
         if let name = entries["run-name"], !readingFails({ $0.template(name, "'run-name'", in: Scopes.runName) }) {
             workflow.runName = name
         }
-        if let node = entries["env"] { workflow.environment = environment(node, in: Scopes.workflowEnvironment) }
+        if let node = entries["env"] {
+            secretsOfAll = secrets { workflow.environment = $0.environment(node, in: Scopes.workflowEnvironment) }
+        }
         if let node = entries["defaults"] { workflow.defaults = defaults(node) }
         if let node = entries["permissions"] { workflow.permissions = permissions(node) }
         if let node = entries["concurrency"] {

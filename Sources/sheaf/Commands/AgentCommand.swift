@@ -29,6 +29,7 @@ extension Commands {
                 "show", "FOLDER", repeats: true,
                 "a folder below /tmp or a closed one that attempts see all the same: wheels, models"),
             .value("pass-env", "NAME", repeats: true, "a variable of this process that every step gets: PIP_INDEX_URL"),
+            secretsOption,
             .value("step-user", "USER", "run all attempts as this user (as root; a user per attempt by default)"),
             .flag("same-user", "run attempts as the agent's own user: they could read its key"),
         ] + containerOptions + [
@@ -123,7 +124,7 @@ extension Commands {
         }
         let capacity = agent.capacity
         Terminal.print(
-            "agent \(settings.name): \(Spelling.counted(capacity.cpus, "core")), \(capacity.memory), \(capacity.gpus.count) GPUs, Python "
+            "agent \(settings.name): \(Spelling.counted(capacity.cpus, "core")), \(capacity.memory), \(Spelling.counted(capacity.gpus.count, "GPU")), Python "
                 + "\(capacity.interpreters.map(\.version).joined(separator: " "))")
         return agent
     }
@@ -152,6 +153,19 @@ extension Commands {
         return try await Farming.failing { () async throws(ClientError) in
             try await Enrolling.enrol(
                 tokenFile: String(decoding: text, as: UTF8.self), as: [.agent], into: profile, replacing: replacing)
+        }
+    }
+
+    static let secretsOption = Command.Option.value(
+        "secrets", "FILE", "what steps may read by ${{ secrets.NAME }}: NAME=value lines or a JSON object, mode 0600")
+
+    private static func secrets(_ path: String) throws -> HeldSecrets {
+        do {
+            return try HeldSecrets(file: try PrivateFile.read(path, keptPrivate: true))
+        } catch let error as CertificateError {
+            throw UsageError("--secrets: \(error)")
+        } catch let mistake as HeldSecrets.Mistake {
+            throw UsageError("--secrets \(path): \(mistake)")
         }
     }
 
@@ -193,6 +207,7 @@ extension Commands {
         settings.stepEnvironment = arguments.all("pass-env").compactMap { name in
             Terminal.environment(name).map { (name: name, value: $0) }
         }
+        if let path = arguments.value("secrets") { settings.secrets = try secrets(path) }
         settings.keepsWorkspaces = arguments.has("keep-workspaces")
         if let text = arguments.value("containers") {
             guard let engine = AgentSettings.Containers(rawValue: text) else {

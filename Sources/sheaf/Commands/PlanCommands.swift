@@ -38,9 +38,9 @@ extension Commands {
             // What is not supported yet is planned all the same.
             guard let planned else { return .usage }
             if format == "json" {
-                Terminal.write(PlanText.json(planned.plan, covers: planned.covers))
+                Terminal.write(PlanText.json(planned.shown, covers: planned.covers))
             } else {
-                Terminal.print(PlanText.text(planned.plan, covers: planned.covers))
+                Terminal.print(PlanText.text(planned.shown, covers: planned.covers))
             }
             return .passed
         })
@@ -92,7 +92,12 @@ extension Commands {
         } catch let failure as CommandFailure {
             let start = SourcePosition(file: file, line: 1, column: 1)
             let problem = "it cannot be read: \(failure.problem)"
-            let diagnostics = [Diagnostic(at: start, problem, help: failure.help ?? "give a file that you may read")]
+            // Without a help of its own it is too large, or none of this person's.
+            let help =
+                failure.problem.contains("larger than")
+                ? "a workflow is a text that people write: generate less of it, or split it"
+                : "give a file that you may read"
+            let diagnostics = [Diagnostic(at: start, problem, help: failure.help ?? help)]
             return (DiagnosticText.text(diagnostics, source: [], file: file), diagnostics)
         }
         let loaded = try LoadedWorkflow(arguments, file: file, source: source, isKnown: isSaid(arguments))
@@ -155,7 +160,7 @@ struct LoadedWorkflow {
     /// The plan, `nil` where there are errors; and every diagnostic, those that only planning finds included.
     func checked() -> (plan: Plan?, diagnostics: [Diagnostic]) {
         let (planned, diagnostics) = planned()
-        return (planned?.plan, diagnostics)
+        return (planned?.shown, diagnostics)
     }
 
     func planned() -> (planned: Planned?, diagnostics: [Diagnostic]) { reading.planned(request) }

@@ -26,6 +26,7 @@ extension Commands {
             .value("disk-free", "SIZE", "refuse to run with less free on the disk of the state; 1GiB by default"),
             .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
             .value("pass-env", "NAME", repeats: true, "a variable of this process that every step gets: PIP_INDEX_URL"),
+            secretsOption,
             .value("step-user", "USER", "run all attempts as this user (as root; a user per attempt by default)"),
             .flag("same-user", "run steps as you, also as root"),
             .value(
@@ -153,9 +154,11 @@ struct LocalFarm: Sendable {
         }
         guard problems.isEmpty else {
             // What is missing decides what helps: a label can be given, an interpreter or a GPU cannot.
-            let lacksLabel = problems.contains { $0.contains("no agent has label") }
+            let lacks = { (label: String) in problems.contains { $0.contains("no agent has label \(label)") } }
+            let lacksSecret = lacks(SecretName.labelStart)
             let help =
-                (lacksLabel ? "--label NAME gives this machine a label; " : "")
+                (lacksSecret ? "--secrets FILE gives steps what they read by ${{ secrets.NAME }}; " : "")
+                + (!lacksSecret && lacks("") ? "--label NAME gives this machine a label; " : "")
                 + "a farm has more machines: sheaf submit"
             throw CommandFailure(
                 "this machine cannot run \(Spelling.counted(problems.count, "cell")):\n  "

@@ -1,0 +1,84 @@
+import Expressions
+import Model
+
+/// Which jobs will not run, as far as that is clear before anything has run: their `if` is false for this event, or a job
+/// that they need does not run. What reads the status or the results of other jobs is not clear.
+struct SkippedJobs {
+    private let workflow: Workflow
+    private let around: Surroundings
+    private var known: [Int: String?] = [:]
+
+    /// - Parameter workflow: expanded; nobody needs itself.
+    init(of workflow: Workflow, _ around: Surroundings) {
+        self.workflow = workflow
+        self.around = around
+    }
+
+    /// Why a job will not run; `nil` where it may.
+    ///
+    /// - Parameter index: of the plan's jobs.
+    mutating func reason(ofJob index: Int) -> String? {
+        if let found = known[index] { return found }
+        // Until it is found: whoever asks meanwhile asks in a circle, which was told when the file was read.
+        known[index] = .some(nil)
+        let job = workflow.jobs[index]
+        var found: String?
+        if let caller = job.caller { found = reason(ofCall: caller) }
+        if found == nil {
+            // What a call is given may depend on what has not run yet: then nothing is clear.
+            found = (try? workflow.contexts(in: job.caller, around)).flatMap { reason(of: job, $0) }
+        }
+        known[index] = .some(found)
+        return found
+    }
+
+    private mutating func reason(ofCall call: Int) -> String? {
+        let job = workflow.calls[call].caller
+        if let outer = job.caller, let found = reason(ofCall: outer) { return found }
+        return (try? workflow.callerContexts(call, around)).flatMap { reason(of: job, $0) }
+    }
+
+    private mutating func reason(of job: JobSource, _ contexts: [Value.Member]) -> String? {
+        // A condition that cannot be read was told when the file was read.
+        guard let condition = try? Condition(job.condition ?? "", in: Scopes.jobConditionWithMatrix),
+            !condition.asksForStatus
+        else { return nil }
+        for name in ancestors(of: job) {
+            guard let named = workflow.named(name, around: job), !named.jobs.isEmpty else { continue }
+            if named.jobs.allSatisfy({ reason(ofJob: $0) != nil }) { return "it needs '\(name)', which is skipped" }
+        }
+        let read = Set(condition.expressions.flatMap(\.references).compactMap(\.first))
+        guard job.condition != nil, read.isDisjoint(with: ["needs", "matrix"]),
+            !read.contains("inputs") || !workflow.hasLateInputs(job.caller)
+        else { return nil }
+        let context = EvaluationContext(values: contexts + [.init("needs", .object([]))], status: { _, _ in true })
+        return (try? condition.holds(in: context)) == false ? "its 'if' is false" : nil
+    }
+
+    /// The names of everything that a job needs, directly or not, in its own file.
+    private func ancestors(of job: JobSource) -> [String] {
+        var found: [String] = []
+        var seen: Set<String> = []
+        var open = job.needs
+        while let name = open.popLast() {
+            guard seen.insert(name).inserted, let named = workflow.named(name, around: job) else { continue }
+            found.append(name)
+            open += named.needs
+        }
+        return found
+    }
+}
+
+extension Workflow {
+    /// The pull request of a fork is given no secret: its code is a stranger's.
+    func refuseFork(_ job: JobSource, _ contexts: [Value.Member]) -> Diagnostic? {
+        guard let name = job.secrets.first, let github = contexts.first(where: { $0.key == "github" })?.value,
+            github["event_name"]?.string?.hasPrefix("pull_request") == true
+        else { return nil }
+        let ends = ["head", "base"].map { github["event"]?["pull_request"]?[$0]?["repo"]?["full_name"]?.string }
+        guard let head = ends[0], head != ends[1] else { return nil }
+        return Diagnostic(
+            at: job.position, "the pull request comes from a fork, '\(head)', which is given no secret ('\(name)')",
+            help: "let the job's 'if' leave it out: github.event.pull_request.head.repo.full_name == github.repository")
+    }
+}
