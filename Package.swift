@@ -132,7 +132,7 @@ let package = Package(
         // A disk for SQLite that counts, fails and loses its power.
         .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),
         .testTarget(
-            name: "StorageTests", dependencies: ["Storage", "Model", "FaultyDisk"], path: "Tests/StorageTests",
+            name: "StorageTests", dependencies: ["Storage", "Model", "Locks", "FaultyDisk"], path: "Tests/StorageTests",
             exclude: ["Stores"], swiftSettings: strict),
         tests(
             "QueriesTests", "Queries", "Storage", "Artifacts", "Reporting", "Gates", "Wire", "JSON", "Model"),

@@ -2,17 +2,20 @@
 #include "files.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 
 int clinux_start_writeback(int descriptor) {
     return sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE) == 0 ? 0 : -errno;
 }
 
-static int set_lock(int descriptor, short type) {
-    struct flock whole = {.l_type = type, .l_whence = SEEK_SET};
-    return fcntl(descriptor, F_OFD_SETLK, &whole) == 0 ? 0 : -errno;
+static int set_lock(int descriptor, short type, off_t start, off_t length) {
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+    return fcntl(descriptor, F_OFD_SETLK, &range) == 0 ? 0 : -errno;
 }
 
-int clinux_lock_file(int descriptor) { return set_lock(descriptor, F_WRLCK); }
+int clinux_lock_file(int descriptor) { return set_lock(descriptor, F_WRLCK, 0, 0); }
 
-int clinux_unlock_file(int descriptor) { return set_lock(descriptor, F_UNLCK); }
+int clinux_lock_last_byte(int descriptor) { return set_lock(descriptor, F_WRLCK, INT64_MAX - 1, 1); }
+
+int clinux_unlock_file(int descriptor) { return set_lock(descriptor, F_UNLCK, 0, 0); }

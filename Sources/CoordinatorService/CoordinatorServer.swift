@@ -74,7 +74,11 @@ package final class CoordinatorServer: Sendable {
         }
         try PrivateFile.makeStateFolder(folder)
         let storage = try await DiskThreads.shared.run { [settings] () throws(StorageError) in
-            try SQLiteStore(folder: folder, checkedAtOnceMax: settings.checkedAtOnceMax, disk: settings.disk)
+            try SQLiteStore(
+                folder: folder, checkedAtOnceMax: settings.checkedAtOnceMax, disk: settings.disk,
+                waiting: { pid in
+                    remark("waits for the coordinator before (pid \(pid)), which was ended and is not gone yet")
+                })
         }
         let authority = try openAuthority(folder)
         let own = try OwnIdentity(in: folder, authority)

@@ -1,4 +1,5 @@
 import Foundation
+import Locks
 import Model
 import Storage
 import Testing
@@ -16,6 +17,65 @@ import Testing
         try store?.commit(run(1))
         store = nil
         #expect(try SQLiteStore(folder: folder.path).nextRun() == RunID(2))
+    }
+
+    /// A link to the file, or a second name of it, leads to it from a folder that has a lock file of its own.
+    @Test(arguments: ["ln -s", "ln"])
+    func `keeps a second one out that reaches it from another folder`(link: String) throws {
+        let folder = try Scratch()
+        let other = try Scratch()
+        var store: SQLiteStore? = try SQLiteStore(folder: folder.path)
+        try store?.commit(run(1))
+        let path = other.path + "/store.sqlite"
+        let shell = try Process.run(
+            URL(filePath: "/bin/sh"), arguments: ["-c", "\(link) \(folder.path)/store.sqlite \(path)"])
+        shell.waitUntilExit()
+        // In another process: what it closes there takes no locks away here.
+        #expect(try Self.python(Self.lastByte, path).hasPrefix("held by another"))
+        #expect(throws: StorageError.inUse(path: path, holder: nil)) { _ = try SQLiteStore(folder: other.path) }
+        store = nil
+        #expect(try Self.python(Self.lastByte, path).hasPrefix("free"))
+    }
+
+    /// Tries to take the byte that the owner of a database has locked.
+    private static let lastByte = """
+        import fcntl, struct, sys
+        with open(sys.argv[1], "r+b") as f:
+            try:
+                fcntl.fcntl(f, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 2**63 - 2, 1, 0))
+                print("free")
+            except OSError:
+                print("held by another")
+        """
+
+    private static func python(_ program: String, _ argument: String) throws -> String {
+        let (python, output) = (Process(), Pipe())
+        python.executableURL = URL(filePath: "/usr/bin/python3")
+        python.arguments = ["-c", program, argument]
+        python.standardOutput = output
+        try python.run()
+        defer { python.waitUntilExit() }
+        return String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    }
+
+    /// It was killed, and one of its threads is still on its way out: whoever starts then waits for that.
+    @Test func `waits for an owner that is dying`() throws {
+        let folder = try Scratch()
+        try SQLiteStore(folder: folder.path).commit(run(1))
+        let owner = try Dying(folder.path + "/store.lock")
+        let store = try SQLiteStore(folder: folder.path, waiting: { owner.end($0) })
+        #expect(owner.waitedFor == Int(owner.pid))
+        #expect(try store.nextRun() == RunID(2))
+    }
+
+    /// No process has its number any more, and somebody has the lock all the same: one in another machine's numbers.
+    @Test func `does not wait for an owner that is gone`() throws {
+        let folder = try Scratch()
+        let owner = try Dying(folder.path + "/store.lock", says: 999_999_999)
+        #expect(throws: StorageError.inUse(path: folder.path + "/store.lock", holder: 999_999_999)) {
+            _ = try SQLiteStore(folder: folder.path)
+        }
+        owner.end(0)
     }
 
     @Test func `leaves a later schema untouched, its unfinished log included`() throws {
@@ -101,6 +161,49 @@ import Testing
             guard case .inaccessible(let path, let reason)? = error as? StorageError else { return false }
             return path == disk.path + "/store.lock" && reason == "Read-only file system"
         }
+    }
+}
+
+/// A process whose first thread has ended, as in one that was killed, while another one goes on and has a file locked.
+private final class Dying: Sendable {
+    private let python = Process()
+    private let input = Pipe()
+    private let told = Mutex<Int?>(nil)
+    var pid: Int32 { python.processIdentifier }
+    var waitedFor: Int? { told.withLock { $0 } }
+
+    init(_ path: String, says owner: Int = 0) throws {
+        let output = Pipe()
+        python.executableURL = URL(filePath: "/usr/bin/python3")
+        python.arguments = [
+            "-c",
+            """
+            import ctypes, fcntl, os, struct, sys, threading
+            f = open(sys.argv[1], "r+b" if os.path.exists(sys.argv[1]) else "w+b")
+            fcntl.fcntl(f, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+            f.truncate(0)
+            f.write(b"%d\\n" % (int(sys.argv[2]) or os.getpid()))
+            f.flush()
+            def wait():
+                while open(f"/proc/{os.getpid()}/stat").read().split()[2] != "Z": pass
+                os.write(1, b"held\\n")
+                os.read(0, 1)
+                os._exit(0)
+            threading.Thread(target=wait).start()
+            ctypes.CDLL(None).syscall(ctypes.c_long(60), 0)
+            """, path, "\(owner)",
+        ]
+        python.standardInput = input
+        python.standardOutput = output
+        try python.run()
+        #expect(output.fileHandleForReading.readData(ofLength: 5) == Data("held\n".utf8))
+    }
+
+    deinit { end(nil) }
+
+    func end(_ waitedFor: Int?) {
+        told.withLock { $0 = $0 ?? waitedFor }
+        try? input.fileHandleForWriting.close()
     }
 }
 

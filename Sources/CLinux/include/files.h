@@ -6,6 +6,9 @@ int clinux_start_writeback(int descriptor);
 // 0, or a negative errno: -EAGAIN or -EACCES when somebody else has it.
 int clinux_lock_file(int descriptor);
 
-// Lets go of that lock for all who share this opening: also where a child of this process still has a copy of it, between
+// The same for the last byte alone that any file could have, where nothing lies: for files in which others lock parts.
+int clinux_lock_last_byte(int descriptor);
+
+// Lets go of either lock for all who share this opening: also where a child of this process still has a copy of it, between
 // its fork and its exec. 0, or a negative errno.
 int clinux_unlock_file(int descriptor);

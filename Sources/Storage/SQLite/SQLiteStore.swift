@@ -1,4 +1,3 @@
-private import CLinux
 private import Glibc
 private import Locks
 package import Model
@@ -6,11 +5,12 @@ package import Model
 /// The farm's store in one SQLite file: write-ahead log, every commit synced.
 ///
 /// One connection writes, another reads what is committed, each behind its own lock; a lock file keeps a second
-/// process out.
+/// process out of the folder, a lock on the database itself one that reaches it from another folder.
 package final class SQLiteStore: Storage {
     private let writer: Mutex<Writer>
     private let reader: Mutex<Reader>
-    private let lock: LockFile
+    private let lock: OwnerLock
+    private let fileLock: OwnerLock?
     private let path: String
     /// Whether all of it was looked at when it was opened.
     package let isChecked: Bool
@@ -22,15 +22,20 @@ package final class SQLiteStore: Storage {
     ///   `check` does that while the store is at work.
     /// - Parameter disk: an SQLite VFS by its name, for tests with disks that fail; `nil`: the machine's own.
     /// - Parameter prepared: sees every statement that is prepared once the store is open, for tests of their plans.
-    /// - Throws: `inUse` when somebody has it open, `newer` when a later Sheaf wrote it, `damaged`, `inaccessible`,
+    /// - Parameter waiting: is told which process it waits for: one that was killed, has the store open, and is not gone yet.
+    /// - Throws: `inUse` when somebody has it open who is not about to end, `newer` when a later Sheaf wrote it, `damaged`, `inaccessible`,
     ///   `diskFull`.
     package init(
         folder: String, lockWaitMax: Duration = .seconds(5), checkedAtOnceMax: ByteCount = .mebibytes(512),
-        disk: String? = nil, prepared: (@Sendable (String) -> Void)? = nil
+        disk: String? = nil, prepared: (@Sendable (String) -> Void)? = nil, waiting: (@Sendable (Int) -> Void)? = nil
     ) throws(StorageError) {
-        lock = try LockFile(path: folder + "/store.lock")
+        lock = try OwnerLock(path: folder + "/store.lock", waiting: waiting)
         let path = folder + "/" + Self.fileName
         self.path = path
+        // A link may lead here from two folders.
+        let owner = lock.before
+        let isOnDisk = disk == nil
+        var fileLock = try isOnDisk ? OwnerLock(onDatabase: path, owner: owner, waiting: waiting) : nil
         // Asked before anything may change, closing included: a store that is newer or not ours stays as it is.
         // Only one that lost its power while it was made has a rollback journal, and that must be written back first.
         if unsafe access(path, F_OK) == 0, unsafe access(path + "-journal", F_OK) != 0 {
@@ -41,6 +46,8 @@ package final class SQLiteStore: Storage {
         if isChecked { try Self.quickCheck(database) }
         try database.execute("PRAGMA journal_mode = WAL")
         try database.execute("PRAGMA synchronous = FULL")
+        if fileLock == nil, isOnDisk { fileLock = try OwnerLock(onDatabase: path, owner: owner, waiting: waiting) }
+        self.fileLock = fileLock
         try Schema.migrate(database)
         writer = Mutex(try Writer(database))
         reader = Mutex(Reader(database: try Database(path: path, readOnly: true, disk: disk, prepared: prepared)))
@@ -88,42 +95,5 @@ package final class SQLiteStore: Storage {
 
     private struct Reader: ~Copyable {
         let database: Database
-    }
-}
-
-/// A file whose lock says who owns a folder; the kernel drops it when its process ends, however it ends. What it holds is
-/// the owner's pid, for messages.
-private struct LockFile: ~Copyable, Sendable {
-    private let descriptor: CInt
-
-    init(path: String) throws(StorageError) {
-        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Self.fault(path, errno) }
-        let answer = clinux_lock_file(descriptor)
-        guard answer == 0 else {
-            defer { close(descriptor) }
-            guard answer == -EAGAIN || answer == -EACCES else { throw Self.fault(path, -answer) }
-            throw .inUse(path: path, holder: Self.holder(descriptor))
-        }
-        let name = Array("\(getpid())\n".utf8)
-        // On a full disk the name is missing, and the lock holds all the same.
-        if ftruncate(descriptor, 0) == 0 { _ = unsafe pwrite(descriptor, name, name.count, 0) }
-        self.descriptor = descriptor
-    }
-
-    deinit {
-        _ = clinux_unlock_file(descriptor)
-        close(descriptor)
-    }
-
-    private static func holder(_ descriptor: CInt) -> Int? {
-        var bytes = [UInt8](repeating: 0, count: 20)
-        let count = unsafe pread(descriptor, &bytes, bytes.count, 0)
-        return Int(String(decoding: bytes.prefix(max(0, count)).prefix { $0 != 0x0A }, as: UTF8.self))
-    }
-
-    private static func fault(_ path: String, _ code: CInt) -> StorageError {
-        if code == ENOSPC || code == EDQUOT { return .diskFull(path: path) }
-        return .inaccessible(path: path, reason: unsafe String(cString: strerror(code)))
     }
 }
