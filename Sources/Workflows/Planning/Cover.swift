@@ -54,9 +54,14 @@ package struct CoverCertificate: Equatable, Sendable {
 
     /// `covers all 203 pairs that 1254 valid cells have with 27 cells (at least 25 are needed); 19 pairs are impossible`
     package var summary: String {
-        let word = strength == 1 ? "values" : strength == 2 ? "pairs" : strength == 3 ? "triples" : "\(strength)-tuples"
-        return "covers all \(covered.count) \(word) that \(validCount) valid cells have with \(cells.count) of them "
-            + "(at least \(lowerBound) are needed); \(infeasible.count) \(word) are impossible"
+        let word = strength == 1 ? "value" : strength == 2 ? "pair" : strength == 3 ? "triple" : "\(strength)-tuple"
+        let are = { (count: Int) in count == 1 ? "is" : "are" }
+        let without =
+            infeasible.isEmpty
+            ? "" : "; \(Spelling.counted(infeasible.count, word)) \(are(infeasible.count)) impossible"
+        return
+            "covers all \(Spelling.counted(covered.count, word)) that \(validCount) valid cells have with \(cells.count) of "
+            + "them (at least \(lowerBound) \(are(lowerBound)) needed)\(without)"
     }
 
     /// For `sheaf plan --format json`.
