@@ -38,14 +38,22 @@ package struct TemplateText: Equatable, Sendable {
         try checkLimits()
     }
 
-    /// What is wrong with the expressions of a text, each of them once; empty for one that `init` takes.
-    package static func mistakes(_ source: String, in scope: ExpressionScope) -> [ExpressionError] {
+    /// What is wrong with the expressions of a text, each of them once, and those that can be read all the same; no mistakes
+    /// for a text that `init` takes.
+    package static func examined(
+        _ source: String, in scope: ExpressionScope
+    ) -> (mistakes: [ExpressionError], sound: [Expression]) {
         var cutter = Cutter(source)
         var found: [ExpressionError] = []
+        var sound: [Expression] = []
         do throws(ExpressionError) {
             while let piece = try cutter.next(), found.count < ExpressionScope.argumentsMax {
                 guard case .expression(let text, let offset) = piece else { continue }
-                do throws(ExpressionError) { _ = try Expression(text, in: scope) } catch {
+                do throws(ExpressionError) {
+                    var expression = try Expression(text, in: scope)
+                    expression.offset = offset
+                    if sound.count < ExpressionScope.argumentsMax { sound.append(expression) }
+                } catch {
                     var error = error
                     error.offset += offset
                     found.append(error)
@@ -55,7 +63,7 @@ package struct TemplateText: Equatable, Sendable {
         } catch {
             found.append(error)
         }
-        return found
+        return (found, sound)
     }
 
     /// Whether a text has an expression in it, or begins one.

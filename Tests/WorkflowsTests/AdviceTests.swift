@@ -147,6 +147,13 @@ import Testing
         #expect(told.map { "\($0.position)" } == ["w.yml:7:20", "w.yml:7:40"], "\(told)")
     }
 
+    @Test func `is given beside a mistake in the same text`() {
+        let found = advice("run: echo ${{ github.evnt }} ${{ foo.bar }} ${{ runner.oss }} ${{ contians('a', 'b') }}")
+        #expect(found.filter { $0.severity == .error }.count == 2, "\(found)")
+        #expect(found.compactMap(\.suggestion).filter { $0.hasPrefix("did you mean") }.count == 3, "\(found)")
+        #expect(found.contains { $0.position.column == 30 && $0.suggestion == "did you mean 'event'?" }, "\(found)")
+    }
+
     @Test func `finds places in blocks, folded lines and quotes`() {
         let text = """
             on: push

@@ -28,8 +28,12 @@ extension WorkflowReader {
                 if template.parts.count > 1 || taking == .text { adviseOnText(type, expression, at: node) }
             }
         } catch {
-            for mistake in TemplateText.mistakes(scalar.text, in: scope).prefix(Self.advicePerTextMax) {
-                report(mistake, in: node, scope)
+            let (mistakes, sound) = TemplateText.examined(scalar.text, in: scope)
+            for mistake in mistakes.prefix(Self.advicePerTextMax) { report(mistake, in: node, scope) }
+            // What is odd about the others is told at once, too.
+            let before = diagnostics.count
+            for expression in sound where diagnostics.count < before + Self.advicePerTextMax {
+                _ = check(expression, at: node, in: scope)
             }
         }
         return scalar.text
