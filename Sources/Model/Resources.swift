@@ -20,11 +20,26 @@ package struct GPURequest: Hashable, Sendable {
     package var memory: ByteCount?
     /// A part of the model's name, compared without regard to case: `H200`.
     package var model: String?
+    /// Others that will do once a shard has waited for so long; the earliest first. All devices of a shard are of one kind.
+    package var or: [Alternative]
 
-    package init(count: Int, memory: ByteCount? = nil, model: String? = nil) {
+    package struct Alternative: Hashable, Sendable {
+        package var model: String?
+        package var memory: ByteCount?
+        package var after: Duration
+
+        package init(model: String?, memory: ByteCount? = nil, after: Duration) {
+            self.model = model
+            self.memory = memory
+            self.after = after
+        }
+    }
+
+    package init(count: Int, memory: ByteCount? = nil, model: String? = nil, or: [Alternative] = []) {
         self.count = count
         self.memory = memory
         self.model = model
+        self.or = or
     }
 }
 

@@ -99,21 +99,39 @@ struct AgentRecord: Sendable {
         return quarantine.map { $0.isProbing && leases.isEmpty } ?? true
     }
 
-    /// The devices that are of the kind asked for and in order, leased or not.
+    /// The devices in order, leased or not, that are of the kind asked for; of several kinds that will do, of the first of which
+    /// there are enough, else of that with the most.
     func devices(for request: GPURequest) -> [Device] {
+        var most = devices(request.model, request.memory)
+        for other in request.or where most.count < request.count {
+            let found = devices(other.model, other.memory)
+            if found.count > most.count { most = found }
+        }
+        return most
+    }
+
+    private func devices(_ model: String?, _ memory: ByteCount?) -> [Device] {
         devices.filter { device in
-            device.quarantine == nil && request.memory.map { $0 <= device.gpu.memory } ?? true
-                && request.model.map(device.model.contains) ?? true
+            device.quarantine == nil && memory.map { $0 <= device.gpu.memory } ?? true
+                && model.map(device.model.contains) ?? true
         }
     }
 
-    /// Free devices for the request, those with the least memory first; `nil` when there are too few.
+    /// Free devices for the request, all of one kind, those with the least memory first; `nil` when there are too few.
     func freeDevices(for request: GPURequest) -> [String]? {
         guard freeGPUs >= request.count else { return nil }
-        let free = devices(for: request).filter { !$0.isLeased }
-        guard free.count >= request.count else { return nil }
+        if let found = freeDevices(request.count, request.model, request.memory) { return found }
+        for other in request.or {
+            if let found = freeDevices(request.count, other.model, other.memory) { return found }
+        }
+        return nil
+    }
+
+    private func freeDevices(_ count: Int, _ model: String?, _ memory: ByteCount?) -> [String]? {
+        let free = devices(model, memory).filter { !$0.isLeased }
+        guard free.count >= count else { return nil }
         return free.sorted { ($0.gpu.memory, $0.gpu.uuid) < ($1.gpu.memory, $1.gpu.uuid) }
-            .prefix(request.count).map(\.gpu.uuid)
+            .prefix(count).map(\.gpu.uuid)
     }
 
     /// Whether it can take the requirement, which it meets, now.

@@ -13,6 +13,7 @@ extension Farm {
             case .avoidance(let attempt): requeue(attempt)
             case .queued(let attempt): checkQueued(attempt)
             case .fresh(let cell): checkFresh(cell)
+            case .widening(let cell): checkWidening(cell)
             case .pause(let agent): endPause(agent)
             case .quarantine(let agent): endQuarantine(agent)
             }

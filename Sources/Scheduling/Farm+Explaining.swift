@@ -91,8 +91,11 @@ extension Farm {
         if let most = job.planned.maxParallel, cell.leased.isEmpty && job.isAtLimit {
             return ["\(name) waits: max-parallel \(most) is reached"]
         }
-        if let unmet = unmet(requirement) { return ["\(name) waits: \(unmet)"] }
-        return ["\(name) waits for a free agent; it asks for \(asked(requirement))"] + busy(requirement)
+        let later = nextAlternative(place).map {
+            ["\(name) takes \(kind($0.model, $0.memory)) as well once it has waited \($0.after.spelled)"]
+        }
+        if let unmet = unmet(requirement) { return ["\(name) waits: \(unmet)"] + (later ?? []) }
+        return ["\(name) waits for a free agent; it asks for \(asked(requirement))"] + (later ?? []) + busy(requirement)
     }
 
     /// What keeps each agent that could take it.
@@ -152,8 +155,13 @@ extension Farm {
     }
 
     private func words(_ gpus: GPURequest) -> String {
-        "\(gpus.count) GPUs" + (gpus.model.map { " of model \($0)" } ?? "")
+        Spelling.counted(gpus.count, "GPU") + (gpus.model.map { " of model \($0)" } ?? "")
             + (gpus.memory.map { " with \($0)" } ?? "")
+            + gpus.or.map { ", or \(kind($0.model, $0.memory))" }.joined()
+    }
+
+    private func kind(_ model: String?, _ memory: ByteCount?) -> String {
+        (model.map { "GPUs of model \($0)" } ?? "any GPUs") + (memory.map { " with \($0)" } ?? "")
     }
 
     /// What waits for something that no connected agent has, whether busy or free.
@@ -188,7 +196,7 @@ extension Farm {
 
     /// What no connected agent has of what this cell needs; `nil` when one could take it once it is free. Teams aside.
     package func unmet(_ cell: PlannedCell) -> String? {
-        var requirement = Requirement(cell, team: nil, defaultMemory: settings.defaultMemory)
+        var requirement = Requirement(cell, team: nil, defaultMemory: settings.defaultMemory, widened: .max)
         requirement.team = nil
         return unmet(requirement, among: agents.filter(\.isOnline))
     }
@@ -196,7 +204,7 @@ extension Farm {
     /// Everything of what this cell needs that no connected agent has, thing by thing; where each alone is there and all
     /// together are not, that. Empty when an agent could take it once it is free. Teams aside.
     package func allUnmet(_ cell: PlannedCell) -> [String] {
-        var whole = Requirement(cell, team: nil, defaultMemory: settings.defaultMemory)
+        var whole = Requirement(cell, team: nil, defaultMemory: settings.defaultMemory, widened: .max)
         whole.team = nil
         let online = agents.filter(\.isOnline)
         let found = whole.parts.compactMap { unmet($0, among: online) }

@@ -7,9 +7,7 @@ extension Farm {
     /// - Parameter waited: for how long they have waited already, in nanoseconds.
     mutating func queueFresh(_ place: Place, waited: Int64) {
         if self[cell: place].queues.isEmpty {
-            let requirement = Requirement(
-                self[cell: place].planned, team: runs[place.run].team, defaultMemory: settings.defaultMemory)
-            self[cell: place].queues = [CellRecord.Queue(classIndex: retain(requirement))]
+            self[cell: place].queues = [CellRecord.Queue(classIndex: retain(requirement(of: place)))]
         }
         relist(place)
         guard !self[cell: place].fresh.isEmpty else { return }
@@ -17,6 +15,13 @@ extension Farm {
         let left = self[cell: place].planned.queueTimeout.wholeNanoseconds - waited
         self[cell: place].nextCheck = now.advanced(by: .nanoseconds(max(0, left)))
         timers.add(.fresh(id(of: place)), at: self[cell: place].nextCheck)
+        watchWidth(place)
+    }
+
+    func requirement(of place: Place) -> Requirement {
+        Requirement(
+            self[cell: place].planned, team: runs[place.run].team, defaultMemory: settings.defaultMemory,
+            widened: self[cell: place].widened)
     }
 
     /// Makes a returned shard wait for an agent.
@@ -59,6 +64,7 @@ extension Farm {
         }
         self[cell: place].returned[shard] = returned
         relist(place)
+        watchWidth(place)
     }
 
     /// Takes a returned shard out, queued or in backoff; the caller settles it, leases it or queues it anew.
@@ -110,7 +116,7 @@ extension Farm {
         }
     }
 
-    private mutating func move(_ place: Place, queue: Int, to wanted: CellRecord.Queue.Membership) {
+    mutating func move(_ place: Place, queue: Int, to wanted: CellRecord.Queue.Membership) {
         let old = self[cell: place].queues[queue].membership
         guard old != wanted else { return }
         self[cell: place].queues[queue].membership = wanted

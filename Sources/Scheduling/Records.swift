@@ -142,6 +142,9 @@ struct CellRecord: Sendable {
     /// When the fresh shards are looked at next; timers that come before are stale.
     var nextCheck = Instant.epoch
     var clock = RunnableClock()
+    /// How many of the other kinds of GPU will do by now, and when to ask that again; timers that come before are stale.
+    var widened = 0
+    var nextWidening = Instant.epoch
     /// Shards that are not fresh, by number: in backoff or queued.
     var returned: [Int: ReturnedShard] = [:]
     /// At 0 the queue of the cell's own requirement; empty before it is opened and after it has ended.

@@ -16,7 +16,8 @@ struct Requirement: Hashable, Sendable {
     /// Agents that declined, or where the attempt before failed; in their order.
     var avoiding: [AgentID] = []
 
-    init(_ cell: PlannedCell, team: String?, defaultMemory: ByteCount?) {
+    /// - Parameter widened: how many of the other kinds of GPU will do by now.
+    init(_ cell: PlannedCell, team: String?, defaultMemory: ByteCount?, widened: Int) {
         self.team = team
         labels = Set(cell.labels).sorted()
         python = cell.python.map { VersionRange($0) ?? .none }
@@ -24,7 +25,12 @@ struct Requirement: Hashable, Sendable {
         cpus = max(1, cell.resources.cpus)
         memory = cell.resources.memory ?? defaultMemory
         gpus = cell.resources.gpus.map {
-            GPURequest(count: max(1, $0.count), memory: $0.memory, model: $0.model?.lowercased())
+            // Since when they will do tells nobody apart.
+            let others = $0.or.prefix(widened).map {
+                GPURequest.Alternative(model: $0.model?.lowercased(), memory: $0.memory, after: .zero)
+            }
+            return GPURequest(
+                count: max(1, $0.count), memory: $0.memory, model: $0.model?.lowercased(), or: others)
         }
         inputs = cell.inputs
     }

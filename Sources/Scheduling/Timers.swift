@@ -16,6 +16,8 @@ struct Timers: Sendable {
         case queued(AttemptID)
         /// Shards of the cell that were never leased may have waited too long.
         case fresh(CellID)
+        /// Shards of the cell may have waited long enough for another kind of GPU to do.
+        case widening(CellID)
         /// The agent may be offered something again.
         case pause(agent: Int)
         /// The agent, or some device of it, may be let out of quarantine.

@@ -136,6 +136,29 @@ private let hasCompiler = FileManager.default.isExecutableFile(atPath: "/usr/bin
         }
     }
 
+    /// Ten minutes, shortened to three seconds.
+    @Test(.timeLimit(.minutes(3))) func `gives another kind of device to who has waited for the first`() async throws {
+        try await withFarm { farm in
+            try await farm.startAgent("one", cpus: 1, environment: try await Self.devices("a", for: farm))
+            let workflow = try farm.write(
+                "code/eval.yml",
+                Self.job(
+                    "{gpus: {model: H200, or: [{model: A100, after-minutes: 0.05}]}}",
+                    "echo \"devices $CUDA_VISIBLE_DEVICES\""))
+            let planned = try await farm.sheaf("plan", workflow)
+            #expect(planned.output.contains("1 × H200 or A100 after 3 s"), "\(planned.output)")
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            let explained = try await farm.sheaf("explain", "r1").output
+            #expect(explained.contains("takes GPUs of model A100 as well once it has waited 3 s"), "\(explained)")
+            #expect(try await farm.sheaf("watch", "r1").status == 0)
+            #expect(try await farm.sheaf("logs", "r1").output.contains("devices GPU-0"))
+            let wrong = try farm.write(
+                "code/wrong.yml", Self.job("{gpus: {model: H200, or: [{model: A100}]}}", "true"))
+            let refused = try await farm.sheaf("submit", wrong)
+            #expect(refused.status == 2 && refused.error.contains("after how many minutes"), "\(refused.error)")
+        }
+    }
+
     /// As root, who may write to the kernel's log what the driver would.
     @Test(
         .timeLimit(.minutes(3)), .enabled(if: access("/dev/kmsg", W_OK) == 0, "the kernel's log cannot be written"))

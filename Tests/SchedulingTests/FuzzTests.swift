@@ -229,7 +229,11 @@ import Testing
         let cells = (0..<Int.random(in: 0...4, using: &random)).map { index in
             var asking = ResourceRequest(cpus: .random(in: 0...3, using: &random))
             if Bool.random(using: &random) { asking.memory = .gibibytes(.random(in: 1...4, using: &random)) }
-            if Int.random(in: 0..<4, using: &random) == 0 { asking.gpus = GPURequest(count: 1) }
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                asking.gpus = GPURequest(
+                    count: 1, model: Bool.random(using: &random) ? nil : "nobody's",
+                    or: [.init(model: "h200", after: .seconds(30)), .init(model: nil, after: .minutes(2))])
+            }
             return PlannedCell(
                 id: "c\(index)", name: "c\(index)", labels: Bool.random(using: &random) ? ["big"] : [],
                 resources: asking,

@@ -146,7 +146,12 @@ struct RandomPlan {
             gpus: maybe {
                 GPURequest(
                     count: $0.number(1...8), memory: $0.maybe { $0.bytes() },
-                    model: $0.maybe { "H\($0.number(1...200))" })
+                    model: $0.maybe { "H\($0.number(1...200))" },
+                    or: $0.several { random in
+                        GPURequest.Alternative(
+                            model: random.maybe { "A\($0.number(1...200))" }, memory: random.maybe { $0.bytes() },
+                            after: .milliseconds(Int64(random.number(1...1_000_000))))
+                    })
             })
     }
 

@@ -4502,6 +4502,8 @@ extension Proto {
         package var gpuMemoryBytes: UInt64 = 0
         /// A part of the model's name, without regard to case.
         package var gpuModel: String = ""
+        /// Others that will do once a shard has waited for so long, the earliest first.
+        package var gpuOr: [Proto.GpuAlternative] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -4514,6 +4516,7 @@ extension Proto {
                 case 24: gpuCount = try reader.value(ProtoUInt32.self)
                 case 32: gpuMemoryBytes = try reader.value(ProtoUInt64.self)
                 case 42: gpuModel = try reader.value(ProtoString.self)
+                case 50: try reader.append(ProtoNested<Proto.GpuAlternative>.self, to: &gpuOr)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -4525,6 +4528,38 @@ extension Proto {
             writer.field(ProtoUInt32.self, 3, gpuCount)
             writer.field(ProtoUInt64.self, 4, gpuMemoryBytes)
             writer.field(ProtoString.self, 5, gpuModel)
+            writer.repeated(ProtoNested<Proto.GpuAlternative>.self, 6, gpuOr)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct GpuAlternative: ProtoMessage {
+        package static let protoName = "sheaf.v1.GpuAlternative"
+
+        package var model: String = ""
+        package var memoryBytes: UInt64 = 0
+        package var afterMs: UInt64 = 0
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: model = try reader.value(ProtoString.self)
+                case 16: memoryBytes = try reader.value(ProtoUInt64.self)
+                case 24: afterMs = try reader.value(ProtoUInt64.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, model)
+            writer.field(ProtoUInt64.self, 2, memoryBytes)
+            writer.field(ProtoUInt64.self, 3, afterMs)
             writer.unknown(unknown)
         }
     }

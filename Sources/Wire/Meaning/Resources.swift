@@ -59,15 +59,29 @@ extension Proto.Resources {
         gpuCount = UInt32(held: request.gpus?.count ?? 0)
         gpuMemoryBytes = UInt64(clamping: request.gpus?.memory?.bytes ?? 0)
         gpuModel = request.gpus?.model ?? ""
+        gpuOr = (request.gpus?.or ?? []).map { other in
+            .with {
+                $0.model = other.model ?? ""
+                $0.memoryBytes = UInt64(clamping: other.memory?.bytes ?? 0)
+                $0.afterMs = UInt64(clamping: other.after.wholeNanoseconds / 1_000_000)
+            }
+        }
     }
 
     /// Zero and absent mean that nothing was named, so an empty model and an amount of 0 come back as `nil`.
     package func meaning() throws(MeaningError) -> ResourceRequest {
         guard cpus > 0 else { throw MeaningError("cpus", "is missing: a shard needs at least 1") }
         let gpuMemory = try byteCount("gpu_memory_bytes", gpuMemoryBytes)
+        let others = try list("gpu_or", gpuOr) { other throws(MeaningError) in
+            let memory = try byteCount("memory_bytes", other.memoryBytes)
+            return GPURequest.Alternative(
+                model: other.model.isEmpty ? nil : other.model, memory: memory == .zero ? nil : memory,
+                after: .milliseconds(Int64(clamping: min(other.afterMs, 1 << 40))))
+        }
         let gpus = GPURequest(
-            count: Int(gpuCount), memory: gpuMemory == .zero ? nil : gpuMemory, model: gpuModel.isEmpty ? nil : gpuModel
-        )
+            count: Int(gpuCount), memory: gpuMemory == .zero ? nil : gpuMemory,
+            model: gpuModel.isEmpty ? nil : gpuModel,
+            or: others)
         guard gpuCount > 0 || (gpus.memory == nil && gpus.model == nil) else {
             throw MeaningError("gpu_count", "is missing, but the GPU's memory or model is given")
         }

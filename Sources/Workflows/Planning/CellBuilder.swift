@@ -205,9 +205,43 @@ struct CellBuilder {
                         help: "gpus: 1, or gpus: {count: 1, memory: 40GiB, model: H200}"))
                 return request
             }
-            if number > 0 { request.gpus = GPURequest(count: number, memory: memory, model: gpus["model"]?.string) }
+            let others = alternatives(gpus["or"], at: part("or"), &mistakes)
+            if number > 0 {
+                request.gpus = GPURequest(
+                    count: number, memory: memory, model: gpus["model"]?.string, or: others)
+            }
         }
         return request
+    }
+
+    /// More than anybody has kinds of devices.
+    private static let alternativesMax = 8
+
+    private func alternatives(
+        _ value: Value?, at place: SourcePosition, _ mistakes: inout [Diagnostic]
+    ) -> [GPURequest.Alternative] {
+        guard let value else { return [] }
+        let help = "or: [{model: A100, after-minutes: 10}]"
+        guard let items = value.array, items.count <= Self.alternativesMax else {
+            mistakes.append(
+                Diagnostic(at: place, "'or' must be a list of at most \(Self.alternativesMax) kinds of GPU", help: help)
+            )
+            return []
+        }
+        let others = items.compactMap { item -> GPURequest.Alternative? in
+            let minutes = item["after-minutes"].map { Conversion.number(of: $0) } ?? 0
+            guard item.members != nil, minutes > 0, minutes <= 60 * 24 * 365 else {
+                mistakes.append(
+                    Diagnostic(
+                        at: place, "an entry of 'or' must say after how many minutes of waiting it will do", help: help)
+                )
+                return nil
+            }
+            return GPURequest.Alternative(
+                model: item["model"]?.string, memory: item["memory"].flatMap { bytes($0, at: place, &mistakes) },
+                after: .milliseconds(Int64(minutes * 60_000)))
+        }
+        return others.sorted { $0.after < $1.after }
     }
 
     private func bytes(_ value: Value, at place: SourcePosition, _ mistakes: inout [Diagnostic]) -> ByteCount? {

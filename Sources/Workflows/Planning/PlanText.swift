@@ -123,7 +123,11 @@ package enum PlanText {
         var words = ["\(resources.cpus) \(resources.cpus == 1 ? "core" : "cores")"]
         if let memory = resources.memory { words.append("\(memory)") }
         if let gpus = resources.gpus {
-            words.append("\(gpus.count) × \(gpus.model ?? "GPU")\(gpus.memory.map { " with \($0)" } ?? "")")
+            let others = gpus.or.map { other in
+                " or \(other.model ?? "any GPU")\(other.memory.map { " with \($0)" } ?? "") after \(minutes(other.after))"
+            }
+            words.append(
+                "\(gpus.count) × \(gpus.model ?? "GPU")\(gpus.memory.map { " with \($0)" } ?? "")\(others.joined())")
         }
         return words.joined(separator: ", ")
     }

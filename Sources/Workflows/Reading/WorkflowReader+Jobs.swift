@@ -323,7 +323,10 @@ extension WorkflowReader {
         else { return nil }
         templates(node, "'resources'", in: Scopes.jobCell, taking: .text)
         if let gpus = parts["gpus"], gpus.entries != nil {
-            _ = mapping(gpus, "'gpus'", [Key("count"), Key("memory"), Key("model")])
+            let parts = mapping(gpus, "'gpus'", [Key("count"), Key("memory"), Key("model"), Key("or")])
+            for other in parts?["or"]?.items ?? [] {
+                _ = mapping(other, "an entry of 'or'", [Key("model"), Key("memory"), Key("after-minutes")])
+            }
         }
         return node
     }
