@@ -105,6 +105,16 @@ extension Coordinator {
         return true
     }
 
+    /// Cancels a run that has taken as long as it may: what goes on in a cancelled run still does.
+    func end(_ id: RunID, atItsDeadline reason: String, at now: Instant) -> [Farm.Event] {
+        guard let run = runs[id], run.phase == .running, !run.isCancelled else { return [] }
+        let who = "its deadline"
+        runs[id]?.isCancelled = true
+        pending.changes.append(.runCancelled(id, by: who, reason: reason, isForced: false, at: now))
+        pending.touch(id)
+        return endings(of: id, by: who, reason, isForced: false)
+    }
+
     /// A live run as watchers see it; `nil` when it has ended or never was.
     func view(of id: RunID) -> RunView? {
         guard let run = runs[id] else { return nil }

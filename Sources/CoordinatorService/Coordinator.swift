@@ -165,6 +165,7 @@ package actor Coordinator {
             runs[run]?.endings[job] = ending
             pending.touch(run)
             for effect in groups.leave(.init(run, job: job)) { following += follow(effect) }
+        case .deadlineReached(let run, let reason): following += end(run, atItsDeadline: reason, at: now)
         case .runEnded(let run):
             runs[run]?.phase = .judging
             pending.deeds.append(.judge(run))

@@ -15,10 +15,13 @@ package struct Plan: Equatable, Sendable {
     package var evaluators: [EvaluatorFile]
     /// The manifest of the code tree that its shards get; `nil` where there is none.
     package var tree: Digest?
+    /// How long the run may take, from the moment that the farm has it; `nil`: as long as its jobs do.
+    package var deadline: Duration?
 
     package init(
         name: String, title: String = "", file: String, jobs: [PlannedJob], gates: [GateRule] = [],
-        falseBlockRate: Double = 0.05, waivers: [Waiver] = [], evaluators: [EvaluatorFile] = [], tree: Digest? = nil
+        falseBlockRate: Double = 0.05, waivers: [Waiver] = [], evaluators: [EvaluatorFile] = [], tree: Digest? = nil,
+        deadline: Duration? = nil
     ) {
         self.name = name
         self.title = title
@@ -29,6 +32,7 @@ package struct Plan: Equatable, Sendable {
         self.waivers = waivers
         self.evaluators = evaluators
         self.tree = tree
+        self.deadline = deadline
     }
 
     /// The cell at a position; `nil` where the plan has none, or none yet.

@@ -14,6 +14,7 @@ extension Farm {
             case .queued(let attempt): checkQueued(attempt)
             case .fresh(let cell): checkFresh(cell)
             case .widening(let cell): checkWidening(cell)
+            case .deadline(let run): checkDeadline(run)
             case .pause(let agent): endPause(agent)
             case .quarantine(let agent): endQuarantine(agent)
             }
@@ -121,6 +122,14 @@ extension Farm {
         let why = unmet(requirement) ?? "every agent that could was busy, or paused after a fault"
         let limit = self[cell: place].planned.queueTimeout.spelled
         return Cause(.queueTimeout, evidence: "no agent took it in \(limit): \(why)")
+    }
+
+    private mutating func checkDeadline(_ id: RunID) {
+        guard let run = runSlots[id], !runs[run].isEnded, runs[run].cancellation == nil,
+            let deadline = runs[run].deadline
+        else { return }
+        effects.append(
+            .deadlineReached(id, reason: "\(deadline.spelled) have passed since the farm took it"))
     }
 
     private mutating func endPause(_ agent: Int) {

@@ -74,6 +74,8 @@ extension Farm {
         /// All needs have ended: the coordinator resolves condition and matrix, and answers `jobResolved`.
         case jobReady(RunID, job: Int)
         case jobEnded(RunID, job: Int, JobEnding, reason: String)
+        /// The run has taken as long as it may: the coordinator cancels it, with this reason.
+        case deadlineReached(RunID, reason: String)
         /// Every job has ended: gates judge.
         case runEnded(RunID)
         /// The earliest time at which something is due.

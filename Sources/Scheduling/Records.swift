@@ -16,6 +16,8 @@ struct RunRecord: Sendable {
     var cancellation: Stop?
     /// No job outlives the cancellation.
     var isForced = false
+    /// How long it may take.
+    var deadline: Duration?
     /// Attempts that were tried again, and shards as far as cells are cut.
     var retries = 0
     var shards = 0

@@ -18,6 +18,8 @@ struct Timers: Sendable {
         case fresh(CellID)
         /// Shards of the cell may have waited long enough for another kind of GPU to do.
         case widening(CellID)
+        /// The run may have taken as long as it may.
+        case deadline(RunID)
         /// The agent may be offered something again.
         case pause(agent: Int)
         /// The agent, or some device of it, may be let out of quarantine.

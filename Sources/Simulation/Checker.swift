@@ -261,7 +261,7 @@ package struct Checker: Sendable {
         case .attemptStarted(let attempt, _):
             try require(lease(of: attempt) != nil, .onlyCurrent, "\(attempt)")
             shards[attempt.shard]?.started.insert(attempt.number)
-        case .wake, .continueLater: break
+        case .deadlineReached, .wake, .continueLater: break
         }
     }
 

@@ -229,7 +229,7 @@ package struct Forecast: Sendable {
         case .wake(let at): queue.add(.wake, at: max(now, at))
         case .continueLater: events.append(.resume)
         case .renewed, .cancelAttempt, .forgetAttempt, .attemptStarted, .attemptEnded, .offerWithdrawn, .cellSharded,
-            .cellEnded, .jobEnded:
+            .cellEnded, .jobEnded, .deadlineReached:
             break
         }
     }

@@ -7,6 +7,7 @@ struct Happenings: Sendable {
         case submit(Int)
         case cancel(Int)
         case resolve(life: Int, RunID, job: Int)
+        case deadline(life: Int, RunID, reason: String)
         case wake(life: Int)
         case resume(life: Int)
         /// The store is given what was decided, and has it.

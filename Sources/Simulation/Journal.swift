@@ -61,7 +61,9 @@ package struct Journal: Journaling {
             rows.append(.settled(cell, shards: shards, attempt: attempt, cause))
         case .cellEnded(let cell, let ending): rows.append(.cellEnded(cell, ending))
         case .jobEnded(let run, let job, let ending, _): rows.append(.jobEnded(run, job: job, ending))
-        case .renewed, .cancelAttempt, .forgetAttempt, .jobReady, .runEnded, .wake, .continueLater: break
+        case .renewed, .cancelAttempt, .forgetAttempt, .jobReady, .deadlineReached, .runEnded, .wake,
+            .continueLater:
+            break
         }
     }
 

@@ -43,7 +43,7 @@ extension World {
             case .attemptEnded, .offerWithdrawn, .leased: true
             case .settled(_, _, _, let cause): cause.kind == .queueTimeout
             case .renewed, .cancelAttempt, .forgetAttempt, .attemptStarted, .cellSharded, .cellEnded, .jobReady,
-                .jobEnded, .runEnded, .wake, .continueLater:
+                .jobEnded, .deadlineReached, .runEnded, .wake, .continueLater:
                 false
             }
         }

@@ -131,6 +131,9 @@ package struct World<Decider: Deciding>: Sendable {
         case .resolve(let life, let run, let job):
             guard life == self.life && isUp else { return }
             resolve(run, job)
+        case .deadline(let life, let run, let reason):
+            guard life == self.life && isUp else { return }
+            decide(.runCancelled(run, by: "its deadline", reason: reason))
         case .wake(let life):
             guard life == self.life && isUp else { return }
             decide(.timeReached)
@@ -305,6 +308,8 @@ package struct World<Decider: Deciding>: Sendable {
         case .leased(let lease): send(.offer(lease, left: max(.zero, now.duration(to: lease.until))), to: lease.agent)
         case .cancelAttempt(let attempt, let agent, _): send(.cancel(attempt), to: agent)
         case .forgetAttempt(let attempt, let agent, _): send(.forget(attempt), to: agent)
+        case .deadlineReached(let run, let reason):
+            happenings.add(.deadline(life: life, run, reason: reason), at: now)
         case .jobReady(let run, let job):
             let wait = chance(0.1, &random) ? milliseconds(0...10_000) : milliseconds(0...20)
             happenings.add(.resolve(life: life, run, job: job), at: now.advanced(by: wait))

@@ -20,6 +20,8 @@ package struct Workflow: Sendable {
     package var call: Call?
     package var gates: [GateRule] = []
     package var falseBlockRate = 0.05
+    /// How long a run may take in all; `nil`: as long as its jobs do.
+    package var deadline: Duration?
     /// Waivers of gates, and quarantined cells.
     package var waivers: [Waiver] = []
 

@@ -55,4 +55,42 @@ import Testing
             gate.close()
         }
     }
+
+    /// A run's own: no person looks, and a coordinator that was killed meanwhile still knows it.
+    @Test(.timeLimit(.minutes(2))) func `by its deadline ends what it has, and says so`() async throws {
+        try await withFarm { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let workflow = try farm.write(
+                "code/eval.yml",
+                """
+                sheaf: 1
+                deadline-minutes: 0.1
+                on: workflow_dispatch
+                jobs:
+                  eval:
+                    runs-on: self-hosted
+                    steps:
+                      - run: echo here > "$FARM_GATE/started"; exec sleep 1000
+                  clean:
+                    needs: eval
+                    if: always()
+                    runs-on: self-hosted
+                    steps: [{run: 'echo "swept after ${{ needs.eval.result }}"'}]
+                """)
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(1).count == 1)
+            await farm.killCoordinator()
+            try await farm.startCoordinator()
+            let watched = try await farm.sheaf("watch", "r1")
+            #expect(watched.status == 1, "\(watched.output)\(watched.error)")
+            let explained = try await farm.sheaf("explain", "r1").output
+            #expect(
+                explained.contains("the run was cancelled by its deadline: 6 s have passed since the farm took it"),
+                "\(explained)")
+            #expect(try await farm.sheaf("logs", "r1/clean").output.contains("swept after cancelled"))
+            gate.close()
+        }
+    }
 }

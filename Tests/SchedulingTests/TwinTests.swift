@@ -499,7 +499,9 @@ extension Stage {
                 rest.append(.settled(cell, shards: shards, attempt: attempt, cause))
             case .cellEnded(let cell, let ending): rest.append(.cellEnded(cell, ending))
             case .jobEnded(let run, let job, let ending, _): rest.append(.jobEnded(run, job: job, ending))
-            case .renewed, .cancelAttempt, .forgetAttempt, .jobReady, .runEnded, .wake, .continueLater: break
+            case .renewed, .cancelAttempt, .forgetAttempt, .jobReady, .deadlineReached, .runEnded, .wake,
+                .continueLater:
+                break
             }
         }
         var attempts = rows.compactMap(\.self)

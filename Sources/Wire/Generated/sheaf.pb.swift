@@ -3392,6 +3392,8 @@ extension Proto {
         package var title: String = ""
         /// The manifest of the code tree that its shards get; empty: there is none.
         package var tree: [UInt8] = []
+        /// How long the run may take, from the moment that the farm has it; 0: as long as its jobs do.
+        package var deadlineMs: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3408,6 +3410,7 @@ extension Proto {
                 case 58: try reader.append(ProtoNested<Proto.EvaluatorFile>.self, to: &evaluators)
                 case 66: title = try reader.value(ProtoString.self)
                 case 74: tree = try reader.value(ProtoBytes.self)
+                case 80: deadlineMs = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3423,6 +3426,7 @@ extension Proto {
             writer.repeated(ProtoNested<Proto.EvaluatorFile>.self, 7, evaluators)
             writer.field(ProtoString.self, 8, title)
             writer.field(ProtoBytes.self, 9, tree)
+            writer.field(ProtoUInt64.self, 10, deadlineMs)
             writer.unknown(unknown)
         }
     }

@@ -22,6 +22,7 @@ extension Proto.Plan {
             }
         }
         tree = plan.tree?.bytes ?? []
+        deadlineMs = UInt64(clamping: (plan.deadline?.wholeNanoseconds ?? 0) / 1_000_000)
     }
 
     package func meaning() throws(MeaningError) -> Model.Plan {
@@ -35,7 +36,8 @@ extension Proto.Plan {
             evaluators: try list("evaluators", evaluators) { file throws(MeaningError) in
                 guard let digest = Digest(file.digest) else { throw MeaningError("digest", "has 32 bytes") }
                 return EvaluatorFile(path: file.path, digest: digest)
-            }, tree: try digest("tree", tree))
+            }, tree: try digest("tree", tree),
+            deadline: deadlineMs == 0 ? nil : .milliseconds(Int64(clamping: min(deadlineMs, 1 << 40))))
     }
 }
 

@@ -184,7 +184,7 @@ extension Workflow {
         guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
         let plan = Plan(
             name: name, title: title, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate,
-            waivers: waivers, evaluators: evaluators)
+            waivers: waivers, evaluators: evaluators, deadline: deadline)
         return Planned(plan: plan, warnings: mistakes, covers: covers, skipped: skipped)
     }
 

@@ -85,6 +85,7 @@ struct WorkflowReader {
         }
         if let node = entries["jobs"] { workflow.jobs = jobs(node, of: workflow) }
         if let node = entries["false-block-rate"] { falseBlockRate(node, into: &workflow) }
+        if let node = entries["deadline-minutes"] { deadline(node, into: &workflow) }
         if let node = entries["gates"] {
             unread.gates = readingFails { $0.add(gates: node, to: &workflow) }
         }
@@ -111,7 +112,7 @@ struct WorkflowReader {
         Key("concurrency"),
         Key("sheaf"), Key("tier", .sheaf), Key("false-block-rate", .sheaf), Key("gates", .sheaf),
         Key("waivers", .sheaf),
-        Key("quarantine", .sheaf),
+        Key("quarantine", .sheaf), Key("deadline-minutes", .sheaf),
     ]
 
     private mutating func waivers(_ entries: [String: YAMLNode], into workflow: inout Workflow) {
@@ -135,6 +136,16 @@ struct WorkflowReader {
                     }
                 return .init(entry.key, PlaceTypes.need(outputs: outputs, withCells: withCells))
             }, others: nil)
+    }
+
+    private mutating func deadline(_ node: YAMLNode, into workflow: inout Workflow) {
+        guard let minutes = node.value.number, minutes > 0, minutes <= 60 * 24 * 365 else {
+            error(
+                node, "'deadline-minutes' must be a number of minutes above 0, of at most a year",
+                help: "deadline-minutes: 90")
+            return
+        }
+        workflow.deadline = .milliseconds(Int64(minutes * 60_000))
     }
 
     private mutating func falseBlockRate(_ node: YAMLNode, into workflow: inout Workflow) {
