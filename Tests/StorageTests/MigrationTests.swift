@@ -79,6 +79,54 @@ import Testing
         text.replacing("\"", with: "").split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 
+    /// Before each operation of the disk the power goes: what is left is the store as it was or as it is to be, all of it, and
+    /// the next start makes the one of the other.
+    @Test func `has lost nothing when the power goes while it is migrated`() throws {
+        let current = try Self.current()
+        for schema in `A store whose power goes`.isDeep ? Array(1..<current) : [1, current - 1] {
+            let (folder, disk) = (try Scratch(inMemory: true), Disk())
+            try folder.sqlite(Self.text(schema))
+            let whole = try Scratch(inMemory: true)
+            try whole.sqlite(Self.text(schema))
+            let expected = try everything(in: SQLiteStore(folder: whole.path))
+            // The schema of what is left when the power goes now.
+            let losePower = { (way: UInt64) throws -> String in
+                let left = try Scratch(inMemory: true)
+                try disk.losePower(way, into: left.path)
+                // Read by another program, in a copy: it may end the journal that is left.
+                let copy = try Scratch(inMemory: true)
+                for name in try FileManager.default.contentsOfDirectory(atPath: left.path) {
+                    try FileManager.default.copyItem(atPath: "\(left.path)/\(name)", toPath: "\(copy.path)/\(name)")
+                }
+                // One that syncs nothing for real.
+                let fast = Disk()
+                let found = try everything(in: SQLiteStore(folder: left.path, disk: fast.name))
+                #expect(found == expected, "schema \(schema), operation \(disk.operations), way \(way)")
+                return try copy.sqlite("PRAGMA user_version").trimmingCharacters(in: .whitespacesAndNewlines)
+            }
+            var random = SplitMix64(seed: UInt64(schema))
+            var deaths = 0
+            disk.watch {
+                // Nothing of what came later; all of it; or some.
+                let draw = random.next()
+                let way = draw % 4 < 2 ? draw % 4 : draw
+                do {
+                    let version = try losePower(way)
+                    #expect(["\(schema)", "\(current)"].contains(version), "operation \(disk.operations), way \(way)")
+                    deaths += 1
+                } catch {
+                    Issue.record("schema \(schema), operation \(disk.operations), way \(way): \(error)")
+                }
+            }
+            let store = try SQLiteStore(folder: folder.path, disk: disk.name)
+            disk.watch(nil)
+            #expect(deaths > 20, "schema \(schema): the power went \(deaths) times")
+            // It is open: what was migrated is on the disk.
+            #expect(try losePower(0) == "\(current)")
+            #expect(try everything(in: store) == expected)
+        }
+    }
+
     /// A migration that cannot be made leaves the store as it was.
     @Test func `stays as it was where its migration fails`() throws {
         let old = try Scratch()
