@@ -1,4 +1,6 @@
 import Foundation
+import JSON
+import Model
 import Testing
 
 @Suite struct `A backup` {
@@ -58,6 +60,56 @@ import Testing
             let next = try await farm.sheaf("submit", workflow, "--wait")
             #expect(next.status == 0 && next.error.contains("r100002 is on its way"), "\(next.error)")
         }
+    }
+
+    /// Shards had passed, ran and waited when it was made. Its run goes on from there, with agents that have done more
+    /// since, and comes to what it came to without.
+    @Test(.timeLimit(.minutes(3))) func `made in the middle of a run restores one that ends as that one did`()
+        async throws
+    {
+        try await withFarm(lease: 4) { farm in
+            let (state, backup) = (farm.folder + "/farm", farm.folder + "/backup")
+            let gate = try Gate(farm.folder + "/gate")
+            try await farm.startAgent(
+                "one", cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 3))
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            gate.letGo(2)
+            #expect(await gate.started(2).count == 2)
+            let copied = try await farm.sheaf("backup", "--state", state, "--into", backup)
+            #expect(copied.status == 0, "\(copied.error)")
+            gate.letGo(4)
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let results = try await Self.results(farm)
+            #expect(results.count == 6)
+
+            await farm.killCoordinator()
+            try FileManager.default.removeItem(atPath: state)
+            let restored = try await farm.sheaf("restore", "--from", backup, "--state", state)
+            #expect(restored.status == 0, "\(restored.error)")
+            try await farm.startCoordinator()
+            let before = try await farm.sheaf("status", "r1", "--format", "json").output
+            #expect(before.contains(#""state": "running""#), "\(before)")
+            gate.open()
+            let again = try await farm.sheaf("watch", "r1")
+            #expect(again.status == 0, "\(again.output)\(again.error)")
+            #expect(try await Self.results(farm) == results)
+            gate.close()
+        }
+    }
+
+    /// What each shard came to, whichever attempt it took.
+    private static func results(_ farm: RealFarm) async throws -> [String] {
+        let export = try await farm.sheaf("export", "r1")
+        #expect(export.status == 0, "\(export.error)")
+        return try export.output.split(separator: "\n").dropFirst().map { line in
+            let value = try JSONParser.value(String(line))
+            let metrics = value["metrics"].map { "\($0)" } ?? "none"
+            return "\(value["cell_id"]?.string ?? "?")/\(Int(value["shard"]?.number ?? -9)) "
+                + "\(value["cause"]?.string ?? "?") \(metrics)"
+        }.sorted()
     }
 
     /// Of those who came since the copy the agent goes on trying, and is taken in as soon as it has a token that is good.

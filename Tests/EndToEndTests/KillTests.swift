@@ -224,6 +224,12 @@ final class Gate: @unchecked Sendable {
         _ = write(held, bytes, bytes.count)
     }
 
+    /// Lets so many go on.
+    func letGo(_ count: Int) {
+        let bytes = [UInt8](repeating: UInt8(ascii: "\n"), count: count)
+        _ = write(held, bytes, bytes.count)
+    }
+
     func close() {
         let end = Array("end\n".utf8)
         _ = write(descriptor, end, end.count)
