@@ -1,7 +1,7 @@
 import Model
 import Scheduling
 
-/// One world, named in a line: a seed, how much goes wrong, and what was cut out of it. A world that broke a rule is cut
+/// One world, named in a line: a seed, how much goes wrong, what was cut out of it, and where its coordinator dies by order. A world that broke a rule is cut
 /// down to what the fault needs, and its line makes it again.
 package struct Replay: Equatable, Sendable, CustomStringConvertible {
     /// Something left out of a scenario.
@@ -23,6 +23,7 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
     package var amount: Amount
     package var isComparable: Bool
     package var cuts: [Cut] = []
+    package var death: Death?
 
     package init(seed: UInt64, _ amount: Amount, isComparable: Bool) {
         self.seed = seed
@@ -45,9 +46,15 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
         return scenario
     }
 
-    /// Runs it to its end; `nil` when no rule broke.
-    package func violation<Decider: Deciding>(of _: Decider.Type) -> Violation? {
+    package func world<Decider: Deciding>(of _: Decider.Type) -> World<Decider> {
         var world = World<Decider>(scenario)
+        world.crash(at: death)
+        return world
+    }
+
+    /// Runs it to its end; `nil` when no rule broke.
+    package func violation<Decider: Deciding>(of decider: Decider.Type) -> Violation? {
+        var world = world(of: decider)
         do throws(Violation) {
             try world.run()
             return nil
@@ -61,6 +68,7 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
     package func difference<Decider: Deciding>(of decider: Decider.Type) -> String? {
         var undisturbed = self
         undisturbed.amount = .none
+        undisturbed.death = nil
         guard let calm = undisturbed.tally(of: decider), let troubled = tally(of: decider), calm != troubled else {
             return nil
         }
@@ -69,8 +77,8 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
         return "undisturbed: \(entry(calm)); troubled: \(entry(troubled))"
     }
 
-    private func tally<Decider: Deciding>(of _: Decider.Type) -> [String]? {
-        var world = World<Decider>(scenario)
+    private func tally<Decider: Deciding>(of decider: Decider.Type) -> [String]? {
+        var world = world(of: decider)
         do throws(Violation) {
             try world.run()
             return world.checker.tally
@@ -94,13 +102,24 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
                 var candidate = smallest
                 candidate.cuts.removeAll { $0.isReplaced(by: cut) }
                 candidate.cuts.append(cut)
-                guard isFaulty(candidate) else { continue }
-                smallest = candidate
+                guard let faulty = candidate.withEarlierDeaths.first(where: isFaulty) else { continue }
+                smallest = faulty
                 isSmaller = true
                 break
             }
         }
         return smallest
+    }
+
+    /// It, and where it dies by order, the worlds that do so before: with less in it, less is committed.
+    private var withEarlierDeaths: some Sequence<Replay> {
+        let deaths: [Death?] =
+            death.map { death in (1...death.commit).reversed().map { Death(commit: $0, death.crash) } } ?? [nil]
+        return deaths.lazy.map { death in
+            var earlier = self
+            earlier.death = death
+            return earlier
+        }
     }
 
     /// What could be cut next, the largest first.
@@ -133,7 +152,8 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
     // MARK: As a line
 
     package var description: String {
-        (["\(seed)", amount.rawValue, isComparable ? "comparable" : "any"] + cuts.map(\.words)).joined(separator: " ")
+        (["\(seed)", amount.rawValue, isComparable ? "comparable" : "any"] + cuts.map(\.words)
+            + (death.map { [$0.words] } ?? [])).joined(separator: " ")
     }
 
     /// Reads what `description` wrote; `nil` for anything else.
@@ -144,6 +164,10 @@ package struct Replay: Equatable, Sendable, CustomStringConvertible {
         else { return nil }
         self.init(seed: seed, amount, isComparable: words[2] == "comparable")
         for word in words.dropFirst(3) {
+            if let death = Death(word) {
+                self.death = death
+                continue
+            }
             guard let cut = Cut(word) else { return nil }
             cuts.append(cut)
         }

@@ -47,25 +47,13 @@ package struct World<Decider: Deciding>: Sendable {
     package internal(set) var fingerprint: Fingerprint?
     /// How the coordinator ends at its next commit.
     private var crash: Crash?
+    /// That it ends at a later one.
+    private var ordered: Death?
     /// The farm as it was when the store was given the last commit, and when it had the last: what a coordinator that starts
     /// anew must find again.
     private var deciderWriting: Decider?
     private var writingSince = Instant.epoch
     var deciderStored: (Decider, at: Instant)?
-
-    /// A death of the coordinator around one commit.
-    package enum Crash: CaseIterable, Sendable {
-        /// Nothing of it was stored.
-        case before
-        /// While the store was at it, and then had nothing of it.
-        case during
-        /// While the store was at it, and then had all of it: what was decided meanwhile is lost.
-        case duringStored
-        /// All of it was stored, and nobody heard.
-        case after
-        /// Its effects left, too.
-        case afterEffects
-    }
 
     package init(_ scenario: Scenario) { self.init(scenario, journal: Journal()) }
 
@@ -102,6 +90,9 @@ package struct World<Decider: Deciding>: Sendable {
     /// Takes a fingerprint of what happens from now on.
     package mutating func keepFingerprint() { fingerprint = Fingerprint() }
 
+    /// The coordinator ends at this one of its commits, those that are made from now on counted.
+    package mutating func crash(at death: Death?) { ordered = death }
+
     /// The coordinator ends at its next commit.
     package mutating func crashNext(_ crash: Crash) { self.crash = crash }
 
@@ -112,7 +103,10 @@ package struct World<Decider: Deciding>: Sendable {
     package mutating func run(beforeCommit: (Self) throws(Violation) -> Void = { _ in }) throws(Violation) {
         let limit = began.advanced(by: .minutes(180))
         while !(checker.runs.count == scenario.submissions.count && checker.areAllEnded) {
-            if isUp, happenings.isCommitNext(inLife: life) { try beforeCommit(self) }
+            if isUp, happenings.isCommitNext(inLife: life) {
+                countDownToDeath()
+                try beforeCommit(self)
+            }
             guard let (at, happening) = happenings.pop(), at < limit, steps < 2_000_000 else {
                 throw Violation(rule: .everyRunEnds, detail: "\(steps) steps", at: now)
             }
@@ -122,6 +116,12 @@ package struct World<Decider: Deciding>: Sendable {
             try perform(happening)
         }
         try checker.checkAcknowledged(in: journal.decisions(order: 0))
+    }
+
+    private mutating func countDownToDeath() {
+        guard let death = ordered else { return }
+        if death.commit == 1 { crash = death.crash }
+        ordered = death.commit > 1 ? Death(commit: death.commit - 1, death.crash) : nil
     }
 
     private mutating func perform(_ happening: Happenings.Happening) throws(Violation) {

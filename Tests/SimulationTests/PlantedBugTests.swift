@@ -78,4 +78,26 @@ import Testing
         }
         Issue.record("the bug was never seen")
     }
+
+    /// Nothing else goes wrong in it: the death is in its line, and an earlier one where less is left to commit.
+    @Test func `a farm that forgets when it starts anew, in a world with one death at one commit`() throws {
+        let bug = try #require(Rule.restored.bugs.first { $0.name.hasPrefix("forgets leases") })
+        let calm = Replay(seed: 1, .none, isComparable: true)
+        #expect(calm.violation(with: bug) == nil)
+        for commit in 40...200 {
+            var replay = calm
+            replay.death = Death(commit: commit, .after)
+            guard let violation = replay.violation(with: bug) else { continue }
+            let small = replay.shrunk { $0.violation(with: bug)?.rule == violation.rule }
+            let death = try #require(small.death)
+            #expect(small.scenario.submissions.count == 1 && death.commit < commit && death.crash == .after, "\(small)")
+            let again = try #require(Replay("\(small)"))
+            #expect(again == small && again.violation(with: bug)?.rule == violation.rule, "\(small)")
+            var alive = small
+            alive.death = nil
+            #expect(alive.violation(with: bug) == nil, "\(alive)")
+            return
+        }
+        Issue.record("the bug was never seen")
+    }
 }

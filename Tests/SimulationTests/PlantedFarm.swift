@@ -195,6 +195,7 @@ extension Replay {
     func violation(with bug: Bug) -> Violation? {
         let journal: any Journaling = bug.losesEnds.map { LosingJournal(period: $0) } ?? Journal()
         var world = World<PlantedFarm>(scenario, journal: journal, flaw: bug.flaw) { PlantedFarm(bug, $0, $1) }
+        world.crash(at: death)
         do throws(Violation) {
             try world.run()
             return nil

@@ -11,7 +11,7 @@ func seeds(_ few: UInt64, deep: UInt64) -> Range<UInt64> {
 
 /// Runs a world to its end; one that breaks a rule is cut down, and the line that makes it again is the failure.
 func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.self) -> World<Decider>? {
-    var world = World<Decider>(replay.scenario)
+    var world = replay.world(of: decider)
     do throws(Violation) {
         try world.run()
         return world
@@ -95,7 +95,7 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
             }
             return await group.reduce((0, 0)) { ($0.0 + $1.deaths, $0.1 + $1.commits) }
         }
-        let ways = World<Farm>.Crash.allCases.count
+        let ways = Crash.allCases.count
         #expect(counts.0 >= (all.count > 100 ? 1 : ways) * counts.1 && counts.1 >= 30 * all.count, "\(counts)")
         if all.count > 100 {
             print("the coordinator died \(counts.0) times, at \(counts.1) commits of \(all.count) worlds")
@@ -106,7 +106,7 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
     private static func deathsAtEachCommit(
         seed: UInt64, inEachWay: Bool
     ) throws -> (deaths: Int, commits: Int) {
-        let ways = World<Farm>.Crash.allCases
+        let ways = Crash.allCases
         var one = Replay(seed: seed, .none, isComparable: true)
         one.cuts = [.run(1), .run(2), .jobs(run: 0, keep: 2), .agents(keep: 3)]
         for job in 0..<2 { one.cuts += [.cells(run: 0, job: job, keep: 2), .shards(run: 0, job: job, keep: 3)] }
@@ -134,6 +134,24 @@ func hold<Decider: Deciding>(_ replay: Replay, _ decider: Decider.Type = Farm.se
             }
         }
         return (deaths, commits)
+    }
+
+    /// The world that dies there by itself, cut down, is the failure.
+    private static func report(_ world: Replay, _ death: Death) {
+        var replay = world
+        replay.death = death
+        guard let violation = replay.violation(of: Farm.self) else {
+            let small = replay.shrunk { $0.difference(of: Farm.self) != nil }
+            Issue.record(
+                """
+                \(small.difference(of: Farm.self) ?? "")
+                again: SHEAF_REPLAY='\(small)' make test FILTER='one world again'
+                """)
+            return
+        }
+        let small = replay.shrunk(Farm.self, breaking: violation.rule)
+        Issue.record(
+            "\(violation)\nagain: SHEAF_REPLAY='\(small)' make test FILTER='one world again'")
     }
 
     @Test(.enabled(if: ProcessInfo.processInfo.environment["SHEAF_REPLAY"] != nil))
