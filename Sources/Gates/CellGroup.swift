@@ -136,7 +136,7 @@ struct MetricTable {
         var missing: [(reason: String, isInfrastructureOnly: Bool)] = []
         var averages: [Measured] = []
         var spread: Spread?
-        var units: [String] = []
+        var units: [String?] = []
         let isSingle = group.cells.count == 1 && group.cells[0].count == 1
         for repetitions in group.cells {
             var measured: [Measured] = []
@@ -145,7 +145,7 @@ struct MetricTable {
                 switch reading(rule, job: job, cell: cell) {
                 case .measured(let value):
                     measured.append(value)
-                    if let unit = value.unit, !units.contains(unit) { units.append(unit) }
+                    if !units.contains(value.unit) { units.append(value.unit) }
                 case .refused(let reason): refused.append(name + reason)
                 case .missing(let reason, let isInfrastructureOnly):
                     missing.append((name + reason, isInfrastructureOnly))
@@ -164,11 +164,11 @@ struct MetricTable {
                 isInfrastructureOnly: missing.allSatisfy(\.isInfrastructureOnly))
         }
         guard units.count < 2 else {
-            return .refused("several units: cells report it in \(units.joined(separator: " and "))")
+            return .refused("several units: cells report it \(Unit.listed(units))")
         }
         switch Combination.combine(averages, rule) {
         case .taken(var measured):
-            measured.unit = units.first
+            measured.unit = units.first ?? nil
             return .measured(measured, spread)
         case .refused(let reason): return .refused(reason)
         case .missing(let reason): return .missing(reason, isInfrastructureOnly: false)

@@ -43,21 +43,21 @@ extension CellTable {
         case .taken(var measured):
             let units = units(of: metric, working)
             guard units.count < 2 else {
-                return .refused("several units: shards report it in \(units.joined(separator: " and "))")
+                return .refused("several units: shards report it \(Unit.listed(units))")
             }
-            measured.unit = units.first
+            measured.unit = units.first ?? nil
             return .measured(measured)
         case .refused(let reason): return .refused(reason)
         case .missing(let reason): return .missing(reason, isInfrastructureOnly: false)
         }
     }
 
-    /// What the shards say that the metric is measured in, each once.
-    private func units(of metric: String, _ working: [Int]) -> [String] {
-        var units: [String] = []
+    /// What the shards say that the metric is measured in, each once; `nil` where one states a value and no unit.
+    private func units(of metric: String, _ working: [Int]) -> [String?] {
+        var units: [String?] = []
         for index in working {
             for named in results.shards[index].metrics where named.name == metric {
-                if let unit = named.unit, !units.contains(unit) { units.append(unit) }
+                if !units.contains(named.unit) { units.append(named.unit) }
             }
         }
         return units
@@ -132,6 +132,22 @@ extension CellTable {
             let values = columns.flatMap { $0?.values ?? [] }.sorted()
             return .taken(Measured(value: quantile(q, of: values), count: count))
         }
+    }
+}
+
+/// What a metric is measured in: a text, or nothing where nobody says it.
+enum Unit {
+    /// `in ms and s`, `in ms and in no unit`.
+    static func listed(_ units: [String?]) -> String {
+        let known = units.compactMap { $0 }
+        return "in " + known.joined(separator: " and ") + (known.count < units.count ? " and in no unit" : "")
+    }
+
+    /// Why values of two sides cannot be compared. A baseline that never named a unit forbids none; one that named it is
+    /// not to be met by leaving it out.
+    static func obstacle(_ ours: String?, baseline: String?) -> String? {
+        guard let baseline, ours != baseline else { return nil }
+        return "measured in \(ours ?? "no unit"), the baseline in \(baseline)"
     }
 }
 

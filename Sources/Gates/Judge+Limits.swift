@@ -167,8 +167,8 @@ extension Judge {
             case .refused(let reason): return broken(.inconclusive, "the baseline's value is refused: \(reason)")
             case .missing(let reason, _): return broken(.inconclusive, "the baseline has no value: \(reason)")
             case .measured(let baseline, _):
-                if let ours = value.unit, let unit = baseline.unit, ours != unit {
-                    return broken(.inconclusive, "measured in \(ours), the baseline in \(unit)")
+                if let obstacle = Unit.obstacle(value.unit, baseline: baseline.unit) {
+                    return broken(.inconclusive, obstacle)
                 }
                 let pairs = kept.map { cells in
                     cells.compactMap { cell in twins[cell].map { (ours: cell, theirs: $0) } }

@@ -39,7 +39,7 @@ package struct RunDifference: Equatable, Sendable {
         /// Of items that both sides have.
         package var items: Items?
 
-        /// `nil` as well where the two sides name different units.
+        /// `nil` as well where the baseline is in another unit.
         package var change: Double? {
             guard !isInOtherUnit, let ours = candidate.value, let theirs = baseline.value, (ours - theirs).isFinite
             else { return nil }
@@ -47,8 +47,8 @@ package struct RunDifference: Equatable, Sendable {
         }
 
         package var isInOtherUnit: Bool {
-            guard let ours = candidate.unit, let theirs = baseline.unit else { return false }
-            return ours != theirs
+            guard candidate.value != nil && baseline.value != nil else { return false }
+            return Unit.obstacle(candidate.unit, baseline: baseline.unit) != nil
         }
     }
 

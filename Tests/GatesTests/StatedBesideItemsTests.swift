@@ -90,6 +90,28 @@ import Testing
         #expect(sides.verdict == .inconclusive && sides.reason.contains("in ms, the baseline in s"), "\(sides.reason)")
     }
 
+    @Test func `is not met by leaving it out`() {
+        let bare = #"{"accuracy": {"kind": "mean", "n": 2, "mean": 12.5, "m2": 0}}"#
+        let two = job(shards: 2)
+        let mixed = group(GateRule(.atMost(20)), run(two, [shard(two, ms), shard(two, bare, shard: 1)]))
+        #expect(mixed.verdict == .fail && mixed.reason.contains("in ms and in no unit"), "\(mixed.reason)")
+        let cells = job(cells: 2)
+        var rule = GateRule(.atMost(20))
+        rule.per = .run
+        let apart = group(rule, run(cells, [shard(cells, bare), shard(cells, ms, cell: 1)]))
+        #expect(apart.verdict == .fail && apart.reason.contains("in ms and in no unit"), "\(apart.reason)")
+        let one = job()
+        let sides = { (ours: String, theirs: String) in
+            group(
+                GateRule(.riseAtMost(.absolute(1)), against: RunID(1)), run(one, [shard(one, ours)]),
+                baseline(run(one, [shard(one, theirs)], number: 1, tree: 1)))
+        }
+        let lost = sides(bare, ms)
+        #expect(lost.verdict == .inconclusive && lost.reason.contains("in no unit, the baseline in ms"), "\(lost.reason)")
+        // Whoever begins to name it can be compared with those who did not yet.
+        #expect(sides(ms, bare).verdict == .pass)
+    }
+
     @Test func `is a text`() {
         let job = job()
         let wrong = #"{"accuracy": {"kind": "sum", "value": 1, "unit": 5}}"#
