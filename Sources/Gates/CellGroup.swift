@@ -224,8 +224,9 @@ enum Combination {
         return sum
     }
 
+    /// The value that the limits like least, whatever the gate calls better: while it holds, every cell holds.
     private static func worst(_ values: [Double], _ rule: GateRule) -> Double {
-        switch rule.direction {
+        switch rule.limits.first?.direction {
         case .higher: return values.min() ?? 0
         case .lower: return values.max() ?? 0
         case nil:

@@ -145,8 +145,14 @@ import Testing
             values {
                 $0.per = .axes(["model"])
                 $0.aggregate = .worst
-                $0.better = .lower
+                $0.limits = [.atMost(1)]
             } == [0.9, 0.8])
+        // What the gate calls better hides no cell that breaks its limit.
+        for (limit, better) in [(GateRule.Limit.atLeast(0.75), GateRule.Better.lower), (.atMost(0.75), .higher)] {
+            var rule = GateRule(limit)
+            (rule.per, rule.aggregate, rule.better) = (.run, .worst, better)
+            #expect(group(rule, Self.matrix.results).verdict == .fail)
+        }
         #expect(
             values {
                 $0.per = .axes(["model"])
@@ -162,7 +168,10 @@ import Testing
         var between = GateRule(.between(0.6, 0.8))
         between.per = .axes(["model"])
         between.aggregate = .worst
-        #expect(judge([between], results: Self.matrix.results).gates[1].groups.map(\.verdict) == [.fail, .fail])
+        for better in [nil, GateRule.Better.higher, .lower] {
+            between.better = better
+            #expect(judge([between], results: Self.matrix.results).gates[1].groups.map(\.verdict) == [.fail, .fail])
+        }
     }
 
     @Test func `is incomplete where the gate asks for what is not there`() {

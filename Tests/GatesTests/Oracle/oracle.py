@@ -243,8 +243,6 @@ def first_of(errors):
 
 
 def direction(rule):
-    if rule["better"]:
-        return rule["better"]
     for limit in rule["limits"]:
         if limit[0] in ("at-least", "drop-at-most"):
             return "higher"
