@@ -106,7 +106,12 @@ struct MetricReading {
             guard denominator >= 0 else {
                 throw Refusal(metric: refused(node, reason: "a denominator counts what was measured, never below 0"))
             }
-            return .ratio(numerator: try finite("numerator", of: node), denominator: denominator)
+            let numerator = try finite("numerator", of: node)
+            // Added to another shard's numerator it would count for what nobody measured: 4 of 10 and 5 of 0 are no 0.9.
+            guard denominator > 0 || numerator == 0 else {
+                throw Refusal(metric: refused(node, reason: "a numerator of what was measured on nothing is 0"))
+            }
+            return .ratio(numerator: numerator, denominator: denominator)
         case "mean":
             let m2 = try finite("m2", of: node)
             guard m2 >= 0 else { throw Refusal(metric: refused(node, reason: "m2 is a sum of squares, never below 0")) }

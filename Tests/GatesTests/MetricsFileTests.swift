@@ -18,6 +18,7 @@ import Testing
             (#"{"kind":"sum","value":3.5}"#, .sum(3.5)), (#"{"kind":"count","value":7,"unit":"errors"}"#, .count(7)),
             (#"{"kind":"mean","n":500,"mean":0.91,"m2":40.9}"#, .mean(n: 500, mean: 0.91, m2: 40.9)),
             (#"{"kind":"ratio","numerator":8,"denominator":9}"#, .ratio(numerator: 8, denominator: 9)),
+            (#"{"kind":"ratio","numerator":0,"denominator":0}"#, .ratio(numerator: 0, denominator: 0)),
             (#"{"kind":"min","value":-1}"#, .min(-1)), (#"{"kind":"max","value":1}"#, .max(1)),
             (#"{"kind":"samples","values":[3,1,2]}"#, .samples([3, 1, 2])),
             (
@@ -48,6 +49,8 @@ import Testing
             (#"{"kind":"mean","n":1,"mean":0.5,"m2":7}"#, "m2 of one value is 0", ""),
             (#"{"kind":"ratio","numerator":0,"denominator":-25}"#, negative, ""),
             (#"{"kind":"ratio","numerator":-9,"denominator":-10}"#, negative, ""),
+            (#"{"kind":"ratio","numerator":5,"denominator":0}"#, "a numerator of what was measured on nothing is 0", ""),
+            (#"{"kind":"ratio","numerator":-5,"denominator":0}"#, "a numerator of what was measured on nothing is 0", ""),
             (#"{"kind":"mean","n":3,"mean":null,"m2":1}"#, "not a number, in 'mean'", "null"),
             (#"{"kind":"sum","value":1,"value":2}"#, "several values: 'value' stands twice", ""),
             (#"{"kind":"sum","value":1,"worth":2}"#, "a sum has no 'worth'", ""),
