@@ -144,10 +144,43 @@ import Testing
         ("<testsuite><testcase name=\"&c;\"/></testsuite>", "no such entity"),
         ("<testsuite></testcase></testsuite>", "ends what was not opened"), ("plain", "not XML"),
         ("<testsuite/><testsuite/>", "a second root"), ("<testsuite a='1' a='2'/>", "stands twice"),
+        ("<testsuite failures='two'><testcase name='a'/></testsuite>", "a suite's 'failures' is no count"),
+        ("<testsuite tests='1.0'><testcase name='a'/></testsuite>", "a suite's 'tests' is no count"),
+        ("<testsuites errors='-1'><testcase name='a'/></testsuites>", "a suite's 'errors' is no count"),
     ])
     func `refuses what is no whole report`(text: String, reason: String) {
         let refused = refusal("", of: read(text, .junit))
         #expect(refused?.reason.contains(reason) == true, "\(String(describing: refused))")
+    }
+
+    /// A time that is no number, or is not told, must not shorten the sum of all; nor a short second try hide a long first.
+    @Test func `leaves no test's time out`() {
+        let timed = { (times: [String]) in
+            let tests = times.enumerated().map { "<testcase name='t\($0)'\($1.isEmpty ? "" : " time='\($1)'")/>" }
+            return self.read("<testsuite>\(tests.joined(separator: "\n"))</testsuite>", .junit)
+        }
+        #expect(value("total_seconds", of: timed(["1", "2"])) == .sum(3))
+        for strange in ["NaN", "1,234.5", "inf", "soon"] {
+            let refused = refusal("total_seconds", of: timed(["1", strange]))
+            #expect(refused?.text == strange && refused?.line == 2, "\(String(describing: refused))")
+        }
+        #expect(value("total_seconds", of: timed(["1", ""])) == nil)
+        let skipped = "<testsuite><testcase name='a' time='1'/><testcase name='b'><skipped/></testcase></testsuite>"
+        #expect(value("total_seconds", of: read(skipped, .junit)) == .sum(1))
+
+        let twice = { (first: String, second: String) in
+            let test = { (time: String) in "<testcase name='a'\(time.isEmpty ? "" : " time='\(time)'")/>" }
+            return self.read("<testsuite>\(test(first))\(test(second))</testsuite>", .junit).items[0].entries.dropFirst().first?
+                .number
+        }
+        #expect(twice("1", "100") == .number(100) && twice("100", "1") == .number(100))
+        #expect(twice("1", "") == nil && twice("", "1") == nil)
+        for (first, second) in [("1", "NaN"), ("NaN", "1")] {
+            guard case .refused? = twice(first, second) else {
+                Issue.record("\(first), \(second) is taken")
+                continue
+            }
+        }
     }
 
     @Test func `is not blown up by nesting`() {
@@ -158,6 +191,25 @@ import Testing
     }
 
     // MARK: benchmarks and language models
+
+    /// A name that stands twice is taken for neither of its values.
+    @Test(arguments: [
+        (.pytestBenchmark, #"{"benchmarks": [{"name": "a"}],\n"benchmarks": [{"name": "b"}]}"#, 2),
+        (.pytestBenchmark, #"{"benchmarks": [{"name": "a",\n"stats": {"mean": 1, "mean": 9, "stddev": 0, "rounds": 2}}]}"#, 2),
+        (.lmEval, #"{"results": {"t": {"acc,none": 0.9}},\n\n"results": {"t": {"acc,none": 0.1}}}"#, 3),
+        (.lmEval, #"{"results": {"t": {"acc,none": 0.9, "acc,none": 0.1}}}"#, 1),
+        (.lmEval, #"{"results": {"t": {"acc,none": 0.9}}, "n-samples": {"t": {"effective": 9, "effective": 0}}}"#, 1),
+    ] as [(MetricSource.Format, String, Int)])
+    func `refuses what stands twice`(format: MetricSource.Format, text: String, line: Int) {
+        let refused = refusal("", of: read(text.replacing("\\n", with: "\n"), format, file: "results_1.json"))
+        #expect(refused?.reason.contains("stands twice") == true && refused?.line == line, "\(String(describing: refused))")
+    }
+
+    @Test func `refuses a sample that says two things`() {
+        let lines = #"{"doc_id": 0, "acc": 1, "doc": {"a": 1, "a": 2}}"# + "\n" + #"{"doc_id": 1, "acc": 1, "acc": 0}"#
+        let refused = refusal("", of: read(lines, .lmEval, file: "samples_t.jsonl"))
+        #expect(refused?.reason == "several values: 'acc' stands twice" && refused?.line == 2)
+    }
 
     @Test func `reads the rounds of benchmarks, or their mean`() {
         let found = read(

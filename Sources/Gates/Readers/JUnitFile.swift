@@ -27,12 +27,22 @@ enum JUnitFile {
         var tests = 0
         var bad = 0
 
-        init(_ element: XMLReader.Element) {
-            let number = { (name: String) in element[name].flatMap { Int($0) } }
+        init(_ element: XMLReader.Element) throws(XMLReader.Mistake) {
             line = element.line
-            declaredTests = number("tests")
-            let (sum, isBeyond) = (number("failures") ?? 0).addingReportingOverflow(number("errors") ?? 0)
+            declaredTests = try Self.count("tests", of: element)
+            let bad = (try Self.count("failures", of: element) ?? 0, try Self.count("errors", of: element) ?? 0)
+            let (sum, isBeyond) = bad.0.addingReportingOverflow(bad.1)
             declaredBad = isBeyond ? .max : sum
+        }
+
+        /// What is no count cannot be held against what is there.
+        private static func count(_ name: String, of element: XMLReader.Element) throws(XMLReader.Mistake) -> Int? {
+            guard let text = element[name], !text.isEmpty else { return nil }
+            guard let count = Int(text), count >= 0 else {
+                throw XMLReader.Mistake(
+                    problem: "a suite's '\(name)' is no count", found: MetricReading.cut(text), line: element.line)
+            }
+            return count
         }
 
         /// What it has less of than it says; `nil` where it holds its word.
@@ -88,7 +98,7 @@ enum JUnitFile {
                 }
                 switch element.name {
                 case "testsuites", "testsuite":
-                    suites.append(Suite(element))
+                    suites.append(try Suite(element))
                 case "testcase":
                     guard open == nil else {
                         throw XMLReader.Mistake(problem: "a test within a test", found: "", line: element.line)
@@ -152,20 +162,40 @@ enum JUnitFile {
         return test
     }
 
-    /// A test that stands several times (another try, or an error after it) passed when it did so each time.
+    /// The time of all tests: a sum of those whose time is told would be less than it took.
+    private struct Time {
+        private var sum = ExactSum()
+        private var refused: RefusedMetric?
+        private var isWhole = true
+
+        mutating func add(_ seconds: Item.Number?, hasRun: Bool) {
+            switch seconds {
+            case .number(let number)?: sum.add(number)
+            case .refused(let why)?: refused = refused ?? why
+            case nil: isWhole = isWhole && !hasRun
+            }
+        }
+
+        /// `nil` where a test that ran does not tell its time.
+        var total: MetricValue? { refused.map(MetricValue.refused) ?? (isWhole ? .sum(sum.value) : nil) }
+    }
+
+    /// A test that stands several times (another try, or an error after it) passed when it did so each time, and took as long
+    /// as the longest.
     private static func summed(_ tests: [Test], file: String, areAssigned: Bool) -> ReadMetrics {
         var collector = MetricCollector(file: file)
         var items: [Item] = []
         var left: [String] = []
         var places: [String: Int] = [:]
         var (failures, errors, skipped, flaky) = (0, 0, 0, Set<String>())
-        var seconds = ExactSum()
+        var time = Time()
         for test in tests {
             failures += test.hasFailed ? 1 : 0
             errors += test.hasErred && !test.hasFailed ? 1 : 0
-            if case .number(let number)? = test.seconds { seconds.add(number) }
             let hasPassed = !test.hasFailed && !test.hasErred
-            if hasPassed && test.wasSkipped {
+            let wasSkipped = hasPassed && test.wasSkipped
+            time.add(test.seconds, hasRun: !wasSkipped)
+            if wasSkipped {
                 skipped += 1
                 if !test.wasLeftOut { left.append(test.id) }
                 continue
@@ -180,6 +210,7 @@ enum JUnitFile {
             }
             if items[place].entries[0].number != .number(hasPassed ? 1 : 0) { flaky.insert(test.id) }
             if !hasPassed { items[place].entries[0].number = .number(0) }
+            items[place].setLongest(test.seconds)
         }
         guard !items.isEmpty || areAssigned && !left.isEmpty else {
             return .refused("measured on no items: no test ran", file: file, line: 1)
@@ -189,10 +220,23 @@ enum JUnitFile {
         collector.add("errors", .count(errors), line: 0)
         collector.add("skipped", .count(skipped), line: 0)
         collector.add("flaky", .count(flaky.count), line: 0)
-        collector.add("total_seconds", .sum(seconds.value), line: 0)
+        if let total = time.total { collector.add("total_seconds", total, line: 0) }
         var read = collector.finish(items: items)
         read.skipped = left
         return read
+    }
+}
+
+extension Item {
+    /// Of two times of one test the longer one; one that is no number, or is not told, stays that.
+    fileprivate mutating func setLongest(_ seconds: Item.Number?) {
+        guard let place = entries.firstIndex(where: { $0.name == "seconds" }) else { return }
+        switch (entries[place].number, seconds) {
+        case (_, nil): entries.remove(at: place)
+        case (.number(let known), .number(let other)?): entries[place].number = .number(max(known, other))
+        case (.number, .refused(let why)?): entries[place].number = .refused(why)
+        case (.refused, _): break
+        }
     }
 }
 

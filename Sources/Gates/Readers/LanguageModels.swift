@@ -6,7 +6,7 @@ import Model
 enum LanguageModelResults {
     static func read(_ bytes: [UInt8], file: String) -> ReadMetrics {
         let members: [JSONNode.Member]
-        switch NestedJSON.document(bytes, file: file) {
+        switch NestedJSON.unambiguous(bytes, file: file) {
         case .refused(let refused): return refused
         case .object(let found): members = found
         }
@@ -81,7 +81,7 @@ enum LanguageModelSamples {
         let task = task(of: file)
         var items: [Item] = []
         var places: [String: Int] = [:]
-        var lines = JSONLines(bytes, lineBytesMax: 16 << 20, repeatedKeys: .keepFirst)
+        var lines = JSONLines(bytes, lineBytesMax: 16 << 20, repeatedKeys: .keepAll)
         while let record = lines.nextNode(), !collector.isRefused {
             let node: JSONNode
             switch record.result {
@@ -90,6 +90,10 @@ enum LanguageModelSamples {
                     "not JSON, column \(error.column): \(error.problem)", text: error.found, line: record.line)
                 continue
             case .success(let found): node = found
+            }
+            if case .object(let members) = node.kind, let twice = repetition(in: members) {
+                collector.refuse("several values: '\(MetricReading.cut(twice))' stands twice", line: record.line)
+                continue
             }
             guard let number = node["doc_id"], let id = ItemsFile.id(.node(number)), !id.isEmpty else {
                 collector.refuse("not a sample of lm-evaluation-harness: it has no 'doc_id'", line: record.line)
@@ -110,6 +114,12 @@ enum LanguageModelSamples {
         }
         if items.isEmpty && !collector.isRefused { collector.refuse("measured on no items: no sample", line: 0) }
         return collector.finish(items: items)
+    }
+
+    /// A name that a sample has twice. Within the document that was asked about names are nobody's business.
+    private static func repetition(in members: [JSONNode.Member]) -> String? {
+        var seen: Set<String> = []
+        return members.first { !seen.insert($0.key).inserted }?.key
     }
 
     /// `out/model/samples_hellaswag_2024-06-01T10-00-00.123456.jsonl`: hellaswag.

@@ -35,6 +35,35 @@ enum NestedJSON {
         }
     }
 
+    /// The file as one JSON object in which every name stands once, or why it is none: who looks for a member by its name
+    /// would else take the first of two.
+    static func unambiguous(_ bytes: [UInt8], file: String) -> Document {
+        let document = document(bytes, file: file)
+        guard case .object(let members) = document, let twice = repetition(in: members) else { return document }
+        return .refused(
+            .refused("several values: '\(twice.key.prefix(60))' stands twice", file: file, line: twice.line))
+    }
+
+    /// The first member whose name stood before it in the same object, at any depth.
+    static func repetition(in members: [JSONNode.Member]) -> JSONNode.Member? {
+        var seen: Set<String> = []
+        for member in members {
+            if !seen.insert(member.key).inserted { return member }
+            if let inner = repetition(in: member.value) { return inner }
+        }
+        return nil
+    }
+
+    private static func repetition(in node: JSONNode) -> JSONNode.Member? {
+        switch node.kind {
+        case .object(let members): return repetition(in: members)
+        case .array(let nodes):
+            for node in nodes { if let inner = repetition(in: node) { return inner } }
+            return nil
+        case .null, .boolean, .number, .string: return nil
+        }
+    }
+
     private static func add(_ members: [JSONNode.Member], under prefix: String, to collector: inout MetricCollector) {
         let reading = MetricReading(file: collector.file)
         for member in members where !collector.isRefused {

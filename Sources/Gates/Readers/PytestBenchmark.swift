@@ -5,7 +5,7 @@ import Model
 enum PytestBenchmark {
     static func read(_ bytes: [UInt8], file: String) -> ReadMetrics {
         let members: [JSONNode.Member]
-        switch NestedJSON.document(bytes, file: file) {
+        switch NestedJSON.unambiguous(bytes, file: file) {
         case .refused(let refused): return refused
         case .object(let found): members = found
         }
