@@ -186,6 +186,24 @@ enum Combination {
         return Measured(value: sum.divided(by: values.count), count: total(values))
     }
 
+    /// What the candidate measured on the items that the baseline has, all of which it has: by the gate's statistic for each
+    /// cell, and over the cells as for their whole values.
+    static func onBaseline(_ sets: [[PairedItems.CellPair]], _ rule: GateRule) -> Taken<Measured> {
+        let averages = sets.map { cells in
+            average(
+                cells.map { cell in
+                    let values = PairedItems.matched(cell)
+                    if case .quantile(let q) = rule.statistic, !values.isEmpty {
+                        return Measured(value: Gates.quantile(q, of: values.sorted()), count: values.count)
+                    }
+                    var sum = ExactSum()
+                    for value in values { sum.add(value) }
+                    return Measured(value: sum.divided(by: max(1, values.count)), count: values.count)
+                })
+        }
+        return combine(averages, rule)
+    }
+
     static func widen(_ spread: inout Spread?, by values: [Double]) {
         guard let lowest = values.min(), let highest = values.max() else { return }
         if let known = spread, known.highest - known.lowest >= highest - lowest { return }

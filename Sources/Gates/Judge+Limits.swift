@@ -185,8 +185,8 @@ extension Judge {
                     case .all: break
                     }
                     let flips = flips(rule, sets.pairs)
-                    // What was left out must not make the estimate better.
-                    let paired = limits.compactMap { Self.check($0, sets.pairs, rule) }
+                    // Neither what was left out nor what is new must make the estimate better.
+                    let paired = limits.compactMap { Self.check($0, sets.pairs, rule, against: baseline.value) }
                     return (checks + paired + unvouched, nil, flips)
                 }
                 switch test(rule, job: job, in: place, job: other, cells: pairs) {
@@ -216,11 +216,12 @@ extension Judge {
         return Self.flips(items, isDrop: isDrop)
     }
 
-    /// What the baseline's items say to a limit without a test, where the candidate lacks some of them: they count as wrong.
+    /// What the baseline's items say to a limit without a test, where the candidate lacks some of them, which count as wrong,
+    /// or has others, which are left out.
     ///
-    /// - Returns: `nil` where none is lacking, and the values say all there is to say.
+    /// - Returns: `nil` where both have the same items, and the values say all there is to say.
     private static func check(
-        _ limit: GateRule.Limit, _ sets: [[PairedItems.CellPair]], _ rule: GateRule
+        _ limit: GateRule.Limit, _ sets: [[PairedItems.CellPair]], _ rule: GateRule, against baseline: Double
     ) -> Check? {
         var isDrop = false
         if case .dropAtMost = limit { isDrop = true }
@@ -233,7 +234,16 @@ extension Judge {
         case .incomplete(let reason): return refused(.incomplete, reason)
         case .inconclusive(let reason): return refused(.inconclusive, reason)
         case .paired(let items):
-            guard items.lacking > 0 else { return nil }
+            guard items.lacking > 0 || items.new > 0 else { return nil }
+            guard items.lacking > 0 else {
+                guard case .taken(let ours) = Combination.onBaseline(sets, rule) else {
+                    return refused(.fail, "not a number: the mean of the baseline's items is beyond the range")
+                }
+                var check = Self.check(
+                    limit, ours.value, against: baseline, rule, isAveraged: sets.joined().count > 1)
+                check.reason += ", on the baseline's items alone; \(Spelling.counted(items.new, "item")) more are new"
+                return check
+            }
             let missing = "missing: \(Spelling.counted(items.lacking, "item")) of the baseline's"
             var check = Self.check(
                 limit, SampleMean(items.candidate).mean, against: SampleMean(items.baseline).mean, rule,

@@ -145,6 +145,12 @@ struct PairedItems {
         return matched
     }
 
+    /// The candidate's values of the baseline's items, where it has them all.
+    static func matched(_ cell: CellPair) -> [Double] {
+        var (items, common, firstLacking) = (PairedItems(), 0, "")
+        return match(cell, worst: .nan, &items, &common, &firstLacking)
+    }
+
     private static func finish(_ paired: PairedItems, common: Int, firstLacking: String) -> Pairing {
         var items = paired
         let all = common + items.lacking

@@ -264,6 +264,11 @@ def read_group(rule, sets):
             counts = [n for _, n in readings]
             averages.append((mean([v for v, _ in readings]), None if None in counts else sum(counts)))
     first_of(errors)
+    return combine(rule, averages)
+
+
+def combine(rule, averages):
+    """Of the averages of all repetitions, with their counts: the value that is asked for."""
     values = [value for value, _ in averages]
     counts = [n for _, n in averages]
     n = None if None in counts else sum(counts)
@@ -796,6 +801,8 @@ def compare(rule, relative, place, sets, theirs, floors, verdicts_beside):
                 else:
                     if lacking:
                         verdicts.append(estimate(limit, mean(ours), mean(known), averaged))
+                    else:
+                        verdicts.append(estimate(limit, on_baseline(rule, kept, theirs), other, averaged))
         elif any(b for _, b in has):
             raise Broken
         return worst(verdicts)
@@ -805,6 +812,20 @@ def compare(rule, relative, place, sets, theirs, floors, verdicts_beside):
         return "incomplete"
     except Inconclusive:
         return "inconclusive"
+
+
+def on_baseline(rule, kept, theirs):
+    """The candidate's value of the items that the baseline has; all of them are there."""
+    averages = []
+    for cells in kept:
+        readings = []
+        for cell in cells:
+            mine = {i: value for i, _, value in cell.items(rule["metric"])}
+            values = [mine[i] for i, _, _ in theirs[cell.key].items(rule["metric"])]
+            q = rule["statistic"]
+            readings.append((mean(values) if q is None else quantile(values, q), len(values)))
+        averages.append((mean([value for value, _ in readings]), sum(n for _, n in readings)))
+    return combine(rule, averages)[0]
 
 
 def judge(case):
