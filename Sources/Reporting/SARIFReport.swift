@@ -14,7 +14,7 @@ extension RunReport {
                 let place = name(of: group, in: gate)
                 results.append([
                     "ruleId": .string(gate.name), "level": .string(gate.isRequired ? "error" : "warning"),
-                    "message": ["text": .string((place.isEmpty ? "" : "\(place): ") + group.reason)],
+                    "message": ["text": .string(Self.told((place.isEmpty ? "" : "\(place): ") + group.reason))],
                     "locations": [
                         [
                             "physicalLocation": [
@@ -36,14 +36,14 @@ extension RunReport {
                         "value": group.value.map(Value.number) ?? .null,
                         "limit": .string(group.limit), "unit": group.unit.map(Value.string) ?? .null,
                         "flips": .array(
-                            flipped[CellPlace(job: gate.name, cell: place)].map { [.string(sentence($0, most: 20))] }
+                            flipped[CellPlace(job: gate.name, cell: place)].map { [.string(Self.told(sentence($0, most: 20)))] }
                                 ?? []),
                     ],
                 ])
             }
         }
         let rules: [Value] = judgement.gates.map { gate in
-            ["id": .string(gate.name), "shortDescription": ["text": .string(gate.question)]]
+            ["id": .string(gate.name), "shortDescription": ["text": .string(Self.told(gate.question))]]
         }
         let tool: Value = ["driver": ["name": "sheaf", "rules": .array(rules)]]
         var invocation: [Value.Member] = [
@@ -57,8 +57,8 @@ extension RunReport {
             "properties": [
                 "run": facts.run.map { .string("\($0)") } ?? .null, "commit": commit.map(Value.string) ?? .null,
                 "verdict": isOver ? .string(judgement.verdict.rawValue) : .null,
-                "blame": .array(blames.map { .string(sentence($0)) }),
-                "flaky": .array(flakySentences.prefix(1000).map(Value.string)),
+                "blame": .array(blames.map { .string(Self.told(sentence($0))) }),
+                "flaky": .array(flakySentences.prefix(1000).map { .string(Self.told($0)) }),
             ],
         ]
         var writer = JSONWriter()
@@ -68,6 +68,9 @@ extension RunReport {
         writer.newline()
         return writer.bytes
     }
+
+    /// A sentence that a viewer shows: on one line, with nothing hidden in it, and no link where SARIF would see one.
+    private static func told(_ text: String) -> String { PlainText.line(text).replacing("](", with: "\\](") }
 
     /// What GitHub takes in one run.
     private static let sarifResultsMax = 25_000

@@ -48,7 +48,14 @@ import Testing
 
     @Test func `keeps foreign texts as texts`() throws {
         for text in `Hostile names`.attacks {
-            _ = try JSONParser.value(`Hostile names`.sample(text).report.sarif)
+            let run = try JSONParser.value(`Hostile names`.sample(text).report.sarif)["runs"]?.array?[0]
+            let told = run?["results"]?.array?.compactMap { $0["message"]?["text"]?.string } ?? []
+            #expect(!told.isEmpty, "\(text.debugDescription)")
+            // On one line, nothing hidden, nothing that turns the direction, and no link where SARIF sees one.
+            for sentence in told {
+                #expect(sentence == PlainText.line(sentence), "\(sentence.debugDescription)")
+                #expect(sentence.firstMatch(of: #/[^\\]\]\(/#) == nil, "\(sentence.debugDescription)")
+            }
         }
     }
 }
