@@ -33,13 +33,20 @@ package struct DeliveredReport: Equatable, Sendable {
     /// What is left at the host of this run, and found again there: `r17.0a1b2c3d4e5f`.
     package var key: DeliveryKey { DeliveryKey(run: run, farm: farm) }
 
-    /// What finds the comment again that is kept up to date: one for each workflow.
+    /// What finds the comment again that is kept up to date: one for each workflow, so that `eval gpu` which passes does not
+    /// take the place of `eval-gpu` which fails. Everything but letters and figures is written by its number.
     var marker: String {
-        let name = workflow.unicodeScalars.map {
-            $0.properties.isAlphabetic || $0.properties.numericType != nil ? String($0) : "_"
-        }
-        return "<!-- sheaf: \(name.joined().prefix(100)) -->"
+        let name = workflow.unicodeScalars.map { scalar in
+            let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil)
+            return isPlain ? String(scalar) : "_\(String(scalar.value, radix: 16))_"
+        }.joined()
+        guard name.utf8.count > Self.markerNameMax else { return "<!-- sheaf: \(name) -->" }
+        // Of a long name the beginning, and FNV-1a of all of it.
+        let sum = workflow.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        return "<!-- sheaf: \(name.prefix(Self.markerNameMax)) \(String(sum, radix: 16)) -->"
     }
+
+    private static let markerNameMax = 100
 }
 
 /// Names a run at code hosts, where runs of several farms may stand side by side.

@@ -132,12 +132,31 @@ private struct FakeHost {
             #expect(perform(&host, report(run), to: github).problems == [])
         }
         #expect(host.statuses.count == 3 && host.checks.count == 2 && host.comments.count == 2)
-        #expect(host.comments[1].body.hasPrefix("<!-- sheaf: nightly__eval_ -->\n<!-- sheaf-run: r18 -->\n# report"))
+        #expect(host.comments[1].body.hasPrefix("<!-- sheaf: nightly_20__3c_eval_3e_ -->\n<!-- sheaf-run: r18 -->\n# report"))
         #expect(host.statuses[0]["state"] == "failure" && host.checks[0].body["conclusion"] == "failure")
         var other = FakeHost()
         for _ in 0..<2 { #expect(perform(&other, report(), to: gitlab).problems == []) }
         #expect(other.statuses.count == 2 && other.checks.isEmpty && other.comments.count == 1)
         #expect(other.statuses[0]["state"] == "failed")
+    }
+
+    /// One that passes must not take the place of one that fails.
+    @Test func `keeps a comment for each workflow, however alike their names are`() {
+        let long = String(repeating: "x", count: 5000)
+        let names = ["eval gpu", "eval-gpu", "eval_gpu", "eval_20_gpu", "evalgpu", "評価", "评价", long, long + "y", "-->"]
+        var host = FakeHost()
+        for _ in 0..<2 {
+            for name in names {
+                var report = report()
+                report.workflow = name
+                #expect(perform(&host, report, to: github).problems == [])
+            }
+        }
+        #expect(host.comments.count == names.count)
+        for comment in host.comments {
+            let first = comment.body.prefix { $0 != "\n" }
+            #expect(first.hasSuffix(" -->") && first.dropLast(4).contains("-->") == false && first.utf16.count < 200)
+        }
     }
 
     @Test func `finds its comment behind hundreds of others`() {
