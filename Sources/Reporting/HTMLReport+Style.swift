@@ -31,6 +31,7 @@ extension HTMLReport {
         pre{background:var(--soft);padding:.5rem;overflow-x:auto;font-size:.85rem}
         svg text{fill:var(--dim);font-size:12px}svg rect.pass{fill:var(--pass)}svg rect.fail{fill:var(--fail)}
         svg rect.running{fill:var(--warn)}svg.drawn{width:16rem;height:1.5rem}
+        td:has(svg.drawn)+td{min-width:12rem}@media (max-width:40rem){svg.drawn{width:8rem}}
         .axis{stroke:var(--line)}.bound{stroke:var(--ink);stroke-width:2;stroke-dasharray:3 2}
         .interval{stroke:var(--link);stroke-width:5;opacity:.55}svg .baseline{fill:var(--ground);stroke:var(--dim);stroke-width:2}
         svg .trend{stroke:var(--link);stroke-width:1.5}svg .now{fill:var(--link)}svg circle.pass,svg circle.waived{fill:var(--pass)}svg circle.fail{fill:var(--fail)}

@@ -39,6 +39,8 @@ import Testing
                 && !page.contains("src="))
         #expect(
             page.contains("prefers-color-scheme:dark") && page.contains("@media print") && page.contains("lang=\"en\""))
+        // Beside a drawing words keep a width: on a telephone they had one letter a line.
+        #expect(page.contains("td:has(svg.drawn)+td{min-width") && page.contains("@media (max-width:40rem)"))
         // Every mark has its word for those who do not see it, and every link leads to a place on the page.
         for link in page.split(separator: "href=\"#").dropFirst() {
             let name = link.prefix { $0 != "\"" }
