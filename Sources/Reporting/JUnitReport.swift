@@ -68,7 +68,11 @@ struct JUnitReport {
                         report.sentence($0, most: 20)
                     })
             })
-        suite.properties = [("verdict", report.isOver ? report.judgement.verdict.rawValue : "running")] + report.origin
+        suite.properties = [
+            ("verdict", report.isOver ? report.judgement.verdict.rawValue : "running"),
+            ("summary", report.verdictSentence),
+        ]
+        suite.properties += report.origin
         suite.properties += report.blames.map { ("blame", report.sentence($0)) }
         suite.properties += report.flakySentences.prefix(100).map { ("flaky", $0) }
         return suite

@@ -57,6 +57,7 @@ extension RunReport {
             "properties": [
                 "run": facts.run.map { .string("\($0)") } ?? .null, "commit": commit.map(Value.string) ?? .null,
                 "verdict": isOver ? .string(judgement.verdict.rawValue) : .null,
+                "summary": .string(Self.told(verdictSentence)),
                 "blame": .array(blames.map { .string(Self.told(sentence($0))) }),
                 "flaky": .array(flakySentences.prefix(1000).map { .string(Self.told($0)) }),
             ],

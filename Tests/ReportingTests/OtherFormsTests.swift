@@ -46,6 +46,16 @@ import Testing
         #expect(try JSONParser.value(Sample.green.report.sarif)["runs"]?.array?[0]["results"] == [])
     }
 
+    @Test func `says the verdict in the sentence of all other forms`() throws {
+        for report in [Sample.troubled.report, Sample.green.report] {
+            let sentence = report.verdictSentence
+            let properties = try JSONParser.value(report.sarif)["runs"]?.array?[0]["properties"]
+            #expect(properties?["summary"]?.string == sentence)
+            #expect(report.junit.contains("<property name=\"summary\" value=\"\(sentence)\"/>"), "\(sentence)")
+            #expect(report.text().contains(sentence) && report.html.contains(sentence), "\(sentence)")
+        }
+    }
+
     @Test func `keeps foreign texts as texts`() throws {
         for text in `Hostile names`.attacks {
             let run = try JSONParser.value(`Hostile names`.sample(text).report.sarif)["runs"]?.array?[0]
