@@ -84,7 +84,7 @@ import Testing
 
     @Test(arguments: [
         ("a,b\n1\n", 2, "a row of 1 values"), ("1,2\n3,4\n", 1, "no header"), ("a,a\n1,2\n", 1, "a column twice"),
-        ("a,b\n", 1, "without a row"), ("", 0, "the file is empty"), ("a\n\"1", 2, "a quote that does not end"),
+        ("a,b\n", 1, "without a row"), ("", 1, "the file is empty"), ("a\n\"1", 2, "a quote that does not end"),
         ("a\n\"1\"2\n", 2, "text follows a closing quote"),
     ])
     func `says where a table is none`(text: String, line: Int, reason: String) {
@@ -203,6 +203,23 @@ import Testing
     func `refuses what stands twice`(format: MetricSource.Format, text: String, line: Int) {
         let refused = refusal("", of: read(text.replacing("\\n", with: "\n"), format, file: "results_1.json"))
         #expect(refused?.reason.contains("stands twice") == true && refused?.line == line, "\(String(describing: refused))")
+    }
+
+    /// A file in which nothing is has a first line, too.
+    @Test(arguments: MetricSource.Format.allCases)
+    func `says where nothing is`(format: MetricSource.Format) {
+        let file = format == .mlflow ? "m/metrics/acc" : "out/file"
+        let found = read("", format, file: file).metrics
+        guard case .refused(let refused)? = found.first?.value else {
+            Issue.record("\(format): nothing is refused")
+            return
+        }
+        #expect(refused.file == file && refused.line == 1 && refused.reason.contains("the file is empty"), "\(refused)")
+    }
+
+    @Test func `tells an empty file from lines without a metric`() {
+        #expect(refusal("", of: read("{}\n{}\n", .jsonl))?.reason == "missing: no line has a metric")
+        #expect(refusal("", of: read("", .lmEval, file: "samples_t.jsonl"))?.line == 1)
     }
 
     @Test func `refuses a sample that says two things`() {

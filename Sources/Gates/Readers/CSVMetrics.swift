@@ -8,7 +8,7 @@ enum CSVMetrics {
         var table = CSVTable(bytes)
         var collector = MetricCollector(file: file)
         guard let header = table.next() else {
-            return .refused(table.problem ?? "the file is empty", file: file, line: table.line)
+            return .refused(table.problem ?? "the file is empty", file: file, line: max(1, table.line))
         }
         let names = header.map { String(decoding: $0.drop { $0 == 0x20 }, as: UTF8.self) }
         if let problem = problem(names, source) { return .refused(problem, file: file, line: 1) }

@@ -112,7 +112,7 @@ enum LanguageModelSamples {
             }
             add(node, to: &items[place], file: file, line: record.line)
         }
-        if items.isEmpty && !collector.isRefused { collector.refuse("measured on no items: no sample", line: 0) }
+        if items.isEmpty && !collector.isRefused { collector.refuse("measured on no items: no sample", line: 1) }
         return collector.finish(items: items)
     }
 

@@ -45,7 +45,8 @@ enum MetricLines {
             }
         }
         if collector.metrics.isEmpty && !collector.isRefused {
-            collector.refuse("the file has no lines", line: 0)
+            let isEmpty = !bytes.contains { $0 > 0x20 }
+            collector.refuse(isEmpty ? "the file is empty" : "missing: no line has a metric", line: 1)
         }
         return collector.finish()
     }
@@ -79,7 +80,7 @@ enum MLflowMetric {
                 ?? collector.refused("not a number", text: fields[1], line: number)
             best = (step, time, value)
         }
-        guard let best else { return .refused("the file is empty", file: file) }
+        guard let best else { return .refused("the file is empty", file: file, line: 1) }
         collector.add(name, best.value, line: 0)
         return collector.finish()
     }
