@@ -36,7 +36,9 @@ extension RunReport {
                         "value": group.value.map(Value.number) ?? .null,
                         "limit": .string(group.limit), "unit": group.unit.map(Value.string) ?? .null,
                         "flips": .array(
-                            flipped[CellPlace(job: gate.name, cell: place)].map { [.string(Self.told(sentence($0, most: 20)))] }
+                            flipped[CellPlace(job: gate.name, cell: place)].map {
+                                [.string(Self.told(sentence($0, most: 20)))]
+                            }
                                 ?? []),
                     ],
                 ])

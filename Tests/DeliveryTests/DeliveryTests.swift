@@ -132,7 +132,9 @@ private struct FakeHost {
             #expect(perform(&host, report(run), to: github).problems == [])
         }
         #expect(host.statuses.count == 3 && host.checks.count == 2 && host.comments.count == 2)
-        #expect(host.comments[1].body.hasPrefix("<!-- sheaf: nightly_20__3c_eval_3e_ -->\n<!-- sheaf-run: r18 -->\n# report"))
+        #expect(
+            host.comments[1].body.hasPrefix(
+                "<!-- sheaf: nightly_20__3c_eval_3e_ -->\n<!-- sheaf-run: r18 -->\n# report"))
         #expect(host.statuses[0]["state"] == "failure" && host.checks[0].body["conclusion"] == "failure")
         var other = FakeHost()
         for _ in 0..<2 { #expect(perform(&other, report(), to: gitlab).problems == []) }

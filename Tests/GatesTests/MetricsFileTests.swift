@@ -49,8 +49,14 @@ import Testing
             (#"{"kind":"mean","n":1,"mean":0.5,"m2":7}"#, "m2 of one value is 0", ""),
             (#"{"kind":"ratio","numerator":0,"denominator":-25}"#, negative, ""),
             (#"{"kind":"ratio","numerator":-9,"denominator":-10}"#, negative, ""),
-            (#"{"kind":"ratio","numerator":5,"denominator":0}"#, "a numerator of what was measured on nothing is 0", ""),
-            (#"{"kind":"ratio","numerator":-5,"denominator":0}"#, "a numerator of what was measured on nothing is 0", ""),
+            (
+                #"{"kind":"ratio","numerator":5,"denominator":0}"#, "a numerator of what was measured on nothing is 0",
+                ""
+            ),
+            (
+                #"{"kind":"ratio","numerator":-5,"denominator":0}"#, "a numerator of what was measured on nothing is 0",
+                ""
+            ),
             (#"{"kind":"mean","n":3,"mean":null,"m2":1}"#, "not a number, in 'mean'", "null"),
             (#"{"kind":"sum","value":1,"value":2}"#, "several values: 'value' stands twice", ""),
             (#"{"kind":"sum","value":1,"worth":2}"#, "a sum has no 'worth'", ""),

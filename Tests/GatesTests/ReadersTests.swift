@@ -170,7 +170,8 @@ import Testing
 
         let twice = { (first: String, second: String) in
             let test = { (time: String) in "<testcase name='a'\(time.isEmpty ? "" : " time='\(time)'")/>" }
-            return self.read("<testsuite>\(test(first))\(test(second))</testsuite>", .junit).items[0].entries.dropFirst().first?
+            return self.read("<testsuite>\(test(first))\(test(second))</testsuite>", .junit).items[0].entries
+                .dropFirst().first?
                 .number
         }
         #expect(twice("1", "100") == .number(100) && twice("100", "1") == .number(100))
@@ -193,16 +194,24 @@ import Testing
     // MARK: benchmarks and language models
 
     /// A name that stands twice is taken for neither of its values.
-    @Test(arguments: [
-        (.pytestBenchmark, #"{"benchmarks": [{"name": "a"}],\n"benchmarks": [{"name": "b"}]}"#, 2),
-        (.pytestBenchmark, #"{"benchmarks": [{"name": "a",\n"stats": {"mean": 1, "mean": 9, "stddev": 0, "rounds": 2}}]}"#, 2),
-        (.lmEval, #"{"results": {"t": {"acc,none": 0.9}},\n\n"results": {"t": {"acc,none": 0.1}}}"#, 3),
-        (.lmEval, #"{"results": {"t": {"acc,none": 0.9, "acc,none": 0.1}}}"#, 1),
-        (.lmEval, #"{"results": {"t": {"acc,none": 0.9}}, "n-samples": {"t": {"effective": 9, "effective": 0}}}"#, 1),
-    ] as [(MetricSource.Format, String, Int)])
+    @Test(
+        arguments: [
+            (.pytestBenchmark, #"{"benchmarks": [{"name": "a"}],\n"benchmarks": [{"name": "b"}]}"#, 2),
+            (
+                .pytestBenchmark,
+                #"{"benchmarks": [{"name": "a",\n"stats": {"mean": 1, "mean": 9, "stddev": 0, "rounds": 2}}]}"#, 2
+            ),
+            (.lmEval, #"{"results": {"t": {"acc,none": 0.9}},\n\n"results": {"t": {"acc,none": 0.1}}}"#, 3),
+            (.lmEval, #"{"results": {"t": {"acc,none": 0.9, "acc,none": 0.1}}}"#, 1),
+            (
+                .lmEval,
+                #"{"results": {"t": {"acc,none": 0.9}}, "n-samples": {"t": {"effective": 9, "effective": 0}}}"#, 1
+            ),
+        ] as [(MetricSource.Format, String, Int)])
     func `refuses what stands twice`(format: MetricSource.Format, text: String, line: Int) {
         let refused = refusal("", of: read(text.replacing("\\n", with: "\n"), format, file: "results_1.json"))
-        #expect(refused?.reason.contains("stands twice") == true && refused?.line == line, "\(String(describing: refused))")
+        #expect(
+            refused?.reason.contains("stands twice") == true && refused?.line == line, "\(String(describing: refused))")
     }
 
     /// A file in which nothing is has a first line, too.

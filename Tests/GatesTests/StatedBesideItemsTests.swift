@@ -107,7 +107,8 @@ import Testing
                 baseline(run(one, [shard(one, theirs)], number: 1, tree: 1)))
         }
         let lost = sides(bare, ms)
-        #expect(lost.verdict == .inconclusive && lost.reason.contains("in no unit, the baseline in ms"), "\(lost.reason)")
+        #expect(
+            lost.verdict == .inconclusive && lost.reason.contains("in no unit, the baseline in ms"), "\(lost.reason)")
         // Whoever begins to name it can be compared with those who did not yet.
         #expect(sides(ms, bare).verdict == .pass)
     }
