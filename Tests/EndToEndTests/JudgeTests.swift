@@ -61,14 +61,20 @@ import Testing
         let narrow =
             #"{"sheaf":1,"plan":{"jobs":[{"id":"eval","cells":[{"id":"a","values":{"x":"a"},"shards":1}]}]}}"#
         let passed = #"{"job":"eval","cell":{"x":"a"},"shard":0,"shards":1,"cause":"passed","metrics":{"m":0.9}}"#
-        let machine = try OwnMachine(["w.yml": Self.workflow, "narrow.jsonl": narrow + "\n" + passed + "\n"])
+        let lax = narrow.replacingOccurrences(of: #""shards":1"#, with: #""shards":1,"required":false"#)
+        let machine = try OwnMachine([
+            "w.yml": Self.workflow, "narrow.jsonl": narrow + "\n" + passed + "\n",
+            "lax.jsonl": lax + "\n" + passed + "\n",
+        ])
         defer { machine.end() }
         let code = machine.folder + "/code/"
-        let judged = try await Finished.run(
-            RealFarm.sheaf, ["judge", code + "w.yml", "--results", code + "narrow.jsonl"],
-            environment: ["SHEAF_HOME": machine.folder + "/nobody"])
-        #expect(
-            judged.error.contains("the plan in the results' header lacks eval (b) of "),
-            "\(judged.output)\(judged.error)")
+        for (file, lacks) in [("narrow", "eval (b)"), ("lax", "eval (a) as it is there (1 shard, required)")] {
+            let judged = try await Finished.run(
+                RealFarm.sheaf, ["judge", code + "w.yml", "--results", code + file + ".jsonl"],
+                environment: ["SHEAF_HOME": machine.folder + "/nobody"])
+            #expect(
+                judged.error.contains("the plan in the results' header lacks \(lacks)"),
+                "\(judged.output)\(judged.error)")
+        }
     }
 }

@@ -68,13 +68,28 @@ extension Commands {
         }
     }
 
-    /// Jobs, and cells of others, that a plan has and another has not.
+    /// Jobs, and cells of others, that a plan has and another has not, or not so.
     private static func lacking(_ jobs: [ExpectedJob], _ others: [ExpectedJob]) -> [String] {
         jobs.flatMap { job -> [String] in
             guard let other = others.first(where: { $0.id == job.id }) else { return ["job '\(job.id)'"] }
-            let there = Set(other.cells.map { "\($0.values)" })
-            return job.cells.filter { !there.contains("\($0.values)") }.map(\.name)
+            let there = Dictionary(other.cells.map { ("\($0.values)", $0) }) { first, _ in first }
+            return job.cells.compactMap { cell -> String? in
+                guard let found = there["\(cell.values)"] else { return cell.name }
+                // How many items a listing finds, and with them its shards, the workflow does not know.
+                let isSame =
+                    (cell.shards ?? found.shards) == found.shards && (cell.items ?? found.items) == found.items
+                    && cell.required == found.required && cell.continueOnError == found.continueOnError
+                return isSame ? nil : "\(cell.name) as it is there (\(wants(cell)))"
+            }
         }
+    }
+
+    /// What a plan wants of a cell.
+    private static func wants(_ cell: ExpectedCell) -> String {
+        [
+            cell.shards.map { Spelling.counted($0, "shard") } ?? "", cell.items.map { Spelling.counted($0, "item") } ?? "",
+            cell.required ? "required" : "not required", cell.continueOnError ? "may fail" : "",
+        ].filter { !$0.isEmpty }.joined(separator: ", ")
     }
 
     private static func baselines(
