@@ -87,7 +87,8 @@ extension Commands {
     /// What a plan wants of a cell.
     private static func wants(_ cell: ExpectedCell) -> String {
         [
-            cell.shards.map { Spelling.counted($0, "shard") } ?? "", cell.items.map { Spelling.counted($0, "item") } ?? "",
+            cell.shards.map { Spelling.counted($0, "shard") } ?? "",
+            cell.items.map { Spelling.counted($0, "item") } ?? "",
             cell.required ? "required" : "not required", cell.continueOnError ? "may fail" : "",
         ].filter { !$0.isEmpty }.joined(separator: ", ")
     }
