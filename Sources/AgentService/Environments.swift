@@ -146,14 +146,8 @@ final class Environments: Sendable {
             // Python may write its caches anew; they are checked by Python against their sources.
             guard !path.contains("/__pycache__") else { return }
             count += 1
-            var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-            for byte
-                in "\(path) \(facts.sizeBytes) \(facts.mode) \(facts.kind == .folder ? 0 : facts.modified.nanoseconds)"
-                .utf8
-            {
-                hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
-            }
-            sum = sum &+ hash
+            let modified = facts.kind == .folder ? 0 : facts.modified.nanoseconds
+            sum = sum &+ StableHash("\(path) \(facts.sizeBytes) \(facts.mode) \(modified)").value
         }
         return "\(count) \(String(sum, radix: 16))\n"
     }

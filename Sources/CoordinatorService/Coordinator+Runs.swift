@@ -82,25 +82,12 @@ extension Coordinator {
     ///
     /// - Parameter isForced: also jobs end whose conditions hold in a cancelled run.
     func cancel(_ id: RunID, reason: String, isForced: Bool, by who: Principal) async -> Bool {
-        guard let run = runs[id], run.phase == .running else {
+        guard runs[id]?.phase == .running else {
             // Its end may be on its way to the disk: nobody hears of it before it is stored.
             await committed()
             return false
         }
-        let isForced = isForced || held[id] != nil
-        if !run.isCancelled || (isForced && !run.isCancelForced) {
-            runs[id]?.isCancelled = true
-            runs[id]?.isCancelForced = run.isCancelForced || isForced
-            store(
-                [
-                    .runCancelled(id, by: who.title, reason: reason, isForced: isForced, at: clock.now),
-                    .audited(
-                        AuditRecord(
-                            at: clock.now, who: who.title, action: isForced ? "cancel --force" : "cancel",
-                            subject: "run \(id)")),
-                ], touching: id)
-            for event in endings(of: id, by: who.title, reason, isForced: isForced) { handle(event) }
-        }
+        for event in cancelling(id, by: who.title, reason, isForced: isForced, at: clock.now) { handle(event) }
         await committed()
         return true
     }
@@ -108,11 +95,22 @@ extension Coordinator {
     /// Cancels a run that has taken as long as it may: what goes on in a cancelled run still does.
     func end(_ id: RunID, atItsDeadline reason: String, at now: Instant) -> [Farm.Event] {
         guard let run = runs[id], run.phase == .running, !run.isCancelled else { return [] }
-        let who = "its deadline"
+        return cancelling(id, by: "its deadline", reason, isForced: false, at: now)
+    }
+
+    /// Stores that a running run is cancelled, unless that is known, and tells what that ends.
+    private func cancelling(
+        _ id: RunID, by who: String, _ reason: String, isForced: Bool, at now: Instant
+    ) -> [Farm.Event] {
+        let isForced = isForced || held[id] != nil
+        guard let run = runs[id], !run.isCancelled || (isForced && !run.isCancelForced) else { return [] }
         runs[id]?.isCancelled = true
-        pending.changes.append(.runCancelled(id, by: who, reason: reason, isForced: false, at: now))
-        pending.touch(id)
-        return endings(of: id, by: who, reason, isForced: false)
+        runs[id]?.isCancelForced = run.isCancelForced || isForced
+        let audited = AuditRecord(
+            at: now, who: who, action: isForced ? "cancel --force" : "cancel", subject: "run \(id)")
+        store(
+            [.runCancelled(id, by: who, reason: reason, isForced: isForced, at: now), .audited(audited)], touching: id)
+        return endings(of: id, by: who, reason, isForced: isForced)
     }
 
     /// A live run as watchers see it; `nil` when it has ended or never was.

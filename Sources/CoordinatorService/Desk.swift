@@ -49,15 +49,25 @@ struct Desk: Sendable {
         LinkStatus(.unimplemented, "this coordinator does not know \(method.prefix(100)); is it older than you?")
     }
 
+    /// Answers a request that changes something, also while the store takes nothing.
+    private func change<Method: ProtoMethod>(
+        _ stream: LinkStream, _ method: Method.Type,
+        _ body: @escaping @Sendable (Method.Request) async throws(LinkStatus) -> Method.Response
+    ) async {
+        await stream.answer(method) { request throws(LinkStatus) in
+            try await patience.answer { () throws(LinkStatus) in try await body(request) }
+        }
+    }
+
     private func farm(_ stream: LinkStream, _ method: String, _ who: Principal) async throws {
         switch method {
         case Proto.Farm.SubmitRun.name:
-            await stream.answer(Proto.Farm.SubmitRun.self) { request throws(LinkStatus) in
-                try await patience.answer { () throws(LinkStatus) in try await people.submit(request, who) }
+            await change(stream, Proto.Farm.SubmitRun.self) { request throws(LinkStatus) in
+                try await people.submit(request, who)
             }
         case Proto.Farm.Rerun.name:
-            await stream.answer(Proto.Farm.Rerun.self) { request throws(LinkStatus) in
-                try await patience.answer { () throws(LinkStatus) in try await people.rerun(request, who) }
+            await change(stream, Proto.Farm.Rerun.self) { request throws(LinkStatus) in
+                try await people.rerun(request, who)
             }
         case Proto.Farm.Watch.name: try await people.watch(stream, who)
         case Proto.Farm.ListRuns.name:
@@ -66,8 +76,8 @@ struct Desk: Sendable {
             }
         case Proto.Farm.ReadLog.name: try await LogReading(people: people).serve(stream, who)
         case Proto.Farm.Cancel.name:
-            await stream.answer(Proto.Farm.Cancel.self) { request throws(LinkStatus) in
-                try await patience.answer { () throws(LinkStatus) in try await people.cancel(request, who) }
+            await change(stream, Proto.Farm.Cancel.self) { request throws(LinkStatus) in
+                try await people.cancel(request, who)
             }
         case Proto.Farm.Explain.name:
             await stream.answer(Proto.Farm.Explain.self) { request throws(LinkStatus) in
@@ -79,8 +89,8 @@ struct Desk: Sendable {
                 try await people.artifacts(request, who)
             }
         case Proto.Farm.SetBaseline.name:
-            await stream.answer(Proto.Farm.SetBaseline.self) { request throws(LinkStatus) in
-                try await patience.answer { () throws(LinkStatus) in try await people.setBaseline(request, who) }
+            await change(stream, Proto.Farm.SetBaseline.self) { request throws(LinkStatus) in
+                try await people.setBaseline(request, who)
             }
         case Proto.Farm.ShowBaseline.name:
             await stream.answer(Proto.Farm.ShowBaseline.self) { request throws(LinkStatus) in
@@ -92,16 +102,16 @@ struct Desk: Sendable {
                 return .with { $0.agents = agents }
             }
         case Proto.Farm.DrainAgent.name:
-            await stream.answer(Proto.Farm.DrainAgent.self) { request throws(LinkStatus) in
-                try await patience.answer { () throws(LinkStatus) in try await people.drain(request, who) }
+            await change(stream, Proto.Farm.DrainAgent.self) { request throws(LinkStatus) in
+                try await people.drain(request, who)
             }
         case Proto.Farm.CreateToken.name:
-            await stream.answer(Proto.Farm.CreateToken.self) { request throws(LinkStatus) in
-                try await patience.answer { () throws(LinkStatus) in try await people.createToken(request, who) }
+            await change(stream, Proto.Farm.CreateToken.self) { request throws(LinkStatus) in
+                try await people.createToken(request, who)
             }
         case Proto.Farm.Revoke.name:
-            await stream.answer(Proto.Farm.Revoke.self) { request throws(LinkStatus) in
-                try await patience.answer { () throws(LinkStatus) in try await people.revoke(request, who) }
+            await change(stream, Proto.Farm.Revoke.self) { request throws(LinkStatus) in
+                try await people.revoke(request, who)
             }
         default: throw Self.unknown(method)
         }

@@ -41,9 +41,8 @@ package struct DeliveredReport: Equatable, Sendable {
             return isPlain ? String(scalar) : "_\(String(scalar.value, radix: 16))_"
         }.joined()
         guard name.utf8.count > Self.markerNameMax else { return "<!-- sheaf: \(name) -->" }
-        // Of a long name the beginning, and FNV-1a of all of it.
-        let sum = workflow.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        return "<!-- sheaf: \(name.prefix(Self.markerNameMax)) \(String(sum, radix: 16)) -->"
+        // Of a long name the beginning, and what all of it comes to.
+        return "<!-- sheaf: \(name.prefix(Self.markerNameMax)) \(StableHash(workflow)) -->"
     }
 
     private static let markerNameMax = 100

@@ -125,14 +125,9 @@ extension Judge {
 
     /// Cells with one reason together: `eval (a), eval (b): shard 0 ended oom; eval (c): …`.
     private static func listed(_ cells: [(name: String, reason: String)]) -> String {
-        var reasons: [String] = []
-        var names: [String: [String]] = [:]
-        for cell in cells {
-            if names[cell.reason] == nil { reasons.append(cell.reason) }
-            names[cell.reason, default: []].append(cell.name)
-        }
-        let told = reasons.prefix(3).map { "\(Spelling.shortened(names[$0] ?? [], most: 3)): \($0)" }
-        let left = reasons.dropFirst(3).reduce(0) { $0 + (names[$1]?.count ?? 0) }
+        let shared = Spelling.byReason(cells)
+        let told = shared.prefix(3).map { "\(Spelling.shortened($0.names, most: 3)): \($0.reason)" }
+        let left = shared.dropFirst(3).reduce(0) { $0 + $1.names.count }
         return told.joined(separator: "; ") + (left > 0 ? "; and \(left) more" : "")
     }
 }

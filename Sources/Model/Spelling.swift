@@ -8,6 +8,21 @@ package enum Spelling {
         names.prefix(most).joined(separator: ", ") + (names.count > most ? " and \(names.count - most) more" : "")
     }
 
+    /// Who has each reason, in the order in which reasons come up.
+    package static func byReason(_ told: [(name: String, reason: String)]) -> [(reason: String, names: [String])] {
+        var places: [String: Int] = [:]
+        var shared: [(reason: String, names: [String])] = []
+        for (name, reason) in told {
+            let place = places[reason] ?? shared.count
+            if place == shared.count {
+                places[reason] = place
+                shared.append((reason, []))
+            }
+            shared[place].names.append(name)
+        }
+        return shared
+    }
+
     /// The candidate that is fewest edits away, if it is near enough to be meant: a slip in a short word, two in a longer one.
     package static func nearest(to word: String, among candidates: [String]) -> String? {
         let scored = candidates.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }

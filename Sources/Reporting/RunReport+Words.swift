@@ -247,16 +247,9 @@ extension RunReport {
     /// What is not well with a gate: each reason once, with whom it concerns; the worst first.
     func reasons(of gate: GateJudgement) -> [ReasonShared] {
         let groups = gate.groups.filter { $0.verdict > .waived }.sorted { $0.verdict > $1.verdict }
-        var reasons: [String] = []
-        var names: [String: [String]] = [:]
-        for group in groups {
-            let text = reason(of: group, in: gate)
-            if names[text] == nil { reasons.append(text) }
-            names[text, default: []].append(name(of: group, in: gate))
-        }
-        return reasons.map { reason in
-            let names = names[reason] ?? []
-            return ReasonShared(
+        let told = groups.map { (name: name(of: $0, in: gate), reason: reason(of: $0, in: gate)) }
+        return Spelling.byReason(told).map { reason, names in
+            ReasonShared(
                 names: Spelling.shortened(names, most: Self.namesShown), groups: names.count, reason: reason)
         }
     }

@@ -65,7 +65,7 @@ package enum Lives {
         "Run", "One submission of one workflow. It begins with its plan and ends when each of its jobs has.",
         [
             (.unknown, .runSubmitted, .running, "stored with its plan, then acknowledged"),
-            (.running, .runCancelled, .cancelling, "by its owner or an admin"),
+            (.running, .runCancelled, .cancelling, "by its owner, an admin, or at its deadline"),
             (.cancelling, .runCancelled, .cancelling, "with force: no job goes on"),
             (.running, .runEnded, .judging, "its last job has ended"),
             (.cancelling, .runEnded, .judging, "its last job has ended"),

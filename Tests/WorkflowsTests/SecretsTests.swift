@@ -90,17 +90,16 @@ import Testing
     }
 
     @Test func `are not given to the pull request of a fork, save to jobs that it does not run`() {
-        let payload = { (head: String) -> Value in
-            [
-                "pull_request": [
-                    "head": ["repo": ["full_name": .string(head)]], "base": ["repo": ["full_name": "acme/ml"]],
-                ]
-            ]
+        let payload = { (head: String?) -> Value in
+            let repository: Value = head.map { ["full_name": .string($0)] } ?? .null
+            return ["pull_request": ["head": ["repo": repository], "base": ["repo": ["full_name": "acme/ml"]]]]
         }
         let steps = "steps: [{run: '${{ secrets.A }}'}]"
         #expect(check(steps, event: payload("acme/ml")).labels == [["x", "secret:a"]])
         let refused = check(steps, event: payload("eve/ml")).diagnostics
         #expect(refused.contains { $0.severity == .error && $0.problem.contains("a fork, 'eve/ml'") }, "\(refused)")
+        let removed = check(steps, event: payload(nil)).diagnostics
+        #expect(removed.contains { $0.severity == .error && $0.problem.contains("a fork, removed since") }, "\(removed)")
         let guarded = "runs-on: x\n    if: github.event.pull_request.head.repo.full_name == github.repository"
         #expect(!check(steps, job: guarded, event: payload("eve/ml")).diagnostics.contains { $0.severity == .error })
     }

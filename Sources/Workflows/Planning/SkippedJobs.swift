@@ -68,17 +68,3 @@ struct SkippedJobs {
         return found
     }
 }
-
-extension Workflow {
-    /// The pull request of a fork is given no secret: its code is a stranger's.
-    func refuseFork(_ job: JobSource, _ contexts: [Value.Member]) -> Diagnostic? {
-        guard let name = job.secrets.first, let github = contexts.first(where: { $0.key == "github" })?.value,
-            github["event_name"]?.string?.hasPrefix("pull_request") == true
-        else { return nil }
-        let ends = ["head", "base"].map { github["event"]?["pull_request"]?[$0]?["repo"]?["full_name"]?.string }
-        guard let head = ends[0], head != ends[1] else { return nil }
-        return Diagnostic(
-            at: job.position, "the pull request comes from a fork, '\(head)', which is given no secret ('\(name)')",
-            help: "let the job's 'if' leave it out: github.event.pull_request.head.repo.full_name == github.repository")
-    }
-}

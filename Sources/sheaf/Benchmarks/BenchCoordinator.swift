@@ -37,7 +37,8 @@ extension Benchmark {
         let (admin, address) = try await Enrolling.enrol(tokenFile: token)
         let loop = try EventLoop(name: "bench")
         let client = try await FarmClient.connect(to: address, as: admin, on: loop)
-        let agents = try await eachOf(4) { number in
+        var agents: [PassingAgent] = []
+        for number in 0..<4 {
             let made = try await client.call(
                 Proto.Farm.CreateToken.self,
                 .with {
@@ -45,9 +46,9 @@ extension Benchmark {
                     $0.name = "bench-\(number)"
                 })
             let (identity, _) = try await Enrolling.enrol(tokenFile: made.tokenFile)
-            return try await PassingAgent.join(address, identity, loop)
+            agents.append(try await PassingAgent.join(address, identity, loop))
         }
-        let work = Task {
+        let work = Task { [agents] in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for agent in agents { group.addTask { try await agent.pass() } }
                 try await group.waitForAll()
@@ -56,30 +57,12 @@ extension Benchmark {
         defer { work.cancel() }
         let before = try process.processorTime()
         let began = ContinuousClock.now
-        let source = """
-            sheaf: 1
-            name: bench
-            on: {workflow_dispatch: {}}
-            jobs:
-              eval:
-                runs-on: self-hosted
-                shards: \(count)
-                steps: [{run: "true", shell: sh}]
-            """
-        try await run(source, client)
+        try await run(workflow("\"true\"", shards: count), client)
         let taken = ContinuousClock.now - began
         let processor = try process.processorTime() - before
         for agent in agents { await agent.link.close() }
         await client.link.close()
         return figure(Work(count: count, taken: taken, processor: processor))
-    }
-
-    private static func eachOf<Made: Sendable>(
-        _ count: Int, _ make: @Sendable (Int) async throws -> Made
-    ) async throws -> [Made] {
-        var all: [Made] = []
-        for number in 0..<count { all.append(try await make(number)) }
-        return all
     }
 }
 

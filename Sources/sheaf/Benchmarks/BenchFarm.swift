@@ -49,7 +49,7 @@ extension Benchmark {
         return sample
     }
 
-    private static func workflow(_ step: String, shards: Int = 1) -> String {
+    static func workflow(_ step: String, shards: Int = 1) -> String {
         """
         sheaf: 1
         name: bench
