@@ -54,12 +54,21 @@ struct AttemptFolder: Sendable {
     }
 
     /// What a folder is like that the agent has just made.
-    struct Nature: Equatable, Sendable {
-        var sizeBytes: Int
+    struct Nature: Sendable {
+        private var sizeBytes: Int
         /// What `chattr` sets, its project, and extended attributes with their values.
-        var marks: [UInt8]
+        private var marks: [UInt8]
 
         private static let marksBytesMax = 8 << 10
+        private static let blockBytes = 4096
+
+        /// Whether a folder that is empty again is still like this one. It may not have grown: where a folder's size is that of the
+        /// most names it ever had, the next attempt would pay for them. Where it is that of the names in it, what is mounted on
+        /// counts too, within a block.
+        func isStill(_ other: Nature?) -> Bool {
+            guard let other else { return false }
+            return other.marks == marks && other.sizeBytes <= max(sizeBytes, Self.blockBytes)
+        }
 
         /// - Parameter folder: open.
         /// - Returns: `nil` when it bears more marks than anybody compares.
@@ -129,10 +138,10 @@ struct AttemptFolder: Sendable {
         guard folder >= 0 else { return false }
         defer { close(folder) }
         var facts = stat()
-        guard unsafe fstat(folder, &facts) == 0, facts.st_uid == user, facts.st_mode & 0o7777 == mode,
-            let nature, Nature(folder, facts) == nature
+        guard Files.empty(folder, at: path, keeping: kept).isEmpty, unsafe fstat(folder, &facts) == 0,
+            facts.st_uid == user, facts.st_mode & 0o7777 == mode, let nature
         else { return false }
-        return Files.empty(folder, at: path, keeping: kept).isEmpty
+        return nature.isStill(Nature(folder, facts))
     }
 
     /// The same folder, for another attempt: what the last one's user had is this one's.

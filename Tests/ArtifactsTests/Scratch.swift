@@ -38,20 +38,22 @@ final class Scratch: Sendable {
 
     func bytes(_ relative: String) throws -> [UInt8] { try fileBytes(url(relative)) }
 
-    /// Everything below a folder: path → what it is. Two equal ones look the same to whoever unpacks.
+    /// Everything below a folder: path → what it is. Two equal ones look the same to whoever unpacks. Letters beyond ASCII are
+    /// escaped: two spellings of one are one key for a dictionary, and two files.
     func contents(_ relative: String = "") throws -> [String: String] {
         let base = relative.isEmpty ? path : url(relative)
         var found: [String: String] = [:]
         for case let name as String in FileManager.default.enumerator(atPath: base) ?? .init() {
+            let key = name.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? name
             let attributes = try FileManager.default.attributesOfItem(atPath: base + "/" + name)
             switch attributes[.type] as? FileAttributeType {
             case .typeDirectory?: continue
             case .typeSymbolicLink?:
-                found[name] = "→ " + (try FileManager.default.destinationOfSymbolicLink(atPath: base + "/" + name))
+                found[key] = "→ " + (try FileManager.default.destinationOfSymbolicLink(atPath: base + "/" + name))
             default:
                 let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
                 let bytes = try fileBytes(base + "/" + name)
-                found[name] = "\(mode & 0o100 != 0 ? "x" : "-") \(Digest(hashing: bytes))"
+                found[key] = "\(mode & 0o100 != 0 ? "x" : "-") \(Digest(hashing: bytes))"
             }
         }
         return found

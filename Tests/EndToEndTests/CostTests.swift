@@ -3,7 +3,8 @@ import Glibc
 import Testing
 
 /// What one shard costs, in counts that do not depend on the machine: processes, files, syncs, calls of the kernel's. Bounds are
-/// what the code needs today and a little: whoever makes a shard dearer is told so here.
+/// what the code needs today and a sixth at most, for libraries that open a file more elsewhere: whoever makes a shard dearer is
+/// told so here.
 @Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/strace"), "strace counts the calls"))
 struct `What a shard costs` {
     private static let shards = 100
@@ -72,12 +73,12 @@ struct `What a shard costs` {
                 ("mounts", sum("agent", ["mount"]), 0.5),
                 ("folders made", sum("agent", ["mkdir", "mkdirat"]), 1.2),
                 ("names removed", sum("agent", ["unlink", "unlinkat", "rmdir"]), 11),
-                ("files opened by the agent", sum("agent", ["open", "openat", "creat"]), 95),
+                ("files opened by the agent", sum("agent", ["open", "openat", "creat"]), 105),
                 ("syncs by the agent", sum("agent", syncs), 0.5),
-                ("syncs by the coordinator", sum("coordinator", syncs), 3.3),
+                ("syncs by the coordinator", sum("coordinator", syncs), 3.6),
                 (
                     "calls of the kernel's by the agent, without waits",
-                    (counts["agent"] ?? [:]).filter { !waits.contains($0.key) }.values.reduce(0, +), 720
+                    (counts["agent"] ?? [:]).filter { !waits.contains($0.key) }.values.reduce(0, +), 760
                 ),
             ]
             for bound in bounds { #expect(bound.count <= bound.most, "\(bound.what): \(bound.count) for each shard") }
