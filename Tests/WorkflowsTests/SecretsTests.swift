@@ -99,7 +99,8 @@ import Testing
         let refused = check(steps, event: payload("eve/ml")).diagnostics
         #expect(refused.contains { $0.severity == .error && $0.problem.contains("a fork, 'eve/ml'") }, "\(refused)")
         let removed = check(steps, event: payload(nil)).diagnostics
-        #expect(removed.contains { $0.severity == .error && $0.problem.contains("a fork, removed since") }, "\(removed)")
+        #expect(
+            removed.contains { $0.severity == .error && $0.problem.contains("a fork, removed since") }, "\(removed)")
         let guarded = "runs-on: x\n    if: github.event.pull_request.head.repo.full_name == github.repository"
         #expect(!check(steps, job: guarded, event: payload("eve/ml")).diagnostics.contains { $0.severity == .error })
     }
