@@ -137,6 +137,7 @@ struct MetricTable {
         var averages: [Measured] = []
         var spread: Spread?
         var units: [String?] = []
+        var summaries: [Measured.Summary] = []
         let isSingle = group.cells.count == 1 && group.cells[0].count == 1
         for repetitions in group.cells {
             var measured: [Measured] = []
@@ -146,6 +147,7 @@ struct MetricTable {
                 case .measured(let value):
                     measured.append(value)
                     if !units.contains(value.unit) { units.append(value.unit) }
+                    if let summary = value.summary, !summaries.contains(summary) { summaries.append(summary) }
                 case .refused(let reason): refused.append(name + reason)
                 case .missing(let reason, let isInfrastructureOnly):
                     missing.append((name + reason, isInfrastructureOnly))
@@ -166,9 +168,13 @@ struct MetricTable {
         guard units.count < 2 else {
             return .refused("several units: cells report it \(Unit.listed(units))")
         }
+        guard summaries.count < 2 else {
+            return .refused("several kinds: cells report \(Measured.Summary.listed(summaries))")
+        }
         switch Combination.combine(averages, rule) {
         case .taken(var measured):
             measured.unit = units.first ?? nil
+            measured.summary = summaries.first
             return .measured(measured, spread)
         case .refused(let reason): return .refused(reason)
         case .missing(let reason): return .missing(reason, isInfrastructureOnly: false)

@@ -98,6 +98,9 @@ extension CellTable {
             guard let value = stated(metric, by: index) else {
                 return .missing(named(results.shards[index].lacking(metric), index, among: working))
             }
+            if value.isOfNothing && !results.shards[index].mayHaveMeasuredNothing {
+                return .missing(named("measured on no items: n = 0", index, among: working))
+            }
             parts.append(value)
         }
         return MetricMerge.merge(parts).flatMap { $0.measured(statistic) }
@@ -127,10 +130,10 @@ extension CellTable {
         let mean = sum.divided(by: count)
         guard mean.isFinite else { return .refused("not a number: the mean is beyond the range") }
         switch statistic {
-        case .value: return .taken(Measured(value: mean, count: count))
+        case .value: return .taken(Measured(value: mean, count: count, summary: .mean))
         case .quantile(let q):
             let values = columns.flatMap { $0?.values ?? [] }.sorted()
-            return .taken(Measured(value: quantile(q, of: values), count: count))
+            return .taken(Measured(value: quantile(q, of: values), count: count, summary: .quantile(q)))
         }
     }
 }
@@ -151,7 +154,33 @@ enum Unit {
     }
 }
 
+extension Measured {
+    /// Why it cannot be compared with what the baseline measured.
+    func obstacle(to baseline: Measured) -> String? {
+        if let obstacle = Unit.obstacle(unit, baseline: baseline.unit) { return obstacle }
+        guard let summary, let known = baseline.summary, summary != known else { return nil }
+        return "it is \(Summary.listed([summary])), the baseline's is \(Summary.listed([known]))"
+    }
+}
+
+extension MetricValue {
+    /// Says itself that it rests on nothing.
+    fileprivate var isOfNothing: Bool {
+        switch self {
+        case .mean(let n, _, _): n == 0
+        case .ratio(_, let denominator): denominator == 0
+        case .samples(let values): values.isEmpty
+        case .quantiles(let sketch): sketch.count == 0
+        case .plain, .sum, .count, .min, .max, .refused: false
+        }
+    }
+}
+
 extension SettledShard {
+    /// One that was given nothing has nothing to measure; of one that reports each of its items, none need be of the kind that
+    /// a metric is about. Of any other nobody knows that it found what it was to measure, and other shards do not make up for it.
+    fileprivate var mayHaveMeasuredNothing: Bool { assigned?.isEmpty == true || !items.isEmpty }
+
     /// Why there is no metric of that name, as far as what was reported tells.
     fileprivate func lacking(_ metric: String) -> String {
         if !absent.isEmpty { return "missing: \(absent.joined(separator: "; "))" }

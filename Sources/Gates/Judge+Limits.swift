@@ -167,9 +167,7 @@ extension Judge {
             case .refused(let reason): return broken(.inconclusive, "the baseline's value is refused: \(reason)")
             case .missing(let reason, _): return broken(.inconclusive, "the baseline has no value: \(reason)")
             case .measured(let baseline, _):
-                if let obstacle = Unit.obstacle(value.unit, baseline: baseline.unit) {
-                    return broken(.inconclusive, obstacle)
-                }
+                if let obstacle = value.obstacle(to: baseline) { return broken(.inconclusive, obstacle) }
                 let pairs = kept.map { cells in
                     cells.compactMap { cell in twins[cell].map { (ours: cell, theirs: $0) } }
                 }

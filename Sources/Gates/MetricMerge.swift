@@ -23,6 +23,22 @@ struct Measured: Equatable {
     var count: Int?
     /// What the value is measured in, where any shard says so.
     var unit: String?
+    /// What the value says of what was measured; `nil` where nobody tells, as of a plain number.
+    var summary: Summary?
+
+    /// Only like values are averaged and compared: a sum of a hundred latencies is no slower than a mean of them.
+    enum Summary: String {
+        case mean, sum, quantile
+        case least = "minimum"
+        case most = "maximum"
+
+        /// The outermost quantiles are what `min` and `max` say, too.
+        static func quantile(_ q: Double) -> Summary { q == 0 ? .least : q == 1 ? .most : .quantile }
+
+        static func listed(_ summaries: [Summary]) -> String {
+            summaries.map { "a \($0.rawValue)" }.joined(separator: " and ")
+        }
+    }
 }
 
 /// Merges what the shards of one cell reported into the cell's metric, by kind.
@@ -218,26 +234,31 @@ extension MetricValue {
     func measured(_ statistic: GateRule.Statistic) -> Taken<Measured> {
         let taken: Taken<Measured>
         switch (self, statistic) {
-        case (.plain(let value), .value), (.sum(let value), .value): taken = .taken(Measured(value: value))
-        case (.count(let count), .value): taken = .taken(Measured(value: Double(count)))
-        case (.min(let value), .value), (.min(let value), .quantile(0)): taken = .taken(Measured(value: value))
-        case (.max(let value), .value), (.max(let value), .quantile(1)): taken = .taken(Measured(value: value))
+        case (.plain(let value), .value): taken = .taken(Measured(value: value))
+        case (.sum(let value), .value): taken = .taken(Measured(value: value, summary: .sum))
+        case (.count(let count), .value): taken = .taken(Measured(value: Double(count), summary: .sum))
+        case (.min(let value), .value), (.min(let value), .quantile(0)):
+            taken = .taken(Measured(value: value, summary: .least))
+        case (.max(let value), .value), (.max(let value), .quantile(1)):
+            taken = .taken(Measured(value: value, summary: .most))
         case (.mean(let n, let mean, _), .value):
-            taken = n > 0 ? .taken(Measured(value: mean, count: n)) : .missing("measured on no items: n = 0")
+            guard n > 0 else { return .missing("measured on no items: n = 0") }
+            taken = .taken(Measured(value: mean, count: n, summary: .mean))
         case (.ratio(let numerator, let denominator), .value):
             guard denominator != 0 else { return .missing("measured on nothing: the denominator is 0") }
-            taken = .taken(Measured(value: numerator / denominator))
+            taken = .taken(Measured(value: numerator / denominator, summary: .mean))
         case (.samples(let values), .value):
             var sum = ExactSum()
             for value in values { sum.add(value) }
             guard !values.isEmpty else { return .missing("measured on no items: n = 0") }
-            taken = .taken(Measured(value: sum.divided(by: values.count), count: values.count))
+            taken = .taken(Measured(value: sum.divided(by: values.count), count: values.count, summary: .mean))
         case (.samples(let values), .quantile(let q)):
             guard !values.isEmpty else { return .missing("measured on no items: n = 0") }
-            taken = .taken(Measured(value: quantile(q, of: values.sorted()), count: values.count))
+            let value = quantile(q, of: values.sorted())
+            taken = .taken(Measured(value: value, count: values.count, summary: .quantile(q)))
         case (.quantiles(let sketch), .quantile(let q)):
             guard sketch.count > 0 else { return .missing("measured on no items: n = 0") }
-            taken = .taken(Measured(value: sketch.quantile(q), count: sketch.count))
+            taken = .taken(Measured(value: sketch.quantile(q), count: sketch.count, summary: .quantile(q)))
         case (.quantiles, .value): return .missing("a sketch has quantiles only; give the gate a statistic, as p50")
         case (.refused(let refused), _): return .refused(refused.sentence)
         case (_, .quantile): return .missing("its kind has no quantiles; report it per item, as samples or a sketch")

@@ -25,10 +25,15 @@ struct ResultsLine {
 
     // MARK: the header
 
+    private static let headerMembers: Set<String> = [
+        "sheaf", "run", "plan", "commit", "tree", "provenance", "baselines",
+    ]
+
     func header(_ node: JSONNode) throws(ResultsFileError) -> (ResultsHeader, hasPlan: Bool) {
         guard node["sheaf"]?.value.number == 1 else {
             throw error("this is not version 1 of the results; use the sheaf that wrote them, or a newer one")
         }
+        try refuseStrangers(node, beside: Self.headerMembers, in: "a header")
         var header = ResultsHeader(jobs: [])
         if let text = try optionalText("run", of: node) {
             guard let run = RunID(text) else { throw error("'run' is like \"r17\", not \"\(text.prefix(40))\"") }
@@ -89,8 +94,14 @@ struct ResultsLine {
 
     // MARK: a shard
 
+    private static let shardMembers: Set<String> = [
+        "job", "cell", "cell_id", "shard", "shards", "attempt", "cause", "code", "evidence", "metrics", "items", "assigned",
+        "absent",
+    ]
+
     /// - Parameter plain: the items, where they were read already and the line has an empty list in their place.
     func shard(_ node: JSONNode, plain: ItemTable? = nil) throws(ResultsFileError) -> SettledShard {
+        try refuseStrangers(node, beside: Self.shardMembers, in: "a line")
         let count = present(node["shards"]) == nil ? 1 : try whole("shards", of: node, max: Limits.shardsPerCellMax)
         var shard = SettledShard(
             job: try text("job", of: node, in: "a line"), cell: try optionalText("cell_id", of: node) ?? "",
@@ -145,7 +156,10 @@ struct ResultsLine {
             code = Int(number)
         }
         let evidence = try optionalText("evidence", of: node) ?? ""
-        if let kind = Cause.Kind(rawValue: word) { return Cause(kind, code: code, evidence: evidence) }
+        if let kind = Cause.Kind(rawValue: word) {
+            if kind == .passed, let code, code != 0 { throw error("a shard that passed has no code \(code)") }
+            return Cause(kind, code: code, evidence: evidence)
+        }
         let parts = word.split(separator: ":", maxSplits: 1)
         // No larger than a 'code' that is written beside the cause.
         guard parts.count == 2, let number = Int(parts[1]), number.magnitude <= 1_000_000_000,
@@ -195,6 +209,19 @@ struct ResultsLine {
     }
 
     // MARK: members
+
+    /// A name that nobody reads may be one that was meant: without its `assigned`, a line has all its items.
+    private func refuseStrangers(
+        _ node: JSONNode, beside known: Set<String>, in place: String
+    ) throws(ResultsFileError) {
+        guard case .object(let members) = node.kind,
+            let stranger = members.first(where: { !known.contains($0.key) })?.key
+        else { return }
+        let near = Spelling.nearest(to: stranger, among: known.sorted())
+        throw error(
+            "\(place) has no '\(stranger.prefix(60))'; "
+                + (near.map { "did you mean '\($0)'?" } ?? "it has \(known.sorted().joined(separator: ", "))"))
+    }
 
     /// `null` says the same as nothing.
     private func present(_ node: JSONNode?) -> JSONNode? { node?.kind == .null ? nil : node }

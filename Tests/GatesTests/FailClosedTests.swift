@@ -278,9 +278,12 @@ enum Fault: CaseIterable {
                 results.shards[place].metrics[0].value = .sum(1)
             }
         case .measuredOnNothing:
-            guard kind == .mean || kind == .samples else { return false }
-            for other in results.shards.indices where results.shards[other].cell == shard.cell {
-                results.shards[other].metrics[0].value = kind == .mean ? .mean(n: 0, mean: 0, m2: 0) : .samples([])
+            // Whatever the cell's other shards measured.
+            switch kind {
+            case .mean: results.shards[place].metrics[0].value = .mean(n: 0, mean: 0, m2: 0)
+            case .ratio: results.shards[place].metrics[0].value = .ratio(numerator: 0, denominator: 0)
+            case .samples: results.shards[place].metrics[0].value = .samples([])
+            case .items, .sum, .count, .min, .max: return false
             }
         case .itemMissing:
             guard perItem, shard.assigned != nil else { return false }

@@ -322,7 +322,7 @@ import Testing
         #expect(group([.ratio(numerator: 1, denominator: 2), .ratio(numerator: 1, denominator: 8)]).value == 0.2)
         #expect(group([.min(3), .min(-1), .min(2)]).value == -1)
         #expect(group([.max(3), .max(-1)]).value == 3)
-        let mean = group([.mean(n: 1, mean: 1, m2: 0), .mean(n: 3, mean: 0, m2: 0), .mean(n: 0, mean: 0, m2: 0)])
+        let mean = group([.mean(n: 1, mean: 1, m2: 0), .mean(n: 3, mean: 0, m2: 0)])
         #expect(mean.value == 0.25 && mean.count == 4)
         let samples = group([.samples([1, 9]), .samples([5])], .quantile(0.5))
         #expect(samples.value == 5 && samples.count == 3)

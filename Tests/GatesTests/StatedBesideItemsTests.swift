@@ -57,6 +57,73 @@ import Testing
     }
 }
 
+@Suite struct `A shard that measured nothing` {
+    private static let nothing = [
+        #"{"accuracy": {"kind": "mean", "n": 0, "mean": 0, "m2": 0}}"#,
+        #"{"accuracy": {"kind": "ratio", "numerator": 0, "denominator": 0}}"#,
+        #"{"accuracy": {"kind": "samples", "values": []}}"#,
+    ]
+    private static let something = [
+        #"{"accuracy": {"kind": "mean", "n": 2, "mean": 0.9, "m2": 0}}"#,
+        #"{"accuracy": {"kind": "ratio", "numerator": 9, "denominator": 10}}"#,
+        #"{"accuracy": {"kind": "samples", "values": [0.9]}}"#,
+    ]
+
+    private func verdict(_ kind: Int, _ change: (inout SettledShard) -> Void = { _ in }) -> GroupJudgement {
+        let two = job(shards: 2)
+        var shards = [Self.something, Self.nothing].enumerated().map { number, texts in
+            passed(two, shard: number, MetricsFile.read(Array(texts[kind].utf8), file: "metrics.json"))
+        }
+        change(&shards[1])
+        return group(GateRule(.atLeast(0.5)), run(two, shards))
+    }
+
+    @Test(arguments: nothing.indices) func `is made up for by no other`(kind: Int) {
+        let judged = verdict(kind)
+        #expect(judged.verdict == .incomplete && judged.reason.contains("n = 0, shard 1"), "\(judged.reason)")
+    }
+
+    @Test(arguments: nothing.indices) func `is well where it was given nothing, or reports its items`(kind: Int) {
+        #expect(verdict(kind) { $0.assigned = [] }.verdict == .pass)
+        #expect(verdict(kind) { $0.items.append(Item(id: "q1", entries: [.init("speed", .number(1))])) }.verdict == .pass)
+    }
+}
+
+@Suite struct `A metric's kind` {
+    private let mean = #"{"accuracy": {"kind": "mean", "n": 2, "mean": 12.5, "m2": 0}}"#
+    private let ratio = #"{"accuracy": {"kind": "ratio", "numerator": 25, "denominator": 2}}"#
+    private let sum = #"{"accuracy": {"kind": "sum", "value": 12.5}}"#
+    private let plain = #"{"accuracy": 12.5}"#
+
+    private func shard(_ job: ExpectedJob, _ text: String, cell: Int = 0) -> SettledShard {
+        passed(job, cell: cell, MetricsFile.read(Array(text.utf8), file: "metrics.json"))
+    }
+
+    @Test func `is one for both sides`() {
+        let one = job()
+        let sides = { (ours: String, theirs: String) in
+            group(
+                GateRule(.riseAtMost(.absolute(1)), against: RunID(1)), run(one, [self.shard(one, ours)]),
+                baseline(run(one, [self.shard(one, theirs)], number: 1, tree: 1)))
+        }
+        let other = sides(sum, mean)
+        #expect(other.verdict == .inconclusive && other.reason.contains("it is a sum, the baseline's is a mean"))
+        #expect(sides(sum, sum).verdict == .pass)
+        // A ratio is a mean of its parts, and of a plain number nobody knows.
+        for theirs in [ratio, plain] { #expect(sides(mean, theirs).verdict == .pass, "\(theirs)") }
+        #expect(sides(plain, sum).verdict == .pass)
+    }
+
+    @Test func `is one for the cells of a group`() {
+        let cells = job(cells: 2)
+        var rule = GateRule(.atMost(20))
+        rule.per = .run
+        let apart = group(rule, run(cells, [shard(cells, sum), shard(cells, mean, cell: 1)]))
+        #expect(apart.verdict == .fail && apart.reason.contains("cells report a sum and a mean"), "\(apart.reason)")
+        #expect(group(rule, run(cells, [shard(cells, ratio), shard(cells, mean, cell: 1)])).verdict == .pass)
+    }
+}
+
 @Suite struct `A metric's unit` {
     private func shard(_ job: ExpectedJob, _ text: String, shard: Int = 0, cell: Int = 0) -> SettledShard {
         passed(job, cell: cell, shard: shard, MetricsFile.read(Array(text.utf8), file: "metrics.json"))

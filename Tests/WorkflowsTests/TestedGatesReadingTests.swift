@@ -68,6 +68,15 @@ import Workflows
         #expect(rule("drop-at-most: 0, at-least: 0.5, test: regression, detect: 2") != nil)
     }
 
+    @Test func `are warned of limits that ask for the other direction than is better`() {
+        let warned = { (gate: String) in read(gate).diagnostics.map(\.problem).filter { $0.contains("asks for") } }
+        #expect(warned("at-least: 0.9, better: lower").first?.contains("better lower") == true)
+        #expect(warned("at-most: 20, better: higher").first?.contains("asks for no more") == true)
+        for fine in ["at-most: 20, better: lower", "at-least: 1, at-most: 20, better: lower", "at-least: 0.9"] {
+            #expect(warned(fine).isEmpty, "\(fine)")
+        }
+    }
+
     @Test func `are warned of a baseline that is whatever was newest`() {
         let text = """
             sheaf: 1

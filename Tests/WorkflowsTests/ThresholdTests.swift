@@ -65,6 +65,14 @@ import Workflows
         #expect(problems.allSatisfy { !$0.contains("\n") })
     }
 
+    /// `{accuracy: 0,92}` holds an accuracy of 0 and a 92.
+    @Test func `with a decimal comma refuse the run`() {
+        let (rule, problems) = plan(
+            "at-least: params.yaml:accuracy", files: ["params.yaml": "{accuracy: 0,92, drop: 1}"])
+        #expect(rule == nil && problems.contains { $0.contains("decimal point") }, "\(problems)")
+        #expect(plan("at-least: params.yaml:drop", files: ["params.yaml": "{accuracy: 0,92, drop: 1}"]).rule != nil)
+    }
+
     @Test func `that leave no value refuse the run`() {
         for (gate, words) in [
             ("at-least: params.yaml:gates.accuracy, at-most: 0.5", "no value is at least 0.92 and at most 0.5"),

@@ -74,6 +74,13 @@ extension WorkflowReader {
         if let better = parts["better"] {
             rule.better = better.scalar.flatMap { GateRule.Better(rawValue: $0.text) }
             if rule.better == nil { error(better, "'better' must be higher or lower", help: "better: lower") }
+            let asked = Set(rule.limits.map(\.direction))
+            if let said = rule.better, asked.count == 1, let asks = asked.first ?? nil, asks != said {
+                warning(
+                    .metric, better.position,
+                    "'\(rule.metric)' is better \(said.rawValue), and every limit of the gate '\(entry.key)' asks for \(asks == .higher ? "no less" : "no more")",
+                    help: "turn one of them round, or leave 'better' out: limits tell the direction")
+            }
         }
         if rule.aggregate == .worst, rule.limits.count > 1, Set(rule.limits.map(\.direction)).count > 1 {
             error(

@@ -64,7 +64,8 @@ extension Commands {
         do throws(ResultsFileError) {
             return try ResultsFile.read(bytes, file: path)
         } catch {
-            throw CommandFailure("\(error)", exitCode: .usage)
+            let place = error.line > 0 ? "\(error.file):\(error.line)" : error.file
+            throw CommandFailure(error.problem, in: place, exitCode: .usage)
         }
     }
 
@@ -99,6 +100,13 @@ extension Commands {
         var seen: [GateRule.BaselineReference] = []
         for reference in plan.gates.compactMap(\.baseline) where !seen.contains(reference) { seen.append(reference) }
         let given = try files.map { (results: try readResults($0).results, name: $0) }
+        var named: [RunID: String] = [:]
+        for (results, name) in given {
+            guard let run = results.header.run, let other = named.updateValue(name, forKey: run) else { continue }
+            throw CommandFailure(
+                "results of \(run), as are those in \(other): which of them is the baseline?", in: name,
+                help: "give one --baseline for each run", exitCode: .usage)
+        }
         return ResolvedBaseline.again(seen, notes: notes, files: given)
     }
 

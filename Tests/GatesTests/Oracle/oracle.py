@@ -137,8 +137,23 @@ class Cell:
         for line in self.lines:
             if metric not in line["metrics"]:
                 raise Incomplete
-            parts.append(line["metrics"][metric])
+            part = line["metrics"][metric]
+            if says_nothing(part) and line.get("assigned") != [] and not line.get("items"):
+                raise Incomplete
+            parts.append(part)
         return value_of(merge(parts), q)
+
+    def summary(self, metric, q):
+        """What the value says of what was measured; None where nobody tells. Only of a cell that can be read."""
+        if self.items(metric) is not None:
+            return "mean" if q is None else outermost(q)
+        part = next(line["metrics"][metric] for line in self.lines)
+        if not isinstance(part, dict):
+            return None
+        kind = part["kind"]
+        if kind in ("samples", "quantiles"):
+            return "mean" if q is None else outermost(q)
+        return {"count": "sum", "ratio": "mean"}.get(kind, kind)
 
     def items(self, metric):
         found = [(item["id"], item.get("digest"), item[metric])
@@ -151,6 +166,16 @@ class Cell:
 
 def refused(value):
     return isinstance(value, dict) and "refused" in value
+
+
+def outermost(q):
+    return {0: "min", 1: "max"}.get(q, "quantile")
+
+
+def says_nothing(part):
+    if not isinstance(part, dict):
+        return False
+    return part.get("n") == 0 or part.get("denominator") == 0 or part.get("values") == []
 
 
 def merge(parts):
@@ -252,19 +277,23 @@ def direction(rule):
 
 
 def read_group(rule, sets):
-    errors, averages = [], []
+    errors, averages, summaries = [], [], set()
     for cells in sets:
         readings = []
         for cell in cells:
             try:
                 readings.append(cell.read(rule["metric"], rule["statistic"]))
+                summaries.add(cell.summary(rule["metric"], rule["statistic"]))
             except (Fail, Incomplete) as error:
                 errors.append(error)
         if len(readings) == len(cells):
             counts = [n for _, n in readings]
             averages.append((mean([v for v, _ in readings]), None if None in counts else sum(counts)))
     first_of(errors)
-    return combine(rule, averages)
+    summaries.discard(None)
+    if len(summaries) > 1:
+        raise Fail
+    return (*combine(rule, averages), *summaries)
 
 
 def combine(rule, averages):
@@ -721,7 +750,7 @@ def judge_gate(rule, rules, run, baseline, comparisons):
         group = {"where": place, "verdict": "incomplete", "value": None, "n": None, "p": None}
         answers[key] = group
         try:
-            value, n = read_group(rule, sets)
+            value, n, *_ = read_group(rule, sets)
         except Fail:
             group["verdict"] = "fail"
             continue
@@ -779,9 +808,11 @@ def compare(rule, relative, place, sets, theirs, floors, verdicts_beside):
     if not kept:
         return "pass"
     try:
-        value, _ = read_group(rule, kept)
-        other, _ = read_group(rule, [[theirs[cell.key] for cell in cells] for cells in kept])
+        value, _, *kind = read_group(rule, kept)
+        other, _, *other_kind = read_group(rule, [[theirs[cell.key] for cell in cells] for cells in kept])
     except (Fail, Incomplete):
+        raise Broken
+    if kind and other_kind and kind != other_kind:
         raise Broken
     if rule["test"] == "none":
         averaged = sum(map(len, kept)) > 1
