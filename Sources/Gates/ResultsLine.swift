@@ -95,8 +95,8 @@ struct ResultsLine {
     // MARK: a shard
 
     private static let shardMembers: Set<String> = [
-        "job", "cell", "cell_id", "shard", "shards", "attempt", "cause", "code", "evidence", "metrics", "items", "assigned",
-        "absent",
+        "job", "cell", "cell_id", "shard", "shards", "attempt", "cause", "code", "evidence", "metrics", "items",
+        "assigned", "absent",
     ]
 
     /// - Parameter plain: the items, where they were read already and the line has an empty list in their place.

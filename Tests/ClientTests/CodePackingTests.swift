@@ -91,9 +91,10 @@ import Wire
     private static func unpacked(
         _ folder: String, _ scratch: String, _ history: HistoryWanted?, alone: Bool = false
     ) async throws -> String {
-        let channel = LocalChannel(try ObjectStore(at: scratch + "/objects", durable: false))
+        let place = scratch + "/unpacked-\(UUID().uuidString)"
+        // A store of its own: whoever still ends what he did with the one before has it open.
+        let channel = LocalChannel(try ObjectStore(at: place + ".objects", durable: false))
         let uploaded = try await CodePacking(folder, alone: alone).upload(over: channel, history: history)
-        let place = scratch + "/unpacked-\(UInt64.random(in: 0...UInt64.max))"
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         _ = try await Transfer(channel).download(uploaded.manifest, into: Folder(at: place))
         return place

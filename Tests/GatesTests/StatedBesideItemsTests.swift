@@ -85,7 +85,8 @@ import Testing
 
     @Test(arguments: nothing.indices) func `is well where it was given nothing, or reports its items`(kind: Int) {
         #expect(verdict(kind) { $0.assigned = [] }.verdict == .pass)
-        #expect(verdict(kind) { $0.items.append(Item(id: "q1", entries: [.init("speed", .number(1))])) }.verdict == .pass)
+        let other = Item(id: "q1", entries: [.init("speed", .number(1))])
+        #expect(verdict(kind) { $0.items.append(other) }.verdict == .pass)
     }
 }
 
