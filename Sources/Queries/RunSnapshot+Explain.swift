@@ -148,22 +148,30 @@ extension RunSnapshot {
                 "job \(job.id): waits for \(needs.isEmpty ? "its turn" : "'needs': \(needs.joined(separator: ", "))")"
             ]
         }
+        if let unreached = unreached(place) { return ["job \(job.id): \(unreached)"] }
         let reason = record.reason.isEmpty ? "" : ": \(record.reason)"
-        switch record.kind {
-        case .notApplicable: return ["job \(job.id): skipped\(reason)"]
-        case .notReached: return ["job \(job.id): not reached\(reason)"]
-        case .failed: return ["job \(job.id): failed before it had cells\(reason)"]
-        case .cells, .unresolved: break
-        }
         let count = job.cells?.count ?? 0
         let cells = "\(count) \(count == 1 ? "cell" : "cells")"
         return ["job \(job.id): \(cells), " + (record.ending.map { "ended: \($0)\(reason)" } ?? "goes on")]
+    }
+
+    /// Why none of a job's cells began; `nil` where they did, or may yet.
+    private func unreached(_ job: Int) -> String? {
+        guard let record = jobs[job] else { return nil }
+        let reason = record.reason.isEmpty ? "" : ": \(record.reason)"
+        switch record.kind {
+        case .notApplicable: return "skipped\(reason)"
+        case .notReached: return "not reached\(reason)"
+        case .failed: return "failed before it had cells\(reason)"
+        case .cells, .unresolved: return nil
+        }
     }
 
     // MARK: cells and shards
 
     private func lines(about place: CellID, _ cell: Model.PlannedCell, shard asked: Int?) -> [String] {
         if let skipped = cell.skipped { return ["  \(cell.name): skipped: \(skipped)"] }
+        if let unreached = unreached(place.job) { return ["  \(cell.name): \(unreached)"] }
         let count = shardCount(of: place)
         let settled = settlements(of: place)
         var quiet = 0

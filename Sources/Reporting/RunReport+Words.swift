@@ -217,7 +217,8 @@ extension RunReport {
     func lookFurther(_ cell: CellReport, of job: JobReport, shard: Int? = nil) -> [String] {
         guard let run = facts.run else { return [] }
         let place = Self.shellWord("\(run)/\(job.id)/\(cell.id)" + (shard.map { $0 >= 0 ? "/\($0)" : "" } ?? ""))
-        return ["sheaf explain \(place)", "sheaf logs \(place)"]
+        let hasLog = cell.shards.contains { !$0.attempts.isEmpty }
+        return ["sheaf explain \(place)"] + (hasLog ? ["sheaf logs \(place)"] : [])
     }
 
     /// A word that a shell takes as it stands: people copy these lines.

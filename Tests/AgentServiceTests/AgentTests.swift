@@ -273,14 +273,37 @@ import Wire
         try await running.value
     }
 
-    @Test func `a certificate that ends unrenewed ends no work, and no report is lost`() async throws {
-        let foreman = try await Foreman()
-        let losses = AsyncStream.makeStream(of: String.self)
-        let agent = try await agent(foreman, identity: try ending(in: .seconds(3), foreman)) { event in
-            if case .lost(let why) = event { losses.continuation.yield(why) }
+    /// An agent at work whose certificate ends in a moment: a longer one each time that it ended before the agent had joined.
+    private func atWorkUntilItsCertificateEnds(
+        _ lost: AsyncStream<String>.Continuation
+    ) async throws -> (foreman: Foreman, running: Task<Void, any Error>, stream: LinkStream) {
+        for left in [3, 10, 40] as [Int64] {
+            let foreman = try await Foreman()
+            let agent = try await agent(foreman, identity: try ending(in: .seconds(left), foreman)) { event in
+                if case .lost(let why) = event { lost.yield(why) }
+            }
+            let (ended, end) = AsyncStream.makeStream(of: Void.self)
+            let running = Task {
+                defer { end.finish() }
+                try await agent.run()
+            }
+            let joined = try await withThrowingTaskGroup(of: LinkStream?.self) { group in
+                group.addTask { try await foreman.joined().1 }
+                group.addTask {
+                    for await _ in ended {}
+                    return nil
+                }
+                defer { group.cancelAll() }
+                return try await group.next() ?? nil
+            }
+            if let joined { return (foreman, running, joined) }
         }
-        let running = Task { try await agent.run() }
-        let (_, stream) = try await foreman.joined()
+        throw CancellationError()
+    }
+
+    @Test func `a certificate that ends unrenewed ends no work, and no report is lost`() async throws {
+        let losses = AsyncStream.makeStream(of: String.self)
+        let (foreman, running, stream) = try await atWorkUntilItsCertificateEnds(losses.continuation)
         let go = folder.path + "/go"
         mkfifo(go, 0o600)
         try await stream.send(offer(1, "read line < \(go)"))
@@ -307,8 +330,8 @@ import Wire
             if case .lost(let why) = event { losses.continuation.yield(why) }
         }
         let running = Task { try await agent.run() }
-        _ = try await foreman.joined()
-        // The connection ends with the certificate; then, idle as it is, the agent tries again and again.
+        // The connection ends with the certificate; then, idle as it is, the agent tries again and again. One that is slow to
+        // join has never had a connection.
         var refused = 0
         for await why in losses.stream where why.contains("the other side's certificate expired on") {
             refused += 1
@@ -316,8 +339,10 @@ import Wire
         }
         let main = Principal(role: .coordinator, name: "main")
         try await foreman.farm.server.use(foreman.farm.authority.makeIdentity(for: main))
-        let (_, stream) = try await foreman.joined()
-        try await stream.send(offer(1, "true"))
+        while true {
+            let (_, stream) = try await foreman.joined()
+            if (try? await stream.send(offer(1, "true"))) != nil { break }
+        }
         #expect(try await foreman.reported().cause == "passed")
         running.cancel()
         try await running.value

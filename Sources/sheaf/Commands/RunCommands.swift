@@ -118,6 +118,9 @@ extension Commands {
             } catch let error as ClientError {
                 throw Farming.failure(error)
             }
+            if place.isEmpty && !isJSON {
+                Terminal.complain("nothing was written; 'sheaf explain \(arguments.operands[0])' tells what became of it")
+            }
             return .passed
         })
 
