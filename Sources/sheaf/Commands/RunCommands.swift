@@ -119,7 +119,8 @@ extension Commands {
                 throw Farming.failure(error)
             }
             if place.isEmpty && !isJSON {
-                Terminal.complain("nothing was written; 'sheaf explain \(arguments.operands[0])' tells what became of it")
+                Terminal.complain(
+                    "nothing was written; 'sheaf explain \(arguments.operands[0])' tells what became of it")
             }
             return .passed
         })
