@@ -8,7 +8,7 @@ import Wire
 
 @testable import AgentService
 
-@Suite(.timeLimit(.minutes(3)), .serialized) struct `An agent and its farm` {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct `An agent and its farm` {
     private let folder = Folder()
 
     private final class Folder: Sendable {

@@ -8,7 +8,7 @@ import struct Synchronization.Atomic
 @testable import AgentService
 
 /// What one attempt has used serves the next, when it was left as it was found.
-@Suite(.timeLimit(.minutes(3)), .enabled(if: Chamber.refusal == nil && Workshop.isRoot))
+@Suite(.timeLimit(.minutes(10)), .enabled(if: Chamber.refusal == nil && Workshop.isRoot))
 struct `A berth` {
     /// What tells berths apart: the folder, the chamber's numbers of processes, and the group that counts processes.
     private static let place =

@@ -6,7 +6,7 @@ import Wire
 
 @testable import AgentService
 
-@Suite(.timeLimit(.minutes(3)), .enabled(if: Chamber.refusal == nil && Workshop.isRoot))
+@Suite(.timeLimit(.minutes(10)), .enabled(if: Chamber.refusal == nil && Workshop.isRoot))
 struct `An attempt's own world` {
     private func workshop(
         accounts: AccountPool = Workshop.users, shown: [String] = []

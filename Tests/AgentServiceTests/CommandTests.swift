@@ -4,7 +4,7 @@ import Wire
 
 @testable import AgentService
 
-@Suite(.timeLimit(.minutes(3))) struct `How steps speak to each other and to the agent` {
+@Suite(.timeLimit(.minutes(10))) struct `How steps speak to each other and to the agent` {
     @Test func `through the environment, outputs, PATH and the summary`() async throws {
         let workshop = try await Workshop()
         let ended = try await workshop.attempt([
@@ -230,7 +230,7 @@ import Wire
     }
 }
 
-@Suite(.timeLimit(.minutes(3))) struct `What a log keeps` {
+@Suite(.timeLimit(.minutes(10))) struct `What a log keeps` {
     @Test func `the order of each stream, and times that do not run back`() async throws {
         let workshop = try await Workshop()
         let ended = try await workshop.attempt([

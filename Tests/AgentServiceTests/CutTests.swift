@@ -92,7 +92,7 @@ private final class Cable: Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(3))) struct `An agent whose connection` {
+@Suite(.timeLimit(.minutes(10))) struct `An agent whose connection` {
     /// Whoever hears nothing ends the connection: the agent itself, or the farm, which can still say so. Either way the agent
     /// comes back over a new one.
     @Test(arguments: Cable.Direction.allCases)

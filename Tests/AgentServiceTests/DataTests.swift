@@ -6,7 +6,7 @@ import Wire
 
 @testable import AgentService
 
-@Suite(.timeLimit(.minutes(3))) struct `What an attempt is given and gives` {
+@Suite(.timeLimit(.minutes(10))) struct `What an attempt is given and gives` {
     private static func artifact(
         _ name: String, _ manifest: Proto.ObjectRef?, cell: String = "eval_a", shard: Int32 = 0, of count: UInt32 = 1
     ) -> Proto.RunArtifact {

@@ -8,7 +8,7 @@ import Wire
 
 @testable import AgentService
 
-@Suite(.timeLimit(.minutes(3))) struct `How attempts end` {
+@Suite(.timeLimit(.minutes(10))) struct `How attempts end` {
     private static let hosts: [(name: String, accounts: AccountPool, views: Bool)] =
         [("a chamber", AccountPool(.own), false)]
         + (Workshop.isRoot ? [("a chamber, a view and a user", Workshop.users, true)] : [])
@@ -211,7 +211,7 @@ private enum Escapes {
 
 /// One after the other, in all suites below: what bears no sign of an attempt can be told to be its only while no other is
 /// swept for, and to this process fall the orphans of all.
-@Suite(.timeLimit(.minutes(3)), .serialized) enum WithoutChambers {
+@Suite(.timeLimit(.minutes(10)), .serialized) enum WithoutChambers {
     @Suite struct `How attempts end where the agent can make no chamber` {}
     @Suite struct `A program of the agent's own` {}
 }

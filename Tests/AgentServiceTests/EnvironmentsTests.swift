@@ -7,7 +7,7 @@ import Wire
 
 @testable import AgentService
 
-@Suite(.timeLimit(.minutes(3))) struct `Environments that attempts share` {
+@Suite(.timeLimit(.minutes(10))) struct `Environments that attempts share` {
     private let key = Digest(hashing: [1, 2, 3])
 
     private struct Broken: Error {}

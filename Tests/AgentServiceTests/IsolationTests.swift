@@ -6,7 +6,7 @@ import Wire
 
 @testable import AgentService
 
-@Suite(.timeLimit(.minutes(3))) struct `What a step can see and reach` {
+@Suite(.timeLimit(.minutes(10))) struct `What a step can see and reach` {
     @Test func `nothing of the agent's own environment`() async throws {
         setenv("SHEAF_TEST_SECRET", "squeamish", 1)
         let workshop = try await Workshop {

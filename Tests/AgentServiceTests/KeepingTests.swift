@@ -7,7 +7,7 @@ import Wire
 
 @testable import AgentService
 
-@Suite(.timeLimit(.minutes(3))) struct `What an agent keeps for later` {
+@Suite(.timeLimit(.minutes(10))) struct `What an agent keeps for later` {
     private static func build(_ folder: String) throws -> String {
         try Files.makeFolder(folder + "/base/bin")
         try Files.write([UInt8](repeating: 7, count: 100_000), to: folder + "/base/bin/tool", mode: 0o755)

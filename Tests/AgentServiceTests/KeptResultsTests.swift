@@ -32,7 +32,7 @@ private final class SyncedDisk: Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(3))) struct `What an attempt came to` {
+@Suite(.timeLimit(.minutes(10))) struct `What an attempt came to` {
     private static let steps = [
         run(
             """

@@ -4,7 +4,7 @@ import Wire
 
 @testable import AgentService
 
-@Suite(.timeLimit(.minutes(3))) struct `Secrets that an agent holds` {
+@Suite(.timeLimit(.minutes(10))) struct `Secrets that an agent holds` {
     @Test func `are read from lines or from an object`() throws {
         let lines = try HeldSecrets(file: "# mine\n\nAPI_KEY=a=b \" c\nGITHUB_TOKEN=ghp_0123456789\n")
         #expect(lines.members == [.init("API_KEY", "a=b \" c"), .init("GITHUB_TOKEN", "ghp_0123456789")])

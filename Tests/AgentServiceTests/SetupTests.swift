@@ -7,7 +7,7 @@ import Wire
 
 @testable import AgentService
 
-@Suite(.timeLimit(.minutes(3))) struct `What setup and listing do` {
+@Suite(.timeLimit(.minutes(10))) struct `What setup and listing do` {
     /// A program that makes environments as `python -m venv` does, in no time.
     private static let fakePython = """
         #!/bin/sh

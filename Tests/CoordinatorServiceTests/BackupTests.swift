@@ -23,7 +23,7 @@ private final class Disk {
     }
 }
 
-@Suite(.timeLimit(.minutes(5))) struct `A copy of a state` {
+@Suite(.timeLimit(.minutes(10))) struct `A copy of a state` {
     private typealias Home = `Old runs`.Home
 
     private static let start = Instant.seconds(1_700_000_000)

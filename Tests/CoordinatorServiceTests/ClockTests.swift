@@ -8,7 +8,7 @@ import Testing
 @testable import CoordinatorService
 
 /// Coordinators one after the other on one store, each by a clock of its own.
-@Suite(.timeLimit(.minutes(5))) struct `A coordinator whose clock was set while none ran` {
+@Suite(.timeLimit(.minutes(10))) struct `A coordinator whose clock was set while none ran` {
     private static let noon = Instant.seconds(1_700_000_000)
     private static let hour = Duration.seconds(3_600)
     private static let run = RunID(1)

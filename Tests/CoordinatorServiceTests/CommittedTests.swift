@@ -90,7 +90,7 @@ struct Doorway {
     /// Long enough for whatever would answer at once.
     private static func letOthersGo() async { for _ in 0..<200 { await Task.yield() } }
 
-    @Test(.timeLimit(.minutes(5))) func `nobody hears that a run has ended, whether who watches or who cancels`()
+    @Test(.timeLimit(.minutes(10))) func `nobody hears that a run has ended, whether who watches or who cancels`()
         async throws
     {
         var doorway = try await Doorway()
@@ -122,7 +122,7 @@ struct Doorway {
         await doorway.empty()
     }
 
-    @Test(.timeLimit(.minutes(5))) func `whoever cannot wait for it is told so`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `whoever cannot wait for it is told so`() async throws {
         var doorway = try await Doorway()
         #expect(await doorway.coordinator.committed(within: .milliseconds(1)) == false)
         await doorway.finish(Cause(.passed))
@@ -132,7 +132,7 @@ struct Doorway {
     }
 
     /// The farm has let go of a shard of which the store says that it is worked on.
-    @Test(.timeLimit(.minutes(5))) func `an explanation says that it knows less than the farm`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `an explanation says that it knows less than the farm`() async throws {
         var doorway = try await Doorway()
         let clock = FarmClock()
         var people = People(
@@ -157,7 +157,7 @@ struct Doorway {
     }
 
     /// The next one's lines must not go on in the file of one that was given up.
-    @Test(.timeLimit(.minutes(5))) func `the log of an attempt whose number is given again is gone`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `the log of an attempt whose number is given again is gone`() async throws {
         var doorway = try await Doorway()
         let old = Array("1 o of the one before\n".utf8)
         _ = try await doorway.logs.append(old, at: 0, of: Doorway.attempt)
@@ -184,7 +184,7 @@ struct Doorway {
     }
 
     /// Nothing of what it found is in this coordinator's memory.
-    @Test(.timeLimit(.minutes(5))) func `can be read after a restart, and no other one`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `can be read after a restart, and no other one`() async throws {
         let own = "user ada\n"
         let records = [
             try Self.cache(own, "refs/heads/main", 1), try Self.cache(own, "refs/heads/other", 2),

@@ -183,7 +183,7 @@ private final class Farmyard {
 }
 
 /// Stored before seen, of the real coordinator, from its connections down to its disk.
-@Suite(.timeLimit(.minutes(5))) struct `What follows from a decision` {
+@Suite(.timeLimit(.minutes(10))) struct `What follows from a decision` {
     @Test func `leaves after its commit and never before`() async throws {
         let farm = try await Farmyard()
         let submitted = try await farm.asking("a submission", then: 1) {

@@ -9,7 +9,7 @@ import Wire
 
 @Suite struct `The first words of a connection that its agent gave up` {
     /// An agent connects, gives that up, connects again; what it said first on its first connection comes last.
-    @Test(.timeLimit(.minutes(5))) func `are refused, and what it leases by its new one stays with it`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `are refused, and what it leases by its new one stays with it`() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let anywhere = Address(host: "127.0.0.1", port: 0)

@@ -8,7 +8,7 @@ import Transport
 
 /// The stores of earlier schemas that `StorageTests` keep, each below a coordinator of today. Their plans and requests are no
 /// real ones: runs that were open cannot go on, and must be there all the same. `A farm of an earlier version` has such.
-@Suite(.timeLimit(.minutes(2))) struct `A coordinator on a store of an earlier schema` {
+@Suite(.timeLimit(.minutes(10))) struct `A coordinator on a store of an earlier schema` {
     private static let stores = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "StorageTests/Stores")
 

@@ -84,7 +84,7 @@ private final class Forge: OutsideWorld {
         }
     }
 
-    @Test(.timeLimit(.minutes(5))) func `is delivered once the decision that wants it is committed`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `is delivered once the decision that wants it is committed`() async throws {
         let (storage, forge) = (MemoryStore() as any Storage, Forge())
         let keeper = StoreKeeper(storage, failed: { preconditionFailure("\($0)") })
         let outbox = OutboxPump(keeper: keeper, clock: FarmClock(), consumers: ["comment": forge])
@@ -103,7 +103,7 @@ private final class Forge: OutsideWorld {
     }
 
     /// Each commit is held back: the intent's, and the one that says that it is tried.
-    @Test(.timeLimit(.minutes(5))) func `happens after both of its commits, and after neither alone`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `happens after both of its commits, and after neither alone`() async throws {
         let (storage, forge) = (GatedStore(), Forge())
         var arrivals = storage.arrivals.makeAsyncIterator()
         let keeper = StoreKeeper(storage, failed: { preconditionFailure("\($0)") })
@@ -128,7 +128,7 @@ private final class Forge: OutsideWorld {
         await outbox.stop()
     }
 
-    @Test(.timeLimit(.minutes(5))) func `does not happen when one of its commits fails`() async {
+    @Test(.timeLimit(.minutes(10))) func `does not happen when one of its commits fails`() async {
         await #expect(processExitsWith: .exitCode(9)) { try await Self.failing(at: 0) }
         await #expect(processExitsWith: .exitCode(9)) { try await Self.failing(at: 1) }
     }
@@ -154,7 +154,7 @@ private final class Forge: OutsideWorld {
         exit(storage.commits.count == good && forge.happened.isEmpty && forge.searches == 0 ? 9 : 1)
     }
 
-    @Test(.timeLimit(.minutes(5))) func `is found and not repeated when its answer was lost`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `is found and not repeated when its answer was lost`() async throws {
         let (storage, forge) = (MemoryStore() as any Storage, Forge(.forgetsToAnswer))
         let outbox = Self.pump(storage, forge)
         try storage.commit([.deliveryIntended(Self.intent("a"))])
@@ -164,7 +164,7 @@ private final class Forge: OutsideWorld {
         await outbox.stop()
     }
 
-    @Test(.timeLimit(.minutes(5))) func `is taken up by the next coordinator when one dies in the middle`() async throws
+    @Test(.timeLimit(.minutes(10))) func `is taken up by the next coordinator when one dies in the middle`() async throws
     {
         let (storage, forge) = (MemoryStore() as any Storage, Forge(.hangs))
         let keys = (0..<5).map { "key-\($0)" }
@@ -189,7 +189,7 @@ private final class Forge: OutsideWorld {
         await second.stop()
     }
 
-    @Test(.timeLimit(.minutes(5))) func `is given up when it is refused, and waits when nobody delivers it`()
+    @Test(.timeLimit(.minutes(10))) func `is given up when it is refused, and waits when nobody delivers it`()
         async throws
     {
         let (storage, forge) = (MemoryStore() as any Storage, Forge(.refuses))

@@ -8,7 +8,7 @@ import Transport
 @Suite struct `A change while the store takes none` {
     private static let full = StorageError.diskFull(path: "store.sqlite")
 
-    @Test(.timeLimit(.minutes(5))) func `is told what the store says, and done when it can`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `is told what the store says, and done when it can`() async throws {
         let store = GatedStore(refusing: [Self.full])
         let keeper = StoreKeeper(store, failed: { preconditionFailure("\($0)") })
         var arrivals = store.arrivals.makeAsyncIterator()
@@ -33,7 +33,7 @@ import Transport
         _ = await arrivals.next()
     }
 
-    @Test(.timeLimit(.minutes(5))) func `is waited for while the store is only slow`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `is waited for while the store is only slow`() async throws {
         let store = GatedStore()
         let keeper = StoreKeeper(store, failed: { preconditionFailure("\($0)") })
         var arrivals = store.arrivals.makeAsyncIterator()

@@ -21,7 +21,7 @@ import Wire
         """
 
     /// By the count of the disk below the store, from the moment at which the agent sends it until it has the answer.
-    @Test(.timeLimit(.minutes(5))) func `that comes alone is acknowledged after exactly one sync`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `that comes alone is acknowledged after exactly one sync`() async throws {
         let disk = try #require(faulty_disk_make())
         let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }

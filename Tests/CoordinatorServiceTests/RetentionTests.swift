@@ -249,7 +249,7 @@ import Wire
     }
 
     /// What is gone while the store says that it is kept would be gone for good: the disk may be full for hours.
-    @Test(.timeLimit(.minutes(2))) func `keep their logs until it is stored that they are dropped`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `keep their logs until it is stored that they are dropped`() async throws {
         var gate: GatedStore?
         let home = try Home { store in
             let gated = GatedStore(store)
@@ -282,7 +282,7 @@ import Wire
         #expect(FileManager.default.fileExists(atPath: home.folder + "/logs/r2"))
     }
 
-    @Test(.timeLimit(.minutes(2))) func `that become baselines while they are looked through keep everything`()
+    @Test(.timeLimit(.minutes(10))) func `that become baselines while they are looked through keep everything`()
         async throws
     {
         var between: GatedStore?

@@ -29,7 +29,7 @@ private final class Count: Sendable {
     }
 
     /// A slow disk makes larger commits, not more of them, and nobody hears of anything before its commit.
-    @Test(.timeLimit(.minutes(5))) func `is slow acknowledges late, decides on, and commits together`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `is slow acknowledges late, decides on, and commits together`() async throws {
         let store = GatedStore()
         let coordinator = Self.coordinator(StoreKeeper(store, failed: { preconditionFailure("\($0)") }))
         var arrivals = store.arrivals.makeAsyncIterator()
@@ -61,7 +61,7 @@ private final class Count: Sendable {
         #expect(acknowledged.now == 201)
     }
 
-    @Test(.timeLimit(.minutes(5))) func `is locked by another program for a while waits, says so once, and goes on`()
+    @Test(.timeLimit(.minutes(10))) func `is locked by another program for a while waits, says so once, and goes on`()
         async throws
     {
         let store = GatedStore(refusing: [.locked(path: "store.sqlite"), .diskFull(path: "store.sqlite")])
@@ -88,7 +88,7 @@ private final class Count: Sendable {
 }
 
 @Suite struct `An agent that does not read` {
-    @Test(.timeLimit(.minutes(5))) func `loses its connection, and the farm no memory`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `loses its connection, and the farm no memory`() async throws {
         let authority = try Authority.make()
         let server = try await LinkServer.start(
             on: [Address(host: "127.0.0.1", port: 0)],

@@ -64,7 +64,7 @@ import Testing
 
     /// Shards had passed, ran and waited when it was made. Its run goes on from there, with agents that have done more
     /// since, and comes to what it came to without.
-    @Test(.timeLimit(.minutes(3))) func `made in the middle of a run restores one that ends as that one did`()
+    @Test(.timeLimit(.minutes(10))) func `made in the middle of a run restores one that ends as that one did`()
         async throws
     {
         try await withFarm(lease: 4) { farm in

@@ -158,7 +158,7 @@ import Testing
         return Int(clamping: limit.rlim_max)
     }()
 
-    @Test(.timeLimit(.minutes(3)), .enabled(if: descriptorsMax > 11_000))
+    @Test(.timeLimit(.minutes(10)), .enabled(if: descriptorsMax > 11_000))
     func `serves others while ten thousand strangers hold on to it`() async throws {
         try await withFarm { farm in
             let gate = try Gate(farm.folder + "/gate")

@@ -26,7 +26,7 @@ import Testing
               - run: echo here > "$FARM_GATE/started"; exec sleep 1000
         """
 
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(10)))
     func `lets jobs clean up whose condition holds all the same, and ends them by force`() async throws {
         try await withFarm { farm in
             let gate = try Gate(farm.folder + "/gate")
@@ -57,7 +57,7 @@ import Testing
     }
 
     /// A run's own: no person looks, and a coordinator that was killed meanwhile still knows it.
-    @Test(.timeLimit(.minutes(2))) func `by its deadline ends what it has, and says so`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `by its deadline ends what it has, and says so`() async throws {
         try await withFarm { farm in
             let gate = try Gate(farm.folder + "/gate")
             try await farm.startAgent(

@@ -73,7 +73,7 @@ import Testing
         return "sheaf: 1\non: workflow_dispatch\njobs:\n" + jobs.joined(separator: "\n") + "\n"
     }
 
-    @Test(.timeLimit(.minutes(3))) func `calls each by its name, shows why, and tries no program's word again`()
+    @Test(.timeLimit(.minutes(10))) func `calls each by its name, shows why, and tries no program's word again`()
         async throws
     {
         try await withFarm { farm in
@@ -99,7 +99,7 @@ import Testing
     }
 
     /// The agent's own: its folder cannot be used. That is tried again, here when somebody has mended it.
-    @Test(.timeLimit(.minutes(2))) func `calls what its agent cannot do the agent's fault, and tries it again`()
+    @Test(.timeLimit(.minutes(10))) func `calls what its agent cannot do the agent's fault, and tries it again`()
         async throws
     {
         try await withFarm { farm in

@@ -101,7 +101,7 @@ private struct OwnPodman {
             "\(refused.status) \(refused.error)")
     }
 
-    @Test(.enabled(if: OwnPodman.shared != nil), .timeLimit(.minutes(5)))
+    @Test(.enabled(if: OwnPodman.shared != nil), .timeLimit(.minutes(10)))
     func `has its services removed when its agent is killed`() async throws {
         let podman = try #require(OwnPodman.shared)
         try await withFarm { farm in
@@ -133,7 +133,7 @@ private struct OwnPodman {
         }
     }
 
-    @Test(.enabled(if: OwnPodman.shared != nil), .timeLimit(.minutes(5)))
+    @Test(.enabled(if: OwnPodman.shared != nil), .timeLimit(.minutes(10)))
     func `passes in one, and leaves nothing when its agent is killed`() async throws {
         let podman = try #require(OwnPodman.shared)
         try await withFarm { farm in

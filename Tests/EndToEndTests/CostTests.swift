@@ -41,7 +41,7 @@ struct `What a shard costs` {
         return counts
     }
 
-    @Test(.enabled(if: geteuid() == 0, "chambers need root"), .timeLimit(.minutes(3)))
+    @Test(.enabled(if: geteuid() == 0, "chambers need root"), .timeLimit(.minutes(10)))
     func `is no more than it was`() async throws {
         try await withFarm { farm in
             try await farm.startAgent("one", cpus: 2, as: .oneForEachAttempt)

@@ -85,7 +85,7 @@ import Testing
 
     /// The coordinator tells the host by itself. It is killed when the host has taken everything and has answered nothing; then
     /// answers are lost; then something is refused. Nothing is there twice, and no verdict is another.
-    @Test(.timeLimit(.minutes(4)), arguments: ["github", "gitlab"])
+    @Test(.timeLimit(.minutes(10)), arguments: ["github", "gitlab"])
     func `by the farm leaves one of each, whatever dies between sending and noting`(host: String) async throws {
         let farm = try RealFarm()
         let part = host == "github" ? "comments" : "notes"
@@ -153,7 +153,7 @@ import Testing
 
     /// The copy is older than the run's end: the run is judged again, and what the host was told of it stays alone where it
     /// is so, and is said anew where the run has come to something else.
-    @Test(.timeLimit(.minutes(4)), arguments: [false, true])
+    @Test(.timeLimit(.minutes(10)), arguments: [false, true])
     func `by a farm that was restored leaves one of each, which says what the run came to`(isOther: Bool) async throws {
         let farm = try RealFarm(lease: 3)
         let server = try CodeHost(farm.folder, trouble: "")

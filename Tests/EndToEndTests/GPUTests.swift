@@ -95,7 +95,7 @@ private let hasCompiler = FileManager.default.isExecutableFile(atPath: "/usr/bin
     }
 
     /// A device that is divided in two: two attempts at a time, each of which sees its own part alone.
-    @Test(.timeLimit(.minutes(3))) func `leases the parts of a divided device as devices of their own`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `leases the parts of a divided device as devices of their own`() async throws {
         try await withFarm { farm in
             let gate = try Gate(farm.folder + "/gate")
             var environment = try await Self.devices("m", for: farm)
@@ -137,7 +137,7 @@ private let hasCompiler = FileManager.default.isExecutableFile(atPath: "/usr/bin
     }
 
     /// Ten minutes, shortened to three seconds.
-    @Test(.timeLimit(.minutes(3))) func `gives another kind of device to who has waited for the first`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `gives another kind of device to who has waited for the first`() async throws {
         try await withFarm { farm in
             try await farm.startAgent("one", cpus: 1, environment: try await Self.devices("a", for: farm))
             let workflow = try farm.write(
@@ -161,7 +161,7 @@ private let hasCompiler = FileManager.default.isExecutableFile(atPath: "/usr/bin
 
     /// As root, who may write to the kernel's log what the driver would.
     @Test(
-        .timeLimit(.minutes(3)), .enabled(if: access("/dev/kmsg", W_OK) == 0, "the kernel's log cannot be written"))
+        .timeLimit(.minutes(10)), .enabled(if: access("/dev/kmsg", W_OK) == 0, "the kernel's log cannot be written"))
     func `calls it gpu_fault when the driver says so, and tries it on another device`() async throws {
         try await withFarm { farm in
             try await farm.startAgent("one", cpus: 8, environment: try await Self.devices("hh", for: farm))

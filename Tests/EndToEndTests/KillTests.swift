@@ -77,7 +77,7 @@ import Testing
     }
 
     /// Steps end while nobody is there to take what they measured: it counts all the same, at the first attempt.
-    @Test(.timeLimit(.minutes(2))) func `counts what ended while there was no coordinator, metrics and all`()
+    @Test(.timeLimit(.minutes(10))) func `counts what ended while there was no coordinator, metrics and all`()
         async throws
     {
         try await withFarm(lease: 60) { farm in
@@ -109,7 +109,7 @@ import Testing
     }
 
     /// The agent ends what it has with its lease. The new coordinator gives every lease a new term, and finds out.
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(10)))
     func `calls lost what its agent ended while there was no coordinator`() async throws {
         try await withFarm(lease: 2) { farm in
             let gate = try Gate(farm.folder + "/gate")
@@ -138,7 +138,7 @@ import Testing
 
 /// What an agent's attempts started ends with the agent, long before anybody starts it again.
 @Suite struct `An agent that is killed` {
-    @Test(.timeLimit(.minutes(2)), arguments: AgentUser.allCases.filter(\.isPossible))
+    @Test(.timeLimit(.minutes(10)), arguments: AgentUser.allCases.filter(\.isPossible))
     func `leaves no process behind`(user: AgentUser) async throws {
         // An unprivileged agent finds what still bears its mark.
         let mark = "1000.\(UInt32.random(in: 100_000...999_999))"

@@ -27,7 +27,7 @@ import Testing
     }
 
     /// What was decided then stays; what ran when it was killed is lost with its agent, and done by another.
-    @Test(.timeLimit(.minutes(4)), arguments: [6, 7]) func `goes on with the run that was open, and ends it well`(
+    @Test(.timeLimit(.minutes(10)), arguments: [6, 7]) func `goes on with the run that was open, and ends it well`(
         schema: Int
     ) async throws {
         let farm = try RealFarm(lease: 3)

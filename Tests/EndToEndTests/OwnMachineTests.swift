@@ -84,7 +84,7 @@ import Testing
 
 /// A `sheaf run` that was killed, and looked at before anybody goes on with it.
 @Suite struct `A run of a process that was killed` {
-    @Test(.timeLimit(.minutes(2))) func `has seen no new coordinator because somebody looked`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `has seen no new coordinator because somebody looked`() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-own-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try FileManager.default.createDirectory(atPath: folder + "/code", withIntermediateDirectories: true)
@@ -269,7 +269,7 @@ import Testing
     /// What gates rest on: a line per shard, without who did it and when.
     private func settled(_ export: String) -> [String] { export.split(separator: "\n").dropFirst().map(String.init) }
 
-    @Test(.timeLimit(.minutes(3))) func `comes to the same verdict, for the same reasons`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `comes to the same verdict, for the same reasons`() async throws {
         try await withFarm { farm in
             let workflow = try farm.write("code/both.yml", Self.workflow)
             try farm.write("code/measure.py", Self.measure)

@@ -23,7 +23,7 @@ import Testing
             steps: [{run: "echo ${{ secrets.OTHER }} | wc -c"}]
         """
 
-    @Test(.timeLimit(.minutes(2))) func `reach steps, and stay out of the state of the farm`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `reach steps, and stay out of the state of the farm`() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-own-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try FileManager.default.createDirectory(atPath: folder + "/code", withIntermediateDirectories: true)

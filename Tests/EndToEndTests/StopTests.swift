@@ -16,7 +16,7 @@ import Testing
     }
 
     /// SIGSTOP for longer than a lease: the shard goes elsewhere, and what the stopped agent says afterwards changes nothing.
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(10)))
     func `in one agent gives its shard to another, and counts it once when it goes on`() async throws {
         try await withFarm(lease: 3) { farm in
             let gate = try Gate(farm.folder + "/gate")
@@ -178,7 +178,7 @@ import Testing
 
     /// The short one of `make chaos`: as root in network namespaces of its own. The plan of this seed has every kind of fault
     /// but a coordinator that is stopped, and leaves each agent deaf or mute for longer than a lease.
-    @Test(.timeLimit(.minutes(5))) func `and is killed and cut again and again loses and makes up nothing`()
+    @Test(.timeLimit(.minutes(10))) func `and is killed and cut again and again loses and makes up nothing`()
         async throws
     {
         let chaos = try await Finished.run(
