@@ -164,7 +164,8 @@ private final class Forge: OutsideWorld {
         await outbox.stop()
     }
 
-    @Test(.timeLimit(.minutes(10))) func `is taken up by the next coordinator when one dies in the middle`() async throws
+    @Test(.timeLimit(.minutes(10))) func `is taken up by the next coordinator when one dies in the middle`()
+        async throws
     {
         let (storage, forge) = (MemoryStore() as any Storage, Forge(.hangs))
         let keys = (0..<5).map { "key-\($0)" }

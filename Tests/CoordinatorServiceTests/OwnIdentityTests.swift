@@ -8,7 +8,8 @@ import Wire
 
 @Suite struct `A coordinator's own certificate` {
     /// Connections that are open stay so; who comes now is shown the new one, and so is the next process.
-    @Test(.timeLimit(.minutes(10))) func `is renewed while the coordinator runs, and shown from then on`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `is renewed while the coordinator runs, and shown from then on`() async throws
+    {
         let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let now = Instant.wallClock()
