@@ -4,20 +4,16 @@ import Storage
 import Wire
 import Workflows
 
-/// `concurrency`: runs and jobs of one group do not go on at the same time. A run that waits is stored and not yet known
-/// to the farm; a job that waits is not resolved yet.
+/// `concurrency`: runs and cells of one group do not go on at the same time. A run that waits is stored and not yet known
+/// to the farm; a cell that waits is not cut yet.
 extension Coordinator {
     /// Hands a run to the farm, now or when its group is free.
     func begin(_ id: RunID, _ event: Farm.Event) {
         guard let run = runs[id], let concurrency = run.concurrency else { return handle(event) }
         held[id] = event
         let effects = groups.enter(
-            .init(id), group: concurrency.group, of: run.household, cancelling: concurrency.cancels)
+            .init(id), group: concurrency.name, of: run.household, cancelling: concurrency.cancels)
         tellWaiting(.init(id))
-        handle(effects)
-    }
-
-    func handle(_ effects: [ConcurrencyGroups.Effect]) {
         for effect in effects {
             for event in follow(effect) { handle(event) }
         }
@@ -28,17 +24,25 @@ extension Coordinator {
         switch effect {
         case .start(let member):
             guard let job = member.job else { return held.removeValue(forKey: member.run).map { [$0] } ?? [] }
-            return resolve(job, of: member.run, at: clock.now).map { [$0] } ?? []
+            return [.cellsReleased(member.run, job: job, grouped[member, default: []].sorted())]
         case .replace(let member, let by, let group):
-            let reason = "\(title(of: by)) took its place in concurrency group '\(group)'"
-            guard let job = member.job else { return cancelled(member.run, by: group, reason) }
-            var record = JobRecord(run: member.run, job: job, kind: .notReached, at: clock.now)
-            record.reason = reason
-            store([.jobResolved(record)], touching: member.run)
-            return [.jobResolved(member.run, job: job, .notReached(reason: reason))]
+            return ended(member, by: group, "\(title(of: by)) took its place in concurrency group '\(group)'")
         case .cancel(let member, let by, let group):
-            return cancelled(member.run, by: group, "\(title(of: by)) came in concurrency group '\(group)'")
+            return ended(member, by: group, "\(title(of: by)) came in concurrency group '\(group)'")
+        case .refuse(let member, let holder, let group):
+            let reason = "it would wait for ever in concurrency group '\(group)', which \(title(of: holder)) is in"
+            return ended(member, by: group, reason)
         }
+    }
+
+    private func ended(_ member: ConcurrencyGroups.Member, by group: String, _ reason: String) -> [Farm.Event] {
+        guard let job = member.job else { return cancelled(member.run, by: group, reason) }
+        let cells = grouped[member, default: []].sorted()
+        note("\(name(of: member)): \(reason)", in: member.run)
+        store(
+            [.cellsStopped(cells.map { CellID(run: member.run, job: job, cell: $0) }, reason: reason)],
+            touching: member.run)
+        return [.cellsStopped(member.run, job: job, cells, reason: reason)]
     }
 
     private func cancelled(_ id: RunID, by group: String, _ reason: String) -> [Farm.Event] {
@@ -69,29 +73,67 @@ extension Coordinator {
         ]
     }
 
-    /// Whether a job may start now; if not, it is resolved again when its group is free.
-    func mayStart(_ job: Int, of id: RunID) -> (isFree: Bool, others: [ConcurrencyGroups.Effect]) {
-        guard let run = runs[id], let group = run.concurrencyGroup(of: job) else { return (true, []) }
-        let member = ConcurrencyGroups.Member(id, job: job)
-        let effects = groups.enter(member, group: group, of: run.household, cancelling: false)
-        tellWaiting(member)
-        return (effects.contains(.start(member)), effects.filter { $0 != .start(member) })
+    // MARK: Cells
+
+    /// A cell that nothing else holds up comes to its group, with others of its job that are in it.
+    func enterGroup(_ cell: CellID) {
+        guard let run = runs[cell.run], let group = run.plan.cell(cell)?.concurrency, let member = member(of: cell)
+        else { return following.append(.cellsReleased(cell.run, job: cell.job, [cell.cell])) }
+        let isFirst = grouped[member] == nil
+        grouped[member, default: []].insert(cell.cell)
+        for effect in groups.enter(member, group: group.name, of: run.household, cancelling: group.cancels) {
+            // Those of its job that came before it were let in then.
+            following +=
+                effect == .start(member)
+                ? [.cellsReleased(cell.run, job: cell.job, [cell.cell])] : follow(effect)
+        }
+        if isFirst { tellWaiting(member) }
     }
+
+    /// A cell has ended: with the last of them, others may go on.
+    func leaveGroup(_ cell: CellID) {
+        guard let member = member(of: cell), grouped[member]?.remove(cell.cell) != nil else { return }
+        guard grouped[member]?.isEmpty == true else { return }
+        grouped[member] = nil
+        for effect in groups.leave(member) { following += follow(effect) }
+    }
+
+    /// After a restart: a cell that had been let in.
+    func restoreGroup(_ cell: CellID, of run: LiveRun) {
+        guard let group = run.plan.cell(cell)?.concurrency, let member = member(of: cell) else { return }
+        grouped[member, default: []].insert(cell.cell)
+        groups.restore(member, group: group.name, of: run.household)
+    }
+
+    /// As whom a cell comes to its group; `nil` for one without a group.
+    func member(of cell: CellID) -> ConcurrencyGroups.Member? {
+        guard let group = runs[cell.run]?.plan.cell(cell)?.concurrency else { return nil }
+        return .init(cell.run, job: cell.job, group: group.name)
+    }
+
+    // MARK: Telling
 
     private func tellWaiting(_ member: ConcurrencyGroups.Member) {
         guard let wait = waiting(member) else { return }
-        let name = member.job.flatMap { runs[member.run]?.plan.jobs[$0].name }
-        note((name.map { "\($0) " } ?? "") + wait, in: member.run)
+        note((member.job == nil ? "" : "\(name(of: member)) ") + wait, in: member.run)
     }
 
-    /// Why a run or a job waits for its group, in a sentence.
+    /// Why a run or a cell waits for its group, in a sentence.
     func waiting(_ member: ConcurrencyGroups.Member) -> String? {
         groups.blocker(of: member).map { "waits for \(title(of: $0.holder)) of concurrency group '\($0.group)'" }
     }
 
     private func title(of member: ConcurrencyGroups.Member) -> String {
-        let job = member.job.flatMap { job in runs[member.run]?.plan.jobs[job].name }
-        return (job.map { "\($0) of " } ?? "") + "run \(member.run)"
+        (member.job == nil ? "" : "\(name(of: member)) of ") + "run \(member.run)"
+    }
+
+    /// A single cell by its name, several by their job's.
+    private func name(of member: ConcurrencyGroups.Member) -> String {
+        guard let job = member.job, let run = runs[member.run] else { return "\(member.run)" }
+        guard let cells = grouped[member], cells.count == 1, let cell = cells.first,
+            let planned = run.plan.cell(CellID(run: member.run, job: job, cell: cell))
+        else { return run.plan.jobs[job].name }
+        return planned.name
     }
 }
 
@@ -100,10 +142,5 @@ extension LiveRun {
     /// by its name.
     var household: String {
         (owner.team.map { "team \($0)" } ?? "user \(owner.name)") + "\n" + request.repository
-    }
-
-    /// The group of one of its jobs. What cannot be evaluated was said when the run was planned, and holds nobody up.
-    func concurrencyGroup(of job: Int) -> String? {
-        try? workflow.concurrencyGroup(ofJob: job, contexts, planRequest) { needed($0) }
     }
 }

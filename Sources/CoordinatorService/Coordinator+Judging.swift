@@ -22,11 +22,6 @@ extension Coordinator {
             case .cells(let cells, _, _, _) where cells.isEmpty:
                 resolution = .failed(reason: "the matrix has no cells")
             case .cells(let cells, let failFast, let maxParallel, let goesOn):
-                let (isFree, others) = mayStart(job, of: id)
-                for other in others { following += follow(other) }
-                // Resolved again once the group is free: what it reads may be another then.
-                guard isFree else { return nil }
-                run = runs[id] ?? run
                 var cells = cells
                 run.past.describe(&cells, of: run.plan.jobs[job])
                 run.plan.jobs[job].cells = cells

@@ -102,13 +102,10 @@ extension Coordinator {
         runs[record.id] = run
         if let concurrency = run.concurrency {
             guard stored.hasBegun else { return false }
-            groups.restore(.init(record.id), group: concurrency.group, of: run.household)
+            groups.restore(.init(record.id), group: concurrency.name, of: run.household)
         }
         for decision in decisions { farm.restore(decision) }
-        for job in stored.jobs where job.kind == .cells && job.ending == nil {
-            guard let group = run.concurrencyGroup(of: job.job) else { continue }
-            groups.restore(.init(record.id, job: job.job), group: group, of: run.household)
-        }
+        for cell in stored.cellsBegun { restoreGroup(cell, of: run) }
         return true
     }
 
@@ -125,7 +122,7 @@ extension Coordinator {
             return
         }
         let effects = groups.enter(
-            .init(record.id), group: concurrency.group, of: run.household, cancelling: false)
+            .init(record.id), group: concurrency.name, of: run.household, cancelling: false)
         if effects.contains(.start(.init(record.id))) {
             farm.restore(submitted)
         } else {
@@ -172,6 +169,14 @@ struct StoredDecisions: Sendable {
 
     /// Anything of it was decided.
     var hasBegun: Bool { !jobs.isEmpty || !cells.isEmpty || !attempts.isEmpty }
+
+    /// Cells that were cut, or whose listing was leased, and that have not ended: their concurrency groups have let them in.
+    var cellsBegun: [CellID] {
+        let ended = Set(cells.lazy.filter { $0.ending != nil }.map(\.cell))
+        let begun = Set(cells.lazy.filter { $0.shards != nil }.map(\.cell))
+            .union(attempts.lazy.map(\.lease.attempt.shard.cell))
+        return begun.subtracting(ended).sorted()
+    }
 
     /// In the order in which the farm takes them.
     ///
@@ -264,8 +269,11 @@ struct StoredDecisions: Sendable {
                 .settled(settled.cell, shards: settled.first...settled.last, attempt: settled.attempt, settled.cause))
         }
         for cell in cells {
-            guard let ending = cell.ending.flatMap(Farm.CellEnding.init) else { continue }
-            decisions.append(.cellEnded(cell.cell, ending))
+            if let ending = cell.ending.flatMap(Farm.CellEnding.init) {
+                decisions.append(.cellEnded(cell.cell, ending))
+            } else if let reason = cell.stopped {
+                decisions.append(.cellStopped(cell.cell, reason: reason))
+            }
         }
         for job in jobs {
             guard let ending = job.ending.flatMap(Farm.JobEnding.init) else { continue }

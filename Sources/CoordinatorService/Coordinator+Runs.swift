@@ -178,8 +178,7 @@ extension Coordinator {
     }
 
     func explain(_ cell: CellID, shard: Int?) -> [String] {
-        let member = ConcurrencyGroups.Member(cell.run)
-        if let wait = waiting(member) ?? waiting(.init(cell.run, job: cell.job)) { return [wait] }
+        if let wait = waiting(.init(cell.run)) ?? member(of: cell).flatMap({ waiting($0) }) { return [wait] }
         return farm.explain(cell, shard: shard, at: clock.now) + diskWaits(in: cell, shard: shard)
     }
 }

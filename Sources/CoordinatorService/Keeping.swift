@@ -37,7 +37,7 @@ extension Change {
         case .cellEnded(let cell, let ending): self = .cellEnded(cell, ending: ending.rawValue)
         case .jobEnded(let run, let job, let ending, let reason):
             self = .jobEnded(run: run, job: job, ending: ending.rawValue, reason: reason)
-        case .renewed, .cancelAttempt, .forgetAttempt, .jobReady, .deadlineReached, .runEnded, .wake,
+        case .renewed, .cancelAttempt, .forgetAttempt, .groupWanted, .jobReady, .deadlineReached, .runEnded, .wake,
             .continueLater:
             return nil
         }

@@ -37,7 +37,7 @@ struct LiveRun: Sendable {
     var unmet: Set<String> = []
     var unmetTold: Set<String> = []
     /// The group that the run as a whole belongs to.
-    let concurrency: Workflow.Concurrency?
+    let concurrency: ConcurrencyGroup?
     /// The contexts `github`, `inputs` and `vars`.
     let contexts: [Value.Member]
 

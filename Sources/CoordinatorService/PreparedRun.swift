@@ -12,7 +12,7 @@ struct PreparedRun: Sendable {
     var plan: Plan
     var contexts: [Value.Member]
     var warnings: [Diagnostic]
-    var concurrency: Workflow.Concurrency?
+    var concurrency: ConcurrencyGroup?
 
     /// - Parameter tree: the submitted code tree; the manifests of `inputs` are files of it. Blocks on the disk.
     /// - Parameter repositories: what is at hand of others whose actions it uses; it is asked what was missing.

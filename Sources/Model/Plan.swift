@@ -141,6 +141,8 @@ package struct PlannedCell: Equatable, Sendable {
     package var needs: [CellNeed]
     /// The environment that it deploys to, by name.
     package var environment: String?
+    /// The concurrency group that it has to be let in by before it is cut; `nil`: none.
+    package var concurrency: ConcurrencyGroup?
     /// Why this cell does not run: its `if` was false. The text of the condition with what it came to.
     package var skipped: String?
     /// What its longest shard took in an earlier run, for as many shards as it has now; `nil` where none is known.
@@ -152,13 +154,15 @@ package struct PlannedCell: Equatable, Sendable {
         id: String, name: String, values: [Value.Member] = [], labels: [String] = [], python: String? = nil,
         resources: ResourceRequest = ResourceRequest(), timeout: Duration = .minutes(60), idleTimeout: Duration? = nil,
         queueTimeout: Duration = .minutes(60), continueOnError: Bool = false, required: Bool = true,
-        inputs: [HeldInput] = [], needs: [CellNeed] = [], environment: String? = nil, skipped: String? = nil,
+        inputs: [HeldInput] = [], needs: [CellNeed] = [], environment: String? = nil,
+        concurrency: ConcurrencyGroup? = nil, skipped: String? = nil,
         expected: Duration? = nil, environmentLock: Digest? = nil
     ) {
         self.id = id
         self.name = name
         self.needs = needs
         self.environment = environment
+        self.concurrency = concurrency
         self.values = values
         self.labels = labels
         self.python = python
@@ -172,6 +176,19 @@ package struct PlannedCell: Equatable, Sendable {
         self.skipped = skipped
         self.expected = expected
         self.environmentLock = environmentLock
+    }
+}
+
+/// The group of runs and cells that one belongs to: they go on one after the other.
+package struct ConcurrencyGroup: Equatable, Sendable {
+    /// Without regard to case; not empty, without line breaks.
+    package var name: String
+    /// Whoever comes ends whoever goes on.
+    package var cancels: Bool
+
+    package init(name: String, cancels: Bool = false) {
+        self.name = name
+        self.cancels = cancels
     }
 }
 

@@ -1,21 +1,31 @@
 package import Model
 
-/// Which run, or job, of each concurrency group goes on, and which one waits: one of each at most, as at GitHub. A newer
-/// one that comes takes the place of the one that waits.
+/// Which run, or which cells of a job, of each concurrency group go on, and which wait: one of each at most, as at GitHub. A
+/// newer one that comes takes the place of the one that waits.
 ///
 /// A value: it is built anew after a restart, from the runs that are open.
 package struct ConcurrencyGroups: Sendable {
-    /// A run as a whole, or one of its jobs.
+    /// A run as a whole, or those cells of one of its jobs that come to one group.
     package struct Member: Hashable, Comparable, Sendable {
         package var run: RunID
         package var job: Int?
+        /// Of cells, in lower case: those of one job may be in several.
+        package var group: String
 
-        package init(_ run: RunID, job: Int? = nil) {
+        package init(_ run: RunID) {
             self.run = run
-            self.job = job
+            group = ""
         }
 
-        package static func < (a: Self, b: Self) -> Bool { (a.run, a.job ?? -1) < (b.run, b.job ?? -1) }
+        package init(_ run: RunID, job: Int, group: String) {
+            self.run = run
+            self.job = job
+            self.group = group.lowercased()
+        }
+
+        package static func < (a: Self, b: Self) -> Bool {
+            (a.run, a.job ?? -1, a.group) < (b.run, b.job ?? -1, b.group)
+        }
     }
 
     package enum Effect: Equatable, Sendable {
@@ -25,6 +35,8 @@ package struct ConcurrencyGroups: Sendable {
         case replace(Member, by: Member, group: String)
         /// It goes on, and a newer one wants it to end.
         case cancel(Member, for: Member, group: String)
+        /// It never can start: who goes on cannot end before it does.
+        case refuse(Member, holder: Member, group: String)
     }
 
     private struct Group: Sendable {
@@ -50,6 +62,9 @@ package struct ConcurrencyGroups: Sendable {
         defer { groups[key] = group }
         if group.holder == member { return [.start(member)] }
         if group.waiting == member { return [] }
+        if let holder = group.holder, waits(holder, for: member.run) {
+            return [.refuse(member, holder: holder, group: group.name)]
+        }
         places[member] = key
         guard let holder = group.holder else {
             group.holder = member
@@ -63,6 +78,20 @@ package struct ConcurrencyGroups: Sendable {
         group.waiting = member
         if cancelling { effects.append(.cancel(holder, for: member, group: group.name)) }
         return effects
+    }
+
+    /// Whether one that goes on can only end when a run has. A run as a whole ends with its cells, also those that wait for
+    /// their own groups; who waits as a whole holds nothing.
+    private func waits(_ holder: Member, for run: RunID) -> Bool {
+        var seen: Set<RunID> = []
+        var rest = [holder]
+        while let next = rest.popLast() {
+            guard next.job == nil else { continue }
+            if next.run == run { return true }
+            guard seen.insert(next.run).inserted else { continue }
+            rest += groups.values.filter { $0.waiting?.run == next.run }.compactMap(\.holder)
+        }
+        return false
     }
 
     /// Somebody has ended, or never will start.

@@ -17,6 +17,11 @@ extension Farm {
             pending.append(.cell(id(of: place)))
         case .met, .open, .skipped, .failed: break
         }
+        guard self[cell: place].isLetIn || stop(of: place) != nil else {
+            self[cell: place].phase = .held
+            effects.append(.groupWanted(id(of: place)))
+            return
+        }
         if self[job: place].planned.shards.items == nil {
             shard(place, into: max(1, self[job: place].planned.shards.count), items: nil)
         } else {
@@ -24,6 +29,28 @@ extension Farm {
             self[cell: place].fresh = RangeList(ShardID.listing..<ShardID.listing + 1)
         }
         queueFresh(place, waited: 0)
+    }
+
+    /// Their concurrency group has let them in.
+    mutating func release(_ cells: [Int], of id: RunID, job: Int) {
+        for cell in cells {
+            guard let place = place(of: CellID(run: id, job: job, cell: cell)), self[cell: place].phase == .held else {
+                continue
+            }
+            self[cell: place].phase = .unopened
+            self[cell: place].isLetIn = true
+            pending.append(.opening(self.id(of: place)))
+        }
+    }
+
+    /// Others of their concurrency group have taken their place.
+    mutating func stop(_ cells: [Int], of id: RunID, job: Int, reason: String) {
+        for cell in cells {
+            guard let place = place(of: CellID(run: id, job: job, cell: cell)), !self[cell: place].isEnded else {
+                continue
+            }
+            stopShards(place, .groupTaken(reason: reason))
+        }
     }
 
     /// What has become of the cells of other jobs that a cell waits for.
@@ -115,6 +142,7 @@ extension Farm {
         guard let stop = self[cell: place].stop ?? self[job: place].stop else { return true }
         guard !self[cell: place].isEnded else { return true }
         // It waited for others, and need not any more.
+        if self[cell: place].phase == .held { self[cell: place].phase = .unopened }
         if self[cell: place].phase == .unopened {
             guard workLeft > 0 else { return false }
             openCell(place)

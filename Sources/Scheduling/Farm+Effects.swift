@@ -71,6 +71,8 @@ extension Farm {
         /// These shards have ended for good. `attempt` 0: without one. A failed listing settles −1…−1.
         case settled(CellID, shards: ClosedRange<Int>, attempt: Int, Cause)
         case cellEnded(CellID, CellEnding)
+        /// All that the cell waits for has ended, and it belongs to a concurrency group: `cellsReleased` lets it go on.
+        case groupWanted(CellID)
         /// All needs have ended: the coordinator resolves condition and matrix, and answers `jobResolved`.
         case jobReady(RunID, job: Int)
         case jobEnded(RunID, job: Int, JobEnding, reason: String)

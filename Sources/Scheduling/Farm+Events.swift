@@ -47,6 +47,10 @@ extension Farm {
         case attemptFinished(AttemptID, by: AgentID, Cause, listed: Int?, shards: Int? = nil)
         /// - isForced: also jobs end that were to go on in a cancelled run.
         case runCancelled(RunID, by: String, reason: String, isForced: Bool = false)
+        /// Their concurrency group has let these cells of a job in: the answer to `groupWanted`, now or later.
+        case cellsReleased(RunID, job: Int, [Int])
+        /// Others of their concurrency group have taken the place of these cells of a job.
+        case cellsStopped(RunID, job: Int, [Int], reason: String)
         /// The time that `wake(at:)` asked for has come.
         case timeReached
         /// Goes on with work that the bound per call cut off. Also the first event after restoring.

@@ -28,6 +28,7 @@ extension Farm {
         case .unopened:
             guard case .open(let needed) = needs(of: place) else { return ["it is about to be queued"] }
             return ["waits for cell '\(self[cell: needed].planned.name)'"]
+        case .held: return ["waits for its concurrency group"]
         case .listing, .open: break
         }
         var lines = stop(of: place).map { ["is being stopped: \($0.evidence)"] } ?? []

@@ -47,7 +47,7 @@ extension Farm {
 
     private func shown(_ cell: CellRecord) -> CellState {
         switch cell.phase {
-        case .unopened: cell.planned.skipped == nil ? .waiting : .skipped
+        case .unopened, .held: cell.planned.skipped == nil ? .waiting : .skipped
         case .listing, .open:
             cell.settled.isEmpty && cell.leased.isEmpty && cell.returned.isEmpty ? .waiting : .running
         case .ended(.passed): .passed

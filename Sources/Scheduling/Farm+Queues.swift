@@ -109,7 +109,7 @@ extension Farm {
     private func isHeldBack(_ place: Place) -> Bool {
         if self[job: place].stop != nil || self[cell: place].stop != nil { return true }
         switch self[cell: place].phase {
-        case .unopened, .ended: return true
+        case .unopened, .held, .ended: return true
         case .listing, .open:
             guard let most = self[job: place].planned.shards.maxParallel else { return false }
             return self[cell: place].leased.count + self[cell: place].twins.count >= max(1, most)

@@ -15,6 +15,8 @@ extension Farm {
         case attemptTook(AttemptID, Duration)
         case settled(CellID, shards: ClosedRange<Int>, attempt: Int, Cause)
         case cellEnded(CellID, CellEnding)
+        /// Others of its concurrency group have taken its place.
+        case cellStopped(CellID, reason: String)
         case jobEnded(RunID, job: Int, JobEnding)
         /// What somebody used before, in core- and GPU-seconds, aged to now: see `Settings.halfLife`.
         case used(Principal, cpuSeconds: Double, gpuSeconds: Double)
@@ -58,6 +60,7 @@ extension Farm {
             self[cell: place].fresh = RangeList()
             self[cell: place].returned = [:]
             self[job: place].count(ending, continueOnError: self[cell: place].planned.continueOnError)
+        case .cellStopped(let cell, let reason): self[cell: known(cell)].stop = .groupTaken(reason: reason)
         case .jobEnded(let run, let job, let ending):
             let slot = slot(of: run)
             runs[slot].jobs[job].phase = .ended(ending)
@@ -244,13 +247,16 @@ extension Farm {
 
     private mutating func finishRestoring(_ place: Place) {
         switch self[cell: place].phase {
-        case .unopened, .ended: return
+        case .unopened, .held, .ended:
+            if self[cell: place].stop != nil { pending.append(.cell(id(of: place))) }
+            return
         case .listing, .open: break
         }
-        if let failed = self[cell: place].firstFailed, self[job: place].planned.shards.failFast {
+        if self[cell: place].stop != nil {
+            // It was stopped before it came to anything else.
+        } else if let failed = self[cell: place].firstFailed, self[job: place].planned.shards.failFast {
             self[cell: place].stop = .shardFailed(failed)
-        }
-        if case .failed(let name, let ending) = needs(of: place) {
+        } else if case .failed(let name, let ending) = needs(of: place) {
             self[cell: place].stop = .needFailed(name: name, ending: ending)
         }
         if self[cell: place].isSettled { return endCell(place, self[cell: place].ending) }

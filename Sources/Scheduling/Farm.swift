@@ -183,6 +183,8 @@ package struct Farm: Sendable {
             finish(attempt, by: agent, cause, listed: listed, shards: shards)
         case .runCancelled(let run, let by, let reason, let isForced):
             cancel(run, by: by, reason: reason, isForced: isForced)
+        case .cellsReleased(let run, let job, let cells): release(cells, of: run, job: job)
+        case .cellsStopped(let run, let job, let cells, let reason): stop(cells, of: run, job: job, reason: reason)
         case .timeReached: handleDue()
         case .resume:
             hasAskedToContinue = false

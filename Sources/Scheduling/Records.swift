@@ -32,6 +32,8 @@ enum Stop: Sendable {
     case shardFailed(Int)
     /// A cell of another job that this one waited for did not pass.
     case needFailed(name: String, ending: Farm.CellEnding)
+    /// Others of its concurrency group have taken its place.
+    case groupTaken(reason: String)
 
     /// In a sentence, for whatever is cancelled by it.
     var evidence: String {
@@ -41,6 +43,7 @@ enum Stop: Sendable {
         case .cellFailed(let name): "cell '\(name)' failed, and the job is fail-fast"
         case .needFailed(let name, let ending):
             "it needs '\(name)', which " + (ending == .failed ? "failed" : "was cancelled")
+        case .groupTaken(let reason): reason
         case .shardFailed(let shard): "shard \(shard) of the cell failed, and its shards are fail-fast"
         }
     }
@@ -113,6 +116,8 @@ struct JobRecord: Sendable {
 struct CellRecord: Sendable {
     enum Phase: Equatable, Sendable {
         case unopened
+        /// Its concurrency group has not let it in.
+        case held
         /// Its items are not known yet.
         case listing
         case open
@@ -133,6 +138,8 @@ struct CellRecord: Sendable {
     /// For `CellKey`.
     let length: Int64
     var phase = Phase.unopened
+    /// Its concurrency group has let it in, or there is none.
+    var isLetIn: Bool
     /// Cells of other jobs that wait for this one, by job and cell.
     var waiters: [(job: Int, cell: Int)] = []
     var stop: Stop?
@@ -170,6 +177,7 @@ struct CellRecord: Sendable {
 
     init(_ planned: PlannedCell) {
         self.planned = planned
+        isLetIn = planned.concurrency == nil
         length = planned.expected.map { min($0, planned.timeout).wholeNanoseconds } ?? .max
     }
 

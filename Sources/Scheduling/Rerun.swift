@@ -22,8 +22,12 @@ package struct Rerun: Sendable {
     package init(of decisions: [Farm.Decision], needs: [[Int]]) {
         let jobs = Self.keeping(decisions, needs)
         self.jobs = jobs
+        // A part of such a cell would go on without being let in by its concurrency group.
+        let grouped = Self.groupedUnpassed(decisions)
         for case .settled(let cell, let shards, _, let cause) in decisions {
-            guard cause.kind == .passed, !shards.contains(ShardID.listing), jobs[cell.job] != .nothing else { continue }
+            guard cause.kind == .passed, !shards.contains(ShardID.listing), jobs[cell.job] != .nothing,
+                !grouped.contains(cell)
+            else { continue }
             kept[cell, default: RangeList()].insert(shards.lowerBound..<shards.upperBound + 1)
             shardCount += shards.count
         }
@@ -32,6 +36,18 @@ package struct Rerun: Sendable {
         // A job that keeps no cell is asked anew what it comes to.
         let keeping = Set(cells.map(\.job))
         for job in jobs.indices where jobs[job] == .shards && !keeping.contains(job) { self.jobs[job] = .nothing }
+    }
+
+    /// Cells of concurrency groups that have not passed as a whole.
+    private static func groupedUnpassed(_ decisions: [Farm.Decision]) -> Set<CellID> {
+        var found: Set<CellID> = []
+        for case .jobResolved(let run, let job, .cells(let cells, _, _, _), _) in decisions {
+            for (index, cell) in cells.enumerated() where cell.concurrency != nil {
+                found.insert(CellID(run: run, job: job, cell: index))
+            }
+        }
+        for case .cellEnded(let cell, .passed) in decisions { found.remove(cell) }
+        return found
     }
 
     private static func keeping(_ decisions: [Farm.Decision], _ needs: [[Int]]) -> [Keeping] {
@@ -101,7 +117,7 @@ package struct Rerun: Sendable {
                 .cellEnded(moved(cell), ending)
             case .jobEnded(_, let job, let ending) where keepsEnd(ofJob: job): .jobEnded(run, job: job, ending)
             case .runSubmitted, .runCancelled, .jobResolved, .cellSharded, .leased, .attemptEnded, .attemptTook,
-                .settled, .cellEnded, .jobEnded, .used, .agentDraining, .lived:
+                .settled, .cellEnded, .cellStopped, .jobEnded, .used, .agentDraining, .lived:
                 nil
             }
         }

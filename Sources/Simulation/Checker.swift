@@ -166,7 +166,8 @@ package struct Checker: Sendable {
         // One that never came may be told to drain: it comes draining.
         case .agentDraining(let id, let isDraining): agents[id, default: Agent()].isDraining = isDraining
         case .environmentEntered(_, let agent, let lock): agents[agent]?.keeps.insert(lock)
-        case .agentReleased, .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .timeReached, .resume:
+        case .agentReleased, .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .cellsReleased, .cellsStopped,
+            .timeReached, .resume:
             break
         }
         return false
@@ -193,7 +194,8 @@ package struct Checker: Sendable {
             change(cell) { $0.settled += range.count }
         case .cellEnded(let cell, let ending): try checkEnded(cell, ending)
         case .jobEnded(let run, let job, let ending): try checkEnded(run, job, ending)
-        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .attemptTook, .used, .agentDraining, .lived:
+        case .runSubmitted, .runCancelled, .cellStopped, .leased, .attemptEnded, .attemptTook, .used, .agentDraining,
+            .lived:
             throw Violation(rule: .keptPassed, detail: "\(decision)", at: now)
         }
     }
@@ -261,7 +263,7 @@ package struct Checker: Sendable {
         case .attemptStarted(let attempt, _):
             try require(lease(of: attempt) != nil, .onlyCurrent, "\(attempt)")
             shards[attempt.shard]?.started.insert(attempt.number)
-        case .deadlineReached, .wake, .continueLater: break
+        case .groupWanted, .deadlineReached, .wake, .continueLater: break
         }
     }
 

@@ -214,6 +214,8 @@ package struct Forecast: Sendable {
                 .jobResolved(
                     run, job: job,
                     .cells(planned.cells ?? [], failFast: planned.failFast, maxParallel: planned.maxParallel)))
+        // Who else is in its group nobody knows here.
+        case .groupWanted(let cell): events.append(.cellsReleased(cell.run, job: cell.job, [cell.cell]))
         case .settled(let cell, let shards, let attempt, _):
             guard let load = runs[cell.run]?.load else { return }
             if attempt > 0 {

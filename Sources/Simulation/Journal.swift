@@ -33,8 +33,10 @@ package struct Journal: Journaling {
             rows.append(.jobResolved(run, job: job, resolution, at: time))
         case .agentJoined, .agentDisconnected, .agentDraining, .agentReleased, .agentRemoved, .leasesRenewed,
             .attemptStarted, .environmentEntered,
-            .offerDeclined, .attemptFinished, .timeReached, .resume:
+            .offerDeclined, .attemptFinished, .cellsReleased, .timeReached, .resume:
             break
+        case .cellsStopped(let run, let job, let cells, let reason):
+            rows += cells.map { .cellStopped(CellID(run: run, job: job, cell: $0), reason: reason) }
         }
     }
 
@@ -61,7 +63,7 @@ package struct Journal: Journaling {
             rows.append(.settled(cell, shards: shards, attempt: attempt, cause))
         case .cellEnded(let cell, let ending): rows.append(.cellEnded(cell, ending))
         case .jobEnded(let run, let job, let ending, _): rows.append(.jobEnded(run, job: job, ending))
-        case .renewed, .cancelAttempt, .forgetAttempt, .jobReady, .deadlineReached, .runEnded, .wake,
+        case .renewed, .cancelAttempt, .forgetAttempt, .groupWanted, .jobReady, .deadlineReached, .runEnded, .wake,
             .continueLater:
             break
         }
@@ -77,7 +79,8 @@ package struct Journal: Journaling {
         case .runSubmitted(let run, _, _, _, _), .runCancelled(let run, _, _, _), .jobResolved(let run, _, _, _),
             .jobEnded(let run, _, _):
             run
-        case .cellSharded(let cell, _, _), .settled(let cell, _, _, _), .cellEnded(let cell, _): cell.run
+        case .cellSharded(let cell, _, _), .settled(let cell, _, _, _), .cellEnded(let cell, _), .cellStopped(let cell, _):
+            cell.run
         case .leased(let lease, _): lease.attempt.run
         case .attemptEnded(let attempt, _, _), .attemptTook(let attempt, _): attempt.run
         case .used, .agentDraining, .lived: nil
@@ -99,7 +102,7 @@ package struct Journal: Journaling {
         case .cellSharded: 2
         case .leased, .attemptEnded, .attemptTook: 3
         case .settled: 4
-        case .cellEnded: 5
+        case .cellEnded, .cellStopped: 5
         case .jobEnded: 6
         }
     }

@@ -83,7 +83,7 @@ package struct Lifelines: Sendable {
             try agents.take(isDraining ? .drain : .undrain, agent, at: now)
         case .agentRemoved(let agent): try agents.take(.agentRemoved, agent, at: now)
         case .agentReleased, .leasesRenewed, .attemptStarted, .environmentEntered, .offerDeclined, .attemptFinished,
-            .timeReached, .resume:
+            .cellsReleased, .cellsStopped, .timeReached, .resume:
             break
         }
     }
@@ -96,7 +96,8 @@ package struct Lifelines: Sendable {
             for shard in range { try shards.take(.kept, ShardID(cell: cell, shard: shard), at: now) }
         case .cellEnded(let cell, _): try cells.take(.cellEnded, cell, at: now)
         case .jobEnded(_, let job, _): try jobs.take(.jobEnded, JobName(run: run, job: job), at: now)
-        case .runSubmitted, .runCancelled, .leased, .attemptEnded, .attemptTook, .used, .agentDraining, .lived:
+        case .runSubmitted, .runCancelled, .cellStopped, .leased, .attemptEnded, .attemptTook, .used, .agentDraining,
+            .lived:
             throw Violation(rule: Self.rule, detail: "\(run) keeps what nobody may keep: \(decision)", at: now)
         }
     }
@@ -134,7 +135,7 @@ package struct Lifelines: Sendable {
         case .jobReady(let run, let job): try jobs.take(.jobReady, JobName(run: run, job: job), at: now)
         case .jobEnded(let run, let job, _, _): try jobs.take(.jobEnded, JobName(run: run, job: job), at: now)
         case .runEnded(let run): try runs.take(.runEnded, run, at: now)
-        case .renewed, .forgetAttempt, .deadlineReached, .wake, .continueLater: break
+        case .renewed, .forgetAttempt, .groupWanted, .deadlineReached, .wake, .continueLater: break
         }
     }
 

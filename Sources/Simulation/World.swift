@@ -314,8 +314,7 @@ package struct World<Decider: Deciding>: Sendable {
             let wait = chance(0.1, &random) ? milliseconds(0...10_000) : milliseconds(0...20)
             happenings.add(.resolve(life: life, run, job: job), at: now.advanced(by: wait))
         case .renewed, .attemptStarted, .attemptEnded, .offerWithdrawn, .cellSharded, .settled, .cellEnded, .jobEnded,
-            .runEnded,
-            .wake, .continueLater:
+            .groupWanted, .runEnded, .wake, .continueLater:
             break
         }
     }

@@ -47,9 +47,16 @@ package final class MemoryStore: Storage {
             state.jobs[run, default: [:]][index] = job
         case .cellSharded(let cell, let shards, let items, let listing):
             state.cells[cell] = CellRecord(
-                cell: cell, shards: shards, items: items, listing: listing, ending: state.cells[cell]?.ending)
+                cell: cell, shards: shards, items: items, listing: listing, ending: state.cells[cell]?.ending,
+                stopped: state.cells[cell]?.stopped)
         case .cellEnded(let cell, let ending):
             state.cells[cell, default: CellRecord(cell: cell, shards: nil, items: nil, listing: nil)].ending = ending
+        case .cellsStopped(let cells, let reason):
+            for id in cells {
+                var cell = state.cells[id] ?? CellRecord(cell: id, shards: nil, items: nil, listing: nil)
+                cell.stopped = cell.stopped ?? reason
+                state.cells[id] = cell
+            }
         case .attemptLeased(let lease): try insert(StoredAttempt(lease: lease), lease.attempt, into: &state.attempts)
         case .leaseWithdrawn(let id):
             if state.attempts[id]?.ending == nil { state.attempts[id] = nil }
@@ -115,8 +122,8 @@ package final class MemoryStore: Storage {
             for digest in digests { state.grants[digest, default: []].insert(scope) }
         case .objectsForgotten(let digests): for digest in digests { state.grants[digest] = nil }
         case .audited(let record): state.audit.append(record)
-        case .runSubmitted, .jobResolved, .jobEnded, .cellSharded, .cellEnded, .attemptLeased, .leaseWithdrawn,
-            .attemptStarted, .attemptEnded, .shardsSettled, .runCancelled, .runEnded, .bulkDropped,
+        case .runSubmitted, .jobResolved, .jobEnded, .cellSharded, .cellEnded, .cellsStopped, .attemptLeased,
+            .leaseWithdrawn, .attemptStarted, .attemptEnded, .shardsSettled, .runCancelled, .runEnded, .bulkDropped,
             .runNumbersLeftOut, .cacheSaved, .cacheUsed, .cachesDropped, .deliveryIntended, .deliveryTried,
             .deliveryPostponed, .deliveryEnded:
             break

@@ -157,8 +157,13 @@ package struct CellRecord: Equatable, Sendable {
     package var items: Int?
     package var listing: Digest?
     package var ending: String?
+    /// Why others of its concurrency group have taken its place; `nil`: they have not.
+    package var stopped: String?
 
-    package init(cell: CellID, shards: Int?, items: Int?, listing: Digest?, ending: String? = nil) {
+    package init(
+        cell: CellID, shards: Int?, items: Int?, listing: Digest?, ending: String? = nil, stopped: String? = nil
+    ) {
+        self.stopped = stopped
         self.cell = cell
         self.shards = shards
         self.items = items

@@ -43,8 +43,11 @@ private struct StoreJournal: Journaling {
                         keeping: resolution, of: job, in: run, planned: runs[place].plan.jobs[job], at: time))
             ])
             if case .cells(let cells, _, _, _) = resolution { runs[place].plan.jobs[job].cells = cells }
+        case .cellsStopped(let run, let job, let cells, let reason):
+            batches.append([.cellsStopped(cells.map { CellID(run: run, job: job, cell: $0) }, reason: reason)])
         case .agentJoined, .agentDisconnected, .agentDraining, .agentReleased, .agentRemoved, .leasesRenewed,
-            .attemptStarted, .environmentEntered, .offerDeclined, .attemptFinished, .timeReached, .resume:
+            .attemptStarted, .environmentEntered, .offerDeclined, .attemptFinished, .cellsReleased, .timeReached,
+            .resume:
             break
         }
     }

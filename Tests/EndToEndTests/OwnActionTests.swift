@@ -275,6 +275,100 @@ import Testing
     }
 }
 
+/// Cells of two runs that come to the same groups, of a job: each cell has its own.
+@Suite struct `Cells of one concurrency group` {
+    private static func workflow(_ cancels: String) -> String {
+        """
+        on: {workflow_dispatch: {inputs: {gate: {type: string}}}}
+        jobs:
+          first: {runs-on: self-hosted, timeout-minutes: 5, steps: [{run: "true"}]}
+          a:
+            needs: first
+            runs-on: self-hosted
+            timeout-minutes: 5
+            strategy: {fail-fast: false, matrix: {x: [1, 2]}}
+            concurrency:
+              group: "deploy-${{ matrix.x }}"
+              cancel-in-progress: \(cancels)
+            steps: [{run: "while [ ! -e $GATE ]; do sleep 0.05; done", env: {GATE: "${{ github.event.inputs.gate }}"}}]
+        """
+    }
+
+    private func submit(_ file: String, _ gate: String, to farm: RealFarm) async throws {
+        let run = try await farm.sheaf("submit", file, "--tree", farm.folder + "/code", "--input", "gate=\(gate)")
+        #expect(run.status == 0, "\(run.output)\(run.error)")
+    }
+
+    /// Asks until something is so: what the farm decides nobody outside of it hears of at once.
+    private func explained(_ what: String, _ words: String, by farm: RealFarm) async throws {
+        var said = ""
+        for _ in 0..<200 {
+            let answer = try await farm.sheaf("explain", what)
+            said = answer.output + answer.error
+            if said.contains(words) { return }
+        }
+        Issue.record("\(what): not '\(words)' but \(said)")
+    }
+
+    @Test func `go on one after the other, each group for itself, also after a restart`() async throws {
+        try await withFarm { farm in
+            let file = try farm.write("code/w.yml", Self.workflow("${{ matrix.x == 3 }}"))
+            try await farm.startAgent("one", cpus: 4)
+            let gate = farm.folder + "/gate"
+            try await submit(file, gate, to: farm)
+            try await explained("r1/a/_1", "runs", by: farm)
+            try await submit(file, gate, to: farm)
+            let wait = { (x: Int) in "waits for a (\(x)) of run r1 of concurrency group 'deploy-\(x)'" }
+            for x in 1...2 { try await explained("r2/a/_\(x)", wait(x), by: farm) }
+            await farm.killCoordinator()
+            try await farm.startCoordinator()
+            for x in 1...2 { try await explained("r2/a/_\(x)", wait(x), by: farm) }
+            // The newest waits, and the one before it is not run.
+            try await submit(file, gate, to: farm)
+            for x in 1...2 { try await explained("r3/a/_\(x)", wait(x), by: farm) }
+            try await explained(
+                "r2/a/_1", "a (1) of run r3 took its place in concurrency group 'deploy-1'", by: farm)
+            try farm.write("gate", "")
+            for (run, status) in [("r1", 0), ("r3", 0), ("r2", 1)] {
+                let ended = try await farm.sheaf("watch", run)
+                #expect(ended.status == status, "\(run): \(ended.output)\(ended.error)")
+            }
+        }
+    }
+
+    @Test func `end the one that goes on, where the newer cell says so`() async throws {
+        try await withFarm { farm in
+            let file = try farm.write("code/w.yml", Self.workflow("${{ matrix.x == 2 }}"))
+            try await farm.startAgent("one", cpus: 4)
+            let gate = farm.folder + "/gate"
+            try await submit(file, gate, to: farm)
+            for x in 1...2 { try await explained("r1/a/_\(x)", "runs", by: farm) }
+            try await submit(file, "/", to: farm)
+            try await explained("r1/a/_2", "a (2) of run r2 came in concurrency group 'deploy-2'", by: farm)
+            // The other cell was not ended by anybody, and the newer one waits for it.
+            try await explained("r2/a/_1", "waits for a (1) of run r1 of concurrency group 'deploy-1'", by: farm)
+            try farm.write("gate", "")
+            let second = try await farm.sheaf("watch", "r2")
+            #expect(second.status == 0, "\(second.output)\(second.error)")
+            let first = try await farm.sheaf("watch", "r1")
+            #expect(first.status == 1, "\(first.output)\(first.error)")
+        }
+    }
+
+    @Test func `are not let wait for their own run`() async throws {
+        try await withFarm { farm in
+            let text = Self.workflow("true").replacing("jobs:", with: "concurrency: DEPLOY-1\njobs:")
+            let file = try farm.write("code/w.yml", text)
+            try await farm.startAgent("one", cpus: 4)
+            try await submit(file, "/", to: farm)
+            let run = try await farm.sheaf("watch", "r1")
+            #expect(run.status == 1, "\(run.output)\(run.error)")
+            let words = "it would wait for ever in concurrency group 'DEPLOY-1', which run r1 is in"
+            try await explained("r1/a/_1", words, by: farm)
+        }
+    }
+}
+
 /// Actions of other repositories: a server of bare repositories in a folder, and the real binary.
 @Suite struct `A run that uses actions of other repositories` {
     private static let action = """

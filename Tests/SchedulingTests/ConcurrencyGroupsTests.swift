@@ -39,6 +39,32 @@ import Testing
         }
     }
 
+    @Test func `take cells of a job together, beside runs`() {
+        var groups = Groups()
+        let cells = ConcurrencyGroups.Member(RunID(1), job: 0, group: "A")
+        #expect(cells == ConcurrencyGroups.Member(RunID(1), job: 0, group: "a"))
+        #expect(groups.enter(cells, group: "A", of: "r", cancelling: false) == [.start(cells)])
+        #expect(groups.enter(run(2), group: "a", of: "r", cancelling: true) == [.cancel(cells, for: run(2), group: "A")])
+        #expect(groups.leave(cells) == [.start(run(2))])
+    }
+
+    /// A run that is in a group as a whole, and whose own cells would have to wait for it; also by way of another run.
+    @Test func `let nobody wait for what waits for it`() {
+        var groups = Groups()
+        let (own, other) = (Groups.Member(RunID(1), job: 0, group: "b"), Groups.Member(RunID(2), job: 0, group: "a"))
+        let same = Groups.Member(RunID(1), job: 1, group: "a")
+        _ = groups.enter(run(1), group: "a", of: "r", cancelling: false)
+        _ = groups.enter(run(2), group: "b", of: "r", cancelling: false)
+        #expect(
+            groups.enter(same, group: "a", of: "r", cancelling: true) == [.refuse(same, holder: run(1), group: "a")])
+        #expect(groups.enter(own, group: "b", of: "r", cancelling: false) == [])
+        #expect(
+            groups.enter(other, group: "a", of: "r", cancelling: false) == [.refuse(other, holder: run(1), group: "a")])
+        // What was refused is in no group.
+        #expect(groups.leave(other) == [] && groups.leave(same) == [])
+        #expect(groups.leave(run(2)) == [.start(own)])
+    }
+
     /// Many comings and goings: never two of a group go on, nobody waits for a free group, and who starts had waited.
     @Test func `never let two go on at once`() {
         for seed in UInt64(0)..<300 {
@@ -57,6 +83,7 @@ import Testing
                         #expect(waiting[name] == older && older < newer, "seed \(seed)")
                         waiting[name] = nil
                     case .cancel(let holder, _, _): #expect(going[name] == holder, "seed \(seed)")
+                    case .refuse: Issue.record("seed \(seed): nobody here waits for another group")
                     }
                 }
             }

@@ -147,6 +147,7 @@ struct RandomChanges {
         },
         { .cacheUsed($0.cacheName(), at: $0.at()) },
         { .cachesDropped([$0.cacheName()]) },
+        { .cellsStopped([$0.cell(), $0.cell()], reason: $0.word("r2 came", "r3 came")) },
     ]
 
     /// A number for each kind of change: the compiler asks for new ones here.
@@ -183,6 +184,7 @@ struct RandomChanges {
         case .cacheSaved: 28
         case .cacheUsed: 29
         case .cachesDropped: 30
+        case .cellsStopped: 31
         }
     }
 }

@@ -144,30 +144,37 @@ import Testing
         let (workflow, diagnostics) = Self.read(top)
         #expect(diagnostics.isEmpty, "\(diagnostics)")
         let found = try #require(workflow).concurrency(PlanRequest(ref: "refs/heads/x"))
-        #expect(found == (group.isEmpty ? nil : .init(group: group, cancels: cancels)))
+        #expect(found == (group.isEmpty ? nil : .init(name: group, cancels: cancels)))
     }
 
-    @Test func `of a job holds for all of its cells`() throws {
+    @Test func `of a job is evaluated for each of its cells`() throws {
         let (workflow, diagnostics) = Self.read(
-            "", "    concurrency: gpu-${{ github.ref }}\n    environment: {name: prod, url: http://x}\n")
+            "",
+            """
+                strategy: {matrix: {x: [1, 2]}}
+                concurrency: {group: "gpu-${{ github.ref }}-${{ matrix.x }}", cancel-in-progress: "${{ matrix.x == 2 }}"}
+                environment: {name: prod, url: http://x}
+
+            """)
         // The address is shown nowhere.
         #expect(diagnostics.map(\.rule) == [.idle], "\(diagnostics)")
-        let request = PlanRequest(ref: "r")
-        let whole = try #require(workflow).expanded(request)
-        let group = try whole.concurrencyGroup(ofJob: 0, whole.contexts(for: request), request) { _ in nil }
-        #expect(group == "gpu-r")
-        let plan = try whole.plan(request)
+        let plan = try #require(workflow).plan(PlanRequest(ref: "r"))
+        #expect(
+            plan.jobs[0].cells?.map(\.concurrency) == [
+                ConcurrencyGroup(name: "gpu-r-1"), ConcurrencyGroup(name: "gpu-r-2", cancels: true),
+            ])
         #expect(plan.jobs[0].cells?.first?.environment == "prod")
         #expect(PlanText.text(plan).contains("to prod"))
+        #expect(String(decoding: PlanText.json(plan), as: UTF8.self).contains(#""concurrency":"gpu-r-2""#))
+    }
+
+    @Test func `that comes to nothing is none`() throws {
+        let (workflow, _) = Self.read("", "    concurrency: ${{ github.head_ref }}\n")
+        #expect(try #require(workflow).plan(PlanRequest(ref: "r")).jobs[0].cells?.map(\.concurrency) == [nil])
     }
 
     @Test(arguments: [
-        (
-            "    concurrency: ${{ matrix.x }}\n    strategy: {matrix: {x: [1]}}\n", "w.yml:7:18",
-            "a concurrency group per cell"
-        ),
-        ("    concurrency: {group: a, cancel-in-progress: true}\n", "w.yml:7:49", "'cancel-in-progress' of a job"),
-        ("    concurrency: {group: a, queue: max}\n", "w.yml:7:36", "a queue of more than one"),
+        ("    concurrency: {group: a, queue: max}\n", "w.yml:7:36", "a queue of more than one")
     ])
     func `that is not honoured is named`(job: String, place: String, problem: String) {
         let (_, diagnostics) = Self.read("", job)

@@ -33,12 +33,16 @@ extension SQLiteStore {
 
     package func cells(of run: RunID) throws(StorageError) -> [CellRecord] {
         try rows(
-            "SELECT job, cell, shards, items, listing, ending FROM cells WHERE run = ? ORDER BY job, cell",
-            [.run(run)]
+            """
+            SELECT job, cell, shards, items, listing, ending, stop_reason FROM cells
+            WHERE run = ?
+            ORDER BY job, cell
+            """, [.run(run)]
         ) {
             CellRecord(
                 cell: CellID(run: run, job: $0.int(0), cell: $0.int(1)), shards: $0.optionalInt(2),
-                items: $0.optionalInt(3), listing: $0.optionalDigest(4), ending: $0.optionalText(5))
+                items: $0.optionalInt(3), listing: $0.optionalDigest(4), ending: $0.optionalText(5),
+                stopped: $0.optionalText(6))
         }
     }
 

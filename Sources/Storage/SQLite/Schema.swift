@@ -202,6 +202,8 @@ enum Schema {
         CREATE INDEX runs_by_owner ON runs (owner, id);
         CREATE INDEX runs_by_team ON runs (team, id);
         """,
+        // A cell whose place in its concurrency group others have taken: why. NULL for all others.
+        "ALTER TABLE cells ADD COLUMN stop_reason TEXT",
     ]
 
     /// The store's schema; refuses one that is newer or not ours.

@@ -99,6 +99,15 @@ struct Writer: ~Copyable {
                 .run(cell.run), .int(cell.job), .int(cell.cell), .int(shards), .int(items), .digest(listing))
         case .cellEnded(let cell, let ending):
             try endCell.run(.run(cell.run), .int(cell.job), .int(cell.cell), .text(ending))
+        case .cellsStopped(let cells, let reason):
+            for cell in cells {
+                try perform(
+                    """
+                    INSERT INTO cells (run, job, cell, stop_reason)
+                    VALUES (?, ?, ?, ?)
+                    ON CONFLICT DO UPDATE SET stop_reason = coalesce(cells.stop_reason, excluded.stop_reason)
+                    """, .run(cell.run), .int(cell.job), .int(cell.cell), .text(reason))
+            }
         case .attemptLeased(let record):
             try insert(record)
         case .leaseWithdrawn(let id):

@@ -3656,6 +3656,9 @@ extension Proto {
         package var expectedNs: UInt64 = 0
         /// The digest of the lock that its environment had in an earlier run; empty: none is known.
         package var environmentLock: [UInt8] = []
+        /// The concurrency group that it has to be let in by; empty: none. Then whether it ends whoever goes on in it.
+        package var group: String = ""
+        package var groupCancels: Bool = false
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3680,6 +3683,8 @@ extension Proto {
                 case 122: environment = try reader.value(ProtoString.self)
                 case 128: expectedNs = try reader.value(ProtoUInt64.self)
                 case 138: environmentLock = try reader.value(ProtoBytes.self)
+                case 146: group = try reader.value(ProtoString.self)
+                case 152: groupCancels = try reader.value(ProtoBool.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3703,6 +3708,8 @@ extension Proto {
             writer.field(ProtoString.self, 15, environment)
             writer.field(ProtoUInt64.self, 16, expectedNs)
             writer.field(ProtoBytes.self, 17, environmentLock)
+            writer.field(ProtoString.self, 18, group)
+            writer.field(ProtoBool.self, 19, groupCancels)
             writer.unknown(unknown)
         }
     }

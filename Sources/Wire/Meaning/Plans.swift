@@ -110,6 +110,8 @@ extension Proto.PlannedCell {
             }
         }
         environment = cell.environment
+        group = cell.concurrency?.name ?? ""
+        groupCancels = cell.concurrency?.cancels ?? false
         skipped = cell.skipped
         expectedNs = cell.expected.map { UInt64(clamping: $0.wholeNanoseconds) } ?? 0
         environmentLock = cell.environmentLock?.bytes ?? []
@@ -128,6 +130,7 @@ extension Proto.PlannedCell {
             inputs: try list("inputs", inputs) { input throws(MeaningError) in try input.meaning() },
             needs: needs.map { CellNeed(job: Int($0.job), cells: $0.cells.map { Int($0) }, mustPass: !$0.anyEnd) },
             environment: environment,
+            concurrency: group.isEmpty ? nil : ConcurrencyGroup(name: group, cancels: groupCancels),
             skipped: skipped, expected: expectedNs == 0 ? nil : try duration("expected_ns", expectedNs),
             environmentLock: try digest("environment_lock", environmentLock))
     }

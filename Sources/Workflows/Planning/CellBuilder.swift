@@ -47,6 +47,7 @@ struct CellBuilder {
             let name = Conversion.text(of: $0)
             return name.isEmpty ? nil : name
         }
+        cell.concurrency = group(&mistakes)
         let isContained = isContained(&mistakes)
         if isContained, !cell.labels.contains(JobContainer.label) { cell.labels.append(JobContainer.label) }
         if isServed(&mistakes) {
@@ -73,6 +74,15 @@ struct CellBuilder {
             add(mistake.problem, at: node, help: mistake.suggestion ?? "", in: mistake.position, &mistakes)
         }
         return value
+    }
+
+    /// The group that this cell waits for. Before the run starts there is nothing to say of one that reads what the job needs.
+    private func group(_ mistakes: inout [Diagnostic]) -> ConcurrencyGroup? {
+        guard let node = job.concurrency else { return nil }
+        if context.status == nil, NodeExpressions.references(of: node).contains(where: { $0.first == "needs" }) {
+            return nil
+        }
+        return ConcurrencyGroup(node) { value($0, &mistakes) }
     }
 
     /// Whether the steps of this cell run in a container: an image that comes to nothing is none, as at GitHub.

@@ -2,50 +2,32 @@ import Expressions
 package import Model
 
 extension Workflow {
-    /// The group that a run belongs to.
-    package struct Concurrency: Equatable, Sendable {
-        /// Without regard to case; not empty.
-        package var group: String
-        /// Whoever comes ends whoever goes on.
-        package var cancels: Bool
-    }
-
     /// The group of a run as a whole; `nil` where the file names none, or its text is empty.
-    package func concurrency(_ request: PlanRequest) throws(Mistakes) -> Concurrency? {
+    package func concurrency(_ request: PlanRequest) throws(Mistakes) -> ConcurrencyGroup? {
         guard concurrencyNode != nil else { return nil }
         return try concurrency(in: try contexts(for: request))
     }
 
     /// - Parameter contexts: those of the run.
-    func concurrency(in contexts: [Value.Member]) throws(Mistakes) -> Concurrency? {
+    func concurrency(in contexts: [Value.Member]) throws(Mistakes) -> ConcurrencyGroup? {
         guard let node = concurrencyNode else { return nil }
+        var mistakes: [Diagnostic] = []
         let context = EvaluationContext(values: contexts)
-        guard let group = try Self.group(node, in: context, Scopes.workflowConcurrency) else { return nil }
-        var mistakes: [Diagnostic] = []
-        let cancels = NodeExpressions.value(
-            node["cancel-in-progress"], in: context, Scopes.workflowConcurrency, &mistakes)
+        let group = ConcurrencyGroup(node) { NodeExpressions.value($0, in: context, Scopes.workflowConcurrency, &mistakes) }
         guard mistakes.isEmpty else { throw Mistakes(mistakes) }
-        return Concurrency(group: group, cancels: cancels.map { Conversion.isTruthy($0) } ?? false)
+        return group
     }
+}
 
-    /// The group of one of its jobs, all of its cells together.
+extension ConcurrencyGroup {
+    /// What `concurrency` comes to; `nil` where its text is empty.
     ///
-    /// - Parameter base: the contexts of the run.
-    package func concurrencyGroup(
-        ofJob index: Int, _ base: [Value.Member], _ request: PlanRequest, ended: @escaping (Int) -> NeededJob?
-    ) throws(Mistakes) -> String? {
-        guard let node = jobs[index].concurrency else { return nil }
-        let values = try contexts(ofJob: index, base, request, ended: ended)
-        return try Self.group(node, in: EvaluationContext(values: values), Scopes.jobCell)
-    }
-
-    private static func group(
-        _ node: YAMLNode, in context: EvaluationContext, _ scope: ExpressionScope
-    ) throws(Mistakes) -> String? {
-        var mistakes: [Diagnostic] = []
-        let value = NodeExpressions.value(node["group"] ?? node, in: context, scope, &mistakes)
-        guard mistakes.isEmpty else { throw Mistakes(mistakes) }
-        let text = value.map { Conversion.text(of: $0) } ?? ""
-        return text.isEmpty ? nil : String(text.split(whereSeparator: \.isNewline).joined(separator: " ").prefix(400))
+    /// - Parameter value: what a node comes to.
+    init?(_ node: YAMLNode, value: (YAMLNode) -> Value?) {
+        let text = value(node["group"] ?? node).map { Conversion.text(of: $0) } ?? ""
+        let cancels = node["cancel-in-progress"].flatMap(value).map { Conversion.isTruthy($0) } ?? false
+        let name = String(text.split(whereSeparator: \.isNewline).joined(separator: " ").prefix(400))
+        guard !name.isEmpty else { return nil }
+        self.init(name: name, cancels: cancels)
     }
 }

@@ -50,6 +50,10 @@ package enum PlanText {
             writer.key("environment")
             writer.string(environment)
         }
+        if let group = cell.concurrency {
+            writer.key("concurrency")
+            writer.string(group.name)
+        }
         if let skipped = cell.skipped {
             writer.key("skipped")
             writer.string(skipped)

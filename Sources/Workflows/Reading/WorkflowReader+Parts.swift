@@ -113,24 +113,10 @@ extension WorkflowReader {
         }
     }
 
-    /// A job's group holds for all of its cells together.
     mutating func jobConcurrency(_ node: YAMLNode, isCall: Bool) -> YAMLNode? {
-        if isCall {
-            unsupported(
-                node, "'concurrency' of a job that calls a workflow", help: "give it to the jobs of that workflow")
-            return nil
-        }
-        if NodeExpressions.references(of: node).contains(where: { ["matrix", "strategy"].contains($0.first) }) {
-            unsupported(
-                node["group"] ?? node, "a concurrency group per cell", help: "max-parallel: 1 runs cell after cell")
-            return nil
-        }
-        if let cancel = node["cancel-in-progress"], cancel.value.boolean != false {
-            unsupported(
-                cancel, "'cancel-in-progress' of a job", help: "give the group to the workflow, with cancel-in-progress"
-            )
-        }
-        return node
+        guard isCall else { return node }
+        unsupported(node, "'concurrency' of a job that calls a workflow", help: "give it to the jobs of that workflow")
+        return nil
     }
 
     /// The environment that a job deploys to.
