@@ -30,6 +30,8 @@ struct Assignment: Sendable {
     var items: Slice?
     var itemSource: ShardPlan.ItemSource?
     var artifacts: [Proto.RunArtifact]
+    /// The run's code may be a stranger's.
+    var isUntrusted: Bool
 
     struct Slice: Equatable, Sendable {
         var listing: ObjectRef
@@ -75,6 +77,7 @@ struct Assignment: Sendable {
             items = Slice(listing: object, first: Int(slice.first), count: Int(slice.count))
         }
         artifacts = proto.artifacts
+        isUntrusted = proto.untrusted
     }
 
     /// The job's id in its own file: `ci.build` is the job `build` of the workflow that `ci` calls.

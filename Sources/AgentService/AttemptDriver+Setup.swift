@@ -68,7 +68,8 @@ extension AttemptDriver {
         guard let place else { throw AgentError.cancelled }
         // The job's own environment is the commands' too: cells that differ in nothing else must not share what they build.
         let texts = steps.map { $0.recipe(with: contexts.environment) }
-        let recipe = ([interpreter.path, interpreter.version, assignment.tree?.hex ?? ""] + texts).joined(
+        let trust = assignment.isUntrusted ? "untrusted" : ""
+        let recipe = ([interpreter.path, interpreter.version, assignment.tree?.hex ?? "", trust] + texts).joined(
             separator: "\0")
         let key: Digest
         if let known = host.environments.knownKey(recipe) {
@@ -77,7 +78,7 @@ extension AttemptDriver {
             let tree = try await setupTree(place, needed: !steps.isEmpty)
             key = try EnvironmentKey(
                 steps: steps, environment: contexts.environment, interpreter: interpreter, tree: tree,
-                treeDigest: assignment.tree
+                treeDigest: assignment.tree, isUntrusted: assignment.isUntrusted
             ).digest
             host.environments.remember(recipe, key)
         }

@@ -20,12 +20,14 @@ struct EnvironmentKey: Hashable, Sendable {
     /// - Parameter environment: the job's variables; they are the commands' too.
     /// - Parameter tree: where the code tree is unpacked; files that commands name are read from there.
     /// - Parameter treeDigest: counts only where a command builds from the tree itself.
+    /// - Parameter isUntrusted: what strangers' code builds, or could have, serves no run that is trusted; nor the other way.
     init(
         steps: [SetupScript], environment: [CommandFile.Entry], interpreter: Interpreter?, tree: String?,
-        treeDigest: Digest?
+        treeDigest: Digest?, isUntrusted: Bool = false
     ) throws(AgentError) {
         var text = Self.format + "\n" + Discovery.architecture + "\n"
         text += interpreter.map { "python \($0.version) \(Files.resolved($0.path) ?? $0.path)\n" } ?? "no python\n"
+        if isUntrusted { text += "untrusted\n" }
         for step in steps {
             let recipe = step.recipe(with: environment)
             text += "step \(recipe.utf8.count)\n\(recipe)\n"

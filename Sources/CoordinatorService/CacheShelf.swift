@@ -5,7 +5,7 @@ import Transport
 import Wire
 
 /// What `actions/cache` keeps: found and saved by attempts, by key. A run sees what its own branch has saved, then what
-/// the branch has that it will be merged into, then the default branch.
+/// the branch has that it will be merged into, then the default branch. What untrusted runs save no other run ever sees.
 struct CacheShelf: Sendable {
     static let keyBytesMax = 512
     static let restoreKeysMax = 10
@@ -23,6 +23,21 @@ struct CacheShelf: Sendable {
         var repository: String
         /// The first is its own: what it saves is saved there.
         var branches: [String]
+    }
+
+    /// Where a run looks, its own place first.
+    ///
+    /// - Parameter github: the run's context of that name.
+    static func branches(_ github: Value?, isUntrusted: Bool) -> [String] {
+        let base = github?["base_ref"]?.string ?? ""
+        let main = github?["event"]?["repository"]?["default_branch"]?.string ?? "main"
+        // No ref begins like this: strangers' code saves where nobody looks but strangers'.
+        let own = github?["ref"]?.string ?? ""
+        var branches = [isUntrusted ? "untrusted " + own : own]
+        for branch in [base, main] where !branch.isEmpty && !branches.contains("refs/heads/\(branch)") {
+            branches.append("refs/heads/\(branch)")
+        }
+        return branches
     }
 
     func find(_ request: Proto.FindCacheRequest, _ peer: Principal) async throws(LinkStatus) -> Proto.FindCacheResponse
@@ -142,13 +157,9 @@ extension Coordinator {
     func cacheScope(of attempt: AttemptID, _ agent: AgentID) -> CacheShelf.Scope? {
         guard holds(attempt, agent), let run = runs[attempt.run] else { return nil }
         let github = run.contexts.first { $0.key == "github" }?.value
-        let base = github?["base_ref"]?.string ?? ""
-        let main = github?["event"]?["repository"]?["default_branch"]?.string ?? "main"
-        var branches = [github?["ref"]?.string ?? ""]
-        for branch in [base, main] where !branch.isEmpty && !branches.contains("refs/heads/\(branch)") {
-            branches.append("refs/heads/\(branch)")
-        }
-        return CacheShelf.Scope(repository: run.household, branches: branches)
+        return CacheShelf.Scope(
+            repository: run.household,
+            branches: CacheShelf.branches(github, isUntrusted: run.plan.untrusted != nil))
     }
 
     /// Whether a tree is a cache that the attempt's agent can find: told before a restart, or by another coordinator, it is

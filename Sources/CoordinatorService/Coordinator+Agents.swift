@@ -40,7 +40,8 @@ extension Coordinator {
             name: principal.name, team: principal.team, capacity: Proto.Capacity(capacity).encoded(),
             software: String(message.software.prefix(100)), lastSeenAt: clock.now,
             draining: capacities[session.agent]?.draining ?? false,
-            drainReason: capacities[session.agent]?.drainReason ?? "")
+            drainReason: capacities[session.agent]?.drainReason ?? "",
+            pool: capacities[session.agent]?.pool ?? Pool.standard.name)
         capacities[session.agent] = record
         // It has come with a new certificate.
         revoked[session.agent] = nil
@@ -54,6 +55,7 @@ extension Coordinator {
         if record.draining { session.send(.drain(.with { $0.reason = record.drainReason })) }
         store([.agentSeen(record)])
         handle(.agentJoined(session.agent, team: principal.team, capacity: capacity, holds: holds))
+        handle(.agentPooled(session.agent, pool(of: session.agent)))
         return capacity
     }
 
@@ -190,6 +192,7 @@ extension Coordinator {
                 $0.running = UInt32(clamping: farm.runningAttempts(on: id).count)
                 $0.lastHeardAt = record.lastSeenAt.nanoseconds
                 $0.software = record.software
+                $0.pool = Proto.Pool(pool(of: id))
             }
         }
     }
@@ -237,5 +240,7 @@ extension Coordinator {
             store([.agentDraining(name: agent.name, draining: false, reason: "")])
         }
         handle(.agentRemoved(agent))
+        // Whoever enrols under its name next is another machine.
+        put(agent, into: Pool.standard.name)
     }
 }

@@ -15,13 +15,14 @@ extension Coordinator {
     ///   - isStart: notes that a coordinator has started, which the history of its runs tells.
     func recover(trees: ObjectStore, isStart: Bool = true) async throws(CoordinatorError) -> [String] {
         var remarks: [String] = []
-        let (next, open, agents, certificates, last) = try await keeper.read { storage throws(StorageError) in
+        let (next, open, agents, certificates, pools, last) = try await keeper.read { storage throws(StorageError) in
             (
                 try storage.nextRun(), try storage.openRuns(), try storage.agents(), try storage.certificates(),
-                try storage.audit(most: 1).first?.at
+                try storage.pools(), try storage.audit(most: 1).first?.at
             )
         }
         nextRun = next
+        self.pools = Dictionary(pools.map { ($0.name, $0) }) { first, _ in first }
         // By the clock of the coordinator before this one: how far this one's is from it, nobody knows.
         if let last { farm.restore(.lived(until: last)) }
         try await recoverUse()

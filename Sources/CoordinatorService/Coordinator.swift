@@ -43,6 +43,8 @@ package actor Coordinator {
     /// The number of the newest connection that each agent has joined by.
     var newestLinks: [AgentID: UInt64] = [:]
     var capacities: [AgentID: AgentRecord] = [:]
+    /// Those that somebody has set, by name.
+    var pools: [String: Pool] = [:]
     /// Agents without a valid certificate, and why.
     var revoked: [AgentID: String] = [:]
     /// What watchers see: the state as of the last commit.

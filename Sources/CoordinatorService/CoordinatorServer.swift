@@ -50,6 +50,7 @@ package final class CoordinatorServer: Sendable {
     package let remarks: [String]
     private let server: LinkServer
     private let enrolment: LinkServer
+    private let coordinator: Coordinator
     private let roster: Roster
     private let authority: Authority
     private let outbox: OutboxPump
@@ -170,8 +171,8 @@ package final class CoordinatorServer: Sendable {
         let retention = Retention(
             settings: settings.retention, keeper: keeper, store: objects, logs: logs, coordinator: coordinator)
         return CoordinatorServer(
-            server: server, enrolment: enrolment, roster: roster, authority: authority, outbox: outbox,
-            remarks: remarks,
+            server: server, enrolment: enrolment, coordinator: coordinator, roster: roster, authority: authority,
+            outbox: outbox, remarks: remarks,
             chores: [
                 Task {
                     do throws(StorageError) {
@@ -192,12 +193,13 @@ package final class CoordinatorServer: Sendable {
     }
 
     private init(
-        server: LinkServer, enrolment: LinkServer, roster: Roster, authority: Authority, outbox: OutboxPump,
-        remarks: [String], chores: [Task<Void, Never>]
+        server: LinkServer, enrolment: LinkServer, coordinator: Coordinator, roster: Roster, authority: Authority,
+        outbox: OutboxPump, remarks: [String], chores: [Task<Void, Never>]
     ) {
         self.chores = chores
         self.server = server
         self.enrolment = enrolment
+        self.coordinator = coordinator
         self.roster = roster
         self.authority = authority
         self.outbox = outbox
@@ -221,6 +223,11 @@ package final class CoordinatorServer: Sendable {
     /// An identity for a part of the same process: `sheaf run`'s agent and person.
     package func makeIdentity(for principal: Principal) async throws -> Identity {
         try await roster.makeIdentity(for: principal)
+    }
+
+    /// Says what a pool takes, for the operator of this process.
+    package func set(_ pool: Pool) async throws(LinkStatus) {
+        try await coordinator.set(pool, by: Principal(role: .coordinator, name: "operator"))
     }
 
     /// Closes all connections. What was decided is stored; agents go on working.

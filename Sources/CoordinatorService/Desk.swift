@@ -99,11 +99,23 @@ struct Desk: Sendable {
         case Proto.Farm.ListAgents.name:
             await stream.answer(Proto.Farm.ListAgents.self) { _ throws(LinkStatus) in
                 let agents = await people.coordinator.agentSummaries()
-                return .with { $0.agents = agents }
+                let pools = await people.coordinator.allPools
+                return .with {
+                    $0.agents = agents
+                    $0.pools = pools.map { Proto.Pool($0) }
+                }
             }
         case Proto.Farm.DrainAgent.name:
             await change(stream, Proto.Farm.DrainAgent.self) { request throws(LinkStatus) in
                 try await people.drain(request, who)
+            }
+        case Proto.Farm.SetPool.name:
+            await change(stream, Proto.Farm.SetPool.self) { request throws(LinkStatus) in
+                try await people.setPool(request, who)
+            }
+        case Proto.Farm.MoveAgent.name:
+            await change(stream, Proto.Farm.MoveAgent.self) { request throws(LinkStatus) in
+                try await people.moveAgent(request, who)
             }
         case Proto.Farm.CreateToken.name:
             await change(stream, Proto.Farm.CreateToken.self) { request throws(LinkStatus) in

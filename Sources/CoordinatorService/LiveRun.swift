@@ -163,6 +163,7 @@ struct LiveRun: Sendable {
                 $0.count = UInt32(clamping: slice.count)
             }
         }
+        assignment.untrusted = plan.untrusted != nil
         assignment.artifacts = artifacts(for: shard.cell.job)
         return assignment
     }

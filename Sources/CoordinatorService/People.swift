@@ -79,6 +79,7 @@ struct People: Sendable {
         let id = try await coordinator.reserveRun()
         return try await answering {
             let prepared = try await prepare(request, id, by: who, tree: tree)
+            if let refusal = await coordinator.refusal(of: prepared.plan) { throw refusal }
             let run = await coordinator.submit(prepared, as: id, key: key, by: who)
             return .with {
                 $0.run = run.number
@@ -282,6 +283,21 @@ struct People: Sendable {
         return .with { $0.agent = agent }
     }
 
+    func setPool(_ request: Proto.SetPoolRequest, _ who: Principal) async throws(LinkStatus) -> Proto.SetPoolResponse {
+        try Self.onlyAdmins(who, "say what a pool takes")
+        let pool = Pool(name: request.pool?.name ?? "", allowsUntrusted: request.pool?.allowUntrusted ?? false)
+        try await coordinator.set(pool, by: who)
+        return .with { $0.pool = Proto.Pool(pool) }
+    }
+
+    func moveAgent(
+        _ request: Proto.MoveAgentRequest, _ who: Principal
+    ) async throws(LinkStatus) -> Proto.MoveAgentResponse {
+        try Self.onlyAdmins(who, "put agents into pools")
+        let agent = try await coordinator.move(request.name, to: request.pool, by: who)
+        return .with { $0.agent = agent }
+    }
+
     func createToken(
         _ request: Proto.CreateTokenRequest, _ who: Principal
     ) async throws(LinkStatus) -> Proto.CreateTokenResponse {
@@ -327,6 +343,7 @@ extension Proto.SubmitRunRequest {
         if before.tree != tree { return "code" }
         if before.gates != gates { return "file of gates" }
         if before.eventName != eventName || before.eventJson != eventJson { return "event" }
+        if before.untrusted != untrusted { return "trust" }
         return before.inputs != inputs || before.vars != vars ? "inputs or vars" : nil
     }
 }
@@ -338,6 +355,14 @@ extension Proto.Baseline {
         run = record.run.number
         setBy = record.setBy
         setAt = record.setAt.nanoseconds
+    }
+}
+
+extension Proto.Pool {
+    init(_ pool: Pool) {
+        self.init()
+        name = pool.name
+        allowUntrusted = pool.allowsUntrusted
     }
 }
 

@@ -134,12 +134,14 @@ struct PreparedRun: Sendable {
                 ])
             }
         }
-        return PlanRequest(
+        var planRequest = PlanRequest(
             eventName: request.eventName.isEmpty ? nil : request.eventName, event: event,
             inputs: request.inputs.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) },
             variables: request.vars.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) },
             sha: request.commit, ref: request.branch.isEmpty ? "" : "refs/heads/\(request.branch)",
             repository: request.repository, actor: owner.name, run: run,
             manifest: { manifests[$0] }, file: { files[$0] })
+        planRequest.isUntrusted = request.untrusted
+        return planRequest
     }
 }

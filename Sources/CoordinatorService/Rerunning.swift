@@ -54,6 +54,7 @@ extension People {
         let tree = try await keptTree(of: stored)
         return try await answering {
             let prepared = try await prepare(submission, id, by: owner, tree: tree)
+            if let refusal = await coordinator.refusal(of: prepared.plan) { throw refusal }
             let run = await coordinator.submit(prepared, as: id, key: key, by: owner, askedBy: who)
             return .with {
                 $0.run = run.number

@@ -17,11 +17,13 @@ package struct Plan: Equatable, Sendable {
     package var tree: Digest?
     /// How long the run may take, from the moment that the farm has it; `nil`: as long as its jobs do.
     package var deadline: Duration?
+    /// Why its code may be a stranger's, in a sentence; `nil`: it is the owner's. Only agents of pools that allow it take it.
+    package var untrusted: String?
 
     package init(
         name: String, title: String = "", file: String, jobs: [PlannedJob], gates: [GateRule] = [],
         falseBlockRate: Double = 0.05, waivers: [Waiver] = [], evaluators: [EvaluatorFile] = [], tree: Digest? = nil,
-        deadline: Duration? = nil
+        deadline: Duration? = nil, untrusted: String? = nil
     ) {
         self.name = name
         self.title = title
@@ -33,6 +35,7 @@ package struct Plan: Equatable, Sendable {
         self.evaluators = evaluators
         self.tree = tree
         self.deadline = deadline
+        self.untrusted = untrusted
     }
 
     /// The cell at a position; `nil` where the plan has none, or none yet.

@@ -19,6 +19,7 @@ struct AgentRecord: Sendable {
 
     let id: AgentID
     var team: String?
+    var pool = Pool.standard
     var capacity = Capacity(cpus: 0, memory: .zero)
     var labels: Set<String> = []
     var devices: [Device] = []

@@ -8,15 +8,15 @@ extension Farm {
         if agents[agent].isOnline { countOnline(agent, -1) }
         endReservation(onAgent: agent)
         agents[agent].team = team
+        // Which one it is in is told right after; until then it takes nothing that another pool would.
+        agents[agent].pool = .standard
         agents[agent].equip(capacity)
         keep(only: capacity.keeps, on: agent)
         agents[agent].isOnline = true
         agents[agent].pausedUntil = nil
         agents[agent].strikes = 0
         countOnline(agent, 1)
-        for index in classes.indices where agent < classes[index].matches.count {
-            classes[index].matches[agent] = .unknown
-        }
+        forgetMatches(of: agent)
         let leased = agents[agent].leases.sorted()
         for shard in leased {
             guard let lease = record(of: shard, on: agent) else { continue }
@@ -67,6 +67,23 @@ extension Farm {
         departed.append(agent)
     }
 
+    /// One that nobody knows, or knows no more, is told of when it joins.
+    mutating func put(_ id: AgentID, into pool: Pool) {
+        guard let agent = agentSlots[id], agents[agent].pool != pool else { return }
+        agents[agent].pool = pool
+        endReservation(onAgent: agent)
+        forgetMatches(of: agent)
+        free(agent)
+        adjustRaised()
+    }
+
+    /// What it can take is to be looked at anew.
+    mutating func forgetMatches(of agent: Int) {
+        for index in classes.indices where agent < classes[index].matches.count {
+            classes[index].matches[agent] = .unknown
+        }
+    }
+
     mutating func remove(_ id: AgentID) {
         guard let agent = agentSlots[id] else { return }
         disconnect(id)
@@ -101,9 +118,7 @@ extension Farm {
             agentSlots[state.id] = nil
             agentSlotsFree.append(agent)
             keep(only: [], on: agent)
-            for index in classes.indices where agent < classes[index].matches.count {
-                classes[index].matches[agent] = .unknown
-            }
+            forgetMatches(of: agent)
         }
         departed.removeAll(keepingCapacity: true)
     }

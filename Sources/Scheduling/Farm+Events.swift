@@ -31,6 +31,8 @@ extension Farm {
         case agentDisconnected(AgentID)
         /// Whether the agent takes no new attempts from now on.
         case agentDraining(AgentID, Bool)
+        /// The pool that an agent belongs to, when it has joined and whenever that changes. What runs goes on.
+        case agentPooled(AgentID, Pool)
         /// Somebody has looked after it: it, and its GPUs, are out of quarantine.
         case agentReleased(AgentID)
         /// Its certificate was revoked: its leases end at once.

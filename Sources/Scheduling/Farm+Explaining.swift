@@ -97,6 +97,7 @@ extension Farm {
         }
         if let unmet = unmet(requirement) { return ["\(name) waits: \(unmet)"] + (later ?? []) }
         return ["\(name) waits for a free agent; it asks for \(asked(requirement))"] + (later ?? []) + busy(requirement)
+            + distrusting(requirement)
     }
 
     /// What keeps each agent that could take it.
@@ -137,6 +138,23 @@ extension Farm {
         }
         if able.count > 5 { lines.append("and \(able.count - 5) more agents") }
         return lines
+    }
+
+    /// Agents that could take it, were it somebody's own code.
+    private func distrusting(_ requirement: Requirement) -> [String] {
+        guard requirement.isUntrusted else { return [] }
+        var trusted = requirement
+        trusted.isUntrusted = false
+        let others = agents.filter { $0.isOnline && !$0.pool.allowsUntrusted && trusted.isMet(by: $0) }
+        return others.isEmpty ? [] : [distrusting(others, "that could take it otherwise")]
+    }
+
+    /// `2 agents with label gpu are in pools that take no untrusted runs: default, lab`
+    private func distrusting(_ agents: [AgentRecord], _ which: String) -> String {
+        let pools = Set(agents.map(\.pool.name)).sorted()
+        return Spelling.counted(agents.count, "agent") + (which.isEmpty ? "" : " " + which)
+            + (agents.count == 1 ? " is in a pool that takes" : " are in pools that take")
+            + " no untrusted runs: \(joined(pools))"
     }
 
     private func free(_ agent: AgentRecord, _ requirement: Requirement) -> String {
@@ -197,15 +215,17 @@ extension Farm {
 
     /// What no connected agent has of what this cell needs; `nil` when one could take it once it is free. Teams aside.
     package func unmet(_ cell: PlannedCell) -> String? {
-        var requirement = Requirement(cell, team: nil, defaultMemory: settings.defaultMemory, widened: .max)
+        var requirement = Requirement(
+            cell, team: nil, isUntrusted: false, defaultMemory: settings.defaultMemory, widened: .max)
         requirement.team = nil
         return unmet(requirement, among: agents.filter(\.isOnline))
     }
 
     /// Everything of what this cell needs that no connected agent has, thing by thing; where each alone is there and all
     /// together are not, that. Empty when an agent could take it once it is free. Teams aside.
-    package func allUnmet(_ cell: PlannedCell) -> [String] {
-        var whole = Requirement(cell, team: nil, defaultMemory: settings.defaultMemory, widened: .max)
+    package func allUnmet(_ cell: PlannedCell, isUntrusted: Bool = false) -> [String] {
+        var whole = Requirement(
+            cell, team: nil, isUntrusted: isUntrusted, defaultMemory: settings.defaultMemory, widened: .max)
         whole.team = nil
         let online = agents.filter(\.isOnline)
         let found = whole.parts.compactMap { unmet($0, among: online) }
@@ -234,6 +254,12 @@ extension Farm {
         }
         var left = all.filter { requirement.missingLabels($0).isEmpty }
         if left.isEmpty { return "no agent has all of the labels \(joined(requirement.labels))" }
+        if !left.contains(where: { requirement.trusts($0.pool) }) {
+            let labels = requirement.labels
+            return distrusting(
+                left, labels.isEmpty ? "" : "with label\(labels.count == 1 ? "" : "s") \(joined(labels))")
+        }
+        left = left.filter { requirement.trusts($0.pool) }
         if let python = requirement.pythonWord, !left.contains(where: requirement.hasPython) {
             let found = Set(left.flatMap(\.capacity.interpreters)).sorted().map(\.version)
             let unique = found.reduce(into: [String]()) { if $0.last != $1 { $0.append($1) } }

@@ -32,7 +32,9 @@ extension Farm {
         let priority = min(max(priority, -Self.priorityMax), Self.priorityMax)
         let (forward, _) = settings.priorityStep.wholeNanoseconds.multipliedReportingOverflow(by: Int64(priority))
         let rank = time.nanoseconds.subtractingReportingOverflow(forward).partialValue
-        var run = RunRecord(id: id, owner: ownerSlot, team: owner.team, rank: rank, tree: plan.tree, jobs: jobs)
+        var run = RunRecord(
+            id: id, owner: ownerSlot, team: owner.team, isUntrusted: plan.untrusted != nil, rank: rank, tree: plan.tree,
+            jobs: jobs)
         run.deadline = plan.deadline
         if let deadline = plan.deadline { timers.add(.deadline(id), at: time.advanced(by: deadline)) }
         let slot = runSlotsFree.popLast() ?? runs.count

@@ -20,8 +20,8 @@ extension Farm {
 
     func requirement(of place: Place) -> Requirement {
         Requirement(
-            self[cell: place].planned, team: runs[place.run].team, defaultMemory: settings.defaultMemory,
-            widened: self[cell: place].widened)
+            self[cell: place].planned, team: runs[place.run].team, isUntrusted: runs[place.run].isUntrusted,
+            defaultMemory: settings.defaultMemory, widened: self[cell: place].widened)
     }
 
     /// Makes a returned shard wait for an agent.

@@ -198,9 +198,7 @@ extension Farm {
         if !device.isLeased {
             agents[agent].freeGPUs += (quarantine == nil ? 1 : 0) - (device.quarantine == nil ? 1 : 0)
         }
-        for index in classes.indices where agent < classes[index].matches.count {
-            classes[index].matches[agent] = .unknown
-        }
+        forgetMatches(of: agent)
         reindex(agent)
     }
 

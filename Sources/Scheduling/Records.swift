@@ -6,6 +6,8 @@ struct RunRecord: Sendable {
     /// Slot in `Farm.owners`.
     let owner: Int
     let team: String?
+    /// See `Plan.untrusted`.
+    let isUntrusted: Bool
     /// Its place among the runs of its owner: when it was submitted, brought forward by its priority. So a run of low
     /// priority comes before later ones in the end: priorities age without anybody counting.
     let rank: Int64

@@ -4,6 +4,8 @@ import Model
 struct Requirement: Hashable, Sendable {
     /// The team of the run's owner.
     var team: String?
+    /// The run's code may be a stranger's.
+    var isUntrusted: Bool
     var labels: [String]
     /// What `python` of the cell names; `nil` where any will do.
     var python: VersionRange?
@@ -17,8 +19,9 @@ struct Requirement: Hashable, Sendable {
     var avoiding: [AgentID] = []
 
     /// - Parameter widened: how many of the other kinds of GPU will do by now.
-    init(_ cell: PlannedCell, team: String?, defaultMemory: ByteCount?, widened: Int) {
+    init(_ cell: PlannedCell, team: String?, isUntrusted: Bool, defaultMemory: ByteCount?, widened: Int) {
         self.team = team
+        self.isUntrusted = isUntrusted
         labels = Set(cell.labels).sorted()
         python = cell.python.map { VersionRange($0) ?? .none }
         pythonWord = cell.python
@@ -38,6 +41,7 @@ struct Requirement: Hashable, Sendable {
     /// Each thing that it asks for alone.
     var parts: [Requirement] {
         var none = self
+        none.isUntrusted = false
         (none.labels, none.python, none.pythonWord, none.gpus) = ([], nil, nil, nil)
         (none.cpus, none.memory, none.inputs, none.avoiding) = (1, nil, [], [])
         let with = { (change: (inout Requirement) -> Void) in
@@ -47,6 +51,7 @@ struct Requirement: Hashable, Sendable {
         }
         return labels.map { label in with { $0.labels = [label] } }
             + [
+                with { $0.isUntrusted = isUntrusted },
                 with { ($0.python, $0.pythonWord) = (python, pythonWord) }, with { $0.gpus = gpus },
                 with { $0.cpus = cpus }, with { $0.memory = memory },
             ] + inputs.map { input in with { $0.inputs = [input] } }
@@ -54,13 +59,16 @@ struct Requirement: Hashable, Sendable {
 
     /// Whether the agent could take it if nothing else ran there.
     func isMet(by agent: AgentRecord) -> Bool {
-        admits(agent.team) && cpus <= agent.capacity.cpus && missingLabels(agent).isEmpty && hasPython(agent)
+        admits(agent.team) && trusts(agent.pool) && cpus <= agent.capacity.cpus && missingLabels(agent).isEmpty
+            && hasPython(agent)
             && hasInputs(agent) && fitsMemory(agent.capacity.memory, of: agent)
             && (gpus.map { agent.devices(for: $0).count >= $0.count } ?? true)
             && !avoiding.contains(agent.id)
     }
 
     func admits(_ agentTeam: String?) -> Bool { agentTeam == nil || agentTeam == team }
+    /// A pool says whether its agents take strangers' code.
+    func trusts(_ pool: Pool) -> Bool { !isUntrusted || pool.allowsUntrusted }
     func missingLabels(_ agent: AgentRecord) -> [String] { labels.filter { !agent.labels.contains($0) } }
     func hasInputs(_ agent: AgentRecord) -> Bool { inputs.allSatisfy { agent.capacity.inputs.contains($0) } }
 

@@ -7,16 +7,16 @@ extension Checker {
     func checkChoice(_ lease: Farm.Lease, _ cell: Cell, _ run: Run) throws(Violation) {
         guard lease.beside == nil else { return try checkYielding(lease) }
         guard isCalm else { return }
-        try checkKeeper(lease, cell, run.owner)
+        try checkKeeper(lease, cell, run)
         try checkLongestFirst(lease, cell, run)
     }
 
     /// No agent without any work is passed over that keeps the environment, for one that does not.
-    private func checkKeeper(_ lease: Farm.Lease, _ cell: Cell, _ owner: Principal) throws(Violation) {
+    private func checkKeeper(_ lease: Farm.Lease, _ cell: Cell, _ run: Run) throws(Violation) {
         guard let lock = cell.planned.environmentLock, let chosen = agents[lease.agent], !chosen.keeps.contains(lock)
         else { return }
         let better = agents.filter { _, agent in
-            agent.keeps.contains(lock) && agent.leases.isEmpty && isOpen(agent, to: owner) && fits(cell, agent)
+            agent.keeps.contains(lock) && agent.leases.isEmpty && isOpen(agent, to: run) && fits(cell, agent)
                 && Self.freeGPUs(agent) == Self.freeGPUs(chosen)
         }
         try require(better.isEmpty, .keeper, "\(lease.attempt) on \(lease.agent), not \(better.keys.sorted())")
@@ -56,7 +56,7 @@ extension Checker {
     /// which of them are in quarantine, only the farm knows.
     private func checkYielding(_ lease: Farm.Lease) throws(Violation) {
         guard let agent = agents[lease.agent] else { return }
-        for (id, run) in runs where !run.isEnded && !run.isCancelled && isOpen(agent, to: run.owner) {
+        for (id, run) in runs where !run.isEnded && !run.isCancelled && isOpen(agent, to: run) {
             for (job, state) in run.jobs.enumerated() where state.ending == nil && state.planned.maxParallel == nil {
                 let plan = state.planned.shards
                 guard plan.maxParallel == nil, !plan.failFast, !state.planned.failFast else { continue }

@@ -32,7 +32,8 @@ extension Checker {
             Violation(rule: .explained, detail: "\(id): \(lines): \(why)", at: now)
         }
         guard !lines.isEmpty else { throw wrong("nothing was said") }
-        let able = agents.values.filter { isOpen($0, to: run.owner) }
+        let open = agents.values.filter { isOpen($0, toAllOf: run.owner) }
+        let able = open.filter { isOpen($0, to: run) }
         if let shard = shards[id], shard.lease != nil {
             for lease in [shard.lease, shard.twin].compactMap(\.self) {
                 let expected = "shard \(id.shard): attempt \(lease.attempt.number) is on agent \(lease.agent)"
@@ -79,15 +80,22 @@ extension Checker {
                 let name = line.split(separator: " ").dropFirst().first.map { AgentID(String($0)) }
                 guard let name, agents[name]?.isDraining == true else { throw wrong("it is not draining") }
             case _ where line.holds("every agent is draining"):
-                guard able.isEmpty else { throw wrong("one is not") }
+                guard open.isEmpty else { throw wrong("one is not") }
             case _ where line.holds("no agent has label "):
                 let label = line.split(separator: " ").last.map(String.init) ?? ""
-                guard cell.planned.labels.contains(label), !able.contains(where: { Self.labels($0).contains(label) })
+                guard cell.planned.labels.contains(label), !open.contains(where: { Self.labels($0).contains(label) })
                 else { throw wrong("one has it") }
             case _ where line.holds("no agent has all of the labels"):
-                guard !able.contains(where: { Set(cell.planned.labels).isSubset(of: Self.labels($0)) }) else {
+                guard !open.contains(where: { Set(cell.planned.labels).isSubset(of: Self.labels($0)) }) else {
                     throw wrong("one has them")
                 }
+            case _ where line.holds(" that could take it otherwise "):
+                guard run.isUntrusted, open.contains(where: { !$0.takesUntrusted && fits(cell, $0) }) else {
+                    throw wrong("none could")
+                }
+            case _ where line.holds(" no untrusted runs: "):
+                let able = able.filter { Set(cell.planned.labels).isSubset(of: Self.labels($0)) }
+                guard run.isUntrusted, able.isEmpty else { throw wrong("one takes them") }
             case _ where line.holds("no agent has python "):
                 let able = able.filter { Set(cell.planned.labels).isSubset(of: Self.labels($0)) }
                 guard let python = cell.python, !able.contains(where: { hasPython($0, python) }) else {
@@ -114,7 +122,11 @@ extension Checker {
         }
     }
 
-    func isOpen(_ agent: Agent, to owner: Principal) -> Bool {
+    func isOpen(_ agent: Agent, to run: Run) -> Bool {
+        isOpen(agent, toAllOf: run.owner) && (!run.isUntrusted || agent.takesUntrusted)
+    }
+
+    private func isOpen(_ agent: Agent, toAllOf owner: Principal) -> Bool {
         agent.isOnline && !agent.isDraining && (agent.team == nil || agent.team == owner.team)
     }
 

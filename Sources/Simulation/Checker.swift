@@ -54,6 +54,7 @@ package struct Checker: Sendable {
 
     struct Run: Sendable {
         var owner: Principal
+        var isUntrusted = false
         var jobs: [Job]
         var isEnded = false
         var isCancelled = false
@@ -64,6 +65,7 @@ package struct Checker: Sendable {
 
     struct Agent: Sendable {
         var team: String?
+        var takesUntrusted = false
         var capacity = Capacity(cpus: 0, memory: .zero)
         var isOnline = false
         var isDraining = false
@@ -132,11 +134,13 @@ package struct Checker: Sendable {
         switch event {
         case .runSubmitted(let id, let owner, let plan, _):
             guard runs[id] == nil else { return false }
-            runs[id] = Run(owner: owner, jobs: plan.jobs.map { Job(planned: $0) })
+            runs[id] = Run(
+                owner: owner, isUntrusted: plan.untrusted != nil, jobs: plan.jobs.map { Job(planned: $0) })
             return true
         case .runRerun(let id, let owner, let plan, _, let kept):
             guard runs[id] == nil else { return false }
-            runs[id] = Run(owner: owner, jobs: plan.jobs.map { Job(planned: $0) })
+            runs[id] = Run(
+                owner: owner, isUntrusted: plan.untrusted != nil, jobs: plan.jobs.map { Job(planned: $0) })
             for decision in kept { try keep(decision) }
             return true
         case .runCancelled(let id, _, _, let isForced):
@@ -153,6 +157,7 @@ package struct Checker: Sendable {
         case .agentJoined(let id, let team, let capacity, _):
             var agent = agents[id] ?? Agent()
             agent.team = team
+            agent.takesUntrusted = false
             agent.capacity = capacity
             agent.keeps = Set(capacity.keeps)
             agent.isOnline = true
@@ -165,6 +170,7 @@ package struct Checker: Sendable {
             agents[id]?.changedAt = now
         // One that never came may be told to drain: it comes draining.
         case .agentDraining(let id, let isDraining): agents[id, default: Agent()].isDraining = isDraining
+        case .agentPooled(let id, let pool): agents[id]?.takesUntrusted = pool.allowsUntrusted
         case .environmentEntered(_, let agent, let lock): agents[agent]?.keeps.insert(lock)
         case .agentReleased, .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .cellsReleased, .cellsStopped,
             .timeReached, .resume:
@@ -317,7 +323,7 @@ package struct Checker: Sendable {
         let range = cell.shards.map { 0..<$0 } ?? -1..<0
         try require(range.contains(id.shard), .onlyWhatThereIs, "\(id)")
         try require(agent.isOnline && !agent.isDraining, .present, "\(lease)")
-        try checkFit(lease, cell, agent, run.owner)
+        try checkFit(lease, cell, agent, run)
         try checkChoice(lease, cell, run)
         agents[lease.agent]?.leases[lease.attempt] = lease
         if lease.beside == nil {
@@ -353,7 +359,7 @@ package struct Checker: Sendable {
     }
 
     private func checkFit(
-        _ lease: Farm.Lease, _ whole: Cell, _ agent: Agent, _ owner: Principal
+        _ lease: Farm.Lease, _ whole: Cell, _ agent: Agent, _ run: Run
     ) throws(Violation) {
         let cell = whole.planned
         let all = agent.leases.sorted { $0.key < $1.key }.map(\.value) + [lease]
@@ -369,7 +375,8 @@ package struct Checker: Sendable {
         try require(lease.cpus >= cell.resources.cpus, .asAskedFor, "\(lease)")
         try require(
             cell.resources.memory.map { $0 <= lease.memory ?? .zero } ?? true, .asAskedFor, "\(lease)")
-        try require(agent.team == nil || agent.team == owner.team, .team, "\(lease)")
+        try require(agent.team == nil || agent.team == run.owner.team, .team, "\(lease)")
+        try require(!run.isUntrusted || agent.takesUntrusted, .trust, "\(lease)")
         let labels = Set(agent.capacity.labels.map { $0.lowercased() })
         try require(cell.labels.allSatisfy(labels.contains), .labels, "\(lease)")
         try require(hasPython(agent, whole.python), .interpreter, "\(lease)")

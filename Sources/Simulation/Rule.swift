@@ -12,6 +12,7 @@ package enum Rule: String, CaseIterable, Sendable {
     case backoff = "a backoff is waited for"
     case present = "an agent that is leased to is there"
     case team = "an agent's team is the owner's"
+    case trust = "an agent takes untrusted runs where its pool does"
     case labels = "the agent has the labels"
     case interpreter = "the agent has the interpreter"
     case asAskedFor = "a lease is of as much as was asked for"

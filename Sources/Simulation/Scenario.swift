@@ -19,7 +19,11 @@ package struct Scenario: Sendable {
     package struct AgentKind: Sendable {
         package var team: String?
         package var capacity: Capacity
+        package var pool = Pool.standard
     }
+
+    /// Its agents take untrusted runs.
+    static let openPool = Pool(name: "open", allowsUntrusted: true)
 
     package var seed: UInt64
     package var submissions: [Submission]
@@ -53,6 +57,18 @@ package struct Scenario: Sendable {
         addReruns()
         giveOtherInterpreters()
         letRepeat(isComparable: isComparable)
+        doubtSome()
+    }
+
+    /// Some runs are strangers' code. The agent that can take everything takes these, too; others may, or come to. Drawn apart,
+    /// as reruns are.
+    private mutating func doubtSome() {
+        var random = SplitMix64(seed: seed ^ 0x57A6)
+        for agent in agents.indices where agent == 0 || chance(0.3, &random) { agents[agent].pool = Self.openPool }
+        for submission in submissions.indices where chance(0.3, &random) {
+            submissions[submission].plan.untrusted = "the pull request comes from a fork"
+        }
+        adjustReruns()
     }
 
     /// Shards of some jobs may be worked on twice, and some first attempts at them hang. Drawn apart, as reruns are.

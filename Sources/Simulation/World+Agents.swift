@@ -12,6 +12,8 @@ struct VirtualAgent: Sendable {
 
     let id: AgentID
     let kind: Scenario.AgentKind
+    /// As the coordinator's store has it.
+    var pool: Pool
     /// Counts its starts; 0 when it is gone for good.
     var process = 1
     var connection: Int?
@@ -28,7 +30,7 @@ struct VirtualAgent: Sendable {
 extension World {
     mutating func addAgent(_ kind: Scenario.AgentKind) {
         let index = agents.count
-        agents.append(VirtualAgent(id: AgentID("agent-\(index)"), kind: kind))
+        agents.append(VirtualAgent(id: AgentID("agent-\(index)"), kind: kind, pool: kind.pool))
         happenings.add(.connect(agent: index, process: 1), at: now.advanced(by: milliseconds(0...500)))
         happenings.add(.beat(agent: index, process: 1), at: now.advanced(by: .seconds(5)))
     }
@@ -169,7 +171,8 @@ extension World {
             }
             send(.welcome(joinedAt: joinedAt), to: agent)
             let kind = agents[agent].kind
-            return decide(.agentJoined(id, team: kind.team, capacity: kind.capacity, holds: holds))
+            decide(.agentJoined(id, team: kind.team, capacity: kind.capacity, holds: holds))
+            return decide(.agentPooled(id, agents[agent].pool))
         }
         guard connections[agent] == connection else { return }
         switch message {

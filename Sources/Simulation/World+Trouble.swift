@@ -80,6 +80,10 @@ extension World {
         guard agents[agent].process > 0, isUp else { return }
         agents[agent].isDraining = isDraining
         decide(.agentDraining(agents[agent].id, isDraining))
+        // Whoever looks after it puts it into another pool at the same time. Never where the scenario counts on it.
+        guard agents[agent].kind.pool == .standard else { return }
+        agents[agent].pool = agents[agent].pool == .standard ? Scenario.openPool : .standard
+        decide(.agentPooled(agents[agent].id, agents[agent].pool))
     }
 
     /// One of the same kind takes its place.

@@ -27,6 +27,10 @@ package enum Change: Equatable, Sendable {
 
     case agentSeen(AgentRecord)
     case agentDraining(name: String, draining: Bool, reason: String)
+    /// An agent that has joined belongs to this pool from now on.
+    case agentPooled(name: String, pool: String)
+    /// There is such a pool, and this is what it takes.
+    case poolSet(Pool)
     case certificateIssued(CertificateRecord)
     case certificatesRevoked(role: Principal.Role, name: String, reason: String, at: Instant)
     case tokenCreated(TokenRecord)

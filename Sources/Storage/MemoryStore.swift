@@ -12,6 +12,7 @@ package final class MemoryStore: Storage {
         var attempts: [AttemptID: StoredAttempt] = [:]
         var settlements: [ShardID: SettlementRecord] = [:]
         var agents: [String: AgentRecord] = [:]
+        var pools: [String: Pool] = [:]
         var certificates: [String: CertificateRecord] = [:]
         var tokens: [Digest: TokenRecord] = [:]
         var baselines: [String: BaselineRecord] = [:]
@@ -74,7 +75,8 @@ package final class MemoryStore: Storage {
         case .runEnded(let ending): state.runs[ending.run]?.ending = ending
         case .bulkDropped(let run, let at): state.runs[run]?.bulkDroppedAt = at
         case .runNumbersLeftOut(let next): state.leastRun = max(state.leastRun, next.number)
-        case .agentSeen, .agentDraining, .certificateIssued, .certificatesRevoked, .tokenCreated, .tokenUsed,
+        case .agentSeen, .agentDraining, .agentPooled, .poolSet, .certificateIssued, .certificatesRevoked,
+            .tokenCreated, .tokenUsed,
             .baselineSet, .objectsGranted, .objectsForgotten, .audited:
             try applyRegister(change, to: &state)
         case .cacheSaved(let cache): if state.caches[cache.name] == nil { state.caches[cache.name] = cache }
@@ -101,10 +103,13 @@ package final class MemoryStore: Storage {
             var record = agent
             record.draining = state.agents[agent.name]?.draining ?? false
             record.drainReason = state.agents[agent.name]?.drainReason ?? ""
+            record.pool = state.agents[agent.name]?.pool ?? Pool.standard.name
             state.agents[agent.name] = record
         case .agentDraining(let name, let draining, let reason):
             state.agents[name]?.draining = draining
             state.agents[name]?.drainReason = reason
+        case .agentPooled(let name, let pool): state.agents[name]?.pool = pool
+        case .poolSet(let pool): state.pools[pool.name] = pool
         case .certificateIssued(let certificate):
             try insert(certificate, certificate.serial, into: &state.certificates)
         case .certificatesRevoked(let role, let name, let reason, let at):
@@ -255,6 +260,7 @@ package final class MemoryStore: Storage {
             }
         }
     }
+    package func pools() -> [Pool] { read { $0.pools.values.sorted { $0.name < $1.name } } }
     package func agents() -> [AgentRecord] { read { $0.agents.values.sorted { $0.name < $1.name } } }
     package func certificates() -> [CertificateRecord] {
         read { $0.certificates.values.sorted { ($0.issuedAt, $0.serial) < ($1.issuedAt, $1.serial) } }

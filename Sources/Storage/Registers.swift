@@ -9,10 +9,12 @@ package struct AgentRecord: Equatable, Sendable {
     package var lastSeenAt: Instant
     package var draining: Bool
     package var drainReason: String
+    /// The name of its pool.
+    package var pool: String
 
     package init(
         name: String, team: String?, capacity: [UInt8], software: String, lastSeenAt: Instant, draining: Bool = false,
-        drainReason: String = ""
+        drainReason: String = "", pool: String = Pool.standard.name
     ) {
         self.name = name
         self.team = team
@@ -21,6 +23,7 @@ package struct AgentRecord: Equatable, Sendable {
         self.lastSeenAt = lastSeenAt
         self.draining = draining
         self.drainReason = drainReason
+        self.pool = pool
     }
 }
 

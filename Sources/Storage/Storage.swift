@@ -41,6 +41,8 @@ package protocol Storage: AnyObject, Sendable {
     /// What attempts that ended after an instant had used, by owner and hour.
     func use(since: Instant) throws(StorageError) -> [UseRecord]
     func agents() throws(StorageError) -> [AgentRecord]
+    /// By name; without `Pool.standard`, unless somebody has said what that takes.
+    func pools() throws(StorageError) -> [Pool]
     func certificates() throws(StorageError) -> [CertificateRecord]
     func token(hash: Digest) throws(StorageError) -> TokenRecord?
     /// Those that nobody has used, also where their time is over; by hash.

@@ -10,7 +10,7 @@ import Testing
     /// The key of one command over a tree of these files, whose digest is that of all of them.
     private func key(
         of command: String, in directory: String? = nil, over files: [String: String],
-        environment: [CommandFile.Entry] = []
+        environment: [CommandFile.Entry] = [], isUntrusted: Bool = false
     ) async throws -> Digest {
         let workshop = try await Workshop()
         let tree = workshop.path + "/tree"
@@ -24,8 +24,14 @@ import Testing
         let step = SetupScript(text: command, own: [], directory: directory)
         return try EnvironmentKey(
             steps: [step], environment: environment, interpreter: python, tree: tree,
-            treeDigest: Digest(hashing: Array(all.utf8))
+            treeDigest: Digest(hashing: Array(all.utf8)), isUntrusted: isUntrusted
         ).digest
+    }
+
+    /// What a stranger's code has built, no trusted run gets.
+    @Test func `is another for a run that nobody trusts`() async throws {
+        let trusted = try await key(of: "pip install numpy", over: [:])
+        #expect(try await key(of: "pip install numpy", over: [:], isUntrusted: true) != trusted)
     }
 
     @Test(arguments: [

@@ -40,6 +40,17 @@ import Testing
         #expect(name.map { "\($0.key) \($0.branch)" } ?? "" == found)
     }
 
+    @Test func `shows no run what strangers' code has saved, save strangers'`() {
+        let github: Value = ["ref": "refs/heads/main", "base_ref": "release"]
+        let trusted = CacheShelf.branches(github, isUntrusted: false)
+        #expect(trusted == ["refs/heads/main", "refs/heads/release"])
+        let untrusted = CacheShelf.branches(github, isUntrusted: true)
+        #expect(untrusted == ["untrusted refs/heads/main", "refs/heads/release", "refs/heads/main"])
+        let saved = [Self.record("deps", untrusted[0])]
+        #expect(CacheShelf.find("deps", [], in: untrusted, among: saved) != nil)
+        #expect(CacheShelf.find("deps", [], in: trusted, among: saved) == nil)
+    }
+
     @Test func `drops what nobody used for a week, then what was not used for longest`() {
         let week = Int64(7 * 86_400)
         let all = [

@@ -107,6 +107,7 @@ final class GatedStore: Storage {
         try base.settlements(of: run, after: after, most: most)
     }
     func use(since: Instant) throws(StorageError) -> [UseRecord] { try base.use(since: since) }
+    func pools() throws(StorageError) -> [Pool] { try base.pools() }
     func agents() throws(StorageError) -> [AgentRecord] { try base.agents() }
     func caches(of repository: String?) throws(StorageError) -> [CacheRecord] { try base.caches(of: repository) }
     func certificates() throws(StorageError) -> [CertificateRecord] { try base.certificates() }

@@ -84,6 +84,16 @@ extension Rule {
                 },
             ]
         case .team: [Bug("gives a team's agent to all", agent: { $1 = nil })]
+        case .trust:
+            [
+                Bug("takes every pool for one that takes strangers' code") { event, _ in
+                    if case .agentPooled(let agent, var pool) = event {
+                        pool.allowsUntrusted = true
+                        event = .agentPooled(agent, pool)
+                    }
+                    return true
+                }
+            ]
         case .labels: [Bug("takes every agent for big", agent: { capacity, _ in capacity.labels.append("big") })]
         case .interpreter:
             [

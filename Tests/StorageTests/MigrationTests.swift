@@ -20,7 +20,7 @@ import Testing
 
     @Test func `is kept for each that there was`() throws {
         let current = try Self.current()
-        #expect(current >= 8)
+        #expect(current >= 9)
         for schema in 1..<current {
             let found = try? Self.text(schema)
             #expect(

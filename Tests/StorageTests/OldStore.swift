@@ -182,6 +182,14 @@ enum OldStore {
             ])
         }
         #endif
+        #if !SCHEMA_1 && !SCHEMA_2 && !SCHEMA_3 && !SCHEMA_4 && !SCHEMA_5 && !SCHEMA_6 && !SCHEMA_7 && !SCHEMA_8
+        if schema >= 9 {
+            batches.append([
+                .poolSet(Pool(name: "forks", allowsUntrusted: true)), .agentPooled(name: "cpu-1", pool: "forks"),
+                .cellsStopped([listed], reason: "r5 came"),
+            ])
+        }
+        #endif
         return batches
     }
 }

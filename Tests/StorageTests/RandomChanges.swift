@@ -148,6 +148,8 @@ struct RandomChanges {
         { .cacheUsed($0.cacheName(), at: $0.at()) },
         { .cachesDropped([$0.cacheName()]) },
         { .cellsStopped([$0.cell(), $0.cell()], reason: $0.word("r2 came", "r3 came")) },
+        { .agentPooled(name: $0.word("a", "b", "c"), pool: $0.word("default", "forks")) },
+        { .poolSet(Pool(name: $0.word("default", "forks"), allowsUntrusted: $0.number(2) == 0)) },
     ]
 
     /// A number for each kind of change: the compiler asks for new ones here.
@@ -185,6 +187,8 @@ struct RandomChanges {
         case .cacheUsed: 29
         case .cachesDropped: 30
         case .cellsStopped: 31
+        case .agentPooled: 32
+        case .poolSet: 33
         }
     }
 }
@@ -218,6 +222,7 @@ func everything(in store: any Storage) throws -> [String] {
     }
     said.append("use \(try store.use(since: `A store`.now.advanced(by: .seconds(300))))")
     said.append("agents \(try store.agents())")
+    said.append("pools \(try store.pools())")
     said.append("certificates \(try store.certificates())")
     for digest in digests { said.append("token \(try store.token(hash: digest).map { "\($0)" } ?? "none")") }
     said.append("unused \(try store.unusedTokens())")

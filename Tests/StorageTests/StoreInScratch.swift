@@ -54,6 +54,7 @@ final class StoreInScratch: Storage, @unchecked Sendable {
         of run: RunID, after: SettlementRecord?, most: Int
     ) throws(StorageError) -> [SettlementRecord] { try store.settlements(of: run, after: after, most: most) }
     func use(since: Instant) throws(StorageError) -> [UseRecord] { try store.use(since: since) }
+    func pools() throws(StorageError) -> [Pool] { try store.pools() }
     func agents() throws(StorageError) -> [AgentRecord] { try store.agents() }
     func certificates() throws(StorageError) -> [CertificateRecord] { try store.certificates() }
     func token(hash: Digest) throws(StorageError) -> TokenRecord? { try store.token(hash: hash) }

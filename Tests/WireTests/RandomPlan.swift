@@ -11,7 +11,8 @@ struct RandomPlan {
         return Plan(
             name: text(), title: text(), file: "eval.yml", jobs: (0..<jobs).map { job($0, of: jobs) },
             gates: several { $0.gate() },
-            falseBlockRate: share(), waivers: several { $0.waiver() }, tree: maybe { $0.digest() })
+            falseBlockRate: share(), waivers: several { $0.waiver() }, tree: maybe { $0.digest() },
+            untrusted: maybe { "fork " + $0.text() })
     }
 
     mutating func waiver() -> Waiver {

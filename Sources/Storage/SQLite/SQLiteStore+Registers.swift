@@ -4,12 +4,18 @@ package import Model
 extension SQLiteStore {
     package func agents() throws(StorageError) -> [AgentRecord] {
         try rows(
-            "SELECT name, team, capacity, software, last_seen_at, draining, drain_reason FROM agents ORDER BY name",
+            "SELECT name, team, capacity, software, last_seen_at, draining, drain_reason, pool FROM agents ORDER BY name",
             []
         ) {
             AgentRecord(
                 name: $0.text(0), team: $0.optionalText(1), capacity: $0.blob(2), software: $0.text(3),
-                lastSeenAt: $0.instant(4), draining: $0.int(5) != 0, drainReason: $0.text(6))
+                lastSeenAt: $0.instant(4), draining: $0.int(5) != 0, drainReason: $0.text(6), pool: $0.text(7))
+        }
+    }
+
+    package func pools() throws(StorageError) -> [Pool] {
+        try rows("SELECT name, allows_untrusted FROM pools ORDER BY name", []) {
+            Pool(name: $0.text(0), allowsUntrusted: $0.int(1) != 0)
         }
     }
 

@@ -203,7 +203,15 @@ enum Schema {
         CREATE INDEX runs_by_team ON runs (team, id);
         """,
         // A cell whose place in its concurrency group others have taken: why. NULL for all others.
-        "ALTER TABLE cells ADD COLUMN stop_reason TEXT",
+        // Whose code agents take. Those of an older store are where an agent is that nobody has put elsewhere.
+        """
+        ALTER TABLE cells ADD COLUMN stop_reason TEXT;
+        CREATE TABLE pools (
+            name TEXT PRIMARY KEY,
+            allows_untrusted INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        ALTER TABLE agents ADD COLUMN pool TEXT NOT NULL DEFAULT 'default';
+        """,
     ]
 
     /// The store's schema; refuses one that is newer or not ours.

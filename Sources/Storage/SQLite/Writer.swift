@@ -158,6 +158,15 @@ struct Writer: ~Copyable {
             try perform(
                 "UPDATE agents SET draining = ?, drain_reason = ? WHERE name = ?",
                 .int(draining ? 1 : 0), .text(reason), .text(name))
+        case .agentPooled(let name, let pool):
+            try perform("UPDATE agents SET pool = ? WHERE name = ?", .text(pool), .text(name))
+        case .poolSet(let pool):
+            try perform(
+                """
+                INSERT INTO pools (name, allows_untrusted)
+                VALUES (?, ?)
+                ON CONFLICT DO UPDATE SET allows_untrusted = excluded.allows_untrusted
+                """, .text(pool.name), .int(pool.allowsUntrusted ? 1 : 0))
         case .certificateIssued(let certificate): try insert(certificate)
         case .certificatesRevoked(let role, let name, let reason, let at):
             try perform(

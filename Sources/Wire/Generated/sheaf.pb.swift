@@ -691,6 +691,8 @@ extension Proto {
         package var deliverHost: String = ""
         /// Filled by the coordinator alone: the repositories whose actions the workflow uses, as they were fetched.
         package var actions: [Proto.ActionSource] = []
+        /// The submitter says that the code is a stranger's. The pull request of a fork is untrusted without that.
+        package var untrusted: Bool = false
         package var unknown = UnknownFields()
 
         package init() {}
@@ -720,6 +722,7 @@ extension Proto {
                 case 160: deliverRequest = try reader.value(ProtoUInt32.self)
                 case 170: deliverHost = try reader.value(ProtoString.self)
                 case 178: try reader.append(ProtoNested<Proto.ActionSource>.self, to: &actions)
+                case 184: untrusted = try reader.value(ProtoBool.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -748,6 +751,7 @@ extension Proto {
             writer.field(ProtoUInt32.self, 20, deliverRequest)
             writer.field(ProtoString.self, 21, deliverHost)
             writer.repeated(ProtoNested<Proto.ActionSource>.self, 22, actions)
+            writer.field(ProtoBool.self, 23, untrusted)
             writer.unknown(unknown)
         }
     }
@@ -1757,6 +1761,8 @@ extension Proto {
         package static let protoName = "sheaf.v1.ListAgentsResponse"
 
         package var agents: [Proto.AgentSummary] = []
+        /// All that there are, by name.
+        package var pools: [Proto.Pool] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1765,6 +1771,7 @@ extension Proto {
             while let tag = try reader.nextTag() {
                 switch tag {
                 case 10: try reader.append(ProtoNested<Proto.AgentSummary>.self, to: &agents)
+                case 18: try reader.append(ProtoNested<Proto.Pool>.self, to: &pools)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1772,6 +1779,7 @@ extension Proto {
 
         package func encode(to writer: inout ProtoWriter) {
             writer.repeated(ProtoNested<Proto.AgentSummary>.self, 1, agents)
+            writer.repeated(ProtoNested<Proto.Pool>.self, 2, pools)
             writer.unknown(unknown)
         }
     }
@@ -1794,6 +1802,8 @@ extension Proto {
         package var software: String = ""
         /// Why it is drained, revoked or kept from work.
         package var remark: String = ""
+        /// The pool that it belongs to, and whether that takes untrusted runs.
+        package var pool: Proto.Pool?
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1809,6 +1819,7 @@ extension Proto {
                 case 48: lastHeardAt = try reader.value(ProtoInt64.self)
                 case 58: software = try reader.value(ProtoString.self)
                 case 66: remark = try reader.value(ProtoString.self)
+                case 74: try reader.merge(into: &pool)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1823,6 +1834,143 @@ extension Proto {
             writer.field(ProtoInt64.self, 6, lastHeardAt)
             writer.field(ProtoString.self, 7, software)
             writer.field(ProtoString.self, 8, remark)
+            writer.field(ProtoNested<Proto.Pool>.self, 9, pool)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// A group of agents, with whose code they take.
+    package struct Pool: ProtoMessage {
+        package static let protoName = "sheaf.v1.Pool"
+
+        /// 1 to 64 characters of A-Z, a-z, 0-9, `.`, `_` and `-`.
+        package var name: String = ""
+        package var allowUntrusted: Bool = false
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: name = try reader.value(ProtoString.self)
+                case 16: allowUntrusted = try reader.value(ProtoBool.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, name)
+            writer.field(ProtoBool.self, 2, allowUntrusted)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// From an admin: makes a pool, or changes what it takes. Attempts that go on are not ended by it. Sent back once it is
+    /// committed.
+    package struct SetPoolRequest: ProtoMessage {
+        package static let protoName = "sheaf.v1.SetPoolRequest"
+
+        package var pool: Proto.Pool?
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: try reader.merge(into: &pool)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoNested<Proto.Pool>.self, 1, pool)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct SetPoolResponse: ProtoMessage {
+        package static let protoName = "sheaf.v1.SetPoolResponse"
+
+        package var pool: Proto.Pool?
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: try reader.merge(into: &pool)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoNested<Proto.Pool>.self, 1, pool)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// From an admin: the agent belongs to that pool from now on. Sent back once it is committed.
+    package struct MoveAgentRequest: ProtoMessage {
+        package static let protoName = "sheaf.v1.MoveAgentRequest"
+
+        package var name: String = ""
+        package var pool: String = ""
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: name = try reader.value(ProtoString.self)
+                case 18: pool = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, name)
+            writer.field(ProtoString.self, 2, pool)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    package struct MoveAgentResponse: ProtoMessage {
+        package static let protoName = "sheaf.v1.MoveAgentResponse"
+
+        package var agent: Proto.AgentSummary?
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: try reader.merge(into: &agent)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoNested<Proto.AgentSummary>.self, 1, agent)
             writer.unknown(unknown)
         }
     }
@@ -2533,6 +2681,8 @@ extension Proto {
         package var python: String = ""
         /// Artifacts of this run's needed jobs that download-artifact may ask for.
         package var artifacts: [Proto.RunArtifact] = []
+        /// The run's code may be a stranger's: nothing that it builds serves trusted runs.
+        package var untrusted: Bool = false
         package var unknown = UnknownFields()
 
         package init() {}
@@ -2558,6 +2708,7 @@ extension Proto {
                 case 130: try reader.merge(into: &itemSource)
                 case 138: python = try reader.value(ProtoString.self)
                 case 146: try reader.append(ProtoNested<Proto.RunArtifact>.self, to: &artifacts)
+                case 152: untrusted = try reader.value(ProtoBool.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2582,6 +2733,7 @@ extension Proto {
             writer.field(ProtoNested<Proto.ItemSource>.self, 16, itemSource)
             writer.field(ProtoString.self, 17, python)
             writer.repeated(ProtoNested<Proto.RunArtifact>.self, 18, artifacts)
+            writer.field(ProtoBool.self, 19, untrusted)
             writer.unknown(unknown)
         }
     }
@@ -3394,6 +3546,9 @@ extension Proto {
         package var tree: [UInt8] = []
         /// How long the run may take, from the moment that the farm has it; 0: as long as its jobs do.
         package var deadlineMs: UInt64 = 0
+        /// Why the run's code may be a stranger's, in a sentence; empty: it is the owner's. Only agents of pools that allow it
+        /// take it.
+        package var untrusted: String = ""
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3411,6 +3566,7 @@ extension Proto {
                 case 66: title = try reader.value(ProtoString.self)
                 case 74: tree = try reader.value(ProtoBytes.self)
                 case 80: deadlineMs = try reader.value(ProtoUInt64.self)
+                case 90: untrusted = try reader.value(ProtoString.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3427,6 +3583,7 @@ extension Proto {
             writer.field(ProtoString.self, 8, title)
             writer.field(ProtoBytes.self, 9, tree)
             writer.field(ProtoUInt64.self, 10, deadlineMs)
+            writer.field(ProtoString.self, 11, untrusted)
             writer.unknown(unknown)
         }
     }
@@ -4822,6 +4979,20 @@ extension Proto {
             package typealias Request = Proto.DrainAgentRequest
             package typealias Response = Proto.DrainAgentResponse
             package static let name = "Farm.DrainAgent"
+            package static let streamsRequest = false
+            package static let streamsResponse = false
+        }
+        package enum SetPool: ProtoMethod {
+            package typealias Request = Proto.SetPoolRequest
+            package typealias Response = Proto.SetPoolResponse
+            package static let name = "Farm.SetPool"
+            package static let streamsRequest = false
+            package static let streamsResponse = false
+        }
+        package enum MoveAgent: ProtoMethod {
+            package typealias Request = Proto.MoveAgentRequest
+            package typealias Response = Proto.MoveAgentResponse
+            package static let name = "Farm.MoveAgent"
             package static let streamsRequest = false
             package static let streamsResponse = false
         }

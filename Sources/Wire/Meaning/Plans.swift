@@ -23,6 +23,7 @@ extension Proto.Plan {
         }
         tree = plan.tree?.bytes ?? []
         deadlineMs = UInt64(clamping: (plan.deadline?.wholeNanoseconds ?? 0) / 1_000_000)
+        untrusted = plan.untrusted ?? ""
     }
 
     package func meaning() throws(MeaningError) -> Model.Plan {
@@ -37,7 +38,8 @@ extension Proto.Plan {
                 guard let digest = Digest(file.digest) else { throw MeaningError("digest", "has 32 bytes") }
                 return EvaluatorFile(path: file.path, digest: digest)
             }, tree: try digest("tree", tree),
-            deadline: deadlineMs == 0 ? nil : .milliseconds(Int64(clamping: min(deadlineMs, 1 << 40))))
+            deadline: deadlineMs == 0 ? nil : .milliseconds(Int64(clamping: min(deadlineMs, 1 << 40))),
+            untrusted: untrusted.isEmpty ? nil : untrusted)
     }
 }
 

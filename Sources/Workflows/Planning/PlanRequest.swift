@@ -26,6 +26,8 @@ package struct PlanRequest: Sendable {
     /// Somebody has said what starts the run. Else, as in a check of the file alone, values that depend on it are not
     /// judged.
     package var isKnown = true
+    /// The submitter says that its code is a stranger's.
+    package var isUntrusted = false
 
     package init(
         eventName: String? = nil, event: Value = .object([]), inputs: [(name: String, value: String)] = [],

@@ -136,10 +136,13 @@ extension Workflow {
         var covers: [String: CoverCertificate] = [:]
         var skipped: [String: String] = [:]
         var resting = SkippedJobs(of: self, Surroundings(base: base, request: request) { _ in nil })
+        let distrust = distrust(request, base)
         for index in jobs.indices {
             let job = jobs[index]
             if request.isKnown, !job.isUnread { skipped[job.planID] = resting.reason(ofJob: index) }
-            if skipped[job.planID] == nil, let refusal = refuseFork(job, base) { mistakes.append(refusal) }
+            if skipped[job.planID] == nil, let distrust, let refusal = refuseSecrets(of: job, distrust) {
+                mistakes.append(refusal)
+            }
             let needs = planNeeds(of: index)
             let behind = jobsBehindGates(of: index, &mistakes).filter { !needs.contains($0) }
             var result = PlannedJob(
@@ -184,7 +187,7 @@ extension Workflow {
         guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
         let plan = Plan(
             name: name, title: title, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate,
-            waivers: waivers, evaluators: evaluators, deadline: deadline)
+            waivers: waivers, evaluators: evaluators, deadline: deadline, untrusted: distrust)
         return Planned(plan: plan, warnings: mistakes, covers: covers, skipped: skipped)
     }
 

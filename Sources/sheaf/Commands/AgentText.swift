@@ -14,7 +14,7 @@ enum AgentText {
             let capacity = agent.capacity ?? Proto.Capacity()
             let pythons = capacity.interpreters.map(\.version)
             return [
-                agent.name, agent.state, "\(agent.running)", "\(capacity.cpus)",
+                agent.name, agent.state, agent.pool?.name ?? "", "\(agent.running)", "\(capacity.cpus)",
                 "\(ByteCount(Int64(clamping: capacity.memoryBytes)))",
                 capacity.gpus.isEmpty ? "-" : "\(capacity.gpus.count) × \(capacity.gpus[0].model)",
                 pythons.isEmpty ? "-" : pythons.joined(separator: " "), capacity.labels.joined(separator: " "),
@@ -23,7 +23,7 @@ enum AgentText {
         let remarks = agents.filter { !$0.remark.isEmpty }.map { agent in
             "\n\(PlainText.line(agent.name)) is \(agent.state): \(PlainText.line(agent.remark))"
         }
-        return Table.text(["AGENT", "STATE", "RUNNING", "CPUS", "MEMORY", "GPUS", "PYTHON", "LABELS"], rows)
+        return Table.text(["AGENT", "STATE", "POOL", "RUNNING", "CPUS", "MEMORY", "GPUS", "PYTHON", "LABELS"], rows)
             + remarks.joined()
     }
 
@@ -34,6 +34,7 @@ enum AgentText {
             let capacity = agent.capacity ?? Proto.Capacity()
             writer.value([
                 "name": .string(agent.name), "team": .string(agent.team), "state": .string(agent.state),
+                "pool": .string(agent.pool?.name ?? ""),
                 "running": .number(Double(agent.running)), "cpus": .number(Double(capacity.cpus)),
                 "memory_bytes": .number(Double(capacity.memoryBytes)),
                 "gpus": .array(capacity.gpus.map { ["uuid": .string($0.uuid), "model": .string($0.model)] }),

@@ -12,8 +12,9 @@ enum Commands {
         CommandGroup(
             title: "Look after the farm",
             commands: [
-                enrol, agents, agentsDrain, agentsUndrain, agentsRemove, tokenCreate, revoke, doctor, bench, backup,
-                restore, coordinator, simulate, agent, completions,
+                enrol, agents, agentsDrain, agentsUndrain, agentsMove, agentsRemove, pools, poolsSet, tokenCreate,
+                revoke, doctor,
+                bench, backup, restore, coordinator, simulate, agent, completions,
             ]),
     ]
 }

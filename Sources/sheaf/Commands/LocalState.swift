@@ -11,6 +11,9 @@ import Wire
 enum LocalState {
     static let standard = ".sheaf/state"
 
+    /// What its agent takes. Whoever has somebody else's code run here has decided that: it is kept apart all the same.
+    static let pool = Pool(name: Pool.standard.name, allowsUntrusted: true)
+
     /// The coordinator that this process serves to itself, once a command has needed it.
     private static let own = Mutex<CoordinatorServer?>(nil)
 

@@ -183,9 +183,11 @@ struct LoadedWorkflow {
         }
         let event = try arguments.value("event-file").map(Commands.readContexts) ?? .object([])
         let contexts = try arguments.value("context").map(Commands.readContexts)?.members ?? []
-        return PlanRequest(
+        var request = PlanRequest(
             eventName: arguments.value("event"), event: event, inputs: inputs, contexts: contexts,
             manifest: { Files.digest(of: $0, in: tree) },
             file: { Files.bytes(of: $0, in: tree) })
+        request.isUntrusted = arguments.has("untrusted")
+        return request
     }
 }

@@ -111,6 +111,7 @@ struct LocalFarm: Sendable {
             throw CommandFailure("the farm in \(state) cannot start: \(error)")
         }
         do {
+            try await server.set(LocalState.pool)
             let identity = try await server.makeIdentity(for: Principal(role: .agent, name: "local"))
             var settings = try Commands.agentSettings(
                 arguments, identity, server.addresses[0], home: state + "/agent", work: state + "/agent/work")
@@ -147,9 +148,11 @@ struct LocalFarm: Sendable {
         var effects: [Farm.Effect] = []
         farm.handle(
             .agentJoined(AgentID("local"), team: nil, capacity: capacity, holds: []), at: .epoch, into: &effects)
+        // Whose code it is, whoever runs it here has decided.
+        farm.handle(.agentPooled(AgentID("local"), LocalState.pool), at: .epoch, into: &effects)
         var problems: [String] = []
         for cell in plan.jobs.flatMap({ $0.cells ?? [] }) where cell.skipped == nil {
-            let unmet = farm.allUnmet(cell)
+            let unmet = farm.allUnmet(cell, isUntrusted: plan.untrusted != nil)
             if !unmet.isEmpty { problems.append("\(cell.name): \(unmet.joined(separator: "; "))") }
         }
         guard problems.isEmpty else {

@@ -10,6 +10,7 @@ extension Commands {
         eventOptions.filter { $0.name != "context" && $0.name != "format" } + [
             .value("var", "NAME=VALUE", repeats: true, "a value of the context vars"),
             .value("tree", "FOLDER", "the code to send; by default the repository that the workflow lies in"),
+            .flag("untrusted", "the code may be a stranger's, as a fork's is without being told"),
         ]
 
     static let submit = Command(
@@ -129,6 +130,7 @@ extension Commands {
         }
         request.eventName = loaded.request.eventName ?? ""
         if loaded.request.event.members?.isEmpty == false { request.eventJson = JSONWriter.text(loaded.request.event) }
+        request.untrusted = arguments.has("untrusted")
         for input in loaded.request.inputs { request.inputs[input.name] = input.value }
         for pair in arguments.all("var") {
             guard let mark = pair.firstIndex(of: "=") else {

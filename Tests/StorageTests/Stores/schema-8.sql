@@ -1,0 +1,200 @@
+-- A store of schema 8, written by the code of 68dc6ff (Stores/make).
+BEGIN TRANSACTION;
+CREATE TABLE agents (
+    name TEXT PRIMARY KEY,
+    team TEXT,
+    capacity BLOB NOT NULL,
+    software TEXT NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    draining INTEGER NOT NULL DEFAULT 0,
+    drain_reason TEXT NOT NULL DEFAULT ''
+) STRICT;
+INSERT INTO "agents" VALUES('gpu-1',NULL,X'0801','sheaf',1700000900000000000,0,'');
+INSERT INTO "agents" VALUES('cpu-1','vision',X'0802','sheaf',1700000901000000000,1,'a new disk');
+CREATE TABLE attempts (
+    run INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    cell INTEGER NOT NULL,
+    shard INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    agent TEXT NOT NULL,
+    devices TEXT NOT NULL,
+    cpus INTEGER NOT NULL,
+    memory INTEGER NOT NULL,
+    leased_at INTEGER NOT NULL,
+    leased_until INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at INTEGER,
+    cause TEXT,
+    code INTEGER,
+    evidence TEXT,
+    retry_at INTEGER,
+    why TEXT,
+    report BLOB, beside INTEGER NOT NULL DEFAULT 0, beside_why TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (run, job, cell, shard, attempt)
+) STRICT;
+INSERT INTO "attempts" VALUES(1,0,0,0,1,'gpu-1','GPU-1,GPU-2',2,1073741824,1700000110000000000,1700000140000000000,1700000111000000000,1700000800000000000,'passed',NULL,'',NULL,'',X'0405',0,'');
+INSERT INTO "attempts" VALUES(1,0,0,1,1,'cpu-1','',2,1073741824,1700000110000000000,1700000140000000000,NULL,1700000700000000000,'user_exit',3,'step ''eval'' ended with exit code 3',NULL,'',X'0405',0,'');
+INSERT INTO "attempts" VALUES(2,0,1,-1,1,'gpu-1','GPU-1,GPU-2',2,1073741824,1700000205000000000,1700000235000000000,NULL,1700000206000000000,'passed',NULL,'',NULL,'',X'0405',0,'');
+INSERT INTO "attempts" VALUES(2,0,1,4,1,'gpu-1','GPU-1,GPU-2',2,1073741824,1700000210000000000,1700000240000000000,1700000211000000000,1700000250000000000,'lost_agent',NULL,'no heartbeat since 10:02:11Z',1700000252000000000,'tried again',X'',0,'');
+INSERT INTO "attempts" VALUES(2,0,1,4,2,'cpu-1','',2,1073741824,1700000253000000000,1700000283000000000,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0,'');
+INSERT INTO "attempts" VALUES(2,0,1,4,3,'gpu-1','',2,1073741824,1700000700000000000,1700000730000000000,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,2,'it runs for 400 s, its peers for 20 s');
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL
+) STRICT;
+INSERT INTO "audit" VALUES(1,1700000100000000000,'user alice','submit','run r1');
+INSERT INTO "audit" VALUES(2,1700000090000000000,'coordinator','start','the farm');
+CREATE TABLE baselines (
+    alias TEXT PRIMARY KEY,
+    run INTEGER NOT NULL,
+    set_by TEXT NOT NULL,
+    set_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO "baselines" VALUES('x',1,'user alice',1700000950000000000);
+CREATE TABLE caches (
+    repository TEXT NOT NULL,
+    branch TEXT NOT NULL,
+    key TEXT NOT NULL,
+    paths BLOB NOT NULL,
+    manifest BLOB NOT NULL,
+    manifest_bytes INTEGER NOT NULL,
+    content_bytes INTEGER NOT NULL,
+    saved_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    PRIMARY KEY (repository, branch, key, paths)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "caches" VALUES('user alice
+owner/name','refs/heads/main','one',X'0606060606060606060606060606060606060606060606060606060606060606',X'0606060606060606060606060606060606060606060606060606060606060606',100,4096,1700000600000000000,1700000620000000000);
+CREATE TABLE cells (
+    run INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    cell INTEGER NOT NULL,
+    shards INTEGER,
+    items INTEGER,
+    listing BLOB,
+    ending TEXT,
+    PRIMARY KEY (run, job, cell)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "cells" VALUES(1,0,0,3,NULL,NULL,'failed');
+INSERT INTO "cells" VALUES(2,0,1,9,100,X'0505050505050505050505050505050505050505050505050505050505050505',NULL);
+CREATE TABLE certificates (
+    serial TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    name TEXT NOT NULL,
+    team TEXT,
+    fingerprint BLOB NOT NULL,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER,
+    revocation_reason TEXT NOT NULL DEFAULT ''
+) STRICT;
+INSERT INTO "certificates" VALUES('0a','user','alice','vision',X'0303030303030303030303030303030303030303030303030303030303030303',1700000001000000000,1731536000000000000,NULL,'');
+INSERT INTO "certificates" VALUES('0b','agent','gpu-1',NULL,X'0404040404040404040404040404040404040404040404040404040404040404',1700000002000000000,1731536000000000000,1700005000000000000,'sold');
+CREATE TABLE deliveries (
+    key TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    run INTEGER,
+    body BLOB NOT NULL,
+    intended_at INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    due_at INTEGER NOT NULL,
+    reason TEXT NOT NULL DEFAULT '',
+    ended_at INTEGER,
+    receipt TEXT
+) STRICT, WITHOUT ROWID;
+INSERT INTO "deliveries" VALUES('k1','check',1,X'01',1700000900000000000,1,1700000900000000000,'',1700000901000000000,'check 7');
+INSERT INTO "deliveries" VALUES('k2','comment',1,X'02',1700000900000000000,1,1700000960000000000,'no answer',NULL,NULL);
+CREATE TABLE grants (
+    scope TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (scope, digest)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "grants" VALUES('user:a',X'0101010101010101010101010101010101010101010101010101010101010101');
+INSERT INTO "grants" VALUES('user:a',X'0202020202020202020202020202020202020202020202020202020202020202');
+CREATE TABLE jobs (
+    run INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    resolution BLOB NOT NULL,
+    ending TEXT, resolved_at INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run, job)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "jobs" VALUES(1,0,'cells','1 of 1 cells failed',X'0700','failure',1700000100000000000);
+INSERT INTO "jobs" VALUES(1,1,'not_applicable','its ''if'' is false',X'',NULL,1700000100000000000);
+INSERT INTO "jobs" VALUES(2,0,'cells','',X'0700',NULL,1700000200000000000);
+INSERT INTO "jobs" VALUES(3,0,'failed','matrix: not JSON',X'',NULL,1700000300000000000);
+CREATE TABLE run_numbers (least INTEGER NOT NULL) STRICT;
+INSERT INTO "run_numbers" VALUES(40);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    owner_role TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    team TEXT,
+    name TEXT NOT NULL,
+    file TEXT NOT NULL,
+    submitted_at INTEGER NOT NULL,
+    tree BLOB,
+    commit_id TEXT NOT NULL,
+    request BLOB NOT NULL,
+    plan BLOB NOT NULL,
+    cancelled_by TEXT,
+    cancel_reason TEXT,
+    cancelled_at INTEGER,
+    ended_at INTEGER,
+    verdict TEXT,
+    exit_code INTEGER,
+    judgement BLOB
+, bulk_dropped_at INTEGER, cancel_forced INTEGER NOT NULL DEFAULT 0) STRICT;
+INSERT INTO "runs" VALUES(1,'key-1','user','alice','vision','nightly','evals/nightly.yml',1700000100000000000,X'0101010101010101010101010101010101010101010101010101010101010101','c0ffee',X'01020301',X'09',NULL,NULL,NULL,1700000900000000000,'pass',0,X'7B7D',NULL,0);
+INSERT INTO "runs" VALUES(2,'key-2','admin','bob',NULL,'nightly','evals/nightly.yml',1700000200000000000,X'0202020202020202020202020202020202020202020202020202020202020202','c0ffee',X'01020302',X'09',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0);
+INSERT INTO "runs" VALUES(3,'key-3','user','alice','vision','wide','evals/wide.yml',1700000300000000000,NULL,'',X'01020303',X'09','user alice','enough',1700000320000000000,NULL,NULL,NULL,NULL,NULL,0);
+INSERT INTO "runs" VALUES(4,'key-4','user','alice','vision','nightly','evals/nightly.yml',1700000400000000000,X'0404040404040404040404040404040404040404040404040404040404040404','c0ffee',X'01020304',X'09',NULL,NULL,NULL,1700000999000000000,'fail',1,X'',1700009000000000000,0);
+INSERT INTO "runs" VALUES(5,'key-5','admin','bob',NULL,'nightly','evals/nightly.yml',1700000500000000000,X'0505050505050505050505050505050505050505050505050505050505050505','c0ffee',X'01020305',X'09','user alice','enough',1700000520000000000,NULL,NULL,NULL,NULL,NULL,1);
+CREATE TABLE settlements (
+    run INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    cell INTEGER NOT NULL,
+    first_shard INTEGER NOT NULL,
+    last_shard INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    code INTEGER,
+    evidence TEXT NOT NULL,
+    settled_at INTEGER NOT NULL,
+    PRIMARY KEY (run, job, cell, first_shard)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "settlements" VALUES(1,0,0,0,0,1,'passed',NULL,'',1700000800000000000);
+INSERT INTO "settlements" VALUES(1,0,0,1,2,1,'user_exit',3,'step ''eval'' ended with exit code 3',1700000800000000000);
+INSERT INTO "settlements" VALUES(3,1,0,0,99999,0,'cancelled',NULL,'by user alice: "enough"',1700000800000000000);
+CREATE TABLE tokens (
+    hash BLOB PRIMARY KEY,
+    role TEXT NOT NULL,
+    name TEXT NOT NULL,
+    team TEXT,
+    created_by TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at INTEGER
+) STRICT;
+INSERT INTO "tokens" VALUES(X'0101010101010101010101010101010101010101010101010101010101010101','user','alice','vision','admin root',1700003600000000000,1700000001000000000);
+INSERT INTO "tokens" VALUES(X'0202020202020202020202020202020202020202020202020202020202020202','admin','bob',NULL,'operator',1700003600000000000,NULL);
+CREATE INDEX open_runs ON runs (id) WHERE ended_at IS NULL;
+CREATE INDEX certificates_by_name ON certificates (role, name);
+CREATE INDEX runs_with_bulk ON runs (ended_at) WHERE bulk_dropped_at IS NULL AND ended_at IS NOT NULL;
+CREATE INDEX grants_by_digest ON grants (digest);
+CREATE INDEX open_deliveries ON deliveries (key) WHERE ended_at IS NULL;
+CREATE INDEX deliveries_by_run ON deliveries (run, key);
+CREATE INDEX runs_by_commit ON runs (commit_id, name, id);
+CREATE INDEX runs_by_end ON runs (ended_at);
+CREATE INDEX runs_by_name ON runs (name, id);
+CREATE INDEX starts ON audit (at) WHERE action = 'start';
+CREATE INDEX runs_by_owner ON runs (owner, id);
+CREATE INDEX runs_by_team ON runs (team, id);
+COMMIT;
+PRAGMA application_id = 1397245249;
+PRAGMA user_version = 8;
