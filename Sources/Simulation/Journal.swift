@@ -80,7 +80,8 @@ package struct Journal: Journaling {
         case .runSubmitted(let run, _, _, _, _), .runCancelled(let run, _, _, _), .jobResolved(let run, _, _, _),
             .jobEnded(let run, _, _):
             run
-        case .cellSharded(let cell, _, _), .settled(let cell, _, _, _), .cellEnded(let cell, _), .cellStopped(let cell, _):
+        case .cellSharded(let cell, _, _), .settled(let cell, _, _, _), .cellEnded(let cell, _),
+            .cellStopped(let cell, _):
             cell.run
         case .leased(let lease, _): lease.attempt.run
         case .attemptEnded(let attempt, _, _), .attemptTook(let attempt, _): attempt.run

@@ -44,7 +44,8 @@ import Testing
         let cells = ConcurrencyGroups.Member(RunID(1), job: 0, group: "A")
         #expect(cells == ConcurrencyGroups.Member(RunID(1), job: 0, group: "a"))
         #expect(groups.enter(cells, group: "A", of: "r", cancelling: false) == [.start(cells)])
-        #expect(groups.enter(run(2), group: "a", of: "r", cancelling: true) == [.cancel(cells, for: run(2), group: "A")])
+        #expect(
+            groups.enter(run(2), group: "a", of: "r", cancelling: true) == [.cancel(cells, for: run(2), group: "A")])
         #expect(groups.leave(cells) == [.start(run(2))])
     }
 

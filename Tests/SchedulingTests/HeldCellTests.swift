@@ -26,9 +26,10 @@ import Testing
     @Test func `is cut when it is let in, and others of its job at once`() {
         var stage = Stage()
         let asked = stage.submit(1, Self.plan(["a", nil, "b"]))
-        #expect(asked.filter { if case .groupWanted = $0 { true } else { false } } == [
-            .groupWanted(cell(0)), .groupWanted(cell(2)),
-        ])
+        #expect(
+            asked.filter { if case .groupWanted = $0 { true } else { false } } == [
+                .groupWanted(cell(0)), .groupWanted(cell(2)),
+            ])
         stage.join("a", cpus: 8)
         #expect(Set(stage.leases.keys) == shards(1))
         #expect(stage.farm.explain(cell(0), shard: nil, at: stage.now) == ["waits for its concurrency group"])
@@ -66,7 +67,9 @@ import Testing
         let effects = stage(.cellsStopped(RunID(1), job: 0, [0], reason: "run r2 came"))
         let cancelled = effects.count { if case .cancelAttempt = $0 { true } else { false } }
         #expect(cancelled == (isLetIn ? 2 : 0))
-        if isLetIn { for shard in shards(0).sorted() { stage.finish(shard, Cause(.cancelled, evidence: "run r2 came")) } }
+        if isLetIn {
+            for shard in shards(0).sorted() { stage.finish(shard, Cause(.cancelled, evidence: "run r2 came")) }
+        }
         #expect(stage.history.contains(.cellEnded(cell(0), .cancelled)))
         // The other one goes on.
         for shard in shards(1).sorted() { stage.finish(shard) }

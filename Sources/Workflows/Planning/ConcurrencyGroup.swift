@@ -13,7 +13,9 @@ extension Workflow {
         guard let node = concurrencyNode else { return nil }
         var mistakes: [Diagnostic] = []
         let context = EvaluationContext(values: contexts)
-        let group = ConcurrencyGroup(node) { NodeExpressions.value($0, in: context, Scopes.workflowConcurrency, &mistakes) }
+        let group = ConcurrencyGroup(node) {
+            NodeExpressions.value($0, in: context, Scopes.workflowConcurrency, &mistakes)
+        }
         guard mistakes.isEmpty else { throw Mistakes(mistakes) }
         return group
     }
