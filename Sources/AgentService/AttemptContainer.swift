@@ -69,8 +69,8 @@ final class AttemptContainer: Sendable {
             defer { close(ends[0]) }
             client = try StepProcess.start(
                 Program(
-                    path: engine.path, arguments: [engine.path] + engine.start(order), environment: engine.environment,
-                    directory: "/"),
+                    path: engine.path, arguments: [engine.path] + engine.start(order),
+                    environment: engine.signedIn(for: order).environment, directory: "/"),
                 in: enclosure, input: ends[0]
             ) { stream, bytes in
                 let text = String(decoding: bytes, as: UTF8.self)

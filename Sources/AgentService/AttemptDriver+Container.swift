@@ -31,6 +31,7 @@ extension AttemptDriver {
             throw AgentError.farm("this agent starts no containers, and was given a job that runs in one")
         }
         let order = try containerOrder(image, place)
+        defer { forget(order) }
         output.say("container: \(image)")
         let (enclosure, output) = (place.enclosure, output)
         running += 1
@@ -92,7 +93,32 @@ extension AttemptDriver {
         } catch let refusal as ContainerOptions.Refusal {
             throw AgentError.user("\(refusal.problem); \(refusal.help)")
         }
+        order.login = try login(given, image, whose, at: place.folder.path + "/login-" + name)
         return order
+    }
+
+    /// Whom the image's registry gives it to; `nil` where nothing is said, or what is said comes to nothing.
+    private func login(
+        _ given: JobContainer, _ image: String, _ whose: String, at folder: String
+    ) throws(AgentError) -> String? {
+        guard let credentials = given.credentials else { return nil }
+        let login = RegistryLogin(
+            username: try contexts.text(of: credentials.username, "credentials.username of \(whose)"),
+            password: try contexts.text(of: credentials.password, "credentials.password of \(whose)"))
+        if login.username.isEmpty && login.password.isEmpty { return nil }
+        guard !login.username.isEmpty, !login.password.isEmpty, !login.username.contains(":") else {
+            throw .user(
+                login.username.contains(":")
+                    ? "the username of \(whose) holds a colon, which no registry takes"
+                    : "the \(login.username.isEmpty ? "username" : "password") in the credentials of \(whose) is empty")
+        }
+        try login.write(for: image, to: folder)
+        return folder
+    }
+
+    /// Steps never see what the engine needed for its image.
+    func forget(_ order: ContainerEngine.Order) {
+        if let login = order.login { Files.removeTree(login) }
     }
 
     /// Ends the container with everything in it.

@@ -8,6 +8,7 @@ extension AttemptDriver {
         guard let place, place.services == nil, !assignment.work.services.isEmpty else { return }
         guard !isOver else { throw AgentError.cancelled }
         let named = try servicesWanted(place)
+        defer { for one in named { forget(one.service.order) } }
         guard !named.isEmpty else { return }
         guard let engine = host.engine else {
             throw AgentError.farm("this agent starts no containers, and was given a job with services")

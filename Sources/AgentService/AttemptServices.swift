@@ -166,7 +166,8 @@ final class AttemptServices: Sendable {
             alias: engine.tellsNames ? named.id : nil, hosts: hosts)
         output.say("service \(named.id): \(service.order.image)")
         // Its image may have to be fetched, which takes as long as it takes: what the engine says is told.
-        let answer = try await EngineCommand.run(engine.serve(service), by: engine, in: enclosure) { _ in
+        let signedIn = engine.signedIn(for: service.order)
+        let answer = try await EngineCommand.run(engine.serve(service), by: signedIn, in: enclosure) { _ in
             output.touch()
         }
         guard answer.isSuccess else {

@@ -40,6 +40,8 @@ struct ContainerEngine: Equatable, Sendable {
         var processesMax: Int
         /// `nil`: the engine's own way.
         var network: Network?
+        /// The folder of a `RegistryLogin`; `nil`: what the engine's owner has logged in to.
+        var login: String?
     }
 
     /// A network of an attempt's own, as one of its containers is in it.
@@ -150,6 +152,20 @@ struct ContainerEngine: Equatable, Sendable {
         let isHost = { (part: Substring) in part.contains(".") || part.contains(":") || part == "localhost" }
         if parts.count > 1 { return isHost(parts[0]) ? image : "docker.io/" + image }
         return "docker.io/library/" + image
+    }
+
+    /// The same engine, as one that may fetch an order's image. Nobody sees a password on its command line.
+    func signedIn(for order: Order) -> ContainerEngine {
+        guard let login = order.login else { return self }
+        var engine = self
+        switch kind {
+        case .podman: engine.environment.append("REGISTRY_AUTH_FILE=\(login)/\(RegistryLogin.fileName)")
+        case .docker: engine.environment.append("DOCKER_CONFIG=\(login)")
+        }
+        let names = ["REGISTRY_AUTH_FILE=", "DOCKER_CONFIG="]
+        let own = environment.filter { entry in !names.contains { entry.hasPrefix($0) } }
+        engine.environment = own + engine.environment.suffix(1)
+        return engine
     }
 
     // MARK: Finding one

@@ -11,11 +11,25 @@ package struct JobContainer: Equatable, Sendable {
     /// Of a service: instead of the image's own.
     package var entrypoint: String?
     package var command: String?
+    /// Whom the image's registry gives it to; `nil`: whoever owns the agent may have logged in there.
+    package var credentials: Credentials?
+
+    /// A name and a password, templates like the others: agents alone know what they come to.
+    package struct Credentials: Equatable, Sendable {
+        package var username: String
+        package var password: String
+        package init(username: String, password: String) {
+            self.username = username
+            self.password = password
+        }
+    }
 
     package init(
         image: String, environment: [Template] = [], volumes: [String] = [], ports: [String] = [],
-        options: String? = nil, entrypoint: String? = nil, command: String? = nil
+        options: String? = nil, entrypoint: String? = nil, command: String? = nil,
+        credentials: Credentials? = nil
     ) {
+        self.credentials = credentials
         self.image = image
         self.environment = environment
         self.volumes = volumes

@@ -53,6 +53,25 @@ import Wire
         #expect(engine.remove(["a"]) == ["rm", "--force", "--volumes", "a"])
     }
 
+    @Test func `has no password in it: engines read it from a file`() throws {
+        let login = RegistryLogin(username: "ada", password: "hunter2")
+        #expect(login.config(for: "ghcr.io/a/b:1") == #"{"auths":{"ghcr.io":{"auth":"YWRhOmh1bnRlcjI="}}}"#)
+        #expect(
+            RegistryLogin(username: "a", password: "b").config(for: "python")
+                == #"{"auths":{"docker.io":{"auth":"YTpi"},"https://index.docker.io/v1/":{"auth":"YTpi"}}}"#)
+        #expect(RegistryLogin(username: "a", password: "bc").config(for: "x.y/z").contains(#""YTpiYw==""#))
+        var order = Self.order
+        order.login = "/l"
+        for (kind, entry) in [
+            (ContainerEngine.Kind.podman, "REGISTRY_AUTH_FILE=/l/config.json"), (.docker, "DOCKER_CONFIG=/l"),
+        ] {
+            var engine = ContainerEngine(kind: kind, path: "/e", owner: "node-1")
+            engine.environment = ["PATH=/bin", "DOCKER_CONFIG=/own", "REGISTRY_AUTH_FILE=/own"]
+            #expect(engine.signedIn(for: order).environment == ["PATH=/bin", entry])
+            #expect(engine.signedIn(for: Self.order) == engine)
+        }
+    }
+
     @Test(arguments: [
         ("python:3.12", "docker.io/library/python:3.12"), ("a/b", "docker.io/a/b"), ("ghcr.io/a/b:1", "ghcr.io/a/b:1"),
         ("localhost/x", "localhost/x"), ("host:5000/x", "host:5000/x"), ("a/b@sha256:12", "docker.io/a/b@sha256:12"),

@@ -25,6 +25,7 @@ final class FakeEngine: Sendable {
           ls) ls "$state" | sed -n 's/^net-//p' ;;
           esac ;;
         run)
+          [ -z "$REGISTRY_AUTH_FILE" ] || cat "$REGISTRY_AUTH_FILE" >"$state/login" || exit 1
           shift 2
           health=null ports= sep= free=40000
           while :; do

@@ -228,6 +228,30 @@ import Wire
         #expect(ended.out.isEmpty && fake.left.isEmpty && living(mark).isEmpty, "\(ended.out) \(fake.left)")
     }
 
+    /// Steps come later, and find nothing of it: neither a file nor a word in the log.
+    @Test func `is fetched with its registry's password, which steps never see`() async throws {
+        let fake = try FakeEngine()
+        let workshop = try await Self.workshop(fake)
+        func attempt(_ username: String, _ password: String) async throws -> Trial.Ended {
+            try await workshop.attempt([run("ls -d \"$GITHUB_WORKSPACE\"/../login* || echo nothing")]) {
+                var service = Self.service("db", "exec sleep \(sleepMark())", image: "ghcr.io/a/b:1")
+                service.container.credentials = .init(username: username, password: password)
+                $0.work.services = [service]
+            }
+        }
+        let ended = try await attempt("ada", "${{ format('hun{0}', 'ter2') }}")
+        #expect(ended.report.cause == "passed" && ended.out == ["nothing"], "\(ended.report) \(ended.out)")
+        let login = try String(contentsOfFile: fake.folder + "/login", encoding: .utf8)
+        #expect(login.contains(#""ghcr.io":{"auth":"YWRhOmh1bnRlcjI="}"#), "\(login)")
+        #expect(!fake.calls.contains { $0.contains("hunter2") })
+        try FileManager.default.removeItem(atPath: fake.folder + "/login")
+        let plain = try await attempt("${{ github.none }}", "")
+        #expect(plain.report.cause == "passed" && !FileManager.default.fileExists(atPath: fake.folder + "/login"))
+        let half = try await attempt("ada", "${{ github.none }}")
+        #expect(half.report.cause == "user_error", "\(half.report)")
+        #expect(half.report.evidence.contains("the password in the credentials of the service 'db' is empty"))
+    }
+
     @Test func `has none left where an image or a network is not to be had`() async throws {
         let fake = try FakeEngine()
         let mark = sleepMark()

@@ -39,6 +39,20 @@ import Testing
                     volumes: ["./d:/d:ro", "${{ github.workspace }}/e:/e"], options: "--init -u 7"))
     }
 
+    @Test func `asks for an agent that holds what its registry wants`() throws {
+        let one = "{image: ghcr.io/a/b, credentials: {username: ada, password: '${{ secrets.pull_key }}'}}"
+        let job = try Self.job("container: \(one)")
+        let credentials = JobContainer.Credentials(username: "ada", password: "${{ secrets.pull_key }}")
+        #expect(job.work.container?.credentials == credentials)
+        #expect(job.cells?.map(\.labels) == [["x", "containers", "secret:pull_key"]])
+        let served = try Self.job("services: {db: \(one)}")
+        #expect(served.work.services.map(\.container.credentials) == [credentials])
+        #expect(served.cells?.first?.labels.contains("secret:pull_key") == true)
+        let (_, diagnostics) = Self.read("container: {image: a, credentials: {username: u}}")
+        #expect(
+            diagnostics.contains { $0.problem == "'credentials' without a 'password' are refused when the job starts" })
+    }
+
     @Test func `has one for those cells alone whose image is something`() throws {
         let matrix = "\n    strategy: {matrix: {image: ['', 'alpine:3']}}"
         let job = try Self.job("container: ${{ matrix.image }}", matrix: matrix)
@@ -48,18 +62,14 @@ import Testing
 
     @Test(arguments: [
         (
-            "container: {image: a, credentials: {username: u, password: p}}", "w.yml:6:27",
-            "'credentials' in 'container'"
+            "container: {image: a, credentials: '${{ fromJSON(vars.c) }}'}", "w.yml:6:40",
+            "'credentials' that are one expression"
         ),
         ("container: {image: a, options: --privileged}", "w.yml:6:36", "'--privileged' is not allowed here"),
         ("container: {image: a, options: --network host}", "w.yml:6:36", "'--network' is not allowed here"),
         ("container: {image: a, volumes: ['/:/host']}", "w.yml:6:37", "outside of the workspace"),
         ("container: {image: a, volumes: [db:/var/db]}", "w.yml:6:37", "outlives the job"),
         ("container: {image: a, volumes: '${{ fromJSON(vars.v) }}'}", "w.yml:6:36", "one expression"),
-        (
-            "services: {db: {image: a, credentials: {username: u, password: p}}}", "w.yml:6:31",
-            "'credentials' in the service 'db'"
-        ),
         ("services: {db: {image: a, options: --privileged}}", "w.yml:6:40", "'--privileged' is not allowed here"),
         ("services: {db: {image: a, volumes: [db:/var/db]}}", "w.yml:6:41", "outlives the job"),
         ("services: {db: {image: a, ports: ['10.0.0.1:80:80']}}", "w.yml:6:39", "would open a port"),

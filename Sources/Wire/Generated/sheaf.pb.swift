@@ -4069,6 +4069,8 @@ extension Proto {
         package var options: String?
         package var entrypoint: String?
         package var command: String?
+        /// Templates; absent: none.
+        package var credentials: Proto.RegistryCredentials?
         package var unknown = UnknownFields()
 
         package init() {}
@@ -4083,6 +4085,7 @@ extension Proto {
                 case 42: options = try reader.value(ProtoString.self)
                 case 50: entrypoint = try reader.value(ProtoString.self)
                 case 58: command = try reader.value(ProtoString.self)
+                case 66: try reader.merge(into: &credentials)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -4096,6 +4099,36 @@ extension Proto {
             writer.field(ProtoString.self, 5, options)
             writer.field(ProtoString.self, 6, entrypoint)
             writer.field(ProtoString.self, 7, command)
+            writer.field(ProtoNested<Proto.RegistryCredentials>.self, 8, credentials)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// Whom an image's registry gives it to. Templates: what they come to only the agent knows.
+    package struct RegistryCredentials: ProtoMessage {
+        package static let protoName = "sheaf.v1.RegistryCredentials"
+
+        package var username: String = ""
+        package var password: String = ""
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: username = try reader.value(ProtoString.self)
+                case 18: password = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, username)
+            writer.field(ProtoString.self, 2, password)
             writer.unknown(unknown)
         }
     }

@@ -48,12 +48,19 @@ extension Proto.Container {
         options = container.options
         entrypoint = container.entrypoint
         command = container.command
+        credentials = container.credentials.map { given in
+            .with {
+                $0.username = given.username
+                $0.password = given.password
+            }
+        }
     }
 
     package var meaning: Model.JobContainer {
         Model.JobContainer(
             image: image, environment: environment.map(\.meaning), volumes: volumes, ports: ports, options: options,
-            entrypoint: entrypoint, command: command)
+            entrypoint: entrypoint, command: command,
+            credentials: credentials.map { .init(username: $0.username, password: $0.password) })
     }
 }
 

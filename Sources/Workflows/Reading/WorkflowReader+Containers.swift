@@ -5,7 +5,7 @@ import Model
 extension WorkflowReader {
     private static let containerKeys = [
         Key("image"),
-        Key("credentials", .unsupported, help: "whoever owns the agents logs in to registries there: podman login"),
+        Key("credentials"),
         Key("env"), Key("ports"), Key("volumes"), Key("options"),
     ]
 
@@ -92,7 +92,7 @@ extension WorkflowReader {
         } else {
             error(node, "\(what) has no 'image'", help: "name one: python:3.12")
         }
-        if let credentials = parts["credentials"] { self.credentials(credentials) }
+        container.credentials = parts["credentials"].flatMap { credentials($0) }
         if let env = parts["env"] {
             let outer = types
             container.environment = environment(env, in: Scopes.containerSecret)
@@ -173,19 +173,32 @@ extension WorkflowReader {
         }
     }
 
-    private mutating func credentials(_ node: YAMLNode) {
+    private mutating func credentials(_ node: YAMLNode) -> JobContainer.Credentials? {
+        let outer = types
+        defer { types = outer }
         if let scalar = node.scalar, isOneExpression(scalar.text) {
             template(node, "'credentials'", in: Scopes.containerSecret, taking: .anything)
-            return
+            unsupported(
+                node, "'credentials' that are one expression",
+                help: "write both out, so that an agent is found which holds them: {username: …, password: …}")
+            return nil
         }
-        guard let parts = mapping(node, "'credentials'", [Key("username"), Key("password")]) else { return }
-        for key in ["username", "password"] {
-            if let part = parts[key] { template(part, "'\(key)'", in: Scopes.containerSecret) }
+        guard let parts = mapping(node, "'credentials'", [Key("username"), Key("password")]) else { return nil }
+        var credentials = JobContainer.Credentials(username: "", password: "")
+        for (key, place) in [("username", \JobContainer.Credentials.username), ("password", \.password)] {
+            if let part = parts[key] {
+                credentials[keyPath: place] = template(part, "'\(key)'", in: Scopes.containerSecret) ?? ""
+            } else {
+                warning(
+                    .secret, node.position, "'credentials' without a '\(key)' are refused when the job starts",
+                    help: "credentials: {username: …, password: \"${{ secrets.… }}\"}")
+            }
         }
         if let password = parts["password"], let text = password.scalar?.text, !TemplateText.hasExpression(text) {
             warning(
                 .secret, password.position, "a password stands in the file for everybody to read",
                 help: "keep it as a secret: ${{ secrets.… }}")
         }
+        return credentials
     }
 }
