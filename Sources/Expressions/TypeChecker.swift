@@ -173,6 +173,11 @@ private struct TypeChecker {
         if let outcome = Self.outcome(comparison, left, a, right, b) {
             add("this comparison is always \(outcome): a Boolean counts as 1 or 0 beside a number", at: place)
         }
+        for case (.string, .literal(.boolean(true))) in [(left, b), (right, a)] {
+            add(
+                "beside a Boolean this text counts as a number: of all texts '1' alone is true here, 'true' is not",
+                at: place, help: "compare it with the text: == 'true'")
+        }
         let isOfEquals = comparison == .equal || comparison == .notEqual
         guard let why = Self.neverAlike(left, a, right, b) ?? (isOfEquals ? Self.noneOf(left, a, right, b) : nil) else {
             return
@@ -196,6 +201,15 @@ private struct TypeChecker {
         case (.array, _), (.object, _), (_, .array), (_, .object):
             return ("\(left.named) is never \(right.named)", nil)
         default: break
+        }
+        for (words, other) in [(left, right), (right, left)] {
+            guard case .words(let words) = words, other == .number || other == .boolean,
+                words.allSatisfy({ Conversion.number(from: $0).isNaN })
+            else { continue }
+            return (
+                "what is one of \(list(words.map { "'\($0)'" })) is never \(other.named)",
+                "compare it with one of these"
+            )
         }
         for (type, text) in [(left, literal(b)), (right, literal(a))] {
             guard let text, Conversion.number(from: text).isNaN else { continue }

@@ -80,7 +80,14 @@ struct PlaceTypes {
     ]
 
     static let github = ValueType.object(
-        githubTexts.map { ValueType.Field($0, $0 == "ref_type" ? .words(["branch", "tag"]) : .string) } + [
+        githubTexts.map { name in
+            switch name {
+            case "ref_type": ValueType.Field(name, .words(["branch", "tag"]))
+            // GitHub's own runs have one that nobody can name in `on`.
+            case "event_name": ValueType.Field(name, .words(EventKind.all.keys.sorted() + ["dynamic"]))
+            default: ValueType.Field(name, .string)
+            }
+        } + [
             ValueType.Field("event", .open), ValueType.Field("ref_protected", .boolean),
         ], others: nil)
 

@@ -249,6 +249,13 @@ extension WorkflowReader {
         default: asks = line.command.hasPrefix("((") && (line.text.contains("<") || line.text.contains(">"))
         }
         guard asks else { return false }
+        // Arithmetic reads variables by their bare names.
+        if line.command.hasPrefix("((") {
+            let names = line.text.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == ".") }
+            if names.contains(where: { $0.split(separator: "_").contains { measures.contains($0.lowercased()) } }) {
+                return true
+            }
+        }
         return line.text.split(separator: "$").dropFirst().contains { rest in
             let name = rest.drop { $0 == "{" || $0 == "(" }.prefix { $0.isLetter || $0.isNumber || $0 == "_" }
             return name.split(separator: "_").contains { measures.contains($0.lowercased()) }
