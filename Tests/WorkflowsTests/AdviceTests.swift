@@ -126,6 +126,24 @@ import Testing
         #expect(found.allSatisfy { $0.problem.contains("'one'") }, "\(found)")
     }
 
+    /// A token that nobody reads is no reason to wait for an agent that holds it.
+    @Test func `asks for no secret in what has no effect`() throws {
+        let text = """
+            on: push
+            jobs:
+              a:
+                runs-on: x
+                timeout-minutes: 5
+                steps:
+                  - uses: actions/checkout@v4
+                    with: {token: "${{ secrets.PAT }}", path: "${{ secrets.PLACE }}"}
+            """
+        let (workflow, diagnostics) = Workflow.read(Array(text.utf8), file: "w.yml")
+        #expect(diagnostics.map(\.rule) == [.idle], "\(diagnostics)")
+        let cell = try #require(workflow).plan(PlanRequest()).jobs[0].cells?.first
+        #expect(cell?.labels == ["x", "secret:place"])
+    }
+
     @Test func `says which checkouts there cannot be`() {
         for (key, words) in [("ref: main", "another commit ('main')"), ("repository: a/b", "another repository")] {
             let found = advice("uses: actions/checkout@v4\n        with: {\(key)}")

@@ -15,12 +15,10 @@ struct KnownAction {
             inputs: [
                 Key("path"), Key("clean"), Key("fetch-depth"), Key("persist-credentials"), Key("ref"),
                 Key("repository"),
-                Key("submodules"), Key("lfs"), Key("token", .unsupported), Key("ssh-key", .unsupported),
-                Key("ssh-known-hosts", .unsupported),
-                Key("ssh-strict", .unsupported), Key("ssh-user", .unsupported), Key("filter", .unsupported),
-                Key("sparse-checkout", .unsupported), Key("sparse-checkout-cone-mode", .unsupported),
-                Key("fetch-tags"), Key("show-progress"), Key("set-safe-directory"),
-                Key("github-server-url", .unsupported),
+                Key("submodules"), Key("lfs"), fetching("token"), fetching("ssh-key"), fetching("ssh-known-hosts"),
+                fetching("ssh-strict"), fetching("ssh-user"), fetching("filter"), Key("sparse-checkout", .unsupported),
+                Key("sparse-checkout-cone-mode", .unsupported),
+                Key("fetch-tags"), Key("show-progress"), Key("set-safe-directory"), fetching("github-server-url"),
             ], outputs: ["ref", "commit"]),
         "actions/setup-python": KnownAction(
             inputs: [
@@ -28,8 +26,8 @@ struct KnownAction {
                 Key("update-environment", .idle, help: "the Python is first on PATH in every case"),
                 Key("check-latest", .idle, help: "the newest that the agent has is used; nothing is fetched"),
                 Key("cache"), Key("cache-dependency-path"),
-                Key("python-version-file", .unsupported), Key("token", .unsupported),
-                Key("allow-prereleases", .unsupported),
+                Key("python-version-file", .unsupported), Key("token", .idle, help: "nothing is fetched"),
+                Key("allow-prereleases", .idle, help: "what the agent has counts; 3.14-dev names prereleases"),
                 Key("freethreaded", .unsupported), Key("pip-version", .unsupported), Key("pip-install", .unsupported),
             ], outputs: ["python-version", "cache-hit", "python-path"], oldest: 5),
         "actions/upload-artifact": KnownAction(
@@ -37,13 +35,15 @@ struct KnownAction {
                 Key("name"), Key("path"), Key("if-no-files-found"),
                 Key("retention-days"),
                 Key("compression-level", .idle, help: "artifacts are compressed by zstd"),
-                Key("overwrite", .unsupported), Key("include-hidden-files"), Key("archive", .unsupported),
-            ], outputs: ["artifact-id", "artifact-url", "artifact-digest"]),
+                Key("overwrite"), Key("include-hidden-files"), Key("archive", .unsupported),
+            ], outputs: ["artifact-id", "artifact-digest"]),
         "actions/download-artifact": KnownAction(
             inputs: [
                 Key("name"), Key("path"), Key("pattern"), Key("merge-multiple"), Key("artifact-ids", .unsupported),
-                Key("github-token", .unsupported), Key("repository", .unsupported), Key("run-id", .unsupported),
-                Key("skip-decompress", .unsupported), Key("digest-mismatch", .unsupported),
+                Key("github-token", .idle, help: "artifacts come from this run"), Key("repository", .unsupported),
+                Key("run-id", .unsupported),
+                Key("skip-decompress", .unsupported),
+                Key("digest-mismatch", .idle, help: "what is not what its digest says is never unpacked"),
             ], outputs: ["download-path"]),
         "actions/cache": KnownAction(
             inputs: [
@@ -61,6 +61,11 @@ struct KnownAction {
             inputs: [Key("path"), Key("key"), Key("upload-chunk-size", .idle), Key("enableCrossOsArchive", .idle)],
             outputs: []),
     ]
+
+    /// Says how GitHub's agents fetch what here was packed where the run was submitted.
+    private static func fetching(_ name: String) -> Key {
+        Key(name, .idle, help: "the code comes from where the run is submitted: nobody signs in for it here")
+    }
 
     static var honoured: [String] { all.keys.sorted() }
 

@@ -167,8 +167,9 @@ extension WorkflowReader {
             error(node, "'\(whole)' names no action", help: "write owner/repository@version: actions/checkout@v4")
             return nil
         }
-        let given = inputs(with)
         let name = Self.actionName(whole)
+        let idle = (KnownAction.all[name]?.inputs ?? []).filter { $0.support == .idle }.map(\.name)
+        let given = inputs(with, without: idle)
         if name == "actions/cache" || name.hasPrefix("actions/cache/") { adviseOnCache(with, at: node) }
         if name == "actions/github-script", let script = with?["script"] { adviseOnInjection(script) }
         if whole.hasPrefix("./"), given != nil || with == nil {
@@ -280,7 +281,9 @@ extension WorkflowReader {
     }
 
     /// What `with` gives, its expressions checked; `nil` where it is one expression or broken.
-    private mutating func inputs(_ with: YAMLNode?) -> [Template]? {
+    ///
+    /// - Parameter idle: inputs that have no effect here.
+    private mutating func inputs(_ with: YAMLNode?, without idle: [String]) -> [Template]? {
         guard let with else { return [] }
         guard let entries = with.entries else {
             if let scalar = with.scalar, isOneExpression(scalar.text) {
@@ -294,7 +297,12 @@ extension WorkflowReader {
             return nil
         }
         return entries.compactMap { entry in
-            template(entry.value, "'\(entry.key)'", in: stepText).map { Template(entry.key, $0) }
+            let before = secretsRead
+            let text = template(entry.value, "'\(entry.key)'", in: stepText)
+            guard idle.contains(entry.key) else { return text.map { Template(entry.key, $0) } }
+            // What nobody reads asks for no agent that holds it.
+            secretsRead = before
+            return nil
         }
     }
 
