@@ -35,6 +35,18 @@ import Testing
         #expect(Self.wanted(with) == wanted)
     }
 
+    /// At GitHub a checkout has one commit: it is brought where a script asks git for it, and costs nothing elsewhere.
+    @Test(arguments: [
+        ("git rev-parse HEAD", true), ("V=$(git describe --always)", true), ("cd x && git status", true),
+        ("echo digit gitk # git", false), ("pip install git+https://x/y", false),
+    ])
+    func `is one commit where a script of the job says git`(script: String, isWanted: Bool) {
+        let found = Self.wanted([""], more: "      - run: \"\(script)\"")
+        #expect(found == (isWanted ? HistoryWanted(depth: 1, tags: false) : nil))
+        #expect(
+            Self.wanted(["fetch-depth: 3"], more: "      - run: \"\(script)\"") == HistoryWanted(depth: 3, tags: false))
+    }
+
     @Test func `is also what called workflows and actions ask for`() {
         let called = """
             on: workflow_call

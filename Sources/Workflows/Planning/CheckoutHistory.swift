@@ -19,19 +19,32 @@ extension Workflow {
 
     private static func history(of steps: [Step]) -> HistoryWanted? {
         var wanted: HistoryWanted?
+        var (checksOut, callsGit) = (false, false)
         for step in steps {
             var own: HistoryWanted?
             switch step.action {
-            case .run: continue
+            case .run(let script):
+                if Self.callsGit(script) { callsGit = true }
+                continue
             case .uses(let action, _, let with):
                 guard CaseFolding.equal(action, "actions/checkout") else { continue }
+                checksOut = true
                 own = history(of: with)
             case .local(let action, _):
                 if case .steps(let inner, _) = action.body { own = history(of: inner) }
             }
             if let own { wanted = wanted?.joined(with: own) ?? own }
         }
-        return wanted
+        // At GitHub every checkout has its one commit: who asks git for it shall find it.
+        return wanted ?? (checksOut && callsGit ? HistoryWanted(depth: 1, tags: false) : nil)
+    }
+
+    /// Whether `git` is a word of a script, at the place of a command or in one.
+    private static func callsGit(_ script: String) -> Bool {
+        guard script.contains("git") else { return false }
+        return ShellScript(script).lines.contains { line in
+            line.words.contains { $0.drop { "$(`\"'{;&|".contains($0) } == "git" }
+        }
     }
 
     private static func history(of with: [Template]) -> HistoryWanted? {
