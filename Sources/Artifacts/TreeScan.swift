@@ -260,7 +260,9 @@ extension TreeScan {
         guard isEmpty else { return unmatched.map { "`\($0)` matches no file" } + links }
         switch policy {
         case .ignore: return []
-        case .warn: return ["\(ArtifactError.nothingFound(patterns: patterns.included))"] + links
+        case .warn:
+            let names = patterns.included.map { "`\($0)`" }.joined(separator: ", ")
+            return ["no file matches \(names): nothing is uploaded"] + links
         case .error: throw .nothingFound(patterns: patterns.included)
         }
     }
