@@ -61,3 +61,49 @@ import Testing
         #expect(looked > 5)
     }
 }
+
+/// Agents hold different secrets, or none: who holds what a shard reads gets it.
+@Suite struct `Secrets of a farm of several agents` {
+    private static let workflow = """
+        on: workflow_dispatch
+        jobs:
+          one:
+            runs-on: self-hosted
+            timeout-minutes: 5
+            strategy: {matrix: {x: [1, 2, 3, 4]}}
+            steps:
+              - run: test ${#KEY} = 19 && echo "on $RUNNER_NAME"
+                env: {KEY: "${{ secrets.API_KEY }}"}
+          two:
+            runs-on: self-hosted
+            timeout-minutes: 5
+            steps: [{run: "test ${{ secrets.OTHER }} = tabernacle && echo on $RUNNER_NAME"}]
+        """
+
+    @Test(.timeLimit(.minutes(5))) func `reach the shards that read them, on agents that hold them alone`() async throws
+    {
+        try await withFarm { farm in
+            let file = try farm.write("code/w.yml", Self.workflow)
+            let held = try farm.write("held", "API_KEY=squeamish-ossifrage\n")
+            let other = try farm.write("other", "other=tabernacle\n")
+            #expect(chmod(held, 0o600) == 0 && chmod(other, 0o600) == 0)
+            // The one with the most room holds nothing.
+            try await farm.startAgent("bare", cpus: 8)
+            let submitted = try await farm.sheaf("submit", file, "--tree", farm.folder + "/code")
+            #expect(submitted.status == 0, "\(submitted.output)\(submitted.error)")
+            for (part, name) in [("one/_1", "api_key"), ("two", "other")] {
+                let why = try await farm.sheaf("explain", "r1/\(part)")
+                #expect(why.output.contains("no agent has label secret:\(name)"), "\(why.output)\(why.error)")
+            }
+            try await farm.startAgent("holder", cpus: 1, "--secrets", held)
+            try await farm.startAgent("third", cpus: 1, "--secrets", other)
+            let ended = try await farm.sheaf("watch", "r1")
+            #expect(ended.status == 0, "\(ended.output)\(ended.error)")
+            for x in 1...4 {
+                let log = try await farm.sheaf("logs", "r1/one/_\(x)")
+                #expect(log.output.contains("on holder"), "\(log.output)\(log.error)")
+            }
+            #expect(try await farm.sheaf("logs", "r1/two").output.contains("on third"))
+        }
+    }
+}
