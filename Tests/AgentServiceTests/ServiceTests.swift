@@ -232,7 +232,7 @@ import Wire
     @Test func `is fetched with its registry's password, which steps never see`() async throws {
         let fake = try FakeEngine()
         let workshop = try await Self.workshop(fake)
-        func attempt(_ username: String, _ password: String) async throws -> Trial.Ended {
+        func attempt(_ username: String, _ password: String) async throws -> Ended {
             try await workshop.attempt([run("ls -d \"$GITHUB_WORKSPACE\"/../login* || echo nothing")]) {
                 var service = Self.service("db", "exec sleep \(sleepMark())", image: "ghcr.io/a/b:1")
                 service.container.credentials = .init(username: username, password: password)
