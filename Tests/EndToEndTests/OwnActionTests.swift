@@ -316,7 +316,7 @@ import Testing
             try await farm.startAgent("one", cpus: 4)
             let gate = farm.folder + "/gate"
             try await submit(file, gate, to: farm)
-            try await explained("r1/a/_1", "runs", by: farm)
+            try await explained("r1/a/_1", "is on agent one since", by: farm)
             try await submit(file, gate, to: farm)
             let wait = { (x: Int) in "waits for a (\(x)) of run r1 of concurrency group 'deploy-\(x)'" }
             for x in 1...2 { try await explained("r2/a/_\(x)", wait(x), by: farm) }
@@ -342,7 +342,7 @@ import Testing
             try await farm.startAgent("one", cpus: 4)
             let gate = farm.folder + "/gate"
             try await submit(file, gate, to: farm)
-            for x in 1...2 { try await explained("r1/a/_\(x)", "runs", by: farm) }
+            for x in 1...2 { try await explained("r1/a/_\(x)", "is on agent one since", by: farm) }
             try await submit(file, "/", to: farm)
             try await explained("r1/a/_2", "a (2) of run r2 came in concurrency group 'deploy-2'", by: farm)
             // The other cell was not ended by anybody, and the newer one waits for it.

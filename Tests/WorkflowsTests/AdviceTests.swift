@@ -71,7 +71,7 @@ import Testing
         ("if: runner.os != 'ubuntu'\n        run: echo", .expression, 23, "'Linux', 'Windows', 'macOS'"),
         ("if: github.ref_type == 'branches'\n        run: echo", .expression, 29, "did you mean 'branch'"),
         ("if: job.status == 1\n        run: echo", .expression, 24, "is never a number"),
-        ("if: env.A == true\n        run: echo", .expression, 19, "compare it with the text: == 'true'"),
+        ("if: github.ref == true\n        run: echo", .expression, 24, "compare it with the text: == 'true'"),
         ("if: github.event_name == 'pul_request'\n        run: echo", .expression, 31, "did you mean 'pull_request'"),
         ("run: if (( accuracy < 90 )); then exit 1; fi", .threshold, 14, "at-least"),
         ("run: awk \"BEGIN{exit !($A<0.85)}\"", .threshold, 14, "shell arithmetic"),

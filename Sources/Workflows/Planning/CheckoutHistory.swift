@@ -43,7 +43,7 @@ extension Workflow {
     private static func callsGit(_ script: String) -> Bool {
         guard script.contains("git") else { return false }
         return ShellScript(script).lines.contains { line in
-            line.words.contains { $0.drop { "$(`\"'{;&|".contains($0) } == "git" }
+            line.words.contains { word in word.split { "$(){}`\"';&|=".contains($0) }.contains("git") }
         }
     }
 
