@@ -145,7 +145,9 @@ extension Farm {
         guard requirement.isUntrusted else { return [] }
         var trusted = requirement
         trusted.isUntrusted = false
-        let others = agents.filter { $0.isOnline && !$0.pool.allowsUntrusted && trusted.isMet(by: $0) }
+        let others = agents.filter {
+            $0.isOnline && !$0.isDraining && !$0.pool.allowsUntrusted && trusted.isMet(by: $0)
+        }
         return others.isEmpty ? [] : [distrusting(others, "that could take it otherwise")]
     }
 

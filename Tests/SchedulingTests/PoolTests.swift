@@ -82,6 +82,10 @@ import Testing
         #expect(
             explain(stage, run: 4).last
                 == "2 agents that could take it otherwise are in pools that take no untrusted runs: default, lab")
+        stage(.agentDraining("a", true))
+        #expect(
+            explain(stage, run: 4).last
+                == "1 agent that could take it otherwise is in a pool that takes no untrusted runs: lab")
         // Where somebody can still choose another machine.
         let cell = PlannedCell.named("x")[0]
         var alone = Stage()
