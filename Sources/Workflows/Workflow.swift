@@ -50,7 +50,7 @@ package struct Workflow: Sendable {
     /// Once jobs that call workflows are expanded: the calls. See `expanded`.
     var calls: [ExpandedCall] = []
     /// What names in `needs` stand for: of the file itself, then of each call. Empty until it is expanded.
-    var scopes: [[NamedJobs]] = []
+    var scopes: [JobScope] = []
 
     init(file: String, name: String) {
         self.file = file

@@ -23,6 +23,7 @@ import Testing
           check: {needs: deploy, runs-on: x, steps: [{run: a}]}
           tell: {needs: check, if: always(), runs-on: x, steps: [{run: a}]}
           last: {needs: tell, runs-on: x, steps: [{run: a}]}
+          too: {needs: [test, tell], runs-on: x, steps: [{run: a}]}
           late: {needs: test, if: needs.test.outputs.a == 'b', runs-on: x, steps: [{run: a}]}
         """
 
@@ -30,7 +31,7 @@ import Testing
         #expect(
             try skipped(Self.jobs) == [
                 "deploy": "its 'if' is false", "check": "it needs 'deploy', which is skipped",
-                "last": "it needs 'check', which is skipped",
+                "last": "it needs 'check', which is skipped", "too": "it needs 'check', which is skipped",
             ])
         #expect(try skipped(Self.jobs, event: "push").isEmpty)
     }

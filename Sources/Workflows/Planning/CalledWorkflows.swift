@@ -11,16 +11,6 @@ struct ExpandedCall: Sendable {
     var contexts: [Value.Member]
 }
 
-/// What a name in `needs` stands for.
-struct NamedJobs: Sendable {
-    var name: String
-    var needs: [String]
-    /// Positions in the plan; those of calls inside a call included.
-    var jobs: [Int]
-    /// The calls, one per cell; empty for a job with steps.
-    var calls: [Int] = []
-}
-
 /// Jobs that call workflows are replaced by the jobs of those: `ci` becomes `ci / lint` and `ci / test`, once per cell of
 /// its matrix. What needs `ci` needs all of them.
 extension Workflow {
@@ -37,7 +27,7 @@ extension Workflow {
     func expansion(_ request: PlanRequest, _ base: [Value.Member]) -> (whole: Workflow, mistakes: [Diagnostic]) {
         var whole = self
         whole.jobs = []
-        whole.scopes = [[]]
+        whole.scopes = [JobScope()]
         var mistakes: [Diagnostic] = []
         whole.add(jobs, of: nil, base, request, &mistakes)
         return (whole, mistakes)
@@ -59,7 +49,7 @@ extension Workflow {
             let first = jobs.count
             guard let called = job.call?.workflow else {
                 jobs.append(job)
-                scopes[scope].append(NamedJobs(name: job.id, needs: job.needs, jobs: [first]))
+                scopes[scope].add(NamedJobs(name: job.id, needs: job.needs, jobs: [first]))
                 continue
             }
             let made = instances(of: job, base, request, &mistakes)
@@ -70,10 +60,10 @@ extension Workflow {
                 var file = called
                 file.jobs = []
                 calls.append(ExpandedCall(caller: caller, workflow: file, contexts: contexts))
-                scopes.append([])
+                scopes.append(JobScope())
                 add(called.jobs, of: calls.count - 1, base, request, &mistakes)
             }
-            scopes[scope].append(
+            scopes[scope].add(
                 NamedJobs(name: job.id, needs: job.needs, jobs: Array(first..<jobs.count), calls: positions))
             if jobs.count > Limits.jobsMax, mistakes.isEmpty {
                 mistakes.append(
@@ -194,9 +184,10 @@ extension Workflow {
         return found
     }
 
-    func named(_ name: String, around job: JobSource) -> NamedJobs? {
-        scopes[job.caller.map { $0 + 1 } ?? 0].first { $0.name == name }
-    }
+    /// The names that the needs of a job are among.
+    func scope(of job: JobSource) -> JobScope { scopes[job.caller.map { $0 + 1 } ?? 0] }
+
+    func named(_ name: String, around job: JobSource) -> NamedJobs? { scope(of: job)[name] }
 
     /// Whether what a call gets depends on outputs of other jobs.
     func hasLateInputs(_ call: Int?) -> Bool {

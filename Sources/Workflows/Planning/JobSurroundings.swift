@@ -109,14 +109,7 @@ extension Workflow {
 
     /// Everything that a job needs among the jobs of its own file, directly or not.
     func ancestors(of job: JobSource, _ around: Surroundings) -> [NeededJob] {
-        var seen: Set<String> = []
-        var open = job.needs
-        while let name = open.popLast() {
-            guard seen.insert(name).inserted, let named = named(name, around: job) else { continue }
-            open += named.needs
-        }
-        return scopes[job.caller.map { $0 + 1 } ?? 0].filter { seen.contains($0.name) }
-            .compactMap { ending(of: $0, around) }
+        scope(of: job).ancestors(of: job.needs).compactMap { ending(of: $0, around) }
     }
 
     /// How a name of `needs` ended: a job, or all jobs of a call.
@@ -148,7 +141,7 @@ extension Workflow {
     /// What a called workflow gives to those that need the job that called it.
     private func outputs(of call: Int, _ around: Surroundings) -> [Value.Member] {
         guard let templates = calls[call].workflow.call?.outputs, !templates.isEmpty else { return [] }
-        let jobs = scopes[call + 1].compactMap { ending(of: $0, around)?.context }
+        let jobs = scopes[call + 1].jobs.compactMap { ending(of: $0, around)?.context }
         // Its inputs were evaluated when its jobs started; one that cannot be gives texts without them.
         let contexts = (try? contexts(in: call, around)) ?? around.base
         let context = EvaluationContext(values: contexts + [.init("jobs", .object(jobs))])
@@ -174,7 +167,7 @@ extension Workflow {
         guard !calls.isEmpty, let base = try? contexts(for: request) else { return ended }
         let byID = Dictionary(ended.map { ($0.id, $0) }) { first, _ in first }
         let around = Surroundings(base: base, request: request) { [jobs] in byID[jobs[$0].planID] }
-        return ended + scopes[0].filter { !$0.calls.isEmpty }.compactMap { ending(of: $0, around) }
+        return ended + scopes[0].jobs.filter { !$0.calls.isEmpty }.compactMap { ending(of: $0, around) }
     }
 }
 

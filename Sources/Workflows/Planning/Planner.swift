@@ -140,7 +140,7 @@ extension Workflow {
         for index in jobs.indices {
             let job = jobs[index]
             if request.isKnown, !job.isUnread { skipped[job.planID] = resting.reason(ofJob: index) }
-            if skipped[job.planID] == nil, let distrust, let refusal = refuseSecrets(of: job, distrust) {
+            if skipped[job.planID] == nil, let distrust, let refusal = refuseSecrets(of: job, request, distrust) {
                 mistakes.append(refusal)
             }
             let needs = planNeeds(of: index)

@@ -7,6 +7,14 @@ struct SkippedJobs {
     private let workflow: Workflow
     private let around: Surroundings
     private var known: [Int: String?] = [:]
+    /// What is skipped of what these jobs need, directly or not.
+    private var behind: [Named: String?] = [:]
+
+    /// Jobs by their name in a file, or in the call that it is called by.
+    private struct Named: Hashable {
+        var call: Int?
+        var name: String
+    }
 
     /// - Parameter workflow: expanded; nobody needs itself.
     init(of workflow: Workflow, _ around: Surroundings) {
@@ -43,10 +51,7 @@ struct SkippedJobs {
         guard let condition = try? Condition(job.condition ?? "", in: Scopes.jobConditionWithMatrix),
             !condition.asksForStatus
         else { return nil }
-        for name in ancestors(of: job) {
-            guard let named = workflow.named(name, around: job), !named.jobs.isEmpty else { continue }
-            if named.jobs.allSatisfy({ reason(ofJob: $0) != nil }) { return "it needs '\(name)', which is skipped" }
-        }
+        if let name = skipped(among: job.needs, around: job) { return "it needs '\(name)', which is skipped" }
         let read = Set(condition.expressions.flatMap(\.references).compactMap(\.first))
         guard job.condition != nil, read.isDisjoint(with: ["needs", "matrix"]),
             !read.contains("inputs") || !workflow.hasLateInputs(job.caller)
@@ -55,16 +60,19 @@ struct SkippedJobs {
         return (try? condition.holds(in: context)) == false ? "its 'if' is false" : nil
     }
 
-    /// The names of everything that a job needs, directly or not, in its own file.
-    private func ancestors(of job: JobSource) -> [String] {
-        var found: [String] = []
-        var seen: Set<String> = []
-        var open = job.needs
-        while let name = open.popLast() {
-            guard seen.insert(name).inserted, let named = workflow.named(name, around: job) else { continue }
-            found.append(name)
-            open += named.needs
+    /// The first of some needs of a job that is skipped, or of what they need.
+    private mutating func skipped(among needs: [String], around job: JobSource) -> String? {
+        for name in needs {
+            guard let named = workflow.named(name, around: job) else { continue }
+            if !named.jobs.isEmpty, named.jobs.allSatisfy({ reason(ofJob: $0) != nil }) { return name }
+            // The same for all that need it: its own needs are walked once.
+            let key = Named(call: job.caller, name: name)
+            if behind[key] == nil {
+                behind[key] = .some(nil)
+                behind[key] = .some(skipped(among: named.needs, around: job))
+            }
+            if let found = behind[key] ?? nil { return found }
         }
-        return found
+        return nil
     }
 }

@@ -105,16 +105,16 @@ extension Workflow {
         for part in path.split(separator: ".", omittingEmptySubsequences: false).map(String.init) {
             if let items = value.array, let index = Int(part), items.indices.contains(index) {
                 value = items[index]
-            } else if let place = value.members?.firstIndex(where: { $0.key == part }) {
+            } else if let members = value.members, let place = members.firstIndex(where: { $0.key == part }) {
                 // YAML reads {acc: 0,9} as two entries, and the gate would hold half of its number.
-                if let next = value.members?.dropFirst(place + 1).first, next.value == .null, UInt64(next.key) != nil,
-                    value.members?[place].value.number != nil
+                if let next = members[(place + 1)...].first, next.value == .null, UInt64(next.key) != nil,
+                    members[place].value.number != nil
                 {
                     throw Unfit(
                         problem: "is followed by an entry '\(next.key)' that has no value",
                         help: "numbers have a decimal point, as 0.92: a comma ends them")
                 }
-                value = value[part] ?? .null
+                value = members[place].value
             } else {
                 let known = value.members?.map(\.key) ?? []
                 let near = Spelling.nearest(to: part, among: known)

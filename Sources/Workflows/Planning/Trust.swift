@@ -17,10 +17,12 @@ extension Workflow {
     }
 
     /// An untrusted run is given no secret.
-    func refuseSecrets(of job: JobSource, _ distrust: String) -> Diagnostic? {
+    func refuseSecrets(of job: JobSource, _ request: PlanRequest, _ distrust: String) -> Diagnostic? {
         guard let name = job.secrets.first else { return nil }
         return Diagnostic(
             at: job.position, "\(distrust): such a run is given no secret ('\(name)')",
-            help: "let the job's 'if' leave it out: github.event.pull_request.head.repo.full_name == github.repository")
+            help: request.isUntrusted
+                ? "submit it as your own, without --untrusted, or without the jobs that read secrets"
+                : "let the job's 'if' leave it out: github.event.pull_request.head.repo.full_name == github.repository")
     }
 }

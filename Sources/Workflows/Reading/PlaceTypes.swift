@@ -14,7 +14,16 @@ struct PlaceTypes {
     var needs = ValueType.record([:])
     var matrix = ValueType.record([:])
     var steps: [ValueType.Field] = []
-    var jobs = ValueType.record([:])
+    var jobs = ValueType.record([:]) {
+        didSet {
+            guard case .object(let fields, _) = jobs else { return }
+            jobsByID = Dictionary(fields.map { ($0.name, $0) }) { first, _ in first }
+        }
+    }
+    private var jobsByID: [String: ValueType.Field] = [:]
+
+    /// The type of the context `needs` of what needs these jobs.
+    func needs(of ids: [String]) -> ValueType { .object(ids.compactMap { jobsByID[$0] }, others: nil) }
 
     /// Makes a variable known.
     mutating func define(_ variable: String) {

@@ -252,14 +252,16 @@ extension WorkflowReader {
         // Arithmetic reads variables by their bare names.
         if line.command.hasPrefix("((") {
             let names = line.text.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == ".") }
-            if names.contains(where: { $0.split(separator: "_").contains { measures.contains($0.lowercased()) } }) {
-                return true
-            }
+            if names.contains(where: isMeasure) { return true }
         }
         return line.text.split(separator: "$").dropFirst().contains { rest in
-            let name = rest.drop { $0 == "{" || $0 == "(" }.prefix { $0.isLetter || $0.isNumber || $0 == "_" }
-            return name.split(separator: "_").contains { measures.contains($0.lowercased()) }
+            isMeasure(rest.drop { $0 == "{" || $0 == "(" }.prefix { $0.isLetter || $0.isNumber || $0 == "_" })
         }
+    }
+
+    /// `VAL_ACCURACY`: one of its words is what a measurement is called.
+    private static func isMeasure(_ name: Substring) -> Bool {
+        name.split(separator: "_").contains { measures.contains($0.lowercased()) }
     }
 
     private mutating func adviseOnLatest(_ line: ShellScript.Line, _ node: YAMLNode) {

@@ -120,8 +120,7 @@ extension WorkflowReader {
                 if let id = named.scalar?.text { job.needPositions[id] = named.position }
             }
         }
-        types.needs = .object(
-            job.needs.compactMap { need in types.jobs.member(need).map { .init(need, $0) } }, others: nil)
+        types.needs = types.needs(of: job.needs)
         if let name = parts["name"] {
             template(name, "'name'", in: Scopes.jobCell)
             job.name = name
