@@ -158,13 +158,11 @@ struct ContainerEngine: Equatable, Sendable {
     func signedIn(for order: Order) -> ContainerEngine {
         guard let login = order.login else { return self }
         var engine = self
+        engine.environment.removeAll { $0.hasPrefix("REGISTRY_AUTH_FILE=") || $0.hasPrefix("DOCKER_CONFIG=") }
         switch kind {
         case .podman: engine.environment.append("REGISTRY_AUTH_FILE=\(login)/\(RegistryLogin.fileName)")
         case .docker: engine.environment.append("DOCKER_CONFIG=\(login)")
         }
-        let names = ["REGISTRY_AUTH_FILE=", "DOCKER_CONFIG="]
-        let own = environment.filter { entry in !names.contains { entry.hasPrefix($0) } }
-        engine.environment = own + engine.environment.suffix(1)
         return engine
     }
 

@@ -14,7 +14,7 @@ struct RegistryLogin {
     func config(for image: String) -> String {
         let registry = String(ContainerEngine.fullName(image).prefix { $0 != "/" })
         let names = registry == "docker.io" ? [registry, "https://index.docker.io/v1/"] : [registry]
-        let entry: Value = ["auth": .string(Self.base64(Array("\(username):\(password)".utf8)))]
+        let entry: Value = ["auth": .string(Base64.standard.text(of: Array("\(username):\(password)".utf8)))]
         return JSONWriter.text(.object([.init("auths", .object(names.map { .init($0, entry) }))]))
     }
 
@@ -22,19 +22,5 @@ struct RegistryLogin {
     func write(for image: String, to folder: String) throws(AgentError) {
         try Files.makeFolder(folder, mode: 0o700)
         try Files.write(config(for: image), to: folder + "/" + Self.fileName)
-    }
-
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-
-    private static func base64(_ bytes: [UInt8]) -> String {
-        var text: [UInt8] = []
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
-            for place in 0..<4 {
-                text.append(place > group.count ? UInt8(ascii: "=") : alphabet[bits >> (18 - 6 * place) & 63])
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -47,17 +47,8 @@ extension Coordinator {
 
     private func cancelled(_ id: RunID, by group: String, _ reason: String) -> [Farm.Event] {
         guard let run = runs[id], run.phase == .running, !run.isCancelled else { return [] }
-        let who = "concurrency group '\(group)'"
-        let isForced = held[id] != nil
-        runs[id]?.isCancelled = true
-        runs[id]?.isCancelForced = isForced
         note("cancelled: \(reason)", in: id)
-        store(
-            [
-                .runCancelled(id, by: who, reason: reason, isForced: isForced, at: clock.now),
-                .audited(AuditRecord(at: clock.now, who: who, action: "cancel", subject: "run \(id)")),
-            ], touching: id)
-        return endings(of: id, by: who, reason, isForced: isForced)
+        return cancelling(id, by: "concurrency group '\(group)'", reason, isForced: false, at: clock.now)
     }
 
     /// How a run is cancelled: one that waits for its group begins as one that has been. Nothing of that has run, so there

@@ -99,7 +99,7 @@ extension Coordinator {
     }
 
     /// Stores that a running run is cancelled, unless that is known, and tells what that ends.
-    private func cancelling(
+    func cancelling(
         _ id: RunID, by who: String, _ reason: String, isForced: Bool, at now: Instant
     ) -> [Farm.Event] {
         let isForced = isForced || held[id] != nil

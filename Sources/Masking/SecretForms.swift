@@ -1,3 +1,5 @@
+import Model
+
 /// The spellings under which a secret may show up in a log.
 enum SecretForms {
     /// JSON values shorter than this are words, not secrets.
@@ -22,8 +24,8 @@ enum SecretForms {
         var forms = plain
         for text in plain {
             for offset in 0..<3 {
-                forms.insert(base64(text, offset: offset, alphabet: standardAlphabet))
-                forms.insert(base64(text, offset: offset, alphabet: urlAlphabet))
+                forms.insert(base64(text, offset: offset, Base64.standard))
+                forms.insert(base64(text, offset: offset, Base64.url))
             }
             forms.insert(percentEncoded(text, spaceAsPlus: false, upperCase: true))
             forms.insert(percentEncoded(text, spaceAsPlus: false, upperCase: false))
@@ -42,12 +44,10 @@ enum SecretForms {
         return bytes
     }
 
-    private static let standardAlphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    private static let urlAlphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-
     /// What of a base64 text depends on these bytes alone, when they start `offset` bytes into a group of three. So
     /// `user:password` in a header gives the password away no more than the password does.
-    static func base64(_ bytes: [UInt8], offset: Int, alphabet: [UInt8]) -> [UInt8] {
+    static func base64(_ bytes: [UInt8], offset: Int, _ base64: Base64) -> [UInt8] {
+        let alphabet = base64.letters
         let bits = bytes.count * 8
         let lead = offset * 8
         // The first letter whose six bits all lie in the bytes, and the first behind the last such letter.

@@ -25,7 +25,7 @@ package struct EnrolmentToken: Hashable, Sendable {
     package init(address: Address, authority: Digest, principal: Principal, expires: Instant?) {
         self.address = address
         self.authority = authority
-        secret = Self.base64URL(secureRandomBytes(Self.secretByteCount))
+        secret = Base64.url.text(of: secureRandomBytes(Self.secretByteCount))
         role = principal.role.rawValue
         name = principal.name
         team = principal.team
@@ -86,27 +86,7 @@ package struct EnrolmentToken: Hashable, Sendable {
     }
 
     private static func isSecret(_ text: String) -> Bool {
-        text.utf8.count == 43 && text.utf8.allSatisfy { alphabet.contains($0) }
-    }
-
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-
-    /// RFC 4648, section 5, without padding.
-    static func base64URL(_ bytes: [UInt8]) -> String {
-        var text: [UInt8] = []
-        var bits = 0
-        var waiting = 0
-        for byte in bytes {
-            bits = bits << 8 | Int(byte)
-            waiting += 8
-            while waiting >= 6 {
-                waiting -= 6
-                text.append(alphabet[bits >> waiting & 63])
-            }
-            bits &= 1 << waiting - 1
-        }
-        if waiting > 0 { text.append(alphabet[bits << (6 - waiting) & 63]) }
-        return String(decoding: text, as: UTF8.self)
+        text.utf8.count == 43 && text.utf8.allSatisfy { Base64.url.letters.contains($0) }
     }
 }
 

@@ -6,7 +6,7 @@ import Testing
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Corpus")
 
     /// A reader whose time grows with the square of its input would go beyond it.
-    @Test(.timeLimit(.minutes(10)), arguments: FuzzTarget.allCases)
+    @Test(.timeLimit(.minutes(2)), arguments: FuzzTarget.allCases)
     func `are read without harm`(target: FuzzTarget) throws {
         let folder = Self.folder.appending(path: target.rawValue)
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()

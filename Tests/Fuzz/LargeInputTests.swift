@@ -49,7 +49,7 @@ import Testing
         },
     ]
 
-    @Test(.timeLimit(.minutes(10)), arguments: shapes)
+    @Test(.timeLimit(.minutes(1)), arguments: shapes)
     func `are read in time that grows with their length`(shape: Shape) throws {
         do throws(FuzzFinding) {
             try shape.target.run(Array(shape.make().utf8))
