@@ -17,6 +17,8 @@ package struct AgentOutlook: Sendable {
     /// As that user sees them.
     package var interpreters: [Interpreter]
     package var gpus: [GPU]
+    /// Why the kernel's log cannot be read, in which NVIDIA's driver tells of its devices; `nil` when it can.
+    package var kernelLogRefusal: String?
     /// What was found and cannot be used, and why.
     package var remarks: [String]
 
@@ -41,6 +43,6 @@ package struct AgentOutlook: Sendable {
             missingControllers: Cgroups.wanted.filter { !cgroups.controllers.contains($0) },
             bash: shells.first(where: Files.isExecutable),
             openFilesMax: asked == 0 ? Int(clamping: limit.rlim_cur) : 0, stepUser: account?.name,
-            interpreters: interpreters, gpus: gpus, remarks: remarks)
+            interpreters: interpreters, gpus: gpus, kernelLogRefusal: KernelLog.refusal(), remarks: remarks)
     }
 }

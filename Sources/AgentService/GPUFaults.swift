@@ -66,6 +66,12 @@ final class KernelLog: Sendable {
 
     deinit { if raw >= 0 { close(raw) } }
 
+    /// Why this process cannot read it, in the system's words; `nil` when it can.
+    static func refusal(at path: String = KernelLog.path) -> String? {
+        // That of opening it: nothing has come in between.
+        KernelLog(at: path) == nil ? "\(AgentError.failed("open \(path)"))" : nil
+    }
+
     /// What was said of GPUs since the last look.
     func faults() -> [GPUFault] {
         var faults: [GPUFault] = []

@@ -154,7 +154,9 @@ import Testing
             }
             let answers = findings.first { Self.member($0, "subject") == .string("farm") }
             #expect(Self.member(answers, "state") == .string("ok"), "\(doctor.output)")
-            for subject in ["users", "chambers", "cgroups", "shell", "open files", "python", "farm's clock"] {
+            for subject in [
+                "users", "chambers", "cgroups", "shell", "open files", "python", "kernel log", "farm's clock",
+            ] {
                 let finding = try #require(
                     findings.first { Self.member($0, "subject") == .string(subject) }, "\(doctor.output)")
                 // What is not well comes with what to do.

@@ -205,12 +205,31 @@ struct Doctor: Sendable {
                     subject: "python", state: .fine,
                     fact: pythons.map { "\($0.version) (\($0.path))" }.joined(separator: ", ") + seen),
         ]
+        findings.append(kernelLog(outlook))
         findings += outlook.remarks.map {
             Finding(
                 subject: "found", state: .warning, fact: $0,
                 help: "an agent leaves it out; whoever needs it makes its folder readable to others")
         }
         return findings
+    }
+
+    /// By what the driver says there a failed device is told from a failed program.
+    private func kernelLog(_ outlook: AgentOutlook) -> Finding {
+        guard let refusal = outlook.kernelLogRefusal else {
+            return Finding(
+                subject: "kernel log", state: .fine, fact: "it can be read: gpu_fault is told by the driver's Xid")
+        }
+        guard !outlook.gpus.isEmpty else {
+            return Finding(
+                subject: "kernel log", state: .fine, fact: "it cannot be read, which only GPUs need (\(refusal))")
+        }
+        return Finding(
+            subject: "kernel log", state: .warning,
+            fact: "\(refusal): attempts that fail with their GPU look as if they failed by themselves",
+            help: outlook.isRoot
+                ? "show this container the machine's /dev/kmsg, and give it CAP_SYSLOG"
+                : "run the agent as root, or give it CAP_SYSLOG and the right to read /dev/kmsg")
     }
 
     // MARK: The farm
