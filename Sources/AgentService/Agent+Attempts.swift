@@ -18,6 +18,7 @@ extension Agent {
         let id = assignment.id
         // The same offer may come twice.
         guard !holdings.knows(id) else { return }
+        if isLeaving { return decline(Proto.AttemptRef(id), "the agent is being stopped") }
         let share = Share(cpus: assignment.cpus, memory: assignment.memory, gpus: assignment.gpus)
         if let refusal = share.refusal(of: capacity, beside: held.values.map(\.share)) ?? diskRefusal() {
             return decline(Proto.AttemptRef(id), refusal)

@@ -22,7 +22,7 @@ extension Agent {
                 let link = try await Link.connect(
                     to: settings.address, as: identity, on: loop, settings: settings.links)
                 wasJoined = try await serve(link)
-                if isDraining && isIdle { return }
+                if mayEnd { return }
             } catch let error as LinkError {
                 if let refusal = Self.refusal(error), !(isWorking && mayBeExpiry(error)) {
                     throw AgentError.farm(refusal)
@@ -148,8 +148,11 @@ extension Agent {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         onIdle = { continuation.yield() }
         continuation.yield()
-        for await _ in stream where isDraining && isIdle { return }
+        for await _ in stream where mayEnd { return }
     }
+
+    /// Nothing more is taken, and nothing is left.
+    private var mayEnd: Bool { (isDraining || isLeaving) && isIdle }
 
     private func beat(_ stream: LinkStream) async throws {
         while true {

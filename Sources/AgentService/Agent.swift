@@ -55,6 +55,8 @@ package actor Agent {
     /// Reports that were kept within the last second.
     var unsynced: [AttemptID] = []
     var isDraining = false
+    /// The machine goes, or somebody stops the agent: what it works on is taken back, and nothing is taken.
+    var isLeaving = false
     var isStopping = false
     var isMakingRoom = false
     var heartbeatEvery = Duration.seconds(5)
@@ -210,6 +212,16 @@ package actor Agent {
             throw error
         }
         await stopAll()
+    }
+
+    /// Takes back all that it works on, for its machine goes, and takes nothing more. Attempts end `preempted`, and the farm tries
+    /// them again elsewhere as soon as it has heard. `run` returns when it has; whoever has no time for that cancels it.
+    ///
+    /// - Returns: whether it has nothing to tell.
+    package func leave(because why: String) async -> Bool {
+        isLeaving = true
+        for attempt in holdings.working { await held[attempt]?.driver?.preempt(why) }
+        return isIdle
     }
 
     private func stopAll() async {

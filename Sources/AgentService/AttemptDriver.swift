@@ -102,6 +102,8 @@ actor AttemptDriver {
 
     /// Takes the attempt back: its processes are ended, and only steps that always run still do.
     func cancel(_ why: String) { tell(.cancel(why)) }
+    /// The same for a machine that goes: nothing further starts, and the farm tries it again elsewhere.
+    func preempt(_ why: String) { tell(.preempt(why)) }
     /// Ends everything at once: nobody may work on this attempt any more.
     func endLease() { tell(.leaseEnded) }
 
@@ -345,6 +347,7 @@ actor AttemptDriver {
             cause = Cause(
                 .idle, evidence: "no output for \(idle); the last line was: \(line.isEmpty ? "(none)" : line)")
         case .cancelled(let why): cause = Cause(.cancelled, evidence: why)
+        case .preempted(let why): cause = Cause(.preempted, evidence: why)
         case .leaseEnded: cause = Cause(.lostAgent, evidence: "the lease ended while the farm could not be reached")
         case nil: break
         }
@@ -353,7 +356,7 @@ actor AttemptDriver {
             switch watch.reason {
             // What hangs with its device is not slow, nor silent, by itself.
             case .timeout, .idle: cause = Cause(.gpuFault, evidence: "\(fault); \(cause.evidence)")
-            case .cancelled, .leaseEnded, nil: break
+            case .cancelled, .preempted, .leaseEnded, nil: break
             }
             if case .passed = cause.kind { output.note("warning", "\(fault); the steps passed all the same") }
         }
@@ -421,6 +424,7 @@ actor AttemptDriver {
         case .timeout: "the job's time is over"
         case .idle: "the job has written nothing for too long"
         case .cancelled(let why): "cancelled: \(why)"
+        case .preempted(let why): why
         case .leaseEnded: "the lease has ended"
         }
     }

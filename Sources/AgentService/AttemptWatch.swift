@@ -16,12 +16,15 @@ struct AttemptWatch: Equatable, Sendable {
         case timeout
         case idle(lastLine: String)
         case cancelled(String)
+        /// The machine goes: not even the steps that always run.
+        case preempted(String)
         /// Nobody may work on the attempt any more: not even the steps that always run.
         case leaseEnded
     }
 
     enum Event: Equatable, Sendable {
         case cancel(String)
+        case preempt(String)
         case leaseEnded
         /// The time has moved on; when the attempt was last heard, and its last words.
         case tick(lastHeard: Instant, lastLine: String)
@@ -65,6 +68,7 @@ struct AttemptWatch: Equatable, Sendable {
     mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
         switch (state, event) {
         case (.working, .cancel(let why)), (.waiting, .cancel(let why)): return stop(.cancelled(why), at: now)
+        case (.working, .preempt(let why)), (.waiting, .preempt(let why)): return stop(.preempted(why), at: now)
         case (.working(let until), .farmRefused):
             state = .waiting(left: now.duration(to: until))
             return []
@@ -92,6 +96,10 @@ struct AttemptWatch: Equatable, Sendable {
             state = .ended
             return [.abandon(reason)]
         case (.stopping, .halted), (.killing, .halted):
+            if case .preempted? = reason {
+                state = .ended
+                return reason.map { [.abandon($0)] } ?? []
+            }
             let until = now.advanced(by: limits.wrapUp)
             state = .wrappingUp(until: until)
             return [.wake(at: until)]
@@ -103,7 +111,8 @@ struct AttemptWatch: Equatable, Sendable {
             (.working, .farmAnswered), (.stopping, .farmRefused), (.stopping, .farmAnswered),
             (.killing, .farmRefused), (.killing, .farmAnswered), (.wrappingUp, .farmRefused),
             (.wrappingUp, .farmAnswered), (.killing, .tick), (.ended, _), (.stopping, .cancel), (.killing, .cancel),
-            (.wrappingUp, .cancel), (.wrappingUp, .halted):
+            (.wrappingUp, .cancel), (.stopping, .preempt), (.killing, .preempt), (.wrappingUp, .preempt),
+            (.wrappingUp, .halted):
             return []
         }
     }

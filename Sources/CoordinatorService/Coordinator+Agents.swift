@@ -154,10 +154,10 @@ extension Coordinator {
             throw LinkStatus(.invalid, "the report's cause '\(report.cause.prefix(40))' is not one of the protocol's")
         }
         switch kind {
-        case .notNeeded, .queueTimeout, .lostAgent, .preempted:
+        case .notNeeded, .queueTimeout, .lostAgent:
             throw LinkStatus(.invalid, "an agent cannot report the cause '\(kind.rawValue)'")
         case .passed, .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .cancelled, .agentFault,
-            .gpuFault, .diskFull, .dataUnavailable:
+            .gpuFault, .diskFull, .dataUnavailable, .preempted:
             return Cause(kind, code: report.code.map { Int($0) }, evidence: String(report.evidence.prefix(10_000)))
         }
     }

@@ -95,7 +95,7 @@ extension Farm {
     mutating func settle(_ place: Place, _ shards: ClosedRange<Int>, attempt: Int, _ cause: Cause) {
         effects.append(.settled(id(of: place), shards: shards, attempt: attempt, cause))
         if shards.lowerBound == ShardID.listing {
-            return endCell(place, cause.kind == .cancelled ? .cancelled : .failed)
+            return endCell(place, cause.kind.isStop ? .cancelled : .failed)
         }
         self[cell: place].enter(shards.lowerBound..<shards.upperBound + 1, cause)
         if self[cell: place].isSettled { return endCell(place, self[cell: place].ending) }
@@ -149,7 +149,7 @@ extension Farm {
             guard !self[cell: place].isEnded else { return true }
         }
         relist(place)
-        let cause = Cause(.cancelled, evidence: stop.evidence)
+        let cause = stop.cause
         while let range = self[cell: place].fresh.ranges.first {
             guard workLeft > 0 else { return false }
             workLeft -= 1

@@ -129,7 +129,7 @@ extension Farm {
             number: lease.number, phase: .backoff(until: now), memory: lease.memory,
             avoiding: lease.avoiding + (avoiding.map { [$0] } ?? []), waited: lease.waited, after: lease.after)
         if let stop = stop(of: place) {
-            settle(place, shard...shard, attempt: 0, Cause(.cancelled, evidence: stop.evidence).noting(returned))
+            settle(place, shard...shard, attempt: 0, stop.cause.noting(returned))
         } else {
             self[cell: place].returned[shard] = returned
             queueReturned(place, shard)
@@ -139,7 +139,8 @@ extension Farm {
     mutating func finish(_ attempt: AttemptID, by agent: AgentID, _ cause: Cause, listed: Int?, shards: Int?) {
         hear(agent)
         guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
-        let cause = believable(cause, from: agent, isCancelled: lease.cancelledAt != nil)
+        let stop = lease.cancelledAt == nil ? nil : place(of: attempt.shard.cell).flatMap { self.stop(of: $0) }
+        let cause = believable(cause, from: agent, stoppedBy: stop)
         switch cause.kind {
         case .passed:
             agents[lease.agent].strikes = 0
@@ -173,9 +174,11 @@ extension Farm {
     }
 
     /// What only the farm can decide is no cause when an agent says it.
-    private func believable(_ cause: Cause, from agent: AgentID, isCancelled: Bool) -> Cause {
-        switch cause.kind {
-        case .cancelled where isCancelled: cause
+    ///
+    /// - Parameter stop: what its agent was told to end it for.
+    private func believable(_ cause: Cause, from agent: AgentID, stoppedBy stop: Stop?) -> Cause {
+        if cause.kind == .cancelled, let stop { return Cause(stop.cause.kind, evidence: cause.evidence) }
+        return switch cause.kind {
         case .cancelled, .notNeeded, .queueTimeout, .lostAgent:
             Cause(.agentFault, evidence: "agent \(agent) reported \(cause.label) unasked: \(cause.evidence)")
         case .passed, .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .agentFault, .gpuFault,

@@ -367,7 +367,7 @@ extension Farm {
         let stop = stop(of: place)
         let leavesOther =
             cause.kind.leavesOther
-            || (stop == nil ? self[job: place].planned.retry.covers(cause) : cause.kind == .cancelled)
+            || (stop == nil ? self[job: place].planned.retry.covers(cause) : cause.kind.isStop)
         guard leavesOther else {
             release(attempt, at: place)
             effects.append(
@@ -395,17 +395,20 @@ extension Farm {
         return true
     }
 
-    /// Cancels one of two attempts: the other counts, or it had not begun. Its lease ends at once; its agent hears of it.
+    /// Ends one of two attempts, whose answer nobody needs: the other counts, or it had not begun. Its lease ends at once; its agent hears of it.
     private mutating func end(_ attempt: AttemptID, because why: String, at place: Place) {
         guard let lease = record(of: attempt) else { return }
         let agent = agents[lease.agent].id
         release(attempt, at: place)
-        effects.append(.attemptEnded(attempt, Cause(.cancelled, evidence: why), retryAt: nil, why: ""))
+        effects.append(.attemptEnded(attempt, Cause(.notNeeded, evidence: why), retryAt: nil, why: ""))
         effects.append(.forgetAttempt(attempt, on: agent, reason: why))
     }
 }
 
 extension Cause.Kind {
+    /// Somebody, or the farm itself, did not want it to go on.
+    package var isStop: Bool { self == .cancelled || self == .notNeeded }
+
     /// Of two attempts at a shard the other goes on when one ends so: it shows nothing of what the program comes to.
     package var leavesOther: Bool {
         switch self {

@@ -37,7 +37,16 @@ enum Stop: Sendable {
     /// Others of its concurrency group have taken its place.
     case groupTaken(reason: String)
 
-    /// In a sentence, for whatever is cancelled by it.
+    /// What attempts and shards end with that it stops.
+    var cause: Cause {
+        switch self {
+        case .runCancelled, .needFailed: Cause(.cancelled, evidence: evidence)
+        // What it comes to is decided: nobody needs their answer any more.
+        case .cellFailed, .shardFailed: Cause(.notNeeded, evidence: evidence)
+        }
+    }
+
+    /// In a sentence, for whatever is stopped by it.
     var evidence: String {
         switch self {
         case .runCancelled(let by, let reason):
@@ -150,6 +159,9 @@ struct CellRecord: Sendable {
     var fresh = RangeList()
     /// What the clock showed when the fresh shards became runnable.
     var freshSince: Int64 = 0
+    /// For how long the fresh shards had been ready when a coordinator started anew, beyond what counts for their queue timeout.
+    /// Other kinds of GPU go by it; in nanoseconds.
+    var waitedBefore: Int64 = 0
     /// When the fresh shards are looked at next; timers that come before are stale.
     var nextCheck = Instant.epoch
     var clock = RunnableClock()
@@ -174,8 +186,8 @@ struct CellRecord: Sendable {
     var shardsFailed = 0
     /// The first that was settled as failed.
     var firstFailed: Int?
+    /// Those that nobody needed any more among them: fail-fast cancels, as GitHub has it.
     var shardsCancelled = 0
-    var shardsNotNeeded = 0
 
     init(_ planned: PlannedCell) {
         self.planned = planned
@@ -190,8 +202,7 @@ struct CellRecord: Sendable {
         settled.insert(range)
         switch cause.kind {
         case .passed: break
-        case .cancelled: shardsCancelled += range.count
-        case .notNeeded: shardsNotNeeded += range.count
+        case .cancelled, .notNeeded: shardsCancelled += range.count
         case .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM, .lostAgent, .agentFault, .gpuFault,
             .diskFull, .dataUnavailable, .preempted, .queueTimeout:
             shardsFailed += range.count
@@ -202,8 +213,7 @@ struct CellRecord: Sendable {
     /// What the cell comes to when all its shards have settled.
     var ending: Farm.CellEnding {
         if shardsFailed > 0 { return .failed }
-        if shardsCancelled > 0 { return .cancelled }
-        return shardsNotNeeded > 0 ? .notNeeded : .passed
+        return shardsCancelled > 0 ? .cancelled : .passed
     }
 }
 
@@ -230,6 +240,8 @@ struct ReturnedShard: Sendable {
     var avoiding: [Avoidance] = []
     /// For how long it was runnable in declined offers, in nanoseconds.
     var waited: Int64 = 0
+    /// As `CellRecord.waitedBefore` has it for fresh ones.
+    var waitedBefore: Int64 = 0
     /// The attempt that ended before; `nil` while there was none.
     var after: Former?
     /// When it is looked at next while it is queued; timers that come before are stale.

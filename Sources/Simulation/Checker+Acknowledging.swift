@@ -16,7 +16,9 @@ extension Checker {
         let kinds: [Cause.Kind] =
             [reported.kind, .lostAgent, .agentFault] + (attempt.shard.isListing ? [.userError] : [])
             // The other of two attempts counted before it came.
-            + (shards[attempt.shard].map { $0.twins > 0 } ?? false ? [.cancelled] : [])
+            + (shards[attempt.shard].map { $0.twins > 0 } ?? false ? [.notNeeded] : [])
+            // Its agent was told to end it; what for, only the farm knows.
+            + (reported.kind == .cancelled ? [.notNeeded] : [])
         guard kinds.contains(end.cause.kind) else {
             throw Violation(
                 rule: .acknowledged,

@@ -19,7 +19,7 @@ extension Checker {
             shards[attempt.shard]?.passedBy = attempt.number
         }
         // Nobody had told it to end: the farm cancels it for the other of two.
-        if cause.kind == .cancelled, let shard = shards[attempt.shard], shard.started.contains(attempt.number),
+        if cause.kind == .notNeeded, let shard = shards[attempt.shard], shard.started.contains(attempt.number),
             !shard.toldToEnd.contains(attempt.number)
         {
             shards[attempt.shard]?.hasCancelledOther = true
@@ -63,7 +63,7 @@ extension Checker {
             !shard.hasCancelledOther || !cause.kind.leavesOther, .otherGoesOn,
             "\(id) \(cause.label), attempt \(attempt)")
         try require(
-            attempt > 0 || cause.kind == .cancelled || cause.kind == .queueTimeout,
+            attempt > 0 || cause.kind.isStop || cause.kind == .queueTimeout,
             .resultNeedsAttempt, "\(id) \(cause.label)")
         if cause.kind == .queueTimeout, let job = runs[id.run]?.jobs[id.cell.job], let cell = cell(id.cell) {
             let waited = max(job.resolvedAt, shard.retryAt ?? .epoch).duration(to: now)
@@ -72,13 +72,13 @@ extension Checker {
                 "\(id) after \(waited.spelled) of \(cell.planned.queueTimeout.spelled): \(cause.evidence)")
         }
         shards[id, default: Shard()].settled = cause
-        if id.isListing { return change(id.cell) { $0.failed += cause.kind == .cancelled ? 0 : 1 } }
+        if id.isListing { return change(id.cell) { $0.failed += cause.kind.isStop ? 0 : 1 } }
         guard let cell = cell(id.cell), let count = cell.shards, (0..<count).contains(id.shard) else {
             throw Violation(rule: .onlyWhatThereIs, detail: "\(id)", at: now)
         }
         change(id.cell) {
             $0.settled += 1
-            if cause.kind == .cancelled { $0.cancelled += 1 } else if cause.kind != .passed { $0.failed += 1 }
+            if cause.kind.isStop { $0.cancelled += 1 } else if cause.kind != .passed { $0.failed += 1 }
         }
     }
 

@@ -91,6 +91,24 @@ import Wire
         try await running.value
     }
 
+    @Test func `that leaves takes back what it works on, tells the farm, and takes nothing more`() async throws {
+        let foreman = try await Foreman()
+        let agent = try await agent(foreman)
+        let running = Task { try await agent.run() }
+        let (_, stream) = try await foreman.joined()
+        try await stream.send(offer(1, "trap '' TERM; echo working; while :; do sleep 1000; done"))
+        try await foreman.logged("working")
+        #expect(await !agent.leave(because: "the agent was stopped by SIGTERM"))
+        // Its first attempt holds out until it is killed.
+        try await stream.send(offer(2, "echo more"))
+        let declined = try await foreman.next { if case .said(.declined(let declined)) = $0 { declined } else { nil } }
+        #expect(declined.attempt?.run == 2 && declined.reason == "the agent is being stopped")
+        let report = try await foreman.reported()
+        #expect(report.cause == "preempted" && report.evidence == "the agent was stopped by SIGTERM")
+        // By itself, once the farm has the report.
+        try await running.value
+    }
+
     @Test func `a report is repeated until the farm has it, over lost connections and full disks`() async throws {
         var settings = Foreman.Settings()
         settings.droppedReports = 1

@@ -41,6 +41,23 @@ import Wire
         #expect(ended.report.cause == "cancelled")
     }
 
+    /// The machine goes: nobody has time for steps that always run, and the attempt is tried again elsewhere.
+    @Test func `what is preempted ends at once, with that cause`() async throws {
+        let mark = sleepMark()
+        let workshop = try await Workshop()
+        let trial = try workshop.begin([
+            run("echo ready; exec sleep \(mark)"), run("echo never", if: "always()"),
+        ])
+        try await trial.logged("ready")
+        await trial.driver.preempt("the agent was stopped by SIGTERM")
+        // Whoever cancels it now comes too late.
+        await trial.driver.cancel("enough")
+        let ended = try await trial.end()
+        #expect(living(mark).isEmpty)
+        #expect(ended.report.cause == "preempted" && ended.report.evidence == "the agent was stopped by SIGTERM")
+        #expect(!ended.out.contains("never"), "\(ended.out)")
+    }
+
     @Test func `steps that always run may take the wrap-up's time and no more`() async throws {
         let mark = sleepMark()
         let workshop = try await Workshop { $0.wrapUp = .seconds(2) }

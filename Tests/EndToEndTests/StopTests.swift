@@ -52,6 +52,32 @@ import Testing
         }
     }
 
+    /// SIGTERM, as before a machine is shut down or taken away: the farm hears of it, and does not wait for the lease to end.
+    @Test(.timeLimit(.minutes(3))) func `for good, with a warning, is tried elsewhere at once`() async throws {
+        try await withFarm(lease: 600) { farm in
+            let gate = try Gate(farm.folder + "/gate")
+            for name in ["one", "two"] {
+                try await farm.startAgent(
+                    name, cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+            }
+            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            #expect(await gate.started(2).count == 2)
+            let explained = try await farm.sheaf("explain", "r1").output
+            let name = try #require(["one", "two"].first { explained.contains("is on agent \($0)") }, "\(explained)")
+            let agent = try #require(farm.agents[name])
+            agent.signal(SIGTERM)
+            #expect(await agent.end() == 0)
+            gate.open()
+            let waited = try await farm.sheaf("watch", "r1")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            _ = try await Self.expectOnce(farm, shards: 2)
+            let told = try await farm.sheaf("explain", "r1").output
+            #expect(told.contains("preempted") && told.contains("the agent was stopped by SIGTERM"), "\(told)")
+            gate.close()
+        }
+    }
+
     /// SIGSTOP of the coordinator: agents work on, keep their reports, and are heard when it goes on.
     @Test func `in its coordinator goes on where it was`() async throws {
         try await withFarm(lease: 60) { farm in

@@ -207,7 +207,7 @@ import Testing
                     .attemptEnded(
                         winner, Cause(.passed), retryAt: nil, why: "it passed, before attempt \(loser.number)"),
                     .attemptEnded(
-                        loser, Cause(.cancelled, evidence: "attempt \(winner.number) passed first"), retryAt: nil,
+                        loser, Cause(.notNeeded, evidence: "attempt \(winner.number) passed first"), retryAt: nil,
                         why: ""),
                     .forgetAttempt(loser, on: losing, reason: "attempt \(winner.number) passed first"),
                     .settled(last.cell, shards: 7...7, attempt: winner.number, Cause(.passed)),

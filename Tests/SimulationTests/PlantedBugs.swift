@@ -281,7 +281,7 @@ extension Rule {
                         else { continue }
                         let shard = attempt.shard.shard
                         effects += [
-                            .attemptEnded(twin.attempt, Cause(.cancelled), retryAt: nil, why: ""),
+                            .attemptEnded(twin.attempt, Cause(.notNeeded), retryAt: nil, why: ""),
                             .settled(attempt.shard.cell, shards: shard...shard, attempt: attempt.number, cause),
                         ]
                     }
@@ -498,7 +498,7 @@ extension [Farm.Effect] {
     /// Attempts that end because the other one at their shard counts.
     fileprivate var cancelledForOthers: [(attempt: AttemptID, cause: Cause)] {
         compactMap { effect in
-            guard case .attemptEnded(let attempt, let cause, nil, _) = effect, cause.kind == .cancelled,
+            guard case .attemptEnded(let attempt, let cause, nil, _) = effect, cause.kind == .notNeeded,
                 cause.evidence.hasSuffix(" first")
             else { return nil }
             return (attempt, cause)

@@ -44,8 +44,9 @@ extension Commands {
             // Ends with the process.
             Task {
                 for await signal in signals {
-                    Terminal.print("stopping: \(signal == SIGTERM ? "SIGTERM" : "Ctrl-C")")
-                    await work.stop()
+                    let name = signal == SIGTERM ? "SIGTERM" : "Ctrl-C"
+                    Terminal.print("stopping: \(name)")
+                    await work.stop(because: "the agent was stopped by \(name)")
                 }
             }
             var mayEnrolAgain = tokenFile != nil
@@ -83,19 +84,35 @@ extension Commands {
 
     /// The agent's work, which a signal may stop at any time.
     private actor Work {
+        /// What attempts may take to end, ten seconds of them until they are killed, and their reports to reach the farm.
+        private static let leaveMax = Duration.seconds(25)
+        private var agent: Agent?
         private var running: Task<Void, any Error>?
         private var isStopped = false
 
         func run(_ agent: Agent) async throws {
             guard !isStopped else { return }
             let task = Task { try await agent.run() }
-            running = task
+            (self.agent, running) = (agent, task)
             try await task.value
         }
 
-        func stop() {
+        /// The first time with what attempts need to end well; the second time at once.
+        func stop(because why: String) async {
+            guard !isStopped, let agent, let running else {
+                isStopped = true
+                running?.cancel()
+                return
+            }
             isStopped = true
-            running?.cancel()
+            // Ends with the process, or ends it.
+            Task {
+                // Cut short by nothing: nobody cancels it.
+                try? await Task.sleep(for: Self.leaveMax)
+                running.cancel()
+            }
+            // Without work there is nothing to wait for.
+            if await agent.leave(because: why) { running.cancel() }
         }
     }
 
