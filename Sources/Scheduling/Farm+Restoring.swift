@@ -266,6 +266,12 @@ extension Farm {
         let limited = self[job: place].planned.maxParallel != nil || self[job: place].planned.shards.maxParallel != nil
         let since = max(.zero, self[job: place].resolvedAt.duration(to: min(livedUntil ?? now, now)))
         let waited = limited ? .zero : min(since, timeout - queueTimeLeftMin(of: timeout))
+        // When it became ready is stored, and another kind of GPU goes by that, the time without a coordinator included. What a clock
+        // that was set makes of it costs a better device, and no result. How long it was ready to be leased nobody knows where
+        // limits, or cells that it needs, held it back.
+        let isHeldBack = limited || !self[cell: place].planned.needs.isEmpty
+        let ready = isHeldBack ? waited : max(waited, self[job: place].resolvedAt.duration(to: now))
+        self[cell: place].waitedBefore = (ready - waited).wholeNanoseconds
         queueFresh(place, waited: waited.wholeNanoseconds)
         for shard in self[cell: place].returned.keys.sorted() {
             guard var returned = self[cell: place].returned[shard], case .backoff(let stored) = returned.phase else {
@@ -275,6 +281,7 @@ extension Farm {
             let policy = self[job: place].planned.retry
             let until = min(stored, now.advanced(by: max(policy.backoffMin, policy.backoffMax)))
             returned.phase = .backoff(until: until)
+            if !isHeldBack { returned.waitedBefore = max(.zero, stored.duration(to: now)).wholeNanoseconds }
             for index in returned.avoiding.indices {
                 let most = until.advanced(by: settings.otherAgentWait)
                 returned.avoiding[index].until = min(returned.avoiding[index].until, most)

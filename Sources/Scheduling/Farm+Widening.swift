@@ -37,10 +37,10 @@ extension Farm {
     /// For how long a shard of the cell has been runnable, in nanoseconds; `nil` when none waits.
     private func longestWait(_ place: Place) -> Int64? {
         let (cell, time) = (self[cell: place], reading(place))
-        var waited = cell.fresh.isEmpty || cell.queues.isEmpty ? nil : time - cell.freshSince
+        var waited = cell.fresh.isEmpty || cell.queues.isEmpty ? nil : time - cell.freshSince + cell.waitedBefore
         for returned in cell.returned.values {
             guard case .queued(_, let since) = returned.phase else { continue }
-            waited = max(waited ?? 0, returned.waited + time - since)
+            waited = max(waited ?? 0, returned.waited + returned.waitedBefore + time - since)
         }
         return waited
     }

@@ -42,6 +42,67 @@ import Testing
         #expect(stage.work(.minutes(25)).leases.map(\.devices) == [["L4-0"]])
     }
 
+    /// What a farm began anew knows of a shard that became ready at 1000 s: that, and not how long it could have been leased.
+    private static func anew(
+        _ plan: Plan, at now: Instant, _ more: [Farm.Decision] = []
+    ) -> Stage {
+        var stage = Stage()
+        stage.now = now
+        stage.plans[RunID(1)] = plan
+        let (job, cell) = (plan.jobs[0], CellID(run: RunID(1), job: 0, cell: 0))
+        stage.farm.restore(
+            .runSubmitted(RunID(1), owner: Principal(role: .user, name: "ada"), plan: plan, at: .seconds(1_000)))
+        stage.farm.restore(
+            .jobResolved(
+                RunID(1), job: 0,
+                .cells(job.cells ?? [], failFast: job.failFast, maxParallel: job.maxParallel), at: .seconds(1_000)))
+        stage.farm.restore(.cellSharded(cell, shards: job.shards.count, items: nil))
+        for decision in more { stage.farm.restore(decision) }
+        // The last that was noted of the farm before, as its audit has it.
+        stage.farm.restore(.lived(until: .seconds(1_000)))
+        stage(.resume)
+        stage.join("a", gpus: gpus("A100", 1))
+        return stage
+    }
+
+    @Test func `count from when a shard became ready, whenever the coordinator started`() {
+        var stage = Self.anew(Self.plan(), at: .seconds(1_000 + 8 * 60))
+        #expect(stage.work(.seconds(110)).leases.isEmpty)
+        #expect(stage.work(.seconds(20)).leases.map(\.devices) == [["A100-0"]])
+        // As long as it had waited and longer: at once.
+        var late = Self.anew(Self.plan(), at: .seconds(1_000 + 60 * 60))
+        #expect(late.work(.seconds(10)).leases.map(\.devices) == [["A100-0"]])
+        // The queue timeout is as generous as ever.
+        var hasty = Self.anew(Self.plan(queueTimeout: .minutes(20)), at: .seconds(1_000 + 60 * 60))
+        #expect(hasty.work(.seconds(10)).leases.count == 1)
+        // A clock that was set back makes nobody wait longer than anew.
+        var before = Self.anew(Self.plan(), at: .seconds(500))
+        #expect(before.work(.minutes(9)).leases.isEmpty)
+        #expect(before.work(.minutes(2)).leases.count == 1)
+    }
+
+    @Test func `count from when a shard was to be tried again`() {
+        let attempt = AttemptID(shard: shard(0), number: 1)
+        let lease = Farm.Lease(
+            attempt: attempt, agent: "b", devices: ["H200-0"], cpus: 1, memory: nil, at: .seconds(1_010),
+            until: .seconds(1_040))
+        let ended: [Farm.Decision] = [
+            .leased(lease, startedAt: .seconds(1_011)),
+            .attemptEnded(attempt, Cause(.gpuFault), retryAt: .seconds(2_000)),
+        ]
+        var stage = Self.anew(Self.plan(), at: .seconds(2_000 + 8 * 60), ended)
+        #expect(stage.work(.seconds(110)).leases.isEmpty)
+        #expect(stage.work(.seconds(20)).leases.map { "\($0.attempt) \($0.devices)" } == ["r1/0/0/0#2 [\"A100-0\"]"])
+    }
+
+    @Test func `begin anew where a limit held the shard back for nobody knows how long`() {
+        var plan = Self.plan()
+        plan.jobs[0].maxParallel = 1
+        var stage = Self.anew(plan, at: .seconds(1_000 + 60 * 60))
+        #expect(stage.work(.minutes(9)).leases.isEmpty)
+        #expect(stage.work(.minutes(2)).leases.count == 1)
+    }
+
     @Test func `come after the first kind where that is free, and are never mixed with it`() {
         var stage = Stage()
         stage.submit(1, Self.plan())
