@@ -40,7 +40,7 @@ enum Stop: Sendable {
     /// What attempts and shards end with that it stops.
     var cause: Cause {
         switch self {
-        case .runCancelled, .needFailed: Cause(.cancelled, evidence: evidence)
+        case .runCancelled, .needFailed, .groupTaken: Cause(.cancelled, evidence: evidence)
         // What it comes to is decided: nobody needs their answer any more.
         case .cellFailed, .shardFailed: Cause(.notNeeded, evidence: evidence)
         }

@@ -94,6 +94,8 @@ extension Commands {
             guard !isStopped else { return }
             let task = Task { try await agent.run() }
             (self.agent, running) = (agent, task)
+            // Its store is another's once it has ended.
+            defer { (self.agent, running) = (nil, nil) }
             try await task.value
         }
 
@@ -107,7 +109,7 @@ extension Commands {
             isStopped = true
             // Ends with the process, or ends it.
             Task {
-                // Cut short by nothing: nobody cancels it.
+                // Nobody cancels it.
                 try? await Task.sleep(for: Self.leaveMax)
                 running.cancel()
             }
