@@ -105,6 +105,9 @@ extension Agent {
                 "the farm's clock is \(Int(abs(lead.inSeconds))) s \(lead > .zero ? "ahead of" : "behind") this one's"
             tell(.remark("\(words): certificates are judged by clocks, and logs carry them"))
         }
+        rounds.forget()
+        // Not waited for: the farm gives none out meanwhile that an attempt would not look at first.
+        Task { await lookAtDevices() }
         // What was started while the farm was away.
         for attempt in holdings.working {
             say(

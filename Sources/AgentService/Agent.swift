@@ -59,6 +59,8 @@ package actor Agent {
     var isLeaving = false
     var isStopping = false
     var isMakingRoom = false
+    /// Which GPUs are unfit.
+    var rounds = GPURounds()
     var heartbeatEvery = Duration.seconds(5)
     var tell: @Sendable (AgentEvent) -> Void = { _ in }
     var session: LinkStream?
@@ -140,6 +142,8 @@ package actor Agent {
             objects: FarmObjects(line: line), cache: cache,
             environment: settings.stepEnvironment.map { CommandFile.Entry(name: $0.name, value: $0.value) },
             secrets: settings.secrets, hasCUDA: !capacity.gpus.isEmpty, gpuAddresses: found.addresses,
+            gpuHealth: { [places = discovery.places] in Discovery.gpuHealth(places.nvml) },
+            sharesGPUs: settings.sharesGPUs,
             keepsWorkspaces: settings.keepsWorkspaces, incarnation: incarnation, views: found.views, warden: warden,
             engine: engine, attempts: attempts)
         var leftover: [String] = []
@@ -147,6 +151,7 @@ package actor Agent {
         for remark in leftover { tell(.remark(remark)) }
         let agent = Agent(settings, host, spool, line, capacity, incarnation, tell)
         await agent.adopt(leftovers)
+        await agent.lookAtDevices()
         await agent.adopt(locks: await DiskThreads.shared.run { host.environments.locks(most: keptMax) })
         return agent
     }
@@ -203,7 +208,7 @@ package actor Agent {
     /// - Throws: `AgentError.farm` when the farm does not take this agent any more; `.unknown` as the settings have it.
     package func run() async throws {
         for (attempt, held) in held where held.report != nil { startDelivery(of: attempt) }
-        let keeping = [Task { await keepHouse() }, Task { await keepIdentity() }]
+        let keeping = [Task { await keepHouse() }, Task { await keepIdentity() }, Task { await keepDevices() }]
         defer { for task in keeping { task.cancel() } }
         do {
             try await keepConnected()

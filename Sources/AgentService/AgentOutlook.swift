@@ -17,6 +17,9 @@ package struct AgentOutlook: Sendable {
     /// As that user sees them.
     package var interpreters: [Interpreter]
     package var gpus: [GPU]
+    /// What is wrong with them, and who computes on them now; in sentences.
+    package var gpuTroubles: [String]
+    package var gpuUses: [String]
     /// Why the kernel's log cannot be read, in which NVIDIA's driver tells of its devices; `nil` when it can.
     package var kernelLogRefusal: String?
     /// What was found and cannot be used, and why.
@@ -32,7 +35,13 @@ package struct AgentOutlook: Sendable {
         }
         let discovery = Discovery(account, views: views)
         var remarks: [String] = []
-        let gpus = await discovery.gpus(remarks: &remarks)
+        let devices = await discovery.devices(remarks: &remarks)
+        let troubles = devices.compactMap { device in
+            device.health?.ailment(isUsed: true).map { "\(device.gpu.uuid): \($0)" }
+        }
+        let uses = devices.compactMap { device in
+            device.health?.use.map { "\(device.gpu.uuid): \($0)" }
+        }
         let interpreters = await discovery.interpreters(remarks: &remarks)
         let cgroups = Cgroups.look()
         var limit = rlimit()
@@ -43,6 +52,7 @@ package struct AgentOutlook: Sendable {
             missingControllers: Cgroups.wanted.filter { !cgroups.controllers.contains($0) },
             bash: shells.first(where: Files.isExecutable),
             openFilesMax: asked == 0 ? Int(clamping: limit.rlim_cur) : 0, stepUser: account?.name,
-            interpreters: interpreters, gpus: gpus, kernelLogRefusal: KernelLog.refusal(), remarks: remarks)
+            interpreters: interpreters, gpus: devices.map(\.gpu), gpuTroubles: troubles, gpuUses: uses,
+            kernelLogRefusal: KernelLog.refusal(), remarks: remarks)
     }
 }

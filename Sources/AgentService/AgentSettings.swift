@@ -28,6 +28,10 @@ package struct AgentSettings: Sendable {
     package var secrets = HeldSecrets.none
     package var accounts: StepAccounts
     package var keepsWorkspaces = false
+    /// GPUs are given out also where programs of others compute on them.
+    package var sharesGPUs = false
+    /// How often GPUs are looked at.
+    package var gpuLookEvery = Duration.seconds(15)
     /// Whose containers jobs may run in.
     package var containers = Containers.any
     /// The owner's words for each container: `--network=host`.

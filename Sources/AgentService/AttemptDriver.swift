@@ -40,6 +40,8 @@ actor AttemptDriver {
     var stepSummary: [UInt8] = []
     /// Looks at the attempt's GPUs; `nil` where there are none, or nobody can tell.
     var devices: DeviceWatch?
+    /// How they were when the attempt began.
+    var devicesBefore: [String: GPUHealth] = [:]
     /// The action whose steps run now.
     var action: ActionFrame?
     /// Folders of other repositories' actions that are there.
@@ -144,6 +146,7 @@ actor AttemptDriver {
         let watching = Task { await keepWatch() }
         do {
             try settleIn()
+            try await checkDevices()
             try await work()
         } catch {
             fail(Self.cause(of: error))
@@ -359,6 +362,16 @@ actor AttemptDriver {
             case .cancelled, .preempted, .leaseEnded, nil: break
             }
             if case .passed = cause.kind { output.note("warning", "\(fault); the steps passed all the same") }
+        }
+        if let errors = memoryErrors() {
+            switch cause.kind {
+            // Whatever the program made of them: nothing that was computed there is believed.
+            case .passed, .userExit, .signal, .gpuOOM, .timeout, .idle:
+                cause = Cause(.gpuFault, evidence: cause.kind == .passed ? errors : "\(errors); \(cause.evidence)")
+            case .userError, .oom, .cancelled, .notNeeded, .lostAgent, .agentFault, .gpuFault, .diskFull,
+                .dataUnavailable, .preempted, .queueTimeout:
+                break
+            }
         }
         if case .passed = cause.kind, output.log.isDiskFull {
             cause = Cause(.diskFull, evidence: "the agent's disk was full: the log is not whole")

@@ -25,6 +25,12 @@ struct AttemptHost: Sendable {
     var hasCUDA: Bool
     /// Where GPUs sit, by their names.
     var gpuAddresses: [String: PCIAddress] = [:]
+    /// How they are now, by their names, as far as the driver says; asking blocks.
+    var gpuHealth: @Sendable () -> [String: GPUHealth] = { [:] }
+    /// Programs of others may compute on them.
+    var sharesGPUs = false
+    /// For how long an attempt waits for a device that is not fit: what had it before may be about to go.
+    var gpuPatience = Duration.seconds(10)
     /// Where the driver says what became of them.
     var kernelLog = KernelLog.path
     var processesMax = 8192

@@ -1,16 +1,14 @@
 import CLinux
 import Glibc
-package import Model
+import Model
 
 extension Discovery {
     static let gpusMax = 64
 
+    /// A device, where it sits if the driver says so, and how it is.
+    typealias Device = (gpu: GPU, address: PCIAddress?, health: GPUHealth?)
+
     /// NVIDIA's devices, asked of the driver's library, else of `nvidia-smi`; none where neither is there.
-    package func gpus(remarks: inout [String]) async -> [GPU] { await devices(remarks: &remarks).map(\.gpu) }
-
-    /// A device, and where it sits if the driver says so.
-    typealias Device = (gpu: GPU, address: PCIAddress?)
-
     func devices(remarks: inout [String]) async -> [Device] {
         for name in places.nvml {
             var devices = [clinux_gpu](repeating: clinux_gpu(), count: Self.gpusMax)
@@ -26,10 +24,32 @@ extension Discovery {
                     uuid: Self.text(device.uuid), model: Self.text(device.model),
                     memory: ByteCount(Int64(clamping: device.memory)))
                 let address = PCIAddress(domain: device.domain, bus: device.bus, device: device.device)
-                return (gpu, device.has_place == 0 ? nil : address)
+                return (gpu, device.has_place == 0 ? nil : address, Self.health(of: device, gpu.memory))
             }
         }
-        return await askTool(remarks: &remarks).map { ($0, nil) }
+        return await askTool(remarks: &remarks).map { ($0, nil, nil) }
+    }
+
+    private static func health(of device: clinux_gpu, _ memory: ByteCount) -> GPUHealth {
+        GPUHealth(
+            memory: memory, memoryUsed: device.memory_used < 0 ? nil : ByteCount(device.memory_used),
+            processes: device.processes < 0 ? nil : Int(clamping: device.processes), process: Int(device.process),
+            uncorrected: device.uncorrected < 0 ? nil : Int(clamping: device.uncorrected),
+            hasRowsPending: device.rows_pending != 0, hasRowsFailed: device.rows_failed != 0)
+    }
+
+    /// How the devices are now, by their names; nothing where the driver's library does not say. Blocks.
+    static func gpuHealth(_ libraries: [String]) -> [String: GPUHealth] {
+        for name in libraries {
+            var devices = [clinux_gpu](repeating: clinux_gpu(), count: gpusMax)
+            let count = unsafe clinux_nvml_devices(name, &devices, gpusMax)
+            guard count >= 0 else { continue }
+            return Dictionary(
+                devices.prefix(Int(count)).map { device in
+                    (text(device.uuid), health(of: device, ByteCount(Int64(clamping: device.memory))))
+                }, uniquingKeysWith: { $1 })
+        }
+        return [:]
     }
 
     private func askTool(remarks: inout [String]) async -> [GPU] {

@@ -42,6 +42,9 @@ typedef struct {
     int (*name)(device, char *, unsigned);
     int (*memory)(device, memory_info *);
     int (*place)(device, pci_info *);
+    int (*processes)(device, unsigned *, void *);
+    int (*errors)(device, int, int, unsigned long long *);
+    int (*rows)(device, unsigned *, unsigned *, unsigned *, unsigned *);
     int (*mig_mode)(device, unsigned *, unsigned *);
     int (*mig_most)(device, unsigned *);
     int (*mig_at)(device, unsigned, device *);
@@ -54,7 +57,39 @@ static int describe(const functions *f, device d, clinux_gpu *gpu) {
     if (error == 0) error = f->name(d, gpu->model, sizeof gpu->model);
     if (error == 0) error = f->memory(d, &memory);
     gpu->memory = memory.total;
+    gpu->memory_used = error == 0 ? (int64_t)memory.used : -1;
     return error;
+}
+
+// Of the second and the third version of the call, which are the same.
+typedef struct {
+    unsigned pid;
+    unsigned long long memory;
+    unsigned gpu_instance, compute_instance;
+} process_info;
+
+enum { success = 0, insufficient_size = 7, uncorrected_errors = 1, since_loaded = 0 };
+
+// d: the device or a part of it; whole: the device.
+static void examine(const functions *f, device d, device whole, clinux_gpu *gpu) {
+    process_info found[64];
+    unsigned count = sizeof found / sizeof *found;
+    gpu->processes = -1;
+    if (f->processes != NULL) {
+        memset(found, 0, sizeof found);
+        int error = f->processes(d, &count, found);
+        if (error == success || error == insufficient_size) gpu->processes = count;
+        if (error == success && count > 0) gpu->process = found[0].pid;
+    }
+    unsigned long long errors = 0;
+    gpu->uncorrected = -1;
+    if (f->errors != NULL && f->errors(whole, uncorrected_errors, since_loaded, &errors) == success)
+        gpu->uncorrected = (int64_t)errors;
+    unsigned corrected = 0, uncorrected = 0, pending = 0, failed = 0;
+    if (f->rows != NULL && f->rows(whole, &corrected, &uncorrected, &pending, &failed) == success) {
+        gpu->rows_pending = pending != 0;
+        gpu->rows_failed = failed != 0;
+    }
 }
 
 static void locate(const functions *f, device d, clinux_gpu *gpu) {
@@ -81,6 +116,7 @@ static int list(const functions *f, clinux_gpu *devices, size_t most) {
         if (!divided) {
             if ((error = describe(f, d, &devices[found])) != 0) return -1000 - error;
             locate(f, d, &devices[found]);
+            examine(f, d, d, &devices[found]);
             found++;
             continue;
         }
@@ -89,6 +125,7 @@ static int list(const functions *f, clinux_gpu *devices, size_t most) {
             // Empty slots are not an error.
             if (f->mig_at(d, j, &part) != 0 || describe(f, part, &devices[found]) != 0) continue;
             locate(f, d, &devices[found]);
+            examine(f, part, d, &devices[found]);
             found++;
         }
     }
@@ -112,10 +149,17 @@ int clinux_nvml_devices(const char *library, clinux_gpu *devices, size_t most) {
         .name = (int (*)(device, char *, unsigned))dlsym(handle, "nvmlDeviceGetName"),
         .memory = (int (*)(device, memory_info *))dlsym(handle, "nvmlDeviceGetMemoryInfo"),
         .place = (int (*)(device, pci_info *))dlsym(handle, "nvmlDeviceGetPciInfo_v3"),
+        .processes = (int (*)(device, unsigned *, void *))dlsym(handle, "nvmlDeviceGetComputeRunningProcesses_v3"),
+        .errors = (int (*)(device, int, int, unsigned long long *))dlsym(handle, "nvmlDeviceGetTotalEccErrors"),
+        .rows = (int (*)(device, unsigned *, unsigned *, unsigned *, unsigned *))dlsym(
+            handle, "nvmlDeviceGetRemappedRows"),
         .mig_mode = (int (*)(device, unsigned *, unsigned *))dlsym(handle, "nvmlDeviceGetMigMode"),
         .mig_most = (int (*)(device, unsigned *))dlsym(handle, "nvmlDeviceGetMaxMigDeviceCount"),
         .mig_at = (int (*)(device, unsigned, device *))dlsym(handle, "nvmlDeviceGetMigDeviceHandleByIndex"),
     };
+    if (f.processes == NULL)
+        f.processes =
+            (int (*)(device, unsigned *, void *))dlsym(handle, "nvmlDeviceGetComputeRunningProcesses_v2");
     int answer = -ENOENT;
     if (start && stop && f.count && f.at && f.uuid && f.name && f.memory) {
         int error = start();

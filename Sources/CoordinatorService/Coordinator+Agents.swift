@@ -97,6 +97,11 @@ extension Coordinator {
             case .entered(let entered):
                 guard let attempt = try entered.attempt?.meaning(), let lock = Digest(entered.lock) else { return }
                 handle(.environmentEntered(attempt, by: session.agent, lock: lock))
+            case .devices(let devices):
+                let unfit = devices.unfit.prefix(Farm.devicesMax).map { device in
+                    Farm.UnfitDevice(uuid: device.uuid, reason: String(device.reason.prefix(300)))
+                }
+                handle(.devicesLooked(session.agent, unfit: unfit))
             case .joined: throw MeaningError("joined", "was said before")
             // What a later agent says and this coordinator does not know changes nothing.
             case nil: return

@@ -14,7 +14,11 @@ struct AgentRecord: Sendable {
         var quarantine: Quarantine?
         /// How often it was in quarantine.
         var timesOut = 0
-        var isFree: Bool { !isLeased && quarantine == nil }
+        /// Why it is unfit, as its agent says; `nil`: it is fit.
+        var ailment: String?
+        /// Not given out, leased or not.
+        var isOut: Bool { quarantine != nil || ailment != nil }
+        var isFree: Bool { !isLeased && !isOut }
     }
 
     let id: AgentID
@@ -65,6 +69,8 @@ struct AgentRecord: Sendable {
         devices = capacity.gpus.map { gpu in
             var device = known[gpu.uuid] ?? Device(gpu: gpu, model: gpu.model.lowercased())
             (device.gpu, device.model, device.isLeased) = (gpu, gpu.model.lowercased(), false)
+            // Said again once it has joined.
+            device.ailment = nil
             return device
         }
         freeCPUs = capacity.cpus
@@ -90,7 +96,7 @@ struct AgentRecord: Sendable {
                 continue
             }
             devices[index].isLeased = leased
-            if devices[index].quarantine == nil { freeGPUs += leased ? -1 : 1 }
+            if !devices[index].isOut { freeGPUs += leased ? -1 : 1 }
         }
     }
 
@@ -113,7 +119,7 @@ struct AgentRecord: Sendable {
 
     private func devices(_ model: String?, _ memory: ByteCount?) -> [Device] {
         devices.filter { device in
-            device.quarantine == nil && memory.map { $0 <= device.gpu.memory } ?? true
+            !device.isOut && memory.map { $0 <= device.gpu.memory } ?? true
                 && model.map(device.model.contains) ?? true
         }
     }

@@ -17,6 +17,20 @@ extension Farm {
         var hasCells: Bool { if case .cells(let cells, _, _, _) = self { !cells.isEmpty } else { false } }
     }
 
+    /// A GPU that is not given out, and why, in a sentence's end.
+    package struct UnfitDevice: Equatable, Sendable {
+        package var uuid: String
+        package var reason: String
+
+        package init(uuid: String, reason: String) {
+            self.uuid = uuid
+            self.reason = reason
+        }
+    }
+
+    /// The most devices that an agent has.
+    package static var devicesMax: Int { AgentRecord.gpusMax }
+
     /// What happened.
     package enum Event: Equatable, Sendable {
         /// - priority: within -24...24: before later runs of the same owner; see `Settings.priorityStep`.
@@ -33,6 +47,8 @@ extension Farm {
         case agentDraining(AgentID, Bool)
         /// The pool that an agent belongs to, when it has joined and whenever that changes. What runs goes on.
         case agentPooled(AgentID, Pool)
+        /// Which of an agent's GPUs are not fit for an attempt; all others are. Never stored: the agent says it again when it joins.
+        case devicesLooked(AgentID, unfit: [UnfitDevice])
         /// Somebody has looked after it: it, and its GPUs, are out of quarantine.
         case agentReleased(AgentID)
         /// Its certificate was revoked: its leases end at once.

@@ -127,6 +127,7 @@ extension Farm {
             } else {
                 lines.append("agent \(agent.id) has \(free(agent, requirement)) free")
             }
+            if requirement.gpus != nil { lines += unfit(agent).prefix(3) }
             if let kept = agent.reservation, classes[kept].requirement != requirement {
                 let at = roomExpected(for: classes[kept].requirement, on: slot)
                 lines.append(
@@ -157,6 +158,13 @@ extension Farm {
         return Spelling.counted(agents.count, "agent") + (which.isEmpty ? "" : " " + which)
             + (agents.count == 1 ? " is in a pool that takes" : " are in pools that take")
             + " no untrusted runs: \(joined(pools))"
+    }
+
+    /// `GPU-1 of agent a is not given out: 2 programs of nobody's attempt compute on it`
+    private func unfit(_ agent: AgentRecord) -> [String] {
+        agent.devices.compactMap { device in
+            device.ailment.map { "\(device.gpu.uuid) of agent \(agent.id) is not given out: \($0)" }
+        }
     }
 
     private func free(_ agent: AgentRecord, _ requirement: Requirement) -> String {
@@ -270,7 +278,8 @@ extension Farm {
         left = left.filter(requirement.hasPython)
         if let gpus = requirement.gpus, !left.contains(where: { $0.devices(for: gpus).count >= gpus.count }) {
             let most = left.map { $0.devices(for: gpus).count }.max() ?? 0
-            return "no agent has \(words(gpus)); the most that one has is \(most)"
+            let unfit = left.sorted { $0.id < $1.id }.flatMap(unfit).prefix(3).map { "; \($0)" }.joined()
+            return "no agent has \(words(gpus)); the most that one has is \(most)\(unfit)"
         }
         left = left.filter { agent in requirement.gpus.map { agent.devices(for: $0).count >= $0.count } ?? true }
         if !left.contains(where: { requirement.cpus <= $0.capacity.cpus }) {

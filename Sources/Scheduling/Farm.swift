@@ -174,6 +174,7 @@ package struct Farm: Sendable {
         case .agentDisconnected(let agent): disconnect(agent)
         case .agentDraining(let agent, let isDraining): drain(agent, isDraining)
         case .agentPooled(let agent, let pool): put(agent, into: pool)
+        case .devicesLooked(let agent, let unfit): look(agent, unfit: unfit)
         case .agentReleased(let agent): releaseByHand(agent)
         case .agentRemoved(let agent): remove(agent)
         case .leasesRenewed(let agent, let attempts): renew(attempts, by: agent)

@@ -111,8 +111,8 @@ extension Farm {
             agents[agent].devices[index].timesOut = times
             agents[agent].devices[index].tally = FaultTally()
             let until = now.advanced(by: period(times))
-            setDevice(
-                agent, index, Quarantine(reason: reason, since: now, until: until, times: times))
+            let quarantine = Quarantine(reason: reason, since: now, until: until, times: times)
+            setDevice(agent, index) { $0.quarantine = quarantine }
             timers.add(.quarantine(agent: agent), at: until)
         }
     }
@@ -171,8 +171,7 @@ extension Farm {
         guard let agent = agentSlots[id] else { return }
         if agents[agent].quarantine != nil { release(fromQuarantine: agent) }
         for index in agents[agent].devices.indices where agents[agent].devices[index].quarantine != nil {
-            setDevice(agent, index, nil)
-            agents[agent].devices[index].timesOut = 0
+            setDevice(agent, index) { ($0.quarantine, $0.timesOut) = (nil, 0) }
         }
         if agents[agent].isOnline { free(agent) }
         departed.append(agent)
@@ -183,7 +182,7 @@ extension Farm {
         for index in agents[agent].devices.indices {
             guard let quarantine = agents[agent].devices[index].quarantine, quarantine.until <= now else { continue }
             // Its next attempt is its probe: another fault is soon out of line again, and for longer.
-            setDevice(agent, index, nil)
+            setDevice(agent, index) { $0.quarantine = nil }
         }
         if let quarantine = agents[agent].quarantine, quarantine.until <= now, !quarantine.isProbing {
             agents[agent].quarantine?.isProbing = true
@@ -192,14 +191,30 @@ extension Farm {
         departed.append(agent)
     }
 
-    private mutating func setDevice(_ agent: Int, _ index: Int, _ quarantine: Quarantine?) {
-        let device = agents[agent].devices[index]
-        agents[agent].devices[index].quarantine = quarantine
-        if !device.isLeased {
-            agents[agent].freeGPUs += (quarantine == nil ? 1 : 0) - (device.quarantine == nil ? 1 : 0)
-        }
+    /// Changes what keeps a device from being given out.
+    private mutating func setDevice(_ agent: Int, _ index: Int, _ change: (inout AgentRecord.Device) -> Void) {
+        let wasFree = agents[agent].devices[index].isFree
+        change(&agents[agent].devices[index])
+        agents[agent].freeGPUs += (agents[agent].devices[index].isFree ? 1 : 0) - (wasFree ? 1 : 0)
         forgetMatches(of: agent)
         reindex(agent)
+    }
+
+    /// The agent has looked at its devices: those that are not fit are not given out until it says otherwise.
+    mutating func look(_ id: AgentID, unfit: [UnfitDevice]) {
+        guard let agent = agentSlots[id] else { return }
+        let reasons = Dictionary(unfit.map { ($0.uuid, $0.reason) }, uniquingKeysWith: { first, _ in first })
+        var hasChanged = false
+        for index in agents[agent].devices.indices {
+            let ailment = reasons[agents[agent].devices[index].gpu.uuid]
+            guard agents[agent].devices[index].ailment != ailment else { continue }
+            setDevice(agent, index) { $0.ailment = ailment }
+            hasChanged = true
+        }
+        guard hasChanged else { return }
+        // What room was kept there may never come now.
+        endReservation(onAgent: agent)
+        if agents[agent].isOnline { free(agent) }
     }
 
     /// Whether the agent as a whole is kept from work.
@@ -218,6 +233,7 @@ extension Farm {
                     : "quarantined until \(quarantine.until.utc): \(quarantine.reason)")
         }
         for device in agents[slot].devices {
+            if let ailment = device.ailment { lines.append("\(device.gpu.uuid) is not given out: \(ailment)") }
             guard let quarantine = device.quarantine else { continue }
             lines.append("\(device.gpu.uuid) quarantined until \(quarantine.until.utc): \(quarantine.reason)")
         }

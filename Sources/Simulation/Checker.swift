@@ -172,9 +172,8 @@ package struct Checker: Sendable {
         case .agentDraining(let id, let isDraining): agents[id, default: Agent()].isDraining = isDraining
         case .agentPooled(let id, let pool): agents[id]?.takesUntrusted = pool.allowsUntrusted
         case .environmentEntered(_, let agent, let lock): agents[agent]?.keeps.insert(lock)
-        case .agentReleased, .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished, .cellsReleased,
-            .cellsStopped,
-            .timeReached, .resume:
+        case .agentReleased, .devicesLooked, .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished,
+            .cellsReleased, .cellsStopped, .timeReached, .resume:
             break
         }
         return false

@@ -31,8 +31,8 @@ package struct Journal: Journaling {
             rows.append(.runCancelled(run, by: by, reason: reason, isForced: isForced))
         case .jobResolved(let run, let job, let resolution):
             rows.append(.jobResolved(run, job: job, resolution, at: time))
-        case .agentJoined, .agentDisconnected, .agentDraining, .agentPooled, .agentReleased, .agentRemoved,
-            .leasesRenewed,
+        case .agentJoined, .agentDisconnected, .agentDraining, .agentPooled, .devicesLooked, .agentReleased,
+            .agentRemoved, .leasesRenewed,
             .attemptStarted, .environmentEntered,
             .offerDeclined, .attemptFinished, .cellsReleased, .timeReached, .resume:
             break

@@ -82,8 +82,8 @@ package struct Lifelines: Sendable {
         case .agentDraining(let agent, let isDraining):
             try agents.take(isDraining ? .drain : .undrain, agent, at: now)
         case .agentRemoved(let agent): try agents.take(.agentRemoved, agent, at: now)
-        case .agentPooled, .agentReleased, .leasesRenewed, .attemptStarted, .environmentEntered, .offerDeclined,
-            .attemptFinished, .cellsReleased, .cellsStopped, .timeReached, .resume:
+        case .agentPooled, .devicesLooked, .agentReleased, .leasesRenewed, .attemptStarted, .environmentEntered,
+            .offerDeclined, .attemptFinished, .cellsReleased, .cellsStopped, .timeReached, .resume:
             break
         }
     }

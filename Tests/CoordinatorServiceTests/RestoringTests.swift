@@ -45,9 +45,9 @@ private struct StoreJournal: Journaling {
             if case .cells(let cells, _, _, _) = resolution { runs[place].plan.jobs[job].cells = cells }
         case .cellsStopped(let run, let job, let cells, let reason):
             batches.append([.cellsStopped(cells.map { CellID(run: run, job: job, cell: $0) }, reason: reason)])
-        case .agentJoined, .agentDisconnected, .agentDraining, .agentPooled, .agentReleased, .agentRemoved,
-            .leasesRenewed, .attemptStarted, .environmentEntered, .offerDeclined, .attemptFinished, .cellsReleased,
-            .timeReached, .resume:
+        case .agentJoined, .agentDisconnected, .agentDraining, .agentPooled, .devicesLooked, .agentReleased,
+            .agentRemoved, .leasesRenewed, .attemptStarted, .environmentEntered, .offerDeclined, .attemptFinished,
+            .cellsReleased, .timeReached, .resume:
             break
         }
     }

@@ -10,7 +10,8 @@ private let hasCompiler = FileManager.default.isExecutableFile(atPath: "/usr/bin
 /// Agents whose GPUs are a library's word: what is leased, and what is said when a device fails.
 @Suite(.enabled(if: hasCompiler, "a C compiler makes the driver's library")) struct `A farm with GPUs` {
     /// As much of NVML as an agent asks. `FAKE_GPUS` has a letter for each device: `h` an H200, `a` an A100, `m` an H200 that MIG
-    /// has divided in two; `FAKE_BUS` is the bus of the first one.
+    /// has divided in two; `FAKE_BUS` is the bus of the first one. `FAKE_HEALTH` names a file: of each device, on a line, the GiB in
+    /// use, the programs that compute on it, the errors of its memory, and whether rows of that wait for a reset.
     private static let library = """
         #include <stdio.h>
         #include <stdlib.h>
@@ -25,6 +26,14 @@ private let hasCompiler = FileManager.default.isExecutableFile(atPath: "/usr/bin
             d->device = device;
             d->part = part;
             return d;
+        }
+        static unsigned health(handle d, int which) {
+            unsigned found[4] = {0, 0, 0, 0};
+            FILE *file = getenv("FAKE_HEALTH") ? fopen(getenv("FAKE_HEALTH"), "r") : NULL;
+            for (int i = 0; file && i <= d->device; i++)
+                if (fscanf(file, "%u %u %u %u", &found[0], &found[1], &found[2], &found[3]) != 4) memset(found, 0, sizeof found);
+            if (file) fclose(file);
+            return found[which];
         }
         int nvmlInit_v2(void) { return 0; }
         int nvmlShutdown(void) { return 0; }
@@ -41,6 +50,22 @@ private let hasCompiler = FileManager.default.isExecutableFile(atPath: "/usr/bin
         int nvmlDeviceGetMemoryInfo(handle d, memory *m) {
             memset(m, 0, sizeof *m);
             m->total = (d->part ? 71ull : 141ull) << 30;
+            m->used = (unsigned long long)health(d, 0) << 30;
+            return 0;
+        }
+        int nvmlDeviceGetComputeRunningProcesses_v3(handle d, unsigned *count, void *infos) {
+            *count = health(d, 1);
+            if (*count > 0) *(unsigned *)infos = 4242;
+            return 0;
+        }
+        int nvmlDeviceGetTotalEccErrors(handle d, int kind, int counter, unsigned long long *errors) {
+            if (kind != 1 || counter != 0) return 3;
+            *errors = health(d, 2);
+            return 0;
+        }
+        int nvmlDeviceGetRemappedRows(handle d, unsigned *a, unsigned *b, unsigned *pending, unsigned *failed) {
+            *a = *b = *failed = 0;
+            *pending = health(d, 3);
             return 0;
         }
         int nvmlDeviceGetPciInfo_v3(handle d, place *p) {
@@ -133,6 +158,55 @@ private let hasCompiler = FileManager.default.isExecutableFile(atPath: "/usr/bin
             try await farm.startAgent("two", cpus: 1, environment: try await Self.devices("h", for: farm))
             #expect(try await farm.sheaf("watch", "r2").status == 0)
             #expect(try await farm.sheaf("logs", "r2").output.contains("devices GPU-0"))
+        }
+    }
+
+    /// Programs of nobody's attempt, memory errors while an attempt has a device, rows that wait for a reset.
+    @Test(.timeLimit(.minutes(3)))
+    func `gives no device out that is not fit, and believes nothing that was computed on one`()
+        async throws
+    {
+        try await withFarm { farm in
+            var environment = try await Self.devices("hh", for: farm)
+            let health = farm.folder + "/health"
+            environment["FAKE_HEALTH"] = health
+            // Written beside and moved there: nobody reads half of it.
+            func say(_ lines: String) throws { try lines.write(toFile: health, atomically: true, encoding: .utf8) }
+            try say("90 1 0 0\n0 0 0 1\n")
+            try await farm.startAgent("one", cpus: 2, environment: environment)
+            let workflow = try farm.write(
+                "code/eval.yml", Self.job("{gpus: 1}", "echo \"devices $CUDA_VISIBLE_DEVICES\""))
+            while true {
+                let agents = try await farm.sheaf("agents").output
+                if agents.contains("GPU-0 is not given out: process 4242 computes on it, for nobody's attempt"),
+                    agents.contains("GPU-1 is not given out: rows of its memory wait to be replaced")
+                {
+                    break
+                }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            #expect(try await farm.sheaf("submit", workflow).status == 0)
+            let explained = try await farm.sheaf("explain", "r1").output
+            #expect(explained.contains("GPU-0 of agent one is not given out: process 4242"), "\(explained)")
+            // The program has ended.
+            try say("0 0 5 0\n0 0 0 1\n")
+            #expect(try await farm.sheaf("watch", "r1").status == 0)
+            #expect(try await farm.sheaf("logs", "r1").output.contains("devices GPU-0"))
+
+            // While the first attempt has it, its memory fails: what passed there is tried again.
+            let failing = try farm.write(
+                "code/failing.yml",
+                Self.job(
+                    "{gpus: 1}",
+                    """
+                    [ -e \(farm.folder)/again ] || printf '0 0 7 0\\n0 0 0 1\\n' > \(health)
+                    touch \(farm.folder)/again
+                    """))
+            let waited = try await farm.sheaf("submit", failing, "--wait")
+            #expect(waited.status == 0, "\(waited.output)\(waited.error)")
+            let told = try await farm.sheaf("explain", "r2").output
+            #expect(told.contains("gpu_fault") && told.contains("2 errors in the memory of GPU-0"), "\(told)")
+            #expect(try await Self.lines(farm, "r2").first?["attempt"]?.number == 2)
         }
     }
 

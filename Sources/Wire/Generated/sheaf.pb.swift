@@ -2176,6 +2176,7 @@ extension Proto {
             case declined(Proto.OfferDeclined)
             /// The attempt has its environment.
             case entered(Proto.EnvironmentEntered)
+            case devices(Proto.DevicesLooked)
         }
 
         package var kind: Kind?
@@ -2191,6 +2192,7 @@ extension Proto {
                 case 26: var value = if case .started(let present) = kind { present } else { Proto.AttemptStarted() }; try reader.merge(into: &value); kind = .started(value)
                 case 34: var value = if case .declined(let present) = kind { present } else { Proto.OfferDeclined() }; try reader.merge(into: &value); kind = .declined(value)
                 case 42: var value = if case .entered(let present) = kind { present } else { Proto.EnvironmentEntered() }; try reader.merge(into: &value); kind = .entered(value)
+                case 50: var value = if case .devices(let present) = kind { present } else { Proto.DevicesLooked() }; try reader.merge(into: &value); kind = .devices(value)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2202,6 +2204,7 @@ extension Proto {
             if case .started(let value) = kind { writer.always(ProtoNested<Proto.AttemptStarted>.self, 3, value) }
             if case .declined(let value) = kind { writer.always(ProtoNested<Proto.OfferDeclined>.self, 4, value) }
             if case .entered(let value) = kind { writer.always(ProtoNested<Proto.EnvironmentEntered>.self, 5, value) }
+            if case .devices(let value) = kind { writer.always(ProtoNested<Proto.DevicesLooked>.self, 6, value) }
             writer.unknown(unknown)
         }
     }
@@ -2275,6 +2278,63 @@ extension Proto {
         package func encode(to writer: inout ProtoWriter) {
             writer.field(ProtoNested<Proto.AttemptRef>.self, 1, attempt)
             writer.field(ProtoBytes.self, 2, lock)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// Which of the agent's GPUs are not fit for an attempt; all others are. Said when that changes, and after `AgentJoined` where
+    /// some are not.
+    package struct DevicesLooked: ProtoMessage {
+        package static let protoName = "sheaf.v1.DevicesLooked"
+
+        package var unfit: [Proto.UnfitDevice] = []
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: try reader.append(ProtoNested<Proto.UnfitDevice>.self, to: &unfit)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.repeated(ProtoNested<Proto.UnfitDevice>.self, 1, unfit)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// A GPU that somebody else still has, or whose memory is broken. `reason` is shown by `agents` and `explain`, at most 300
+    /// characters of it.
+    package struct UnfitDevice: ProtoMessage {
+        package static let protoName = "sheaf.v1.UnfitDevice"
+
+        package var uuid: String = ""
+        package var reason: String = ""
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: uuid = try reader.value(ProtoString.self)
+                case 18: reason = try reader.value(ProtoString.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoString.self, 1, uuid)
+            writer.field(ProtoString.self, 2, reason)
             writer.unknown(unknown)
         }
     }

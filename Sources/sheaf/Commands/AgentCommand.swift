@@ -33,7 +33,8 @@ extension Commands {
             .value("step-user", "USER", "run all attempts as this user (as root; a user per attempt by default)"),
             .flag("same-user", "run attempts as the agent's own user: they could read its key"),
         ] + containerOptions + [
-            .flag("keep-workspaces", "leave attempts' folders behind, for whoever looks for a mistake")
+            .flag("shared-gpus", "give out GPUs also where programs of others compute on them"),
+            .flag("keep-workspaces", "leave attempts' folders behind, for whoever looks for a mistake"),
         ],
         run: { arguments in
             let profile = Profile(folder: arguments.value("home") ?? ".sheaf/agent")
@@ -228,6 +229,7 @@ extension Commands {
         }
         if let path = arguments.value("secrets") { settings.secrets = try secrets(path) }
         settings.keepsWorkspaces = arguments.has("keep-workspaces")
+        settings.sharesGPUs = arguments.has("shared-gpus")
         if let text = arguments.value("containers") {
             guard let engine = AgentSettings.Containers(rawValue: text) else {
                 throw UsageError("--containers \(text): there is no such engine", help: "podman, docker, none or any")

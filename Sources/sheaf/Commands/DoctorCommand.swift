@@ -205,6 +205,14 @@ struct Doctor: Sendable {
                     subject: "python", state: .fine,
                     fact: pythons.map { "\($0.version) (\($0.path))" }.joined(separator: ", ") + seen),
         ]
+        findings += outlook.gpuTroubles.map {
+            Finding(
+                subject: "gpu", state: .warning, fact: $0, help: "an agent does not give it out until that is done")
+        }
+        // Of attempts, if an agent works here.
+        findings += outlook.gpuUses.map {
+            Finding(subject: "gpu", state: .fine, fact: "\($0); an agent gives it out once that has ended")
+        }
         findings.append(kernelLog(outlook))
         findings += outlook.remarks.map {
             Finding(

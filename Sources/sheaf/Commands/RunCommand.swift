@@ -29,6 +29,7 @@ extension Commands {
             secretsOption,
             .value("step-user", "USER", "run all attempts as this user (as root; a user per attempt by default)"),
             .flag("same-user", "run steps as you, also as root"),
+            .flag("shared-gpus", "use GPUs also where programs of others compute on them"),
             .value(
                 "show", "FOLDER", repeats: true,
                 "a folder below /tmp or a closed one that steps see all the same, where users are changed"),
