@@ -1,3 +1,4 @@
+import Locks
 import Model
 import Transport
 import Wire
@@ -11,6 +12,8 @@ final class AgentSession: Sendable {
     let link: Link
     private let queue: AsyncStream<Proto.ToAgent>
     private let continuation: AsyncStream<Proto.ToAgent>.Continuation
+    /// How the stream ends.
+    private let ending = Mutex(LinkStatus.ok)
 
     init(_ agent: AgentID, on link: Link) {
         self.agent = agent
@@ -29,11 +32,12 @@ final class AgentSession: Sendable {
         for await message in queue {
             do throws(LinkError) { try await stream.send(message) } catch { return }
         }
-        await stream.finish()
+        await stream.finish(ending.withLock { $0 })
     }
 
-    /// Ends the connection; the agent hears why.
+    /// Ends the connection; the agent hears why, whether the end of the stream or that of the link reaches it first.
     func end(_ status: LinkStatus) {
+        ending.withLock { $0 = status }
         continuation.finish()
         // Nobody waits: the link's own end tells whoever reads from it.
         Task { await link.close(status) }

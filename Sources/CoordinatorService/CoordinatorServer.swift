@@ -159,6 +159,7 @@ package final class CoordinatorServer: Sendable {
             server = try await LinkServer.start(
                 on: settings.listen, as: identity, admitting: .certified { admission.refusal(of: $0) }, loops: loops,
                 settings: settings.links, observer: .init(refused: { journal.refused($0) }),
+                onLoop: Desk.onLoop,
                 handler: { stream, method, _ in await desk.serve(stream, method) })
         } catch {
             await enrolment.stop()

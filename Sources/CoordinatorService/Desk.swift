@@ -45,6 +45,9 @@ struct Desk: Sendable {
         }
     }
 
+    /// What agents say all the time is short, and decided in memory.
+    static let onLoop: Set = [Proto.Agents.Work.name, Proto.Agents.Report.name]
+
     private static func unknown(_ method: String) -> LinkStatus {
         LinkStatus(.unimplemented, "this coordinator does not know \(method.prefix(100)); is it older than you?")
     }

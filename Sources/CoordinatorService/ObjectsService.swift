@@ -67,6 +67,7 @@ struct ObjectsService: Sendable {
 
     /// Those that this scope has not given, or the store has lost.
     func absent(_ digests: [Digest], in scope: String) async throws(LinkStatus) -> [Digest] {
+        guard !digests.isEmpty else { return [] }
         do throws(CoordinatorError) {
             let asked = digests
             let granted = try await keeper.read { storage throws(StorageError) in

@@ -36,6 +36,22 @@ package final class EventLoop: SerialExecutor, Sendable {
     package func execute(_ body: @escaping @Sendable () -> Void) { core.give(.block(body)) }
 }
 
+/// Runs tasks, and what they ask of actors without an executor of their own, on a loop's thread: whoever prefers it stays
+/// beside the connections there, and must not block them.
+///
+/// A task that prefers it may pause wherever it awaits, also within an actor that is on the same loop: what was looked at
+/// before an `await` is looked at again behind it.
+final class LoopTasks: TaskExecutor, Sendable {
+    private let loop: EventLoop
+
+    init(on loop: EventLoop) { self.loop = loop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        loop.execute { [self] in unsafe job.runSynchronously(on: asUnownedTaskExecutor()) }
+    }
+}
+
 /// What a descriptor is watched for.
 struct Interest: OptionSet, Hashable, Sendable {
     let rawValue: UInt32

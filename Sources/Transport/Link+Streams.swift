@@ -72,6 +72,9 @@ final class StreamState: @unchecked Sendable {
     func wait(_ id: UInt64, toReceive continuation: CheckedContinuation<Received, Never>, _ link: isolated Link) {
         link.loop.checkIsolated()
         precondition(receiver == nil, "one task at a time receives from a stream")
+        // The task may have paused since it looked.
+        if let there = next(link) { return continuation.resume(returning: there) }
+        if Task.isCancelled { return continuation.resume(returning: .failure(.cancelled)) }
         receiver = (id, continuation)
     }
 
@@ -144,8 +147,9 @@ extension Link {
             return
         }
         let stream = LinkStream(link: self, method: method, state: state)
+        let isNear = callbacks.onLoop.contains(method)
         // Nobody waits for it: it ends with its stream, which cancels it, at the latest when the link does.
-        state.service = Task.detached { [self] in
+        state.service = Task.detached(executorPreference: isNear ? LoopTasks(on: loop) : nil) { [self] in
             await handler(stream, method, self)
             await stream.handlerReturned()
         }
@@ -166,6 +170,10 @@ extension Link {
             // The closure must touch the actor: one that does not runs elsewhere, and this wait would not be atomic.
             await withTaskCancellationHandler { [self] in
                 await withCheckedContinuation { continuation in
+                    // The task may have paused since it looked.
+                    guard state.refusal == nil, engine.unsentBytes(on: state.number) > settings.unsentBytesMax,
+                        !Task.isCancelled
+                    else { return continuation.resume() }
                     blocked.insert(state.number)
                     state.wait(id, toSend: continuation)
                 }

@@ -18,6 +18,8 @@ package actor Link {
         var ended: @Sendable (Link, LinkError) -> Void = { _, _ in }
         /// Serves a stream that the peer opened. `nil`: this side takes none.
         var handler: StreamHandler?
+        /// The methods whose streams are served on the link's loop: without a change of threads, and without ever blocking it.
+        var onLoop: Set<String> = []
     }
 
     package typealias StreamHandler = @Sendable (_ stream: LinkStream, _ method: String, _ link: Link) async -> Void
@@ -99,14 +101,17 @@ package actor Link {
 
     /// Waits until both sides have said hello, or the link has ended.
     func waitUntilReady() async {
-        if !isReady, ending == nil { await withCheckedContinuation { readyWaiters.append($0) } }
+        await withCheckedContinuation { waiter in
+            if isReady || ending != nil { waiter.resume() } else { readyWaiters.append(waiter) }
+        }
     }
 
     /// Waits until the link has ended, and says why.
     package var closed: LinkError {
         get async {
-            if let ending { return ending }
-            return await withCheckedContinuation { endWaiters.append($0) }
+            await withCheckedContinuation { waiter in
+                if let ending { waiter.resume(returning: ending) } else { endWaiters.append(waiter) }
+            }
         }
     }
 

@@ -41,17 +41,20 @@ package final class LinkServer: Sendable {
     ///   - addresses: of this machine; port 0 takes a free one.
     ///   - identity: a coordinator's.
     ///   - loops: connections are spread over them in turn; at least one.
-    ///   - handler: runs on the shared pool, a task for each stream; it is cancelled when the peer takes the stream back
-    ///     or the connection ends.
+    ///   - onLoop: the methods whose handler runs on the connection's loop, which saves changes of threads and forbids
+    ///     whatever blocks or takes long. All others run on the shared pool.
+    ///   - handler: a task for each stream; it is cancelled when the peer takes the stream back or the connection ends.
     package static func start(
         on addresses: [Address], as identity: Identity, admitting admission: Admission, loops: [EventLoop],
-        settings: LinkServerSettings = .standard, observer: Observer = Observer(), handler: @escaping Link.StreamHandler
+        settings: LinkServerSettings = .standard, observer: Observer = Observer(),
+        onLoop: Set<String> = [], handler: @escaping Link.StreamHandler
     ) async throws(LinkError) -> LinkServer {
         precondition(!loops.isEmpty, "a server needs a loop")
         let certified = if case .certified = admission { true } else { false }
         let context = try serverContext(identity, certified: certified)
         let members = Members(
-            loops: loops, settings: settings, admission: admission, observer: observer, handler: handler)
+            loops: loops, settings: settings, admission: admission, observer: observer, onLoop: onLoop,
+            handler: handler)
         let doorLoop: EventLoop
         do throws(SystemError) { doorLoop = try EventLoop(name: "sheaf-door") } catch {
             throw .exhausted("cannot listen: \(error)")
@@ -141,18 +144,20 @@ private final class Members: Sendable {
     let settings: LinkServerSettings
     let admission: LinkServer.Admission
     let observer: LinkServer.Observer
+    let onLoop: Set<String>
     let handler: Link.StreamHandler
     let door = Mutex<Door?>(nil)
     private let state = Mutex(State())
 
     init(
         loops: [EventLoop], settings: LinkServerSettings, admission: LinkServer.Admission,
-        observer: LinkServer.Observer, handler: @escaping Link.StreamHandler
+        observer: LinkServer.Observer, onLoop: Set<String>, handler: @escaping Link.StreamHandler
     ) {
         self.loops = loops
         self.settings = settings
         self.admission = admission
         self.observer = observer
+        self.onLoop = onLoop
         self.handler = handler
     }
 
@@ -170,7 +175,7 @@ private final class Members: Sendable {
             tls, connects: false, peer: peer, settings: settings.link, on: loops[turn % loops.count],
             callbacks: Link.Callbacks(
                 admit: { [self] in admit($0) }, ready: { [self] in announce($0) },
-                ended: { [self] in remove($0, $1) }, handler: handler))
+                ended: { [self] in remove($0, $1) }, handler: handler, onLoop: onLoop))
         state.withLock { state in
             state.entries[ObjectIdentifier(link)] = Entry(link: link, visit: visit)
             if let peer { state.perCertificate[peer.fingerprint, default: 0] += 1 }

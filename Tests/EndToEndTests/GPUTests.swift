@@ -162,7 +162,7 @@ private let hasCompiler = FileManager.default.isExecutableFile(atPath: "/usr/bin
     }
 
     /// Programs of nobody's attempt, memory errors while an attempt has a device, rows that wait for a reset.
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(10)))
     func `gives no device out that is not fit, and believes nothing that was computed on one`()
         async throws
     {

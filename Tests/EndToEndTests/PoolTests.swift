@@ -27,7 +27,7 @@ import Testing
         return String(try #require(line, "\(log)").split(separator: " ").suffix(2).joined(separator: " "))
     }
 
-    @Test(.timeLimit(.minutes(3)), .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/python3")))
+    @Test(.timeLimit(.minutes(10)), .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/python3")))
     func `goes to agents of pools that take such, and shares nothing with trusted ones there`() async throws {
         try await withFarm { farm in
             try await farm.startAgent("one")

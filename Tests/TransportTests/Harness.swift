@@ -21,11 +21,13 @@ struct TestFarm {
 
     func serve(
         _ admission: LinkServer.Admission = .certified { _ in nil }, settings: LinkServerSettings = .patient,
-        observer: LinkServer.Observer = .init(), handler: @escaping Link.StreamHandler = Services.handle
+        observer: LinkServer.Observer = .init(), onLoop: Set<String> = [],
+        handler: @escaping Link.StreamHandler = Services.handle
     ) async throws -> LinkServer {
         try await LinkServer.start(
             on: [Address(host: "127.0.0.1", port: 0)], as: coordinator, admitting: admission,
-            loops: [try EventLoop(name: "test-server")], settings: settings, observer: observer, handler: handler)
+            loops: [try EventLoop(name: "test-server")], settings: settings, observer: observer,
+            onLoop: onLoop, handler: handler)
     }
 
     func connect(to server: LinkServer, settings: LinkSettings = .patient) async throws -> Link {

@@ -288,6 +288,52 @@ import struct Synchronization.Atomic
         await server.stop()
     }
 
+    /// On its link's loop, also after others were asked and were heard; elsewhere otherwise.
+    @Test func `is served where its method belongs`() async throws {
+        actor Other { func ask() {} }
+        let farm = try TestFarm()
+        let server = try await farm.serve(onLoop: ["Test.Near"]) { stream, _, link in
+            let other = Other()
+            var places = [link.loop.isIsolatingCurrentContext()]
+            _ = try? await stream.receive()
+            places.append(link.loop.isIsolatingCurrentContext())
+            await other.ask()
+            places.append(link.loop.isIsolatingCurrentContext())
+            await withTaskGroup(of: Bool?.self) { group in
+                group.addTask { link.loop.isIsolatingCurrentContext() }
+                for await place in group { places.append(place) }
+            }
+            try? await stream.send(places.map { $0 == true ? 1 : 0 })
+            await stream.finish()
+        }
+        let link = try await farm.connect(to: server)
+        #expect(try await link.call("Test.Near", []) == [1, 1, 1, 1])
+        #expect(try await link.call("Test.Far", []) == [0, 0, 0, 0])
+        await link.close()
+        await server.stop()
+    }
+
+    /// One that waits for each message, and one whose answers wait for room, miss none of them.
+    @Test func `loses no message to a handler on its loop`() async throws {
+        let farm = try TestFarm()
+        let server = try await farm.serve(onLoop: ["Test.Echo"])
+        let link = try await farm.connect(to: server)
+        let stream = try await link.open("Test.Echo")
+        for number in 0..<2_000 {
+            let message = [UInt8(number & 255), UInt8(number >> 8)]
+            try await stream.send(message)
+            #expect(try await stream.receive() == message)
+        }
+        let large = (0..<64).map { [UInt8](repeating: $0, count: 200_000) }
+        async let sent: Void = { for message in large { try await stream.send(message) } }()
+        for message in large { #expect(try await stream.receive() == message) }
+        try await sent
+        await stream.finish()
+        #expect(try await stream.receive() == nil)
+        await link.close()
+        await server.stop()
+    }
+
     @Test func `cannot be had from a server whose address another has, which says so`() async throws {
         let farm = try TestFarm()
         let server = try await farm.serve()
