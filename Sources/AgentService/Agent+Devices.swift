@@ -1,5 +1,6 @@
 import Artifacts
 import Model
+import Scheduling
 import Wire
 
 /// GPUs that are not fit for an attempt: the farm gives none of them out until they are.

@@ -1,3 +1,4 @@
+import Artifacts
 import Glibc
 import Model
 
@@ -81,5 +82,77 @@ extension AttemptDriver {
             15: "TERM", 24: "XCPU", 25: "XFSZ", 31: "SYS",
         ]
         return names[number].map { ", SIG\($0)" } ?? ""
+    }
+
+    /// What the attempt comes to: its first failure, unless it was stopped before, its devices failed or its log is not whole.
+    func endingCause() -> Cause {
+        var cause = failure ?? Cause(.passed)
+        switch watch.reason {
+        case .timeout:
+            cause = Cause(.timeout, evidence: "the job's limit of \(Self.words(assignment.timeout)) was reached")
+        case .idle(let line):
+            let idle = assignment.idleTimeout.map(Self.words) ?? ""
+            cause = Cause(
+                .idle, evidence: "no output for \(idle); the last line was: \(line.isEmpty ? "(none)" : line)")
+        case .cancelled(let why): cause = Cause(.cancelled, evidence: why)
+        case .preempted(let why): cause = Cause(.preempted, evidence: why)
+        case .leaseEnded: cause = Cause(.lostAgent, evidence: "the lease ended while the farm could not be reached")
+        case nil: break
+        }
+        devices?.look()
+        if let fault = devices?.deviceFault {
+            switch watch.reason {
+            // What hangs with its device is not slow, nor silent, by itself.
+            case .timeout, .idle: cause = Cause(.gpuFault, evidence: "\(fault); \(cause.evidence)")
+            case .cancelled, .preempted, .leaseEnded, nil: break
+            }
+            if case .passed = cause.kind { output.note("warning", "\(fault); the steps passed all the same") }
+        }
+        if let errors = memoryErrors() {
+            switch cause.kind {
+            // Whatever the program made of them: nothing that was computed there is believed.
+            case .passed, .userExit, .signal, .gpuOOM, .timeout, .idle:
+                cause = Cause(.gpuFault, evidence: cause.kind == .passed ? errors : "\(errors); \(cause.evidence)")
+            case .userError, .oom, .cancelled, .notNeeded, .lostAgent, .agentFault, .gpuFault, .diskFull,
+                .dataUnavailable, .preempted, .queueTimeout:
+                break
+            }
+        }
+        if case .passed = cause.kind, output.log.isDiskFull {
+            cause = Cause(.diskFull, evidence: "the agent's disk was full: the log is not whole")
+        }
+        return cause
+    }
+
+    // MARK: Errors
+
+    static func cause(of error: any Error) -> Cause {
+        var cause = plainCause(of: error)
+        // Errors bring their help on a line of its own; evidence is one line.
+        cause.evidence = cause.evidence.split(whereSeparator: \.isNewline)
+            .map { $0.drop { $0 == " " } }.joined(separator: "; ")
+        return cause
+    }
+
+    private static func plainCause(of error: any Error) -> Cause {
+        switch error {
+        case let error as AgentError:
+            switch error {
+            case .user: Cause(.userError, evidence: "\(error)")
+            case .ended(let cause): cause
+            case .dataUnavailable: Cause(.dataUnavailable, evidence: "\(error)")
+            case .cancelled: Cause(.cancelled, evidence: "cancelled")
+            case .configuration, .farm, .unknown: Cause(.agentFault, evidence: "\(error)")
+            case .system: Cause(error.isDiskFull ? .diskFull : .agentFault, evidence: "\(error)")
+            }
+        case let error as ArtifactError:
+            switch error.blame {
+            case .user: Cause(.userError, evidence: "\(error)")
+            case .sender: Cause(.agentFault, evidence: "\(error)")
+            case .machine: Cause(error.isDiskFull ? .diskFull : .agentFault, evidence: "\(error)")
+            }
+        case is CancellationError: Cause(.cancelled, evidence: "cancelled")
+        default: Cause(.agentFault, evidence: "\(error)")
+        }
     }
 }

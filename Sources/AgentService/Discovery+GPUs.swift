@@ -11,15 +11,14 @@ extension Discovery {
     /// NVIDIA's devices, asked of the driver's library, else of `nvidia-smi`; none where neither is there.
     func devices(remarks: inout [String]) async -> [Device] {
         for name in places.nvml {
-            var devices = [clinux_gpu](repeating: clinux_gpu(), count: Self.gpusMax)
-            let count = unsafe clinux_nvml_devices(name, &devices, Self.gpusMax)
+            let (devices, count) = Self.ask(name)
             if count == -ENOENT { continue }
             guard count >= 0 else {
                 remarks.append(
                     "\(name) is installed and does not work (NVML error \(-count - 1000)): is the driver loaded?")
                 continue
             }
-            return devices.prefix(Int(count)).map { device in
+            return devices.map { device in
                 let gpu = GPU(
                     uuid: Self.text(device.uuid), model: Self.text(device.model),
                     memory: ByteCount(Int64(clamping: device.memory)))
@@ -28,6 +27,13 @@ extension Discovery {
             }
         }
         return await askTool(remarks: &remarks).map { ($0, nil, nil) }
+    }
+
+    /// The devices that a driver's library knows of; how many these are, or what went wrong: less than 0.
+    private static func ask(_ library: String) -> (devices: ArraySlice<clinux_gpu>, count: CInt) {
+        var devices = [clinux_gpu](repeating: clinux_gpu(), count: gpusMax)
+        let count = unsafe clinux_nvml_devices(library, &devices, gpusMax)
+        return (devices.prefix(Int(max(0, count))), CInt(count))
     }
 
     private static func health(of device: clinux_gpu, _ memory: ByteCount) -> GPUHealth {
@@ -41,11 +47,10 @@ extension Discovery {
     /// How the devices are now, by their names; nothing where the driver's library does not say. Blocks.
     static func gpuHealth(_ libraries: [String]) -> [String: GPUHealth] {
         for name in libraries {
-            var devices = [clinux_gpu](repeating: clinux_gpu(), count: gpusMax)
-            let count = unsafe clinux_nvml_devices(name, &devices, gpusMax)
+            let (devices, count) = ask(name)
             guard count >= 0 else { continue }
             return Dictionary(
-                devices.prefix(Int(count)).map { device in
+                devices.map { device in
                     (text(device.uuid), health(of: device, ByteCount(Int64(clamping: device.memory))))
                 }, uniquingKeysWith: { $1 })
         }

@@ -1,5 +1,5 @@
-import CLinux
 import Model
+import Scheduling
 
 /// What the driver says of a device at one moment.
 struct GPUHealth: Equatable, Sendable {
@@ -49,28 +49,22 @@ struct GPUHealth: Equatable, Sendable {
     }
 }
 
-/// A device that is not given out, and why.
-struct UnfitDevice: Equatable, Sendable {
-    var uuid: String
-    var reason: String
-}
-
 /// Decides which devices the farm hears are unfit. What is seen once may be an attempt's end: memory is given back a moment after
 /// its last process has gone.
 struct GPURounds: Sendable {
     private var suspected: [String: String] = [:]
     /// As the farm was told last; `nil`: it was told nothing on this connection.
-    private var told: [UnfitDevice]?
+    private var told: [Farm.UnfitDevice]?
 
     /// A connection begins: the farm is told anew.
     mutating func forget() { told = nil }
 
     /// - Parameter health: by the devices' names.
     /// - Returns: what to tell; `nil`: it is as the farm knows it.
-    mutating func look(_ health: [String: GPUHealth], isUsed: (String) -> Bool) -> [UnfitDevice]? {
+    mutating func look(_ health: [String: GPUHealth], isUsed: (String) -> Bool) -> [Farm.UnfitDevice]? {
         var ailing: [String: String] = [:]
         for (uuid, health) in health { ailing[uuid] = health.ailment(isUsed: isUsed(uuid)) }
-        let unfit = ailing.filter { suspected[$0.key] != nil }.map { UnfitDevice(uuid: $0.key, reason: $0.value) }
+        let unfit = ailing.filter { suspected[$0.key] != nil }.map { Farm.UnfitDevice(uuid: $0.key, reason: $0.value) }
             .sorted { $0.uuid < $1.uuid }
         suspected = ailing
         guard unfit != told ?? [] else {

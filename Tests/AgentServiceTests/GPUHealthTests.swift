@@ -1,5 +1,6 @@
 import Locks
 import Model
+import Scheduling
 import Testing
 import Wire
 
@@ -58,8 +59,8 @@ import Wire
         let fine = ["GPU-1": Self.health(), "GPU-2": Self.health()]
         var taken = fine
         taken["GPU-1"] = Self.health(processes: 1)
-        let unfit = [UnfitDevice(uuid: "GPU-1", reason: "a program computes on it, for nobody's attempt")]
-        func look(_ health: [String: GPUHealth], used: Set<String> = []) -> [UnfitDevice]? {
+        let unfit = [Farm.UnfitDevice(uuid: "GPU-1", reason: "a program computes on it, for nobody's attempt")]
+        func look(_ health: [String: GPUHealth], used: Set<String> = []) -> [Farm.UnfitDevice]? {
             rounds.look(health, isUsed: used.contains)
         }
         #expect(look(fine) == nil)

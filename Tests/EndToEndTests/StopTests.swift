@@ -15,21 +15,27 @@ import Testing
         return lines
     }
 
+    /// One of these agents, which works on one of the two shards of run 1, behind the gate.
+    private static func worker(
+        of names: [String], cpus: Int = 1, _ farm: RealFarm, _ gate: Gate
+    ) async throws -> String {
+        for name in names {
+            try await farm.startAgent(
+                name, cpus: cpus, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
+        }
+        let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
+        #expect(try await farm.sheaf("submit", workflow).status == 0)
+        #expect(await gate.started(2).count == 2)
+        let explained = try await farm.sheaf("explain", "r1").output
+        return try #require(names.first { explained.contains("is on agent \($0)") }, "\(explained)")
+    }
+
     /// SIGSTOP for longer than a lease: the shard goes elsewhere, and what the stopped agent says afterwards changes nothing.
     @Test(.timeLimit(.minutes(10)))
     func `in one agent gives its shard to another, and counts it once when it goes on`() async throws {
         try await withFarm(lease: 3) { farm in
             let gate = try Gate(farm.folder + "/gate")
-            let names = ["one", "two", "three"]
-            for name in names {
-                try await farm.startAgent(
-                    name, cpus: 1, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
-            }
-            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
-            #expect(try await farm.sheaf("submit", workflow).status == 0)
-            #expect(await gate.started(2).count == 2)
-            let explained = try await farm.sheaf("explain", "r1").output
-            let name = try #require(names.first { explained.contains("is on agent \($0)") }, "\(explained)")
+            let name = try await Self.worker(of: ["one", "two", "three"], farm, gate)
             let stopped = try #require(farm.agents[name])
             stopped.signal(SIGSTOP)
             // The third agent begins it again.
@@ -53,18 +59,10 @@ import Testing
     }
 
     /// SIGTERM, as before a machine is shut down or taken away: the farm hears of it, and does not wait for the lease to end.
-    @Test(.timeLimit(.minutes(3))) func `for good, with a warning, is tried elsewhere at once`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `for good, with a warning, is tried elsewhere at once`() async throws {
         try await withFarm(lease: 600) { farm in
             let gate = try Gate(farm.folder + "/gate")
-            for name in ["one", "two"] {
-                try await farm.startAgent(
-                    name, cpus: 2, "--pass-env", "FARM_GATE", environment: ["FARM_GATE": gate.folder])
-            }
-            let workflow = try farm.write("code/eval.yml", `A farm that is killed`.workflow(shards: 1))
-            #expect(try await farm.sheaf("submit", workflow).status == 0)
-            #expect(await gate.started(2).count == 2)
-            let explained = try await farm.sheaf("explain", "r1").output
-            let name = try #require(["one", "two"].first { explained.contains("is on agent \($0)") }, "\(explained)")
+            let name = try await Self.worker(of: ["one", "two"], cpus: 2, farm, gate)
             let agent = try #require(farm.agents[name])
             agent.signal(SIGTERM)
             #expect(await agent.end() == 0)
