@@ -194,7 +194,8 @@ struct ContainerEngine: Equatable, Sendable {
             guard let found else { continue }
             let engine = ContainerEngine(
                 kind: kind, path: found, options: options, environment: environment, owner: owner)
-            if case .failure(let failure) = engine.ask(["info"]) {
+            // Not `info`: podman's asks the machine's package manager about each program that it knows.
+            if case .failure(let failure) = engine.ask(engine.list) {
                 remarks.append("\(found) cannot be used for containers: \(failure.words)")
                 continue
             }

@@ -27,9 +27,12 @@ package struct Workflow: Sendable {
 
     /// The files of the code tree whose digests the plan holds: manifests of the jobs' `inputs`, evaluators of gates.
     package var manifests: Set<String> {
-        Set(
-            jobs.flatMap { $0.inputs.map(\.manifest) } + gates.flatMap(\.evaluator)
-                + jobs.flatMap { $0.call?.workflow?.manifests ?? [] })
+        var all = Set(gates.flatMap(\.evaluator))
+        for job in jobs {
+            all.formUnion(job.inputs.map(\.manifest))
+            all.formUnion(job.call?.workflow?.manifests ?? [])
+        }
+        return all
     }
 
     /// What of the file could not be read. Planning the rest finds nothing wrong that only follows from it.

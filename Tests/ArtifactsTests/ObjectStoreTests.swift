@@ -118,8 +118,8 @@ import Testing
         _ = try store.put(objects)
         for object in objects.prefix(2) {
             let hex = object.object.digest.hex
-            let path = scratch.url(
-                "s/objects/\(hex.prefix(2))/\(hex.dropFirst(2))\(object.encoding == .zstd ? ".zst" : "")")
+            let suffix = object.encoding == .zstd ? ".zst" : ""
+            let path = scratch.url("s/objects/\(hex.prefix(2))/\(hex.dropFirst(2))\(suffix)")
             var bytes = try fileBytes(path)
             bytes[bytes.count / 2] ^= 4
             try Data(bytes).write(to: URL(filePath: path))
