@@ -107,7 +107,9 @@ struct CacheShelf: Sendable {
     }
 
     /// What goes so that the rest is not too much: what nobody used for a week, then what was not used for longest.
-    static func dropping(_ all: [CacheRecord], at now: Instant) -> [Change] {
+    static func dropping(
+        _ all: [CacheRecord], unusedFor unusedMax: Duration = unusedMax, at now: Instant
+    ) -> [Change] {
         let oldest = now.advanced(by: .zero - unusedMax)
         var dropped = all.filter { $0.usedAt < oldest }.map(\.name)
         for (_, own) in Dictionary(grouping: all.filter { $0.usedAt >= oldest }, by: \.name.repository) {

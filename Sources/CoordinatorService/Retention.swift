@@ -10,6 +10,8 @@ package struct Retention: Sendable {
         package var bulk = Duration.seconds(90 * 86_400)
         /// For how long an object is kept that no run names: its submission or its report is still on the way.
         package var grace = Duration.seconds(86_400)
+        /// For how long a cache is kept that no attempt asks for, as GitHub does.
+        package var caches = CacheShelf.unusedMax
         package var every = Duration.seconds(3600)
         /// Between two looks at all objects, unless bulk was dropped in between.
         package var sweepEvery = Duration.seconds(86_400)
@@ -80,7 +82,7 @@ package struct Retention: Sendable {
             pass.dropped += dropped
         }
         let caches = try await keeper.read { storage throws(StorageError) in try storage.caches(of: nil) }
-        let stale = CacheShelf.dropping(caches, at: now)
+        let stale = CacheShelf.dropping(caches, unusedFor: settings.caches, at: now)
         if !stale.isEmpty {
             await coordinator.store(stale)
             await coordinator.committed()

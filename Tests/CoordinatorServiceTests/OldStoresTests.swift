@@ -69,6 +69,7 @@ import Transport
             var settings = CoordinatorServer.Settings(state: state, listen: [anywhere], enrolmentListen: [anywhere])
             // Its runs ended years ago.
             settings.retention.bulk = .seconds(30_000 * 86_400)
+            settings.retention.caches = settings.retention.bulk
             let server = try await CoordinatorServer.start(settings, failed: { preconditionFailure("\($0)") })
             // The last is one that was cancelled with force, which schemas before 5 did not know.
             let open = name < "schema-5" ? ["r2", "r3"] : ["r2", "r3", "r5"]
