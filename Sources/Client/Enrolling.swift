@@ -5,7 +5,8 @@ import Wire
 /// Turns a token into an identity. The key is made here and never leaves; the farm's authority is compared with the
 /// token's fingerprint before the secret is sent.
 package enum Enrolling {
-    /// Enrols and keeps what came of it. That it can be kept is found out first: a token is good only once.
+    /// Enrols and keeps what came of it. That it can be kept is found out first: a token is good only once, and where the
+    /// farm's answer is lost the same token brings it to the same folder.
     ///
     /// - Parameters:
     ///   - roles: what the bearer may be here; a token for another role stays unused.
@@ -27,9 +28,16 @@ package enum Enrolling {
                     ? "on the agent's machine: sheaf agent --token-file FILE" : "sheaf enrol --token-file FILE",
                 isRefusal: true)
         }
-        let (identity, address) = try await enrol(token)
-        try profile.save(identity, address: address)
-        return (identity, address)
+        let key = try profile.pendingKey(for: token)
+        do throws(ClientError) {
+            let (identity, address) = try await enrol(token, key)
+            try profile.save(identity, address: address)
+            profile.forgetPendingKey(for: token)
+            return (identity, address)
+        } catch {
+            if error.isRefusal { profile.forgetPendingKey(for: token) }
+            throw error
+        }
     }
 
     private static func read(_ text: String) throws(ClientError) -> EnrolmentToken {
@@ -43,13 +51,12 @@ package enum Enrolling {
     package static func enrol(
         tokenFile text: String
     ) async throws(ClientError) -> (identity: Identity, address: Address) {
-        try await enrol(try read(text))
+        try await enrol(try read(text), .make())
     }
 
     private static func enrol(
-        _ token: EnrolmentToken
+        _ token: EnrolmentToken, _ key: PrivateKey
     ) async throws(ClientError) -> (identity: Identity, address: Address) {
-        let key = PrivateKey.make()
         let answer: Proto.EnrolResponse
         do {
             let loop = try EventLoop(name: "sheaf-enrol")

@@ -1,4 +1,5 @@
 import Glibc
+import Model
 package import Transport
 
 /// Where a person's or an agent's identity lies: `identity.pem` (certificate, authority, key) and `farm` (the address).
@@ -53,6 +54,28 @@ package struct Profile: Sendable {
                 help: "--home names another folder", isRefusal: true)
         }
     }
+
+    private func pendingPath(_ token: EnrolmentToken) -> String {
+        "\(folder)/enrolling-\(token.secretDigest.hex.prefix(16)).pem"
+    }
+
+    /// The key that enrols with a token. It is kept until the farm's answer is here: a farm that has used the token
+    /// for it, and whose answer was lost, answers this key once more.
+    func pendingKey(for token: EnrolmentToken) throws(ClientError) -> PrivateKey {
+        let path = pendingPath(token)
+        do throws(CertificateError) {
+            if access(path, F_OK) == 0 { return try PrivateKey(pem: try PrivateFile.read(path, keptPrivate: true)) }
+            let key = PrivateKey.make()
+            try key.save(to: path)
+            return key
+        } catch {
+            throw ClientError(
+                "the key of an enrolment that was begun cannot be used: \(error)",
+                help: "remove \(path) and enrol with a new token", isRefusal: true)
+        }
+    }
+
+    func forgetPendingKey(for token: EnrolmentToken) { unlink(pendingPath(token)) }
 
     package func save(_ identity: Identity, address: Address) throws(ClientError) {
         do {

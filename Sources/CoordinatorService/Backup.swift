@@ -235,7 +235,7 @@ package enum Backup {
             .audited(AuditRecord(at: now, who: "operator", action: "restore", subject: "the state from \(folder)")),
         ]
         let tokens = try store.unusedTokens()
-        changes += tokens.map { .tokenUsed(hash: $0.hash, at: now) }
+        changes += tokens.map { .tokenUsed(hash: $0.hash, at: now, key: nil) }
         // The copy's original may have tried them since: they are searched for before they are tried again.
         var last: String?
         while case let page = try store.openDeliveries(after: last, most: 1_000), let end = page.last {

@@ -112,7 +112,7 @@ actor Roster {
     }
 
     /// Turns a token and a key into a certificate. The subject of the request is ignored: the token's record says who
-    /// its bearer is.
+    /// its bearer is. A bearer whom the answer did not reach asks again with the same key, and gets another one.
     ///
     /// - Returns: the answer, and who that is.
     func enrol(
@@ -122,7 +122,7 @@ actor Roster {
         guard request.token.utf8.count <= EnrolmentToken.fileBytesMax else { throw refusal("this is no token") }
         let hash = EnrolmentToken.digest(ofSecret: request.token)
         guard inUse.insert(hash).inserted else {
-            throw refusal("the token is being used at this moment, and is good for one enrolment")
+            throw LinkStatus(.unavailable, "the token is being used at this moment, and is good for one enrolment")
         }
         defer { inUse.remove(hash) }
         let found: TokenRecord?
@@ -134,19 +134,24 @@ actor Roster {
         let now = clock.now
         // Who holds a secret may know what became of it: one who finds it used by another has to raise the alarm.
         guard let found else { throw refusal("this coordinator knows no such token: it is wrong, or another farm's") }
-        if let used = found.usedAt {
+        let asked: CertificateRequest
+        do throws(CertificateError) { asked = try CertificateRequest(der: request.certificateRequest) } catch {
+            throw LinkStatus(.invalid, "\(error)")
+        }
+        let isRepeated = isRepeated(found, asked)
+        if let used = found.usedAt, !isRepeated {
             throw refusal(
                 "the token was used on \(used.utc), and was good for one enrolment; if that was not you, tell an admin: "
                     + "sheaf revoke --role \(found.principal.role.rawValue) --name \(found.principal.name)")
         }
         guard now < found.expiresAt else { throw refusal("the token expired on \(found.expiresAt.utc)") }
         let principal = found.principal
-        if principal.role == .agent, valid(principal.role, principal.name, at: now) != nil {
+        if principal.role == .agent, !isRepeated, valid(principal.role, principal.name, at: now) != nil {
             throw LinkStatus(.conflict, "agent \(principal.name) has enrolled already; revoke it first")
         }
+        if isRepeated { try limit(principal, at: now) }
         let certificate: Certificate
         do throws(CertificateError) {
-            let asked = try CertificateRequest(der: request.certificateRequest)
             certificate = try authority.issue(to: principal, for: asked)
         } catch {
             throw LinkStatus(.invalid, "\(error)")
@@ -157,8 +162,11 @@ actor Roster {
         try await issue(
             record,
             beside: [
-                .tokenUsed(hash: hash, at: now),
-                .audited(AuditRecord(at: now, who: principal.title, action: "enrol", subject: certificate.serial)),
+                .tokenUsed(hash: hash, at: now, key: asked.keyDigest),
+                .audited(
+                    AuditRecord(
+                        at: now, who: principal.title, action: isRepeated ? "enrol again" : "enrol",
+                        subject: certificate.serial)),
             ])
         let answer = Proto.EnrolResponse.with {
             $0.certificate = certificate.pem
@@ -170,7 +178,23 @@ actor Roster {
         return (answer, principal)
     }
 
+    /// Whether a token was used for this very key, and what it gave is still good.
+    private func isRepeated(_ token: TokenRecord, _ asked: CertificateRequest) -> Bool {
+        guard let used = token.usedAt, token.usedKey == asked.keyDigest else { return false }
+        return certificates.contains {
+            $0.principal == token.principal && $0.issuedAt == used && $0.revokedAt == nil
+        }
+    }
+
     static let certificatesPerBearerMax = 10
+
+    private func limit(_ principal: Principal, at now: Instant) throws(LinkStatus) {
+        let count = certificates.count { $0.principal == principal && $0.revokedAt == nil && $0.expiresAt > now }
+        guard count < Self.certificatesPerBearerMax else {
+            throw LinkStatus(
+                .exhausted, "\(principal.title) has \(count) valid certificates, which is the most that one may")
+        }
+    }
 
     /// Issues a bearer's next certificate, for a new key. The one that it shows stays good until its end.
     func renew(_ request: Proto.RenewRequest, for peer: PeerIdentity) async throws(LinkStatus) -> Proto.RenewResponse {
@@ -184,11 +208,7 @@ actor Roster {
         guard shown.issuedAt.duration(to: now) >= now.duration(to: shown.expiresAt) else {
             throw LinkStatus(.conflict, "a certificate is renewed in the second half of its life")
         }
-        guard valid.count < Self.certificatesPerBearerMax else {
-            throw LinkStatus(
-                .exhausted,
-                "\(peer.principal.title) has \(valid.count) valid certificates, which is the most that one may")
-        }
+        try limit(peer.principal, at: now)
         let certificate: Certificate
         do throws(CertificateError) {
             certificate = try authority.issue(

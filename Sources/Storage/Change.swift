@@ -34,7 +34,8 @@ package enum Change: Equatable, Sendable {
     case certificateIssued(CertificateRecord)
     case certificatesRevoked(role: Principal.Role, name: String, reason: String, at: Instant)
     case tokenCreated(TokenRecord)
-    case tokenUsed(hash: Digest, at: Instant)
+    /// By whoever holds the key of this digest; `nil`: it was made void.
+    case tokenUsed(hash: Digest, at: Instant, key: Digest?)
     case baselineSet(BaselineRecord)
     /// The scope has shown that it possesses these objects, or was given them.
     case objectsGranted(scope: String, digests: [Digest])

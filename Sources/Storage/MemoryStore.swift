@@ -121,7 +121,9 @@ package final class MemoryStore: Storage {
                 state.certificates[serial]?.revocationReason = reason
             }
         case .tokenCreated(let token): try insert(token, token.hash, into: &state.tokens)
-        case .tokenUsed(let hash, let at): state.tokens[hash]?.usedAt = at
+        case .tokenUsed(let hash, let at, let key):
+            state.tokens[hash]?.usedAt = at
+            state.tokens[hash]?.usedKey = key
         case .baselineSet(let baseline): state.baselines[baseline.alias] = baseline
         case .objectsGranted(let scope, let digests):
             for digest in digests { state.grants[digest, default: []].insert(scope) }

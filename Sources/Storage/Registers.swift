@@ -58,13 +58,19 @@ package struct TokenRecord: Equatable, Sendable {
     package var createdBy: String
     package var expiresAt: Instant
     package var usedAt: Instant?
+    /// The SHA-256 of the public key that it was used for.
+    package var usedKey: Digest?
 
-    package init(hash: Digest, principal: Principal, createdBy: String, expiresAt: Instant, usedAt: Instant? = nil) {
+    package init(
+        hash: Digest, principal: Principal, createdBy: String, expiresAt: Instant, usedAt: Instant? = nil,
+        usedKey: Digest? = nil
+    ) {
         self.hash = hash
         self.principal = principal
         self.createdBy = createdBy
         self.expiresAt = expiresAt
         self.usedAt = usedAt
+        self.usedKey = usedKey
     }
 }
 

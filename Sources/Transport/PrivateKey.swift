@@ -1,4 +1,5 @@
 import COpenSSL
+package import Model
 
 /// A private key. It never appears in a description.
 package struct PrivateKey: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
@@ -45,6 +46,9 @@ package struct PrivateKey: Hashable, Sendable, CustomStringConvertible, CustomDe
         return unsafe X509_check_private_key(x509.raw, own.raw) == 1
     }
 
+    /// Keeps the key in a file of mode 0600.
+    package func save(to path: String) throws(CertificateError) { try PrivateFile.write(pem, to: path) }
+
     package var description: String { "private key" }
     package var debugDescription: String { "private key" }
 }
@@ -85,6 +89,14 @@ package struct CertificateRequest: Hashable, Sendable {
             OpenSSLErrors.clear()
             throw .malformed("the certificate request is not signed by its own key")
         }
+    }
+
+    /// The SHA-256 of the public key (SubjectPublicKeyInfo in DER): the same in each request of one key.
+    package var keyDigest: Digest {
+        guard let request = RequestHandle(der: der), let key = unsafe X509_REQ_get0_pubkey(request.raw) else {
+            preconditionFailure("a request's key was read when the request was made")
+        }
+        return .sha256(of: unsafe X509Handle.encode { unsafe i2d_PUBKEY(key, $0) })
     }
 
     private static func isAccepted(_ key: OpaquePointer) -> Bool {

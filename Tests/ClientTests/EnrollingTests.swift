@@ -79,6 +79,44 @@ import Wire
             #expect(error?.problem.contains("used already") == true && error?.isRefusal == true)
             #expect(error?.help?.contains("sheaf token create") == true)
             #expect(!place.exists)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: place.folder).allSatisfy { $0.hasPrefix(".") })
+            await farm.server.stop()
+        }
+    }
+
+    @Test func `asks once more with the same key when the answer was lost`() async throws {
+        try await withFolder { folder in
+            let authority = try Authority.make()
+            let requests = Seen<[UInt8]>()
+            let farm = try await FakeFarm(authority: authority, strangers: true) { stream, _, _ in
+                await stream.answer(Proto.Enrolment.Enrol.self) { request throws(LinkStatus) in
+                    requests.note(request.certificateRequest)
+                    guard requests.all.count > 1 else { throw LinkStatus(.unavailable, "the line is cut") }
+                    do {
+                        let issued = try authority.issue(
+                            to: Principal(role: .user, name: "alice"),
+                            for: CertificateRequest(der: request.certificateRequest))
+                        return .with {
+                            $0.certificate = issued.pem
+                            $0.authority = authority.certificate.pem
+                            $0.address = "farm.example:7443"
+                        }
+                    } catch { throw LinkStatus(.invalid, "\(error)") }
+                }
+            }
+            let token = Self.token(farm.address, authority.certificate.fingerprint)
+            let place = Profile(folder: folder + "/home")
+            let error = await failure { () async throws(ClientError) in
+                try await Enrolling.enrol(tokenFile: token.fileText, as: [.user], into: place)
+            }
+            #expect(error?.isRefusal == false && !place.exists, "\(String(describing: error))")
+            let (identity, _) = try await Enrolling.enrol(tokenFile: token.fileText, as: [.user], into: place)
+            #expect(try place.load().identity.certificate == identity.certificate)
+            let keys = try requests.all.map { try CertificateRequest(der: $0).keyDigest }
+            #expect(keys.count == 2 && keys[0] == keys[1])
+            #expect(
+                try FileManager.default.contentsOfDirectory(atPath: place.folder).filter { !$0.hasPrefix(".") }.sorted()
+                    == ["farm", "identity.pem"])
             await farm.server.stop()
         }
     }

@@ -222,7 +222,7 @@ private final class Disk {
                 createdBy: "operator", expiresAt: Self.start.advanced(by: .seconds(seconds)))
         }
         try home.storage.commit(
-            tokens.map { Change.tokenCreated($0) } + [.tokenUsed(hash: tokens[0].hash, at: Self.start)])
+            tokens.map { Change.tokenCreated($0) } + [.tokenUsed(hash: tokens[0].hash, at: Self.start, key: nil)])
         _ = try Backup.make(of: home.folder, into: home.backup, at: Self.start)
         let state = home.folder + "/state"
         let restored = try Backup.restore(home.backup, to: state, at: Self.start)

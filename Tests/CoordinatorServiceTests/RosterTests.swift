@@ -93,6 +93,38 @@ import Wire
         }
     }
 
+    /// The answer to the first enrolment may never have arrived: who shows its key gets another certificate.
+    @Test func `answers the key that a token was used for once more, and no other`() async throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (roster, _) = try await roster([])
+        await roster.announce(enrolment: try Address("farm.example:7444"), farm: try Address("farm.example:7443"))
+        let admin = Principal(role: .admin, name: "root")
+        let secret = try EnrolmentToken(
+            fileText: await roster.createToken(for: bearer, validFor: nil, by: admin).file
+        ).secret
+        let key = PrivateKey.make()
+        let enrol = { (key: PrivateKey) in
+            try await roster.enrol(
+                .with {
+                    $0.token = secret
+                    $0.certificateRequest = CertificateRequest(key: key).der
+                }
+            ).answer.certificate
+        }
+        let first = try Certificate(pem: try await enrol(key))
+        let second = try Certificate(pem: try await enrol(key))
+        #expect(first.serial != second.serial && key.belongs(to: second))
+        await #expect { try await enrol(.make()) } throws: { error in
+            (error as? LinkStatus)?.text.contains("the token was used on ") == true
+        }
+        for _ in 2..<Roster.certificatesPerBearerMax { _ = try await enrol(key) }
+        await #expect { try await enrol(key) } throws: { ($0 as? LinkStatus)?.code == .exhausted }
+        _ = await roster.revoke(.agent, bearer.name, reason: "lost", by: admin)
+        await #expect { try await enrol(key) } throws: { error in
+            (error as? LinkStatus)?.text.contains("the token was used on ") == true
+        }
+    }
+
     @Test func `gives one bearer no more than so many`() async throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         let (roster, shown) = try await roster([(day * 200, day * 365)])

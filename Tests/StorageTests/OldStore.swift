@@ -91,7 +91,7 @@ enum OldStore {
                     TokenRecord(hash: digest(1), principal: alice, createdBy: "admin root", expiresAt: at(3600))),
                 .tokenCreated(
                     TokenRecord(hash: digest(2), principal: bob, createdBy: "operator", expiresAt: at(3600))),
-                .tokenUsed(hash: digest(1), at: at(1)),
+                .tokenUsed(hash: digest(1), at: at(1), key: nil),
                 .certificateIssued(
                     CertificateRecord(
                         serial: "0a", principal: alice, fingerprint: digest(3), issuedAt: at(1),

@@ -117,7 +117,7 @@ struct RandomChanges {
             .tokenCreated(
                 TokenRecord(hash: $0.digest(), principal: $0.principal(), createdBy: "root", expiresAt: $0.at()))
         },
-        { .tokenUsed(hash: $0.digest(), at: $0.at()) },
+        { .tokenUsed(hash: $0.digest(), at: $0.at(), key: $0.number(2) == 0 ? nil : $0.digest()) },
         { .baselineSet(BaselineRecord(alias: $0.word("x", "y"), run: $0.run(), setBy: "alice", setAt: $0.at())) },
         { .objectsGranted(scope: $0.word("user:a", "agent:b"), digests: [$0.digest(), $0.digest()]) },
         { .objectsForgotten([$0.digest()]) },

@@ -198,11 +198,12 @@ import Testing
         try store.commit([.tokenCreated(spare)])
         #expect(try store.unusedTokens() == [token, spare])
         try store.commit([
-            .tokenUsed(hash: hash, at: Self.now),
+            .tokenUsed(hash: hash, at: Self.now, key: other),
             .certificatesRevoked(role: .user, name: "alice", reason: "left", at: Self.now),
             .baselineSet(BaselineRecord(alias: "champion", run: RunID(2), setBy: "bob", setAt: Self.now)),
         ])
         #expect(try store.token(hash: hash)?.usedAt == Self.now)
+        #expect(try store.token(hash: hash)?.usedKey == other)
         #expect(try store.unusedTokens() == [spare])
         #expect(try store.certificates().first?.revokedAt == Self.now)
         #expect(try store.baselines().map(\.run) == [RunID(2)])

@@ -36,11 +36,12 @@ extension SQLiteStore {
 
     package func token(hash: Digest) throws(StorageError) -> TokenRecord? {
         try rows(
-            "SELECT role, name, team, created_by, expires_at, used_at FROM tokens WHERE hash = ?", [.digest(hash)]
+            "SELECT role, name, team, created_by, expires_at, used_at, used_key FROM tokens WHERE hash = ?",
+            [.digest(hash)]
         ) {
             TokenRecord(
                 hash: hash, principal: Self.principal($0, from: 0), createdBy: $0.text(3), expiresAt: $0.instant(4),
-                usedAt: $0.optionalInstant(5))
+                usedAt: $0.optionalInstant(5), usedKey: $0.optionalDigest(6))
         }.first
     }
 

@@ -204,6 +204,7 @@ enum Schema {
         """,
         // A cell whose place in its concurrency group others have taken: why. NULL for all others.
         // Whose code agents take. Those of an older store are where an agent is that nobody has put elsewhere.
+        // The key that a token was used for: its holder may ask once more for an answer that was lost.
         """
         ALTER TABLE cells ADD COLUMN stop_reason TEXT;
         CREATE TABLE pools (
@@ -211,6 +212,7 @@ enum Schema {
             allows_untrusted INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         ALTER TABLE agents ADD COLUMN pool TEXT NOT NULL DEFAULT 'default';
+        ALTER TABLE tokens ADD COLUMN used_key BLOB;
         """,
     ]
 

@@ -179,8 +179,9 @@ struct Writer: ~Copyable {
                 "INSERT INTO tokens (hash, role, name, team, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
                 .digest(token.hash), .text(token.principal.role.rawValue), .text(token.principal.name),
                 .text(token.principal.team), .text(token.createdBy), .instant(token.expiresAt))
-        case .tokenUsed(let hash, let at):
-            try perform("UPDATE tokens SET used_at = ? WHERE hash = ?", .instant(at), .digest(hash))
+        case .tokenUsed(let hash, let at, let key):
+            try perform(
+                "UPDATE tokens SET used_at = ?, used_key = ? WHERE hash = ?", .instant(at), .digest(key), .digest(hash))
         case .baselineSet(let baseline):
             try perform(
                 """
