@@ -156,22 +156,29 @@ package actor Agent {
         return agent
     }
 
-    /// What starts containers here; `nil`: nobody. Ends those that an earlier life of this agent has left.
+    /// What starts containers here: the first engine that answers; `nil`: nobody. Ends those that an earlier life of this agent has left.
     private static func engine(
         _ settings: AgentSettings, _ place: String, remarks: inout [String]
     ) throws(AgentError) -> ContainerEngine? {
         guard settings.containers != .none else { return nil }
         let wanted = ContainerEngine.Kind(rawValue: settings.containers.rawValue)
-        let engine = ContainerEngine.find(
-            wanted, options: settings.containerOptions, owner: "\(settings.name)-\(place)", remarks: &remarks)
-        if engine == nil, let wanted {
-            throw .configuration(
-                "\(wanted.rawValue) cannot be used: \(remarks.last ?? "it is not on PATH")",
-                help: "install it, or start the agent with --containers none")
+        var problem = "it is not on PATH"
+        for engine in ContainerEngine.all(
+            wanted, options: settings.containerOptions, owner: "\(settings.name)-\(place)")
+        {
+            switch engine.clear() {
+            case .success(let left):
+                if left > 0 { remarks.append("\(left) containers of an earlier life of this agent were ended") }
+                return engine
+            case .failure(let failure):
+                problem = failure.words
+                remarks.append("\(engine.path) cannot be used for containers: \(problem)")
+            }
         }
-        let left = engine?.clear() ?? 0
-        if left > 0 { remarks.append("\(left) containers of an earlier life of this agent were ended") }
-        return engine
+        guard let wanted else { return nil }
+        throw .configuration(
+            "\(wanted.rawValue) cannot be used: \(problem)",
+            help: "install it, or start the agent with --containers none")
     }
 
     /// What attempts see of the file system; `nil`: what the agent sees, for they are its own user or may not mount.

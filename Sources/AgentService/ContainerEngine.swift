@@ -178,30 +178,20 @@ struct ContainerEngine: Equatable, Sendable {
         "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY",
     ]
 
-    /// The first engine on PATH that works.
+    /// The engines on PATH, whether they work or not.
     ///
     /// - Parameter wanted: the one that the owner names; `nil`: any.
-    /// - Parameter remarks: gets what is there and cannot be used.
-    static func find(
-        _ wanted: Kind? = nil, options: [String] = [], owner: String, remarks: inout [String]
-    ) -> ContainerEngine? {
+    static func all(_ wanted: Kind?, options: [String], owner: String) -> [ContainerEngine] {
         let path = variable("PATH") ?? AttemptHost.searchPathStandard
         let environment = passed.compactMap { name in variable(name).map { "\(name)=\($0)" } }
-        for kind in wanted.map({ [$0] }) ?? Kind.allCases {
+        return (wanted.map { [$0] } ?? Kind.allCases).compactMap { kind in
             let found = path.split(separator: ":").map { "\($0)/\(kind.rawValue)" }.first {
                 $0.hasPrefix("/") && Files.isExecutable($0)
             }
-            guard let found else { continue }
-            let engine = ContainerEngine(
-                kind: kind, path: found, options: options, environment: environment, owner: owner)
-            // Not `info`: podman's asks the machine's package manager about each program that it knows.
-            if case .failure(let failure) = engine.ask(engine.list) {
-                remarks.append("\(found) cannot be used for containers: \(failure.words)")
-                continue
+            return found.map {
+                ContainerEngine(kind: kind, path: $0, options: options, environment: environment, owner: owner)
             }
-            return engine
         }
-        return nil
     }
 
     private static func variable(_ name: String) -> String? {
@@ -221,20 +211,24 @@ struct ContainerEngine: Equatable, Sendable {
         return Programs.Program.run(order)
     }
 
-    /// Ends what an earlier life of this agent has left.
+    /// Ends what an earlier life of this agent has left. It is the first thing asked of an engine: `info` would be slower,
+    /// as podman's asks the machine's package manager about each program that it knows.
     ///
-    /// - Returns: how many containers there were.
-    func clear() -> Int {
-        let names = names(list)
-        if !names.isEmpty { _ = ask(remove(names)) }
-        let networks = self.names(listNetworks)
-        if !networks.isEmpty { _ = ask(removeNetworks(networks)) }
-        return names.count
+    /// - Returns: how many containers there were; of an engine that cannot be used: why.
+    func clear() -> Result<Int, Programs.Program.Failure> {
+        names(list).map { names in
+            if !names.isEmpty { _ = ask(remove(names)) }
+            if case .success(let networks) = self.names(listNetworks), !networks.isEmpty {
+                _ = ask(removeNetworks(networks))
+            }
+            return names.count
+        }
     }
 
-    private func names(_ words: [String]) -> [String] {
-        guard case .success(let answer) = ask(words) else { return [] }
-        return String(decoding: answer.output, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
+    private func names(_ words: [String]) -> Result<[String], Programs.Program.Failure> {
+        ask(words).map {
+            String(decoding: $0.output, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
+        }
     }
 }
 

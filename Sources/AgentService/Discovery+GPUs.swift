@@ -33,7 +33,7 @@ extension Discovery {
     private static func ask(_ library: String) -> (devices: ArraySlice<clinux_gpu>, count: CInt) {
         var devices = [clinux_gpu](repeating: clinux_gpu(), count: gpusMax)
         let count = unsafe clinux_nvml_devices(library, &devices, gpusMax)
-        return (devices.prefix(Int(max(0, count))), CInt(count))
+        return (devices.prefix(Int(max(0, count))), count)
     }
 
     private static func health(of device: clinux_gpu, _ memory: ByteCount) -> GPUHealth {

@@ -29,15 +29,11 @@ package enum Enrolling {
                 isRefusal: true)
         }
         let key = try profile.pendingKey(for: token)
-        do throws(ClientError) {
-            let (identity, address) = try await enrol(token, key)
-            try profile.save(identity, address: address)
-            profile.forgetPendingKey(for: token)
-            return (identity, address)
-        } catch {
-            if error.isRefusal { profile.forgetPendingKey(for: token) }
-            throw error
-        }
+        let forget = { profile.forgetPendingKey(for: token) }
+        let (identity, address) = try await enrol(token, key, refused: forget)
+        try profile.save(identity, address: address)
+        forget()
+        return (identity, address)
     }
 
     private static func read(_ text: String) throws(ClientError) -> EnrolmentToken {
@@ -51,11 +47,12 @@ package enum Enrolling {
     package static func enrol(
         tokenFile text: String
     ) async throws(ClientError) -> (identity: Identity, address: Address) {
-        try await enrol(try read(text), .make())
+        try await enrol(try read(text), .make(), refused: {})
     }
 
+    /// - Parameter refused: called when the farm itself does not take the token: then no answer of its waits for the key.
     private static func enrol(
-        _ token: EnrolmentToken, _ key: PrivateKey
+        _ token: EnrolmentToken, _ key: PrivateKey, refused: () -> Void
     ) async throws(ClientError) -> (identity: Identity, address: Address) {
         let answer: Proto.EnrolResponse
         do {
@@ -69,6 +66,7 @@ package enum Enrolling {
                     $0.certificateRequest = CertificateRequest(key: key).der
                 })
         } catch LinkError.status(let status) {
+            if !status.mayPass { refused() }
             throw ClientError(
                 "the farm refused the token: \(status.text)",
                 help: status.mayPass ? nil : "an admin makes tokens with: sheaf token create",

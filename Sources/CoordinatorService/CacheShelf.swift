@@ -11,12 +11,13 @@ struct CacheShelf: Sendable {
     static let restoreKeysMax = 10
     /// What one repository keeps at most, before compression; what was not used for longest goes first.
     static let contentBytesMax = 10 << 30
-    static let unusedMax = Duration.seconds(7 * 86_400)
 
     let coordinator: Coordinator
     let keeper: StoreKeeper
     let objects: ObjectsService
     let clock: FarmClock
+    /// For how long a cache is kept that no attempt asks for.
+    let unusedMax: Duration
 
     /// Where a run looks.
     struct Scope: Equatable, Sendable {
@@ -101,15 +102,14 @@ struct CacheShelf: Sendable {
         let record = CacheRecord(
             name: name, manifest: manifest.digest, manifestBytes: manifest.sizeBytes,
             contentBytes: Int(clamping: request.contentBytes), savedAt: clock.now, usedAt: clock.now)
-        await coordinator.store([.cacheSaved(record)] + Self.dropping(all + [record], at: clock.now))
+        await coordinator.store(
+            [.cacheSaved(record)] + Self.dropping(all + [record], unusedFor: unusedMax, at: clock.now))
         await coordinator.committed()
         return .with { $0.saved = true }
     }
 
-    /// What goes so that the rest is not too much: what nobody used for a week, then what was not used for longest.
-    static func dropping(
-        _ all: [CacheRecord], unusedFor unusedMax: Duration = unusedMax, at now: Instant
-    ) -> [Change] {
+    /// What goes so that the rest is not too much: what nobody used for so long, then what was not used for longest.
+    static func dropping(_ all: [CacheRecord], unusedFor unusedMax: Duration, at now: Instant) -> [Change] {
         let oldest = now.advanced(by: .zero - unusedMax)
         var dropped = all.filter { $0.usedAt < oldest }.map(\.name)
         for (_, own) in Dictionary(grouping: all.filter { $0.usedAt >= oldest }, by: \.name.repository) {

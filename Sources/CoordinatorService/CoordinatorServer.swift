@@ -146,7 +146,9 @@ package final class CoordinatorServer: Sendable {
         let agents = AgentsService(
             coordinator: coordinator, keeper: keeper, logs: logs, pulses: pulses, objects: objectsService,
             roster: roster,
-            caches: CacheShelf(coordinator: coordinator, keeper: keeper, objects: objectsService, clock: clock),
+            caches: CacheShelf(
+                coordinator: coordinator, keeper: keeper, objects: objectsService, clock: clock,
+                unusedMax: settings.retention.caches),
             listings: ListingCutter(coordinator: coordinator, library: library), journal: journal)
         let desk = Desk(people: people, agents: agents, objects: objectsService)
         let (admission, patience) = (roster.admission, desk.patience)

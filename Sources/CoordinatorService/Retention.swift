@@ -11,7 +11,7 @@ package struct Retention: Sendable {
         /// For how long an object is kept that no run names: its submission or its report is still on the way.
         package var grace = Duration.seconds(86_400)
         /// For how long a cache is kept that no attempt asks for, as GitHub does.
-        package var caches = CacheShelf.unusedMax
+        package var caches = Duration.seconds(7 * 86_400)
         package var every = Duration.seconds(3600)
         /// Between two looks at all objects, unless bulk was dropped in between.
         package var sweepEvery = Duration.seconds(86_400)

@@ -189,7 +189,7 @@ actor Roster {
     static let certificatesPerBearerMax = 10
 
     private func limit(_ principal: Principal, at now: Instant) throws(LinkStatus) {
-        let count = certificates.count { $0.principal == principal && $0.revokedAt == nil && $0.expiresAt > now }
+        let count = valid(principal, at: now).count
         guard count < Self.certificatesPerBearerMax else {
             throw LinkStatus(
                 .exhausted, "\(principal.title) has \(count) valid certificates, which is the most that one may")
@@ -199,10 +199,7 @@ actor Roster {
     /// Issues a bearer's next certificate, for a new key. The one that it shows stays good until its end.
     func renew(_ request: Proto.RenewRequest, for peer: PeerIdentity) async throws(LinkStatus) -> Proto.RenewResponse {
         let now = clock.now
-        let valid = certificates.filter {
-            $0.principal == peer.principal && $0.revokedAt == nil && $0.expiresAt > now
-        }
-        guard let shown = valid.first(where: { $0.serial == peer.serial }) else {
+        guard let shown = valid(peer.principal, at: now).first(where: { $0.serial == peer.serial }) else {
             throw LinkStatus(.denied, "this farm has no record of the certificate; enrol with a new token")
         }
         guard shown.issuedAt.duration(to: now) >= now.duration(to: shown.expiresAt) else {
@@ -281,6 +278,10 @@ actor Roster {
             .audited(AuditRecord(at: now, who: who.title, action: "revoke", subject: "\(role.rawValue) \(name)")),
         ])
         return count
+    }
+
+    private func valid(_ principal: Principal, at now: Instant) -> [CertificateRecord] {
+        certificates.filter { $0.principal == principal && $0.revokedAt == nil && $0.expiresAt > now }
     }
 
     private func valid(_ role: Principal.Role, _ name: String, at now: Instant) -> CertificateRecord? {

@@ -393,8 +393,8 @@ import Wire
         _ = engine.ask(
             engine.serve(.init(order: .init(name: "b", image: "img", processesMax: 9), command: ["sleep", mark])))
         #expect(living(mark).count == 1 && fake.left == ["box-b", "net-n"], "\(fake.left)")
-        #expect(engine.clear() == 1)
+        #expect(try engine.clear().get() == 1)
         #expect(living(mark).isEmpty && fake.left.isEmpty, "\(fake.left)")
-        #expect(engine.clear() == 0)
+        #expect(try engine.clear().get() == 0)
     }
 }

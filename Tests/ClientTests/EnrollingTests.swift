@@ -13,18 +13,23 @@ import Wire
             await stream.answer(Proto.Enrolment.Enrol.self) { request throws(LinkStatus) in
                 secrets.note(request.token)
                 guard request.token == secret else { throw LinkStatus(.denied, "the token was used already") }
-                do {
-                    let issued = try authority.issue(
-                        to: Principal(role: .user, name: "alice"),
-                        for: CertificateRequest(der: request.certificateRequest))
-                    return .with {
-                        $0.certificate = issued.pem
-                        $0.authority = authority.certificate.pem
-                        $0.address = "farm.example:7443"
-                    }
-                } catch { throw LinkStatus(.invalid, "\(error)") }
+                return try Self.answer(request, authority)
             }
         }
+    }
+
+    private static func answer(
+        _ request: Proto.EnrolRequest, _ authority: Authority
+    ) throws(LinkStatus) -> Proto.EnrolResponse {
+        do {
+            let issued = try authority.issue(
+                to: Principal(role: .user, name: "alice"), for: CertificateRequest(der: request.certificateRequest))
+            return .with {
+                $0.certificate = issued.pem
+                $0.authority = authority.certificate.pem
+                $0.address = "farm.example:7443"
+            }
+        } catch { throw LinkStatus(.invalid, "\(error)") }
     }
 
     private static func token(_ farm: Address, _ authority: Digest) -> EnrolmentToken {
@@ -84,7 +89,9 @@ import Wire
         }
     }
 
-    @Test func `asks once more with the same key when the answer was lost`() async throws {
+    @Test func `asks with the same key when the answer was lost, whoever else answered meanwhile`()
+        async throws
+    {
         try await withFolder { folder in
             let authority = try Authority.make()
             let requests = Seen<[UInt8]>()
@@ -92,16 +99,7 @@ import Wire
                 await stream.answer(Proto.Enrolment.Enrol.self) { request throws(LinkStatus) in
                     requests.note(request.certificateRequest)
                     guard requests.all.count > 1 else { throw LinkStatus(.unavailable, "the line is cut") }
-                    do {
-                        let issued = try authority.issue(
-                            to: Principal(role: .user, name: "alice"),
-                            for: CertificateRequest(der: request.certificateRequest))
-                        return .with {
-                            $0.certificate = issued.pem
-                            $0.authority = authority.certificate.pem
-                            $0.address = "farm.example:7443"
-                        }
-                    } catch { throw LinkStatus(.invalid, "\(error)") }
+                    return try Self.answer(request, authority)
                 }
             }
             let token = Self.token(farm.address, authority.certificate.fingerprint)
@@ -110,6 +108,13 @@ import Wire
                 try await Enrolling.enrol(tokenFile: token.fileText, as: [.user], into: place)
             }
             #expect(error?.isRefusal == false && !place.exists, "\(String(describing: error))")
+            let other = try await Self.farm(Authority.make(), secret: nil, Seen())
+            let elsewhere = token.fileText.replacingOccurrences(of: "\(farm.address)", with: "\(other.address)")
+            let foreign = await failure { () async throws(ClientError) in
+                try await Enrolling.enrol(tokenFile: elsewhere, as: [.user], into: place)
+            }
+            #expect(foreign?.isRefusal == true, "\(String(describing: foreign))")
+            await other.server.stop()
             let (identity, _) = try await Enrolling.enrol(tokenFile: token.fileText, as: [.user], into: place)
             #expect(try place.load().identity.certificate == identity.certificate)
             let keys = try requests.all.map { try CertificateRequest(der: $0).keyDigest }

@@ -56,9 +56,10 @@ import Testing
         let all = [
             Self.record("old", age: week * 3, unused: week + 1), Self.record("kept", age: week * 3, unused: week - 1),
         ]
-        #expect(CacheShelf.dropping(all, at: Self.now) == [.cachesDropped([all[0].name])])
+        #expect(CacheShelf.dropping(all, unusedFor: .seconds(week), at: Self.now) == [.cachesDropped([all[0].name])])
         let large = (0..<4).map { Self.record("k\($0)", age: Int64($0) + 1, bytes: 3 << 30) }
-        #expect(CacheShelf.dropping(large, at: Self.now) == [.cachesDropped([large[3].name])])
-        #expect(CacheShelf.dropping(Array(large.prefix(3)), at: Self.now).isEmpty)
+        #expect(
+            CacheShelf.dropping(large, unusedFor: .seconds(week), at: Self.now) == [.cachesDropped([large[3].name])])
+        #expect(CacheShelf.dropping(Array(large.prefix(3)), unusedFor: .seconds(week), at: Self.now).isEmpty)
     }
 }

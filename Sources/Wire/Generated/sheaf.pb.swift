@@ -380,6 +380,7 @@ extension Proto {
 
 extension Proto {
     /// From a stranger with a token: asks for a certificate. Role, name and team are those that the token was made for.
+    /// Whom the answer did not reach may ask again with the same key while the token has not expired.
     package struct EnrolRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.EnrolRequest"
 
@@ -410,7 +411,7 @@ extension Proto {
 }
 
 extension Proto {
-    /// The farm's answer: an identity. The token is used up.
+    /// The farm's answer: an identity. The token is used up, but for the key that it was used for.
     package struct EnrolResponse: ProtoMessage {
         package static let protoName = "sheaf.v1.EnrolResponse"
 
