@@ -9,7 +9,8 @@ import Wire
 struct CacheShelf: Sendable {
     static let keyBytesMax = 512
     static let restoreKeysMax = 10
-    /// What one repository keeps at most, before compression; what was not used for longest goes first.
+    /// What one repository keeps at most, before compression; what was not used for longest goes first. Strangers' code has
+    /// a room of its own: it pushes nobody else's out.
     static let contentBytesMax = 10 << 30
 
     let coordinator: Coordinator
@@ -26,15 +27,17 @@ struct CacheShelf: Sendable {
         var branches: [String]
     }
 
+    /// No ref begins like this: strangers' code saves where nobody looks but strangers'.
+    private static let untrusted = "untrusted "
+
     /// Where a run looks, its own place first.
     ///
     /// - Parameter github: the run's context of that name.
     static func branches(_ github: Value?, isUntrusted: Bool) -> [String] {
         let base = github?["base_ref"]?.string ?? ""
         let main = github?["event"]?["repository"]?["default_branch"]?.string ?? "main"
-        // No ref begins like this: strangers' code saves where nobody looks but strangers'.
         let own = github?["ref"]?.string ?? ""
-        var branches = [isUntrusted ? "untrusted " + own : own]
+        var branches = [isUntrusted ? untrusted + own : own]
         for branch in [base, main] where !branch.isEmpty && !branches.contains("refs/heads/\(branch)") {
             branches.append("refs/heads/\(branch)")
         }
@@ -112,7 +115,10 @@ struct CacheShelf: Sendable {
     static func dropping(_ all: [CacheRecord], unusedFor unusedMax: Duration, at now: Instant) -> [Change] {
         let oldest = now.advanced(by: .zero - unusedMax)
         var dropped = all.filter { $0.usedAt < oldest }.map(\.name)
-        for (_, own) in Dictionary(grouping: all.filter { $0.usedAt >= oldest }, by: \.name.repository) {
+        let rooms = Dictionary(grouping: all.filter { $0.usedAt >= oldest }) {
+            "\($0.name.branch.hasPrefix(untrusted)) \($0.name.repository)"
+        }
+        for own in rooms.values {
             var room = contentBytesMax
             for record in own.sorted(by: { ($0.usedAt, $0.savedAt) > ($1.usedAt, $1.savedAt) }) {
                 room -= record.contentBytes

@@ -100,9 +100,11 @@ package struct RunReader: Sendable {
     /// How far back a branch is searched.
     package static let ancestorsMax = 1000
 
-    /// Whether a run says what a commit measures: with nothing uncommitted, of the same repository and the same workflow.
+    /// Whether a run says what a commit measures: with nothing uncommitted, of the same repository and the same workflow, and
+    /// on agents that strangers' code does not share.
     private func isBaseline(_ candidate: RunSnapshot, of run: RunSnapshot) -> Bool {
-        !candidate.request.dirty && candidate.request.repository == run.request.repository
+        !candidate.request.dirty && candidate.plan.untrusted == nil
+            && candidate.request.repository == run.request.repository
             && run.record.owner.mayRead(runsOf: candidate.record.owner)
     }
 

@@ -61,5 +61,11 @@ import Testing
         #expect(
             CacheShelf.dropping(large, unusedFor: .seconds(week), at: Self.now) == [.cachesDropped([large[3].name])])
         #expect(CacheShelf.dropping(Array(large.prefix(3)), unusedFor: .seconds(week), at: Self.now).isEmpty)
+        // What strangers' code saves has its own room.
+        let branch = CacheShelf.branches(["ref": "refs/pull/7/merge"], isUntrusted: true)[0]
+        let strange = (0..<4).map { Self.record("s\($0)", branch, age: Int64($0), bytes: 3 << 30) }
+        let both = strange + Array(large.prefix(3))
+        #expect(
+            CacheShelf.dropping(both, unusedFor: .seconds(week), at: Self.now) == [.cachesDropped([strange[3].name])])
     }
 }

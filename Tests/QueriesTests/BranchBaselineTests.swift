@@ -14,10 +14,12 @@ import Wire
     /// A run of one cell with one shard at a commit.
     private func add(
         _ sample: StoredSample, _ number: UInt64, commit: String, tree: UInt8, accuracy: Double = 0.9,
-        dirty: Bool = false, gates: [GateRule] = [], history: [String]? = nil, ends: Bool = true
+        dirty: Bool = false, untrusted: String? = nil, gates: [GateRule] = [], history: [String]? = nil,
+        ends: Bool = true
     ) throws {
         sample.run = RunID(number)
-        let plan = StoredSample.plan(cells: 1, shards: ShardPlan(), gates: gates)
+        var plan = StoredSample.plan(cells: 1, shards: ShardPlan(), gates: gates)
+        plan.untrusted = untrusted
         try sample.submit(plan, tree: tree, commit: commit) { request in
             request.dirty = dirty
             guard let history else { return }
@@ -50,7 +52,8 @@ import Wire
         try add(sample, 1, commit: base, tree: 1, accuracy: 0.5)
         try add(sample, 2, commit: base, tree: 1, accuracy: 0.95)
         try add(sample, 3, commit: base, tree: 9, accuracy: 0.1, dirty: true)
-        try add(sample, 4, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
+        try add(sample, 4, commit: base, tree: 7, accuracy: 0.1, untrusted: "a fork's")
+        try add(sample, 5, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
         let found = try group(sample)
         #expect(found?.verdict == .fail && found?.baseline == 0.95)
         #expect(found?.baselineSource == "main = r2, commit bbbb, the merge base")
