@@ -102,10 +102,15 @@ extension Checker {
                     throw wrong("one has it")
                 }
             case _ where line.holds(" GPUs") && line.holds("no agent has "):
-                let most = able.map(\.capacity.gpus.count).max() ?? 0
+                let most = able.map { Self.fitGPUs($0) }.max() ?? 0
                 guard let gpus = cell.planned.resources.gpus,
                     gpus.count > most || !able.contains(where: { fits(cell, $0) })
                 else { throw wrong("one has \(most)") }
+            case _ where line.holds(" is not given out: ") && !line.holds("no agent has "):
+                let device = line.split(separator: " ").first.map(String.init) ?? ""
+                guard agents.values.contains(where: { $0.isOnline && $0.unfit.contains(device) }) else {
+                    throw wrong("it is fit")
+                }
             case _ where line.holds("no agent has "), _ where line.holds("is avoided for now"):
                 // Cores, memory, or a raised need of memory; or kept from the agents on which it failed.
                 let isKept = shards[id].map { $0.last != nil || $0.wasDeclined } ?? false
@@ -138,8 +143,10 @@ extension Checker {
         return Set(wanted.labels).isSubset(of: Self.labels(agent)) && hasPython(agent, cell.python)
             && wanted.resources.cpus <= agent.capacity.cpus
             && (wanted.resources.memory ?? .zero) <= agent.capacity.memory
-            && (wanted.resources.gpus?.count ?? 0) <= agent.capacity.gpus.count
+            && (wanted.resources.gpus?.count ?? 0) <= Self.fitGPUs(agent)
     }
+
+    private static func fitGPUs(_ agent: Agent) -> Int { agent.capacity.gpus.count { !agent.unfit.contains($0.uuid) } }
 }
 
 extension String {

@@ -67,6 +67,8 @@ package struct Checker: Sendable {
         var team: String?
         var takesUntrusted = false
         var capacity = Capacity(cpus: 0, memory: .zero)
+        /// Devices that it calls unfit, since it joined.
+        var unfit: Set<String> = []
         var isOnline = false
         var isDraining = false
         var leases: [AttemptID: Farm.Lease] = [:]
@@ -159,6 +161,7 @@ package struct Checker: Sendable {
             agent.team = team
             agent.takesUntrusted = false
             agent.capacity = capacity
+            agent.unfit = []
             agent.keeps = Set(capacity.keeps)
             agent.isOnline = true
             agent.changedAt = now
@@ -172,7 +175,10 @@ package struct Checker: Sendable {
         case .agentDraining(let id, let isDraining): agents[id, default: Agent()].isDraining = isDraining
         case .agentPooled(let id, let pool): agents[id]?.takesUntrusted = pool.allowsUntrusted
         case .environmentEntered(_, let agent, let lock): agents[agent]?.keeps.insert(lock)
-        case .agentReleased, .devicesLooked, .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished,
+        case .devicesLooked(let id, let unfit):
+            agents[id]?.unfit = Set(unfit.map(\.uuid))
+            if !unfit.isEmpty { isCalm = false }
+        case .agentReleased, .leasesRenewed, .attemptStarted, .offerDeclined, .attemptFinished,
             .cellsReleased, .cellsStopped, .timeReached, .resume:
             break
         }
@@ -371,6 +377,7 @@ package struct Checker: Sendable {
         try require(Set(devices).count == devices.count, .devicesOnce, "\(lease): \(devices)")
         let known = Set(agent.capacity.gpus.map(\.uuid))
         try require(lease.devices.allSatisfy(known.contains), .ownDevices, "\(lease)")
+        try require(agent.unfit.isDisjoint(with: lease.devices), .fitDevices, "\(lease): \(agent.unfit.sorted())")
         try require(lease.devices.count == cell.resources.gpus?.count ?? 0, .asAskedFor, "\(lease)")
         try require(lease.cpus >= cell.resources.cpus, .asAskedFor, "\(lease)")
         try require(

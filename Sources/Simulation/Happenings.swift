@@ -35,6 +35,7 @@ struct Happenings: Sendable {
     enum FromAgent: Sendable {
         case joined(holds: [AttemptID], at: Instant)
         case heartbeat(Holdings.Beat)
+        case looked(unfit: [Farm.UnfitDevice])
         case started(AttemptID)
         case declined(AttemptID)
         case report(AttemptID, Cause, listed: Int?)

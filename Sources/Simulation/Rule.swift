@@ -19,6 +19,7 @@ package enum Rule: String, CaseIterable, Sendable {
     case cores = "no more cores are leased than there are"
     case memory = "no more memory is leased than there is"
     case devicesOnce = "a device is leased once"
+    case fitDevices = "a device that its agent calls unfit is not given out"
     case ownDevices = "leased devices are the agent's"
     case maxParallel = "max-parallel holds"
     case shardsMaxParallel = "shards.max-parallel holds"

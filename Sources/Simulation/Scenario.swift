@@ -236,6 +236,22 @@ package struct Scenario: Sendable {
         return Cause(.passed)
     }
 
+    /// Which of an agent's devices it calls unfit for the next while, as long as there is trouble; `nil`: it never looks.
+    ///
+    /// - Parameter elapsed: since the world began.
+    func unfit(of kind: AgentKind, after elapsed: Duration) -> [Farm.UnfitDevice]? {
+        guard seed % 4 == 2, trouble.fault > 0, !kind.capacity.gpus.isEmpty else { return nil }
+        guard elapsed < trouble.until else { return [] }
+        return kind.capacity.gpus.compactMap { gpu in
+            var random = SplitMix64(seed: seed ^ 0x0FF)
+            for byte in "\(gpu.uuid) \(Int(elapsed.inSeconds) / 30)".utf8 {
+                random = SplitMix64(seed: random.next() ^ UInt64(byte))
+            }
+            return chance(0.3, &random)
+                ? Farm.UnfitDevice(uuid: gpu.uuid, reason: "process 42 computes on it, for nobody's attempt") : nil
+        }
+    }
+
     func items(of listing: ShardID) -> Int {
         var random = random(of: listing, salt: 2)
         return Int.random(in: chance(0.1, &random) ? 0...0 : 1...9, using: &random)

@@ -177,6 +177,7 @@ extension World {
         guard connections[agent] == connection else { return }
         switch message {
         case .joined: break
+        case .looked(let unfit): decide(.devicesLooked(id, unfit: unfit))
         case .heartbeat(let beat): decide(.leasesRenewed(id, beat.holds), beat: (agent, beat.number))
         case .started(let attempt):
             decide(.attemptStarted(attempt, by: id))
@@ -306,6 +307,9 @@ extension World {
         guard agents[agent].connection != nil else { return }
         guard agents[agent].heardAt.duration(to: now) < Self.silenceMax else { return lose(connectionOf: agent) }
         send(.heartbeat(agents[agent].holdings.beat(at: now)), from: agent)
+        if let unfit = scenario.unfit(of: agents[agent].kind, after: began.duration(to: now)) {
+            send(.looked(unfit: unfit), from: agent)
+        }
         for attempt in agents[agent].held.keys.sorted() where agents[agent].holdings.isReporting(attempt) {
             report(attempt, agent)
         }

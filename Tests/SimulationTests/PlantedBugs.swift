@@ -117,6 +117,12 @@ extension Rule {
                     "takes agents for larger than they are",
                     agent: { capacity, _ in capacity.memory = capacity.memory + .gibibytes(8) })
             ]
+        case .fitDevices:
+            [
+                Bug("believes no agent that a device is unfit") { event, _ in
+                    if case .devicesLooked = event { false } else { true }
+                }
+            ]
         case .devicesOnce: [.leasesDevicesTwice]
         case .ownDevices: [Bug("leases another's GPUs", lease: { $0.devices = $0.devices.map { "other-" + $0 } })]
         case .maxParallel:
