@@ -51,6 +51,8 @@ package struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
         case secret
         /// A threshold that a shell or a script compares.
         case threshold
+        /// A gate that no first run can pass.
+        case baseline
         /// A version that names whatever is newest.
         case latest
         /// A file that nothing in the job fetches or makes.

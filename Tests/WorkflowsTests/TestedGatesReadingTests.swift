@@ -92,6 +92,27 @@ import Workflows
         #expect(!read("drop-at-most: 0").diagnostics.contains { $0.rule == .latest })
     }
 
+    @Test func `are warned of a branch on which nothing can ever have passed`() {
+        let warned = { (rest: String) in
+            let text = """
+                sheaf: 1
+                on: workflow_dispatch
+                jobs: {eval: {runs-on: x, metrics: m.json, steps: [{run: y}]}}
+                gates:
+                  g: {metric: accuracy, drop-at-most: 0, \(rest)}
+                """
+            let (workflow, diagnostics) = Workflow.read(Array(text.utf8), file: "w.yml")
+            #expect(workflow != nil, "\(diagnostics)")
+            return diagnostics.filter { $0.rule == .baseline }.map { "\($0.position.line) \($0.suggestion ?? "")" }
+        }
+        #expect(warned("baseline: {branch: main}").first?.hasPrefix("5 first: pass-floor") == true)
+        for fine in [
+            "baseline: {branch: main}, first: pass-floor, at-least: 0.5", "baseline: {alias: champion}",
+            "baseline: {branch: main}, required: false",
+            "baseline: {branch: main}, when: \"github.event_name == 'pull_request'\"",
+        ] { #expect(warned(fine) == [], "\(fine)") }
+    }
+
     @Test func `are waived by name, reason, author and day`() throws {
         let more = """
             waivers:

@@ -129,6 +129,7 @@ extension Diagnostic.Rule {
         case .metric: "A gate on a metric that no job writes"
         case .secret: "A secret that is written where others read it"
         case .threshold: "A threshold in shell arithmetic"
+        case .baseline: "A gate that no first run can pass"
         case .latest: "A promotion of whatever is newest"
         case .unfetched: "A file that nothing in the job fetches or makes"
         case .injection: "A text that strangers write, in a script"

@@ -96,6 +96,13 @@ extension WorkflowReader {
             rule.required = required.value.boolean ?? true
         }
         if let when = parts["when"] { rule.when = condition(when, in: Scopes.jobCondition, key: "when") }
+        if case .branch(let branch)? = rule.baseline, rule.required, rule.when == nil, !rule.passesFirstOnFloor {
+            warning(
+                .baseline, (parts["baseline"] ?? place).position,
+                "the first run finds no passing one of branch '\(branch)' to compare with, and does not pass itself, so there "
+                    + "never is one",
+                help: "first: pass-floor, and a plain limit (at-least, at-most, between) by which the first one passes")
+        }
         testing(parts, of: &rule, at: place)
         if rule.thresholds.isEmpty, let contradiction = rule.contradiction {
             error(place, "the gate '\(entry.key)': \(contradiction.problem)", help: contradiction.help)
