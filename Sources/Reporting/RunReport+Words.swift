@@ -312,23 +312,23 @@ extension RunReport {
     private var comparedWith: [(name: String, text: String)] {
         var rows: [(String, String)] = []
         for note in judgement.baselines where note.state == .found {
-            let name = "baseline \(note.name)"
-            rows.append((name, note.text))
+            rows.append(("baseline \(note.name)", note.text))
             let side = { (ours: String?, theirs: String?, what: String) in
                 guard ours != nil || theirs != nil else { return }
                 rows.append(
-                    ("\(name): \(what)", (theirs ?? "none") + (ours == theirs ? " (as here)" : " (not as here)")))
+                    ("its \(what)", (theirs ?? "none") + (ours == theirs ? " (as here)" : " (not as here)")))
             }
             side(commit, note.commit, "commit")
             side(tree?.hex, note.tree?.hex, "tree")
             for key in Self.compared {
+                let word = key == "workflow" ? "workflow digest" : key
                 let (ours, theirs) = (provenance, note.provenance)
                 let value = { (members: [Value.Member]) in members.first { $0.key == key }?.value }
                 guard value(ours) == value(theirs) else {
-                    rows.append(("\(name): \(key)", (value(theirs).map(Self.listed) ?? "none") + " (not as here)"))
+                    rows.append(("its \(word)", (value(theirs).map(Self.listed) ?? "none") + " (not as here)"))
                     continue
                 }
-                if let same = value(theirs) { rows.append(("\(name): \(key)", Self.listed(same) + " (as here)")) }
+                if let same = value(theirs) { rows.append(("its \(word)", Self.listed(same) + " (as here)")) }
             }
         }
         return rows
