@@ -82,8 +82,9 @@ extension AttemptDriver {
                 name = title
             }
             // Masked before it is cut: half a secret would not be known as one.
-            name = String(
-                output.masked(name).prefix(step.name == nil ? Self.titleCharactersMax : Self.nameCharactersMax))
+            name = output.masked(name)
+            let most = step.name == nil ? Self.titleCharactersMax : Self.nameCharactersMax
+            if name.count > most { name = name.prefix(most - 1) + "…" }
             guard try contexts.holds(step.condition, "if of \(Self.place(step, index))", own: own) else { return }
             continues = try contexts.continues(after: step, Self.place(step, index), own: own)
             output.say("step: \(name)")

@@ -40,6 +40,19 @@ import Testing
         #expect(told.allSatisfy { $0.severity == .warning && $0.problem.contains("has no effect here") })
     }
 
+    @Test func `misses the checkout where tests are collected`() {
+        let found = { (steps: String) in
+            let text =
+                "sheaf: 1\non: push\njobs:\n  a:\n    runs-on: x\n    timeout-minutes: 5\n    "
+                + "shards: {count: 2, items: {collect: pytest}}\n    steps: [\(steps)]\n"
+            return diagnostics(text).filter { $0.rule == .unfetched }.map { "\($0.position)" }
+        }
+        #expect(found("{run: pytest}") == ["w.yml:7:41"])
+        for fine in ["{uses: actions/checkout@v4}, {run: pytest}", "{run: git clone x}, {run: pytest}"] {
+            #expect(found(fine) == [], "\(fine)")
+        }
+    }
+
     /// One step each, with the rule, the column of the caret in its line, and words of the message or the help.
     @Test(arguments: [
         ("run: echo ${{ github.events }}", Diagnostic.Rule.member, 30, "did you mean 'event'"),

@@ -32,6 +32,13 @@ import Testing
         #expect(inner?.position == SourcePosition(file: "w.yml", line: 3, column: 21))
     }
 
+    @Test func `say what an expression does to braces around it`() {
+        let broken = read("a: [{run: echo ${{ x }}}]\n").diagnostics
+        #expect(broken.first?.suggestion?.contains("quote the whole value") == true, "\(broken)")
+        let other = read("a: ${{ x }}\nb: [1\nc: 2\n").diagnostics
+        #expect(other.first?.suggestion?.contains("indentation") == true, "\(other)")
+    }
+
     @Test(arguments: [
         ("a: [1\nb: 2", "w.yml:2:2", "broken YAML"), ("a: 1\na: 2", "w.yml:2:1", "already defined"),
         ("a: 1\n---\nb: 2", "w.yml:2:1", "second document"), ("a: *x", "w.yml:1:4", "no anchor"),

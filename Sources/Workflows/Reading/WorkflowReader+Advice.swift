@@ -313,6 +313,24 @@ extension WorkflowReader {
             help: "download it first: actions/download-artifact")
     }
 
+    /// Tests are collected in the code tree, and the steps would run them where there is none.
+    mutating func adviseOnCheckout(_ collect: YAMLNode?, _ steps: [Step]) {
+        guard let collect else { return }
+        let bringing: Set = ["git", "gh", "hg", "curl", "wget", "tar", "unzip", "cp", "rsync", "aws", "gsutil"]
+        let isThere = steps.contains { step in
+            switch step.action {
+            case .run(let script): ShellScript(script).lines.contains { bringing.contains($0.command) }
+            case .uses(let action, _, _): action != "actions/setup-python" && action != "actions/cache"
+            case .local: true
+            }
+        }
+        guard !isThere else { return }
+        warning(
+            .unfetched, collect.position,
+            "the tests are collected in the code tree, but the steps' workspace stays empty: no step checks the code out",
+            help: "begin the steps with - uses: actions/checkout@v4")
+    }
+
     // MARK: gates
 
     /// A gate whose job writes no metrics can only be incomplete.

@@ -253,6 +253,7 @@ extension WorkflowReader {
         walk.isContained = job.container != nil
         if let node = parts["steps"] {
             work.steps = steps(node, "'steps'", &walk)
+            adviseOnCheckout(parts["shards"]?["items"]?["collect"], work.steps)
         } else {
             warning(
                 .step, entry.keyPosition, "the job '\(job.id)' has no 'steps': it does nothing",

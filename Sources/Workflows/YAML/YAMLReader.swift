@@ -37,8 +37,23 @@ import Model
             do throws(Diagnostic) {
                 return (try reader.document(), reader.diagnostics)
             } catch {
+                var error = error
+                if endsFlow(text, line: error.position.line) {
+                    error.suggestion =
+                        "the braces of an expression end those around it: quote the whole value, or write it in lines of its own"
+                }
                 return (nil, reader.diagnostics + [error])
             }
+        }
+    }
+
+    /// Whether an expression stands in a mapping or a list that is written in braces, on a line or the one before.
+    private static func endsFlow(_ text: [UInt8], line: Int) -> Bool {
+        let lines = text.split(separator: UInt8(ascii: "\n"), maxSplits: line, omittingEmptySubsequences: false)
+        return lines.prefix(line).suffix(2).contains { line in
+            let line = String(decoding: line, as: UTF8.self)
+            guard let start = line.firstRange(of: "${{") else { return false }
+            return line[..<start.lowerBound].contains { $0 == "{" || $0 == "[" }
         }
     }
 
