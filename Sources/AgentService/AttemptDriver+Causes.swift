@@ -25,13 +25,9 @@ extension AttemptDriver {
         }
         guard exit.how != .code(0) else { return nil }
         let oomKills = oomKilledBefore.flatMap { before in place?.enclosure.groups.oomKills.map { $0 - before } }
-        if let oomKills, oomKills > 0 {
-            let limit =
-                place?.enclosure.groups.memoryLimit.map { "the attempt's limit of \($0)" }
-                ?? "the limit of the agent or the machine"
-            let peak = place?.enclosure.groups.peakMemory.map { "; the peak was \($0)" } ?? ""
-            return Cause(
-                .oom, evidence: "\(subject): the kernel killed \(oomKills) of its processes at \(limit)\(peak)")
+        if let oomKills, oomKills > 0, let groups = place?.enclosure.groups {
+            return Self.cause(
+                ofKills: oomKills, subject, limit: groups.memoryLimit, peak: groups.peakMemory)
         }
         devices?.look()
         if let fault = devices?.deviceFault {
@@ -50,12 +46,32 @@ extension AttemptDriver {
             // A shell reports a child's signal as 128 + its number.
             var signal = ""
             if code > 128, code < 160 {
-                signal = " (128 + \(code - 128): a process in it was ended by signal \(code - 128)"
+                signal = " (128 + \(code - 128), as a shell reports a process that was ended by signal \(code - 128)"
                 signal += "\(Self.signalName(code - 128))"
                 signal += code - 128 == Int(SIGKILL) ? "; \(Self.words(ofOOMKills: oomKills)))" : ")"
             }
             return Cause(.userExit, code: code, evidence: "\(subject) ended with exit code \(code)\(signal)\(device)")
         }
+    }
+
+    /// The kernel has killed for memory: at the attempt's own limit, else at one that it shares with others. Whoever kept
+    /// within its own is not to blame for that.
+    ///
+    /// - Parameters:
+    ///   - limit: the attempt's own; `nil`: it has none.
+    ///   - peak: the most that it held at one time; `nil` where nobody counts.
+    static func cause(ofKills kills: Int, _ subject: String, limit: ByteCount?, peak: ByteCount?) -> Cause {
+        let killed = "\(subject): the kernel killed \(kills) of its processes at"
+        let held = peak.map { "; the peak was \($0)" } ?? ""
+        guard let limit else { return Cause(.oom, evidence: "\(killed) the limit of the agent or the machine\(held)") }
+        // The kernel charges pages by the batch: a group is killed in a little below its limit.
+        if let peak, peak.bytes < limit.bytes - limit.bytes / 16 {
+            return Cause(
+                .agentFault,
+                evidence: "\(killed) the limit of the agent or the machine, which others had filled: its own peak was "
+                    + "\(peak) of \(limit)")
+        }
+        return Cause(.oom, evidence: "\(killed) the attempt's limit of \(limit)\(held)")
     }
 
     /// A program that failed while its disk had no room. That it says so is not enough: other things run out with the same
@@ -117,6 +133,11 @@ extension AttemptDriver {
                 .dataUnavailable, .preempted, .queueTimeout:
                 break
             }
+        }
+        if let kills = oomKills, kills > 0, cause.kind != .oom, cause.kind != .agentFault {
+            let told = "the kernel killed \(kills) of the attempt's processes for memory"
+            output.note("warning", told)
+            if cause.kind != .passed { cause.evidence += "; \(told)" }
         }
         if case .passed = cause.kind, output.log.isDiskFull {
             cause = Cause(.diskFull, evidence: "the agent's disk was full: the log is not whole")

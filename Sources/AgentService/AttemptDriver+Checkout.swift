@@ -61,12 +61,15 @@ extension AttemptDriver {
                 "checkout of another repository ('\(repository)') is not supported: only the submitted tree is here")
         }
         guard let ref = with["ref"], !ref.isEmpty else { return }
-        let event = assignment.context("github")["event"]
-        let head = event?["pull_request"]?["head"]
-        let branches = [assignment.github("ref_name"), assignment.github("head_ref"), head?["ref"]?.string ?? ""]
-        let names =
-            [assignment.github("ref"), assignment.github("sha"), event?["after"]?.string, head?["sha"]?.string]
-            .compactMap { $0 } + branches + branches.filter { !$0.isEmpty }.map { "refs/heads/\($0)" }
+        let commit = assignment.github("sha")
+        var names = [assignment.github("ref"), assignment.github("ref_name"), commit]
+        if assignment.github("ref_type") == "branch" { names.append("refs/heads/" + names[1]) }
+        // The head of a pull request, where that was submitted and not its merge.
+        let head = assignment.context("github")["event"]?["pull_request"]?["head"]?["sha"]?.string
+        if commit.isEmpty || head ?? commit == commit {
+            let branch = assignment.github("head_ref")
+            names += [head ?? "", branch, "refs/heads/" + branch]
+        }
         guard names.contains(ref) else {
             throw AgentError.user(
                 "checkout of '\(ref.prefix(200))' is not supported: only the submitted tree is here, which is "

@@ -93,11 +93,13 @@ struct EnvironmentKey: Hashable, Sendable {
         let bytes = try Files.read(real, bytesMax: lockFileBytesMax)
         files[path] = Digest(hashing: bytes)
         guard path.hasSuffix(".txt") || path.hasSuffix(".in") else { return }
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+        for line in String(decoding: bytes, as: UTF8.self).linesOfFile {
             let line = String(line).trimmed
             for option in ["-r", "--requirement", "-c", "--constraint"] where line.hasPrefix(option) {
                 let rest = String(line.dropFirst(option.count)).trimmed
-                let named = rest.hasPrefix("=") ? String(rest.dropFirst()).trimmed : rest
+                // As pip reads it: a comment begins behind a space.
+                let words = (rest.hasPrefix("=") ? rest.dropFirst() : rest[...]).split(separator: /\s+#/, maxSplits: 1)
+                let named = words.first.map { String($0).trimmed } ?? ""
                 let folder = path.contains("/") ? path.parentPath + "/" : ""
                 try add(folder + named, in: tree, depth: depth + 1, &files)
             }

@@ -22,13 +22,48 @@ struct Shell: Equatable {
         case "pwsh", "powershell", "cmd":
             throw .user("shell '\(text)' is not supported: use bash, sh, python, or a command with {0}")
         default:
-            let words = text.split(separator: " ").map(String.init)
+            let words = Self.words(text)
             guard words.contains(where: { $0.contains("{0}") }) else {
                 throw .user(
                     "shell '\(text)' names no {0}, which stands for the script: write for example '\(text) {0}'")
             }
             self.init(command: words, suffix: words[0].lastPathPart.hasPrefix("python") ? ".py" : ".sh")
         }
+    }
+
+    /// As GitHub's runner, a .NET program, hands a command line on: words stand between spaces, double quotes keep
+    /// spaces in one, `\"` is a quote.
+    private static func words(_ text: String) -> [String] {
+        var words: [String] = []
+        var word: String?
+        var isQuoted = false
+        var backslashes = 0
+        func flush(_ count: Int) { if count > 0 { word = (word ?? "") + String(repeating: "\\", count: count) } }
+        for character in text {
+            if character == "\\" {
+                backslashes += 1
+                continue
+            }
+            if character == "\"" {
+                flush(backslashes / 2)
+                if backslashes % 2 == 1 {
+                    word = (word ?? "") + "\""
+                } else {
+                    (isQuoted, word) = (!isQuoted, word ?? "")
+                }
+            } else {
+                flush(backslashes)
+                if character == " " || character == "\t", !isQuoted {
+                    if let whole = word { words.append(whole) }
+                    word = nil
+                } else {
+                    word = (word ?? "") + String(character)
+                }
+            }
+            backslashes = 0
+        }
+        flush(backslashes)
+        return words + (word.map { [$0] } ?? [])
     }
 
     private init(command: [String], suffix: String, preamble: String = "") {

@@ -35,8 +35,14 @@ final class StepOutput: Sendable {
         var saidSetOutput = false
         /// What went wrong while an output was taken, and must fail the step.
         var failure: String?
-        /// What a framework said about a GPU without memory, and a program about a disk without room.
-        var gpuMessage: String?
+        /// The stream that was written to last.
+        var newest = 0
+        /// When a line was last shown.
+        var shownAt: Instant
+        /// How many lines the step has written.
+        var lines = 0
+        /// What a framework said about a GPU without memory, and in which line; a program about a disk without room.
+        var gpuMessage: (text: String, line: Int)?
         var diskMessage: (text: String, free: ByteCount)?
     }
 
@@ -50,17 +56,29 @@ final class StepOutput: Sendable {
     init(_ log: LogSpool, secrets: Secrets = Secrets(), freeBytes: @escaping @Sendable () -> Int64 = { .max }) {
         self.log = log
         self.freeBytes = freeBytes
-        var first = State(lastAt: Clock.monotonic())
+        let now = Clock.monotonic()
+        var first = State(lastAt: now, shownAt: now)
         first.secrets = secrets
         state = Mutex(first)
     }
 
-    /// When something was last written, by the monotonic clock, and what.
-    var last: (at: Instant, line: String) { state.withLock { ($0.lastAt, $0.lastLine) } }
+    /// When something was last written, by the monotonic clock, and what: a question waits on a line that has no end.
+    var last: (at: Instant, line: String) {
+        state.withLock { state in
+            var open = state.assemblers[state.newest].unfinished
+            guard !open.bytes.isEmpty else { return (state.lastAt, state.lastLine) }
+            open.isCut = true
+            return (state.lastAt, String(decoding: unmarked(open, state.secrets).prefix(300), as: UTF8.self))
+        }
+    }
     /// What the step that runs, or ran last, wrote last; empty when it wrote nothing.
     var lastLineOfStep: String { state.withLock { $0.lastLineOfStep } }
-    /// The first message of a framework that ran out of GPU memory.
-    var gpuMessage: String? { state.withLock { $0.gpuMessage } }
+    /// The last message of a framework that ran out of GPU memory, unless the step wrote much after it: then it went on.
+    var gpuMessage: String? {
+        state.withLock { state in
+            state.gpuMessage.flatMap { state.lines - $0.line <= Self.linesAfterMessageMax ? $0.text : nil }
+        }
+    }
     /// The first message about a disk without room, and how much was free when it came.
     var diskMessage: (text: String, free: ByteCount)? { state.withLock { $0.diskMessage } }
     /// Takes out the secrets that are known by now; `nil` when there are none.
@@ -98,6 +116,7 @@ final class StepOutput: Sendable {
             state.failure = nil
             state.lastLineOfStep = ""
             state.gpuMessage = nil
+            state.lines = 0
             state.diskMessage = nil
             state.lastAt = Clock.monotonic()
         }
@@ -117,8 +136,12 @@ final class StepOutput: Sendable {
     func take(_ stream: StepProcess.Stream, _ bytes: ArraySlice<UInt8>) {
         state.withLock { state in
             var lines: [LineAssembler.Line] = []
-            state.assemblers[stream == .out ? 0 : 1].take(bytes) { lines.append($0) }
-            state.lastAt = Clock.monotonic()
+            let now = Clock.monotonic()
+            state.newest = stream == .out ? 0 : 1
+            let isDue = state.shownAt.duration(to: now) >= Self.progressEvery
+            state.assemblers[state.newest].take(bytes, showingProgress: isDue) { lines.append($0) }
+            state.lastAt = now
+            if !lines.isEmpty { state.shownAt = now }
             add(lines, stream, &state)
         }
     }
@@ -145,6 +168,7 @@ final class StepOutput: Sendable {
                 }
             } else {
                 shown.append(masked(line, state.secrets))
+                state.lines += 1
                 listen(line.bytes, &state)
             }
         }
@@ -156,15 +180,16 @@ final class StepOutput: Sendable {
     }
 
     private func masked(_ line: LineAssembler.Line, _ secrets: Secrets) -> [UInt8] {
-        var bytes = line.bytes
-        if !secrets.isEmpty {
-            var masker = Masker(secrets)
-            bytes = masker.write(bytes)
-            // At a cut, what may be the beginning of a secret stays out.
-            if !line.isCut { bytes += masker.finish() }
-        }
-        if line.isCut { bytes += Array(" … (line cut at \(Limits.logLineBytesMax >> 10) KiB)".utf8) }
-        return bytes
+        let mark = line.isCut ? Array(" … (line cut at \(Limits.logLineBytesMax >> 10) KiB)".utf8) : []
+        return unmarked(line, secrets) + mark
+    }
+
+    private func unmarked(_ line: LineAssembler.Line, _ secrets: Secrets) -> [UInt8] {
+        guard !secrets.isEmpty else { return line.bytes }
+        var masker = Masker(secrets)
+        let bytes = masker.write(line.bytes)
+        // At a cut, what may be the beginning of a secret stays out.
+        return line.isCut ? bytes : bytes + masker.finish()
     }
 
     // MARK: Commands
@@ -273,15 +298,18 @@ final class StepOutput: Sendable {
     ]
     private static let diskMarks = ["No space left on device", "Disk quota exceeded", "ENOSPC", "EDQUOT"]
     private static let messageCharactersMax = 300
+    /// A traceback, and what others of its processes say meanwhile.
+    private static let linesAfterMessageMax = 200
+    /// How often one state of a progress bar becomes a line of the log.
+    private static let progressEvery = Duration.seconds(10)
 
     private func listen(_ line: [UInt8], _ state: inout State) {
-        guard state.gpuMessage == nil || state.diskMessage == nil else { return }
         // A cheap look first: a flood must not be made into text.
         let words = OutOf.words(in: line)
         guard !words.isEmpty else { return }
         let text = String(decoding: line.prefix(4_096), as: UTF8.self)
-        if words.contains(.memory), state.gpuMessage == nil, Self.gpuMarks.contains(where: { text.contains($0) }) {
-            state.gpuMessage = String(text.prefix(Self.messageCharactersMax))
+        if words.contains(.memory), Self.gpuMarks.contains(where: { text.contains($0) }) {
+            state.gpuMessage = (String(text.prefix(Self.messageCharactersMax)), state.lines)
         }
         if words.contains(.room), state.diskMessage == nil, Self.diskMarks.contains(where: { text.contains($0) }) {
             state.diskMessage = (String(text.prefix(Self.messageCharactersMax)), ByteCount(freeBytes()))

@@ -12,7 +12,9 @@ struct AgentRecord: Sendable {
         var isLeased = false
         var tally = FaultTally()
         var quarantine: Quarantine?
-        /// How often it was in quarantine.
+        /// It was in quarantine: the next attempt on it shows whether it is well.
+        var isProbing = false
+        /// How often it was in quarantine in a row.
         var timesOut = 0
         /// Why it is unfit, as its agent says; `nil`: it is fit.
         var ailment: String?

@@ -128,9 +128,12 @@ extension Farm {
         gpusOnline += sign * agents[agent].devices.count
     }
 
-    /// The most memory that a connected agent has; `nil` when none names any.
-    var memoryMax: ByteCount? {
-        agents.lazy.filter { $0.isOnline && $0.namesMemory }.map(\.capacity.memory).max()
+    /// The most memory that an agent has which could take such a shard otherwise; `nil` when none names any.
+    func memoryMax(for requirement: Requirement) -> ByteCount? {
+        var other = requirement
+        (other.memory, other.avoiding) = (nil, [])
+        return agents.lazy.filter { $0.isOnline && !$0.isDraining && $0.namesMemory && other.isMet(by: $0) }
+            .map(\.capacity.memory).max()
     }
 
     /// Whether some connected agent could ever take shards of the class.

@@ -121,7 +121,11 @@ extension Farm {
             if agent.isDraining {
                 lines.append("agent \(agent.id) is draining and takes nothing new")
             } else if let quarantine = agent.quarantine {
-                lines.append("agent \(agent.id) is quarantined: \(quarantine.reason)")
+                let then =
+                    quarantine.isProbing
+                    ? "one attempt at a time, until one ends without a fault"
+                    : "until \(quarantine.until.utcClock.prefix(5)) UTC, then one attempt is let through"
+                lines.append("agent \(agent.id) is quarantined: \(quarantine.reason); \(then)")
             } else if let until = agent.pausedUntil {
                 lines.append("agent \(agent.id) is paused until \(until.utcClock) UTC after \(agent.pausedAfter)")
             } else {
@@ -162,8 +166,13 @@ extension Farm {
 
     /// `GPU-1 of agent a is not given out: 2 programs of nobody's attempt compute on it`
     private func unfit(_ agent: AgentRecord) -> [String] {
-        agent.devices.compactMap { device in
-            device.ailment.map { "\(device.gpu.uuid) of agent \(agent.id) is not given out: \($0)" }
+        agent.devices.flatMap { device in
+            let name = "\(device.gpu.uuid) of agent \(agent.id)"
+            let ailing = device.ailment.map { "\(name) is not given out: \($0)" }
+            let kept = device.quarantine.map {
+                "\(name) is quarantined until \($0.until.utcClock.prefix(5)) UTC: \($0.reason)"
+            }
+            return [ailing, kept].compactMap(\.self)
         }
     }
 
@@ -253,7 +262,10 @@ extension Farm {
         }
         let open = admitting.filter { !$0.isDraining }
         if open.isEmpty { return "every agent is draining" }
-        return unmet(requirement, among: open)
+        guard let reason = unmet(requirement, among: open) else { return nil }
+        let able = admitting.filter { $0.isDraining && requirement.isMet(by: $0) }.map(\.id.description).sorted()
+        return able.isEmpty
+            ? reason : "every agent that could take it is draining: \(Spelling.shortened(able, most: 5))"
     }
 
     /// Narrows the agents down, condition by condition, and names the first that leaves none.

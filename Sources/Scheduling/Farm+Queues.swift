@@ -33,8 +33,9 @@ extension Farm {
         let attempt = AttemptID(shard: key, number: returned.number)
         var requirement = classes[base.classIndex].requirement
         if let memory = returned.memory, memory > requirement.memory ?? memory {
-            // No agent has more than the largest, but the shard never asks for less than its workflow does.
-            requirement.memory = max(requirement.memory ?? .zero, min(memory, memoryMax ?? memory))
+            // No agent that will do has more than the largest, but the shard never asks for less than its workflow does.
+            let most = memoryMax(for: requirement) ?? memory
+            requirement.memory = max(requirement.memory ?? .zero, min(memory, most))
             raised.insert(key)
         }
         returned.avoiding.removeAll { $0.until <= now }

@@ -80,6 +80,12 @@ extension Farm {
         agents[agent].tally.count(isFault: isFault)
         for index in agents[agent].devices.indices where lease.devices.contains(agents[agent].devices[index].gpu.uuid) {
             agents[agent].devices[index].tally.count(isFault: cause.kind == .gpuFault)
+            guard agents[agent].devices[index].isProbing else { continue }
+            if cause.kind == .gpuFault {
+                quarantine(device: index, of: agent, "its probe ended \(cause.label) too")
+            } else if !isFault {
+                (agents[agent].devices[index].isProbing, agents[agent].devices[index].timesOut) = (false, 0)
+            }
         }
         if agents[agent].quarantine?.isProbing == true {
             return isFault ? quarantine(agent, "its probe ended \(cause.label) too") : release(fromQuarantine: agent)
@@ -107,14 +113,19 @@ extension Farm {
             guard let reason = outOfLine(device.tally, peers, among: count, what: "GPU faults") else { continue }
             // What its device did is not the agent's doing.
             agents[agent].tally.leaveOut(device.tally)
-            let times = device.timesOut + 1
-            agents[agent].devices[index].timesOut = times
-            agents[agent].devices[index].tally = FaultTally()
-            let until = now.advanced(by: period(times))
-            let quarantine = Quarantine(reason: reason, since: now, until: until, times: times)
-            setDevice(agent, index) { $0.quarantine = quarantine }
-            timers.add(.quarantine(agent: agent), at: until)
+            quarantine(device: index, of: agent, reason)
         }
+    }
+
+    private mutating func quarantine(device index: Int, of agent: Int, _ reason: String) {
+        let times = agents[agent].devices[index].timesOut + 1
+        let until = now.advanced(by: period(times))
+        let quarantine = Quarantine(reason: reason, since: now, until: until, times: times)
+        setDevice(agent, index) { device in
+            (device.timesOut, device.tally, device.isProbing) = (times, FaultTally(), false)
+            device.quarantine = quarantine
+        }
+        timers.add(.quarantine(agent: agent), at: until)
     }
 
     private mutating func checkFaults(of agent: Int) {
@@ -171,7 +182,7 @@ extension Farm {
         guard let agent = agentSlots[id] else { return }
         if agents[agent].quarantine != nil { release(fromQuarantine: agent) }
         for index in agents[agent].devices.indices where agents[agent].devices[index].quarantine != nil {
-            setDevice(agent, index) { ($0.quarantine, $0.timesOut) = (nil, 0) }
+            setDevice(agent, index) { ($0.quarantine, $0.isProbing, $0.timesOut) = (nil, false, 0) }
         }
         if agents[agent].isOnline { free(agent) }
         departed.append(agent)
@@ -181,8 +192,7 @@ extension Farm {
     mutating func endQuarantine(_ agent: Int) {
         for index in agents[agent].devices.indices {
             guard let quarantine = agents[agent].devices[index].quarantine, quarantine.until <= now else { continue }
-            // Its next attempt is its probe: another fault is soon out of line again, and for longer.
-            setDevice(agent, index) { $0.quarantine = nil }
+            setDevice(agent, index) { ($0.quarantine, $0.isProbing) = (nil, true) }
         }
         if let quarantine = agents[agent].quarantine, quarantine.until <= now, !quarantine.isProbing {
             agents[agent].quarantine?.isProbing = true

@@ -79,6 +79,14 @@ extension Checker {
             case _ where line.holds(" is draining and takes nothing new"):
                 let name = line.split(separator: " ").dropFirst().first.map { AgentID(String($0)) }
                 guard let name, agents[name]?.isDraining == true else { throw wrong("it is not draining") }
+            case _ where line.holds("every agent that could take it is draining: "):
+                let names = line.split(separator: ":").last?.split(separator: ",").map {
+                    AgentID(String($0.drop { $0 == " " }))
+                }
+                guard let names, names.allSatisfy({ agents[$0]?.isDraining == true }),
+                    !able.contains(where: { fits(cell, $0) }) || shards[id]?.last != nil
+                        || shards[id]?.wasDeclined == true
+                else { throw wrong("one could") }
             case _ where line.holds("every agent is draining"):
                 guard open.isEmpty else { throw wrong("one is not") }
             case _ where line.holds("no agent has label "):
@@ -101,6 +109,9 @@ extension Checker {
                 guard let python = cell.python, !able.contains(where: { hasPython($0, python) }) else {
                     throw wrong("one has it")
                 }
+            // Of quarantines only the farm knows.
+            case _ where line.holds(" is quarantined until "):
+                guard cell.planned.resources.gpus != nil else { throw wrong("it asks for no device") }
             case _ where line.holds(" GPUs") && line.holds("no agent has "):
                 let most = able.map { Self.fitGPUs($0) }.max() ?? 0
                 guard let gpus = cell.planned.resources.gpus,

@@ -21,6 +21,28 @@ import Wire
         }
     }
 
+    @Test func `is not what a program said long before it ended`() async throws {
+        let workshop = try await Workshop()
+        let went = "echo 'CUDA out of memory: halving the batch'; seq 300; echo 'accuracy 0.3 < 0.9' >&2; exit 1"
+        let ended = try await workshop.attempt([run(went)])
+        #expect(ended.report.cause == "user_exit", "\(ended.report.evidence)")
+        let again = try await workshop.attempt([
+            run("echo 'CUDA out of memory'; seq 300; echo 'CUDA out of memory'; exit 1")
+        ])
+        #expect(again.report.cause == "gpu_oom", "\(again.report.evidence)")
+    }
+
+    /// Figures of a v1 group: the kernel charges by the batch, so the peak may stay a little below the limit.
+    @Test func `is memory of its own only at its own limit`() {
+        let (gibibyte, kill) = (
+            ByteCount.gibibytes(1), { AttemptDriver.cause(ofKills: 1, "step 'a'", limit: $0, peak: $1) }
+        )
+        #expect(kill(gibibyte, .mebibytes(1023)).kind == .oom && kill(gibibyte, nil).kind == .oom)
+        #expect(kill(nil, .mebibytes(700)).kind == .oom)
+        let other = kill(gibibyte, .mebibytes(605))
+        #expect(other.kind == .agentFault && other.evidence.hasSuffix("its own peak was 605 MiB of 1 GiB"), "\(other)")
+    }
+
     @Test func `is not what an earlier step said, nor what a step said that passed`() async throws {
         let workshop = try await Workshop()
         let ended = try await workshop.attempt([

@@ -287,6 +287,15 @@ import Wire
         #expect(ended.out == ["a\u{FFFD}b", "zero\0byte"])
     }
 
+    @Test(arguments: [
+        ("script -q -c \"bash -eo pipefail {0}\"", ["script", "-q", "-c", "bash -eo pipefail s.sh"]),
+        ("bash  -l {0}", ["bash", "-l", "s.sh"]), ("a \"\" \\\"b\\\" c\\d {0}", ["a", "", "\"b\"", "c\\d", "s.sh"]),
+        ("perl 'x y' {0}", ["perl", "'x", "y'", "s.sh"]),
+    ])
+    func `with a command line as GitHub's runner reads it`(shell: String, words: [String]) throws {
+        #expect(try Shell(shell).arguments(script: "s.sh") == words)
+    }
+
     /// Debian has python3 alone; a job that chose a Python by setup-python has both.
     @Test func `with the shell python, whatever its name here`() throws {
         func words(_ there: Set<String>) throws -> [String] {

@@ -55,7 +55,7 @@ import Wire
 
     @Test(arguments: [
         ("ref", "refs/heads/main", ""), ("ref", "main", ""), ("ref", "abc123", ""), ("ref", "", ""),
-        ("ref", "f00d", ""), ("ref", "topic", ""), ("ref", "refs/heads/topic", ""),
+        ("ref", "topic", ""), ("ref", "refs/heads/topic", ""), ("ref", "f00d", "is not supported"),
         ("ref", "v1.2", "checkout of 'v1.2' is not supported"), ("ref", "abc", "check the other one out"),
         ("repository", "Team/Eval", ""), ("repository", "team/other", "checkout of another repository"),
         ("submodules", "false", ""), ("submodules", "true", "the submodule 'libs/b' was not there"),
@@ -80,7 +80,8 @@ import Wire
                     "github",
                     [
                         "ref": "refs/heads/main", "ref_name": "main", "sha": "abc123", "repository": "team/eval",
-                        "event": ["pull_request": ["head": ["ref": "topic", "sha": "f00d"]]],
+                        "head_ref": "topic", "ref_type": "branch",
+                        "event": ["after": "f00d", "pull_request": ["head": ["ref": "topic", "sha": "abc123"]]],
                     ])
             ]
         }

@@ -65,6 +65,13 @@ import Testing
             #expect(
                 try await key(of: command, over: files) != key(of: command, over: after), "\(changed)")
         }
+        // However its lines end, and whatever is said beside.
+        for text in ["-r more/base.txt\r\nrich\r\n", "-r more/base.txt  # the base\n", "--requirement=more/base.txt"] {
+            let listed = files.merging(["requirements.txt": text]) { $1 }
+            let after = listed.merging(["more/base.txt": "scipy"]) { $1 }
+            let command = "pip install -r requirements.txt"
+            #expect(try await key(of: command, over: listed) != key(of: command, over: after), "\(text)")
+        }
         // Names are looked for where the command runs, too, and in the variables that it reads.
         let after = files.merging(["sub/own.txt": "b"]) { $1 }
         #expect(

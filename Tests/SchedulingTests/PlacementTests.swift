@@ -153,6 +153,23 @@ import Testing
             ])
     }
 
+    @Test func `says who drains of those that could take it`() {
+        var stage = Stage()
+        stage.join("a", labels: ["linux"])
+        stage.join("b", labels: ["linux", "gpu"])
+        stage(.agentDraining("b", true))
+        var cells = PlannedCell.named("x")
+        cells[0].labels = ["gpu"]
+        stage.submit(1, .one(cells: cells))
+        #expect(
+            stage.farm.explain(shard(0).cell, shard: 0, at: stage.now) == [
+                "shard 0 waits: every agent that could take it is draining: b"
+            ])
+        stage(.agentDisconnected("b"))
+        #expect(
+            stage.farm.explain(shard(0).cell, shard: 0, at: stage.now) == ["shard 0 waits: no agent has label gpu"])
+    }
+
     @Test func `offers nothing to an agent that drains, until it no longer does`() {
         var stage = Stage()
         stage(.agentDraining("a", true))

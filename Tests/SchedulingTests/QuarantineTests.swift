@@ -104,9 +104,31 @@ import Testing
         failing = false
         let devices = Set(work(&stage, 5) { _ in false }.flatMap(\.devices))
         #expect(devices == ["a-0", "a-1", "b-0", "c-0", "c-1"])
+        let told = stage.farm.explain(shard(0).cell, shard: 999, at: stage.now)
+        #expect(told.contains { $0.hasPrefix("b-1 of agent b is quarantined until ") }, "\(told)")
         // Coming back makes nothing good; somebody who looked after it does.
         stage(.agentReleased("b"))
         #expect(Set(work(&stage, 5) { _ in false }.flatMap(\.devices)).contains("b-1"))
+    }
+
+    @Test func `of a GPU ends with a probe: one fault more is enough`() {
+        var stage = stage(["a", "b", "c"], gpus: 2)
+        var isBad = true
+        func rounds(_ times: Int, _ step: Duration = .seconds(5)) -> Int {
+            work(&stage, times, step: step, cause: Cause(.gpuFault)) { isBad && $0.devices == ["b-1"] }
+                .count { $0.devices == ["b-1"] }
+        }
+        _ = rounds(40)
+        #expect(stage.farm.quarantines(of: "b").count == 1)
+        // After ten minutes it is given one attempt; then it is kept for twenty.
+        #expect(rounds(25, .seconds(30)) == 1)
+        #expect(stage.farm.quarantines(of: "b").first?.contains("its probe ended gpu_fault too") == true)
+        #expect(rounds(20, .seconds(30)) == 0)
+        isBad = false
+        #expect(rounds(40, .seconds(30)) > 1)
+        // It is well: a single fault is one among many again.
+        isBad = true
+        #expect(rounds(1) == 1 && stage.farm.quarantines(of: "b").isEmpty)
     }
 
     @Test func `of attempts is their run's budget of retries`() {

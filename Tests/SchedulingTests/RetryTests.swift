@@ -70,9 +70,23 @@ import Testing
         stage.join("b", memory: .gibibytes(64))
         stage(.agentDraining("b", true))
         stage.finish(shard(0), Cause(.oom))
-        #expect(stage.work(.minutes(1)).leases == [], "b could take it, but drains")
+        #expect(stage.work(.minutes(1)).leases.map(\.memory) == [.gibibytes(8)], "b has more, but drains")
         stage(.agentDisconnected("b"))
-        #expect(stage.join("c", memory: .gibibytes(12)).leases.map(\.memory) == [.gibibytes(12)])
+        stage.join("c", memory: .gibibytes(12))
+        stage.finish(shard(0), Cause(.oom))
+        #expect(stage.work(.minutes(1)).leases.map(\.memory) == [.gibibytes(12)])
+    }
+
+    /// What others have that could not take it anyway is nothing to wait for.
+    @Test func `counts agents alone that could take the shard`() {
+        var stage = Stage()
+        stage.join("a", memory: .gibibytes(8), labels: ["two"])
+        stage.join("b", memory: .gibibytes(64), labels: ["one"])
+        var cells = PlannedCell.named("x", asking: ResourceRequest(memory: .gibibytes(6)))
+        cells[0].labels = ["two"]
+        stage.submit(1, .one(cells: cells, retry: RetryPolicy(attemptsMax: 4, on: ["oom"], memoryFactor: 2)))
+        stage.finish(shard(0), Cause(.oom))
+        #expect(stage.work(.minutes(1)).leases.map(\.memory) == [.gibibytes(8)])
     }
 
     @Test func `goes to another agent after the farm's own failure, and waits for one that is busy`() {

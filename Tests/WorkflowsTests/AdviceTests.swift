@@ -40,6 +40,24 @@ import Testing
         #expect(told.allSatisfy { $0.severity == .warning && $0.problem.contains("has no effect here") })
     }
 
+    @Test func `stands where it does whatever ends the lines`() {
+        let text = """
+            on: push
+            jobs:
+              a:
+                runs-on: x
+                steps:
+                  - run: |
+                      echo
+                      echo ${{ github.evnt }}
+            """
+        let ended = text.replacing("\n", with: "\r\n")
+        let (plain, other) = (diagnostics(text), diagnostics(ended))
+        #expect(plain.map { "\($0)" } == other.map { "\($0)" } && plain.contains { $0.position.line == 8 })
+        let shown = DiagnosticText.text(other, source: Array(ended.utf8))
+        #expect(shown == DiagnosticText.text(plain, source: Array(text.utf8)), "\(shown)")
+    }
+
     @Test func `misses the checkout where tests are collected`() {
         let found = { (steps: String) in
             let text =

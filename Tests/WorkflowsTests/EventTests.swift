@@ -179,6 +179,49 @@ import Testing
         #expect(dispatch[1].value == ["n": 7, "go": true])
     }
 
+    /// The event, its payload, and `github.ref` by GitHub's table of events; `refs/heads/topic` is checked out.
+    @Test(arguments: [
+        ("pull_request", #"{"number": 5, "pull_request": {"base": {"ref": "main"}}}"#, "refs/pull/5/merge"),
+        ("pull_request", "{}", "refs/pull/topic/merge"),
+        ("pull_request_review", #"{"pull_request": {"number": 7}}"#, "refs/pull/7/merge"),
+        ("pull_request_target", #"{"number": 5, "pull_request": {"base": {"ref": "main"}}}"#, "refs/heads/main"),
+        ("push", #"{"ref": "refs/tags/v1"}"#, "refs/tags/v1"), ("push", "{}", "refs/heads/topic"),
+        ("release", #"{"release": {"tag_name": "v1"}}"#, "refs/tags/v1"),
+        ("create", #"{"ref": "v1", "ref_type": "tag"}"#, "refs/tags/v1"),
+        ("create", #"{"ref": "dev", "ref_type": "branch"}"#, "refs/heads/dev"),
+        (
+            "delete", #"{"ref": "v1", "ref_type": "tag", "repository": {"default_branch": "trunk"}}"#,
+            "refs/heads/trunk"
+        ),
+        ("merge_group", #"{"merge_group": {"head_ref": "refs/heads/queue/1"}}"#, "refs/heads/queue/1"),
+        ("issues", #"{"repository": {"default_branch": "main"}}"#, "refs/heads/main"),
+        ("fork", "{}", "refs/heads/topic"),
+        ("workflow_dispatch", #"{"ref": "refs/heads/dev"}"#, "refs/heads/dev"),
+    ])
+    func `says what ref it is about`(event: String, payload: String, ref: String) throws {
+        let text = "on: [\(event)]\njobs: {a: {runs-on: x, steps: [{run: y}]}}"
+        let workflow = try #require(Workflow.read(Array(text.utf8), file: "w.yml").workflow)
+        let github = try workflow.contexts(
+            for: PlanRequest(
+                eventName: event, event: JSONParser.value(payload), ref: "refs/heads/topic", actor: "ada"))[0].value
+        #expect(github["ref"]?.string == ref && github["actor"] == "ada")
+        #expect(github["ref_type"]?.string == (ref.hasPrefix("refs/tags/") ? "tag" : "branch"))
+    }
+
+    @Test func `says who caused it, and is of the commit that is there`() throws {
+        let text = "on: push\njobs: {a: {runs-on: x, steps: [{run: y}]}}"
+        let workflow = try #require(Workflow.read(Array(text.utf8), file: "w.yml").workflow)
+        let payload: Value = ["ref": "refs/heads/main", "after": "1111", "sender": ["login": "bob"]]
+        let github = try workflow.contexts(for: PlanRequest(event: payload, sha: "1111", actor: "ada"))[0].value
+        #expect(github["actor"] == "bob" && github["triggering_actor"] == "bob" && github["sha"] == "1111")
+        #expect {
+            try workflow.contexts(for: PlanRequest(event: payload, sha: "2222"))
+        } throws: {
+            ($0 as? Mistakes)?.diagnostics.first?.problem.contains("a push of 1111, and the code is that of 2222")
+                == true
+        }
+    }
+
     /// What stands under `on`, with the place of the mistake and words of its message.
     @Test(arguments: [
         ("push: {branches: [a], branches-ignore: [b]}", "exclude each other"),

@@ -143,20 +143,25 @@ struct CellBuilder {
         if value.members != nil, value["labels"] == nil { return [] }
         let named = value["labels"] ?? value
         let words: [Value] = named.array ?? [named]
-        return words.compactMap { word in
+        return words.flatMap { word -> [String] in
             guard let text = word.string?.trimmingSpace.lowercased(), !text.isEmpty else {
                 let what = word == .null ? "nothing" : "'\(Conversion.text(of: word))'"
                 add(
                     "'runs-on' comes to \(what), which is no label", at: job.runsOn,
                     help: "look at the expression, or name labels", &mistakes)
-                return nil
+                return []
             }
-            return Self.label(text)
+            return Self.labels(text)
         }
     }
 
-    /// The farm's label table, as it is by default: `ubuntu-…` is any agent with Linux.
-    static func label(_ text: String) -> String { text.hasPrefix("ubuntu-") ? "linux" : text }
+    /// The farm's label table, as it is by default: `ubuntu-…` is any agent with Linux, `ubuntu-…-arm` one with such a
+    /// processor.
+    static func labels(_ text: String) -> [String] {
+        guard text.hasPrefix("ubuntu-") else { return [text] }
+        let isArm = text.split(separator: "-").contains { ["arm", "arm64", "aarch64"].contains($0) }
+        return isArm ? ["linux", "arm64"] : ["linux"]
+    }
 
     /// What the first setup-python asks for.
     private func python(_ mistakes: inout [Diagnostic]) -> String? {

@@ -76,21 +76,26 @@ extension Workflow {
         }
         let inputs = inputValues(request, at: top, &mistakes)
         let payload = payload(of: request, event, inputs)
-        let ref = payload["ref"]?.string.map { $0.hasPrefix("refs/") ? $0 : "refs/heads/" + $0 } ?? request.ref
+        let origin = EventOrigin(event, payload, checkedOut: request.ref)
+        let (ref, actor) = (origin.ref, origin.actor ?? request.actor)
+        if event == "push", let after = payload["after"]?.string, !request.sha.isEmpty, after != request.sha {
+            mistakes.append(
+                Diagnostic(
+                    at: top,
+                    "the event is a push of \(after.prefix(12)), and the code is that of \(request.sha.prefix(12))",
+                    help: "check out what was pushed, or take the payload of this commit's push", rule: .event))
+        }
         let repository = payload["repository"]?["full_name"]?.string ?? request.repository
         let owner = repository.split(separator: "/").first.map(String.init) ?? ""
         let server = Self.server(of: payload, repository)
         let isTag = ref.hasPrefix("refs/tags/")
-        let short =
-            ["refs/heads/", "refs/tags/", "refs/pull/"].first { ref.hasPrefix($0) }
-            .map { String(ref.dropFirst($0.count)) } ?? ref
         let github: Value = .object([
             .init("event_name", .string(event)), .init("event", payload),
-            .init("sha", payload["after"] ?? .string(request.sha)),
-            .init("ref", .string(ref)), .init("ref_name", .string(short)),
+            .init("sha", request.sha.isEmpty ? payload["after"] ?? "" : .string(request.sha)),
+            .init("ref", .string(ref)), .init("ref_name", .string(EventOrigin.short(ref))),
             .init("ref_type", ref.isEmpty ? "" : isTag ? "tag" : "branch"),
             .init("repository", .string(repository)), .init("repository_owner", .string(owner)),
-            .init("actor", .string(request.actor)), .init("triggering_actor", .string(request.actor)),
+            .init("actor", .string(actor)), .init("triggering_actor", .string(actor)),
             .init("workflow", .string(name)), .init("run_id", .string(request.run.map { "\($0.number)" } ?? "")),
             .init("run_number", .string(request.run.map { "\($0.number)" } ?? "")), .init("run_attempt", "1"),
             .init("server_url", .string(server)),

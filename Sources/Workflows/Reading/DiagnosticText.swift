@@ -85,7 +85,7 @@ package enum DiagnosticText {
     ///
     /// - Parameter file: whose text `source` is; what is said of other files is shown without a line. `nil`: of all.
     package static func text(_ diagnostics: [Diagnostic], source: [UInt8], file: String? = nil) -> String {
-        let lines = String(decoding: source, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        let lines = String(decoding: source, as: UTF8.self).linesOfFile
         return diagnostics.enumerated().map { number, diagnostic in
             let position = diagnostic.position
             var text = "\(position): \(diagnostic.severity.rawValue): \(diagnostic.problem)\n"

@@ -8,7 +8,7 @@ struct ScalarPlaces {
     private let lines: [Substring]
 
     init(source: [UInt8]) {
-        lines = String(decoding: source, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        lines = String(decoding: source, as: UTF8.self).linesOfFile
     }
 
     /// - Parameter offset: UTF-16 units from the beginning of the scalar's text.

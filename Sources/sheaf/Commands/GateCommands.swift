@@ -232,17 +232,18 @@ extension Commands {
 enum WaiverText {
     /// - Returns: `nil` where the list is written otherwise than with one line for each.
     static func adding(_ line: String, to text: String) -> String? {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        var lines = text.linesOfFile.map(String.init)
+        let end = lines[0].hasSuffix("\r") ? "\r" : ""
         guard let head = lines.firstIndex(where: { $0.hasPrefix("waivers:") }) else {
-            let gap = text.hasSuffix("\n") || text.isEmpty ? "" : "\n"
-            return text + gap + "\nwaivers:\n  - \(line)\n"
+            let gap = lines.last == "" ? "" : end + "\n"
+            return text + gap + [end, "waivers:" + end, "  - \(line)" + end, ""].joined(separator: "\n")
         }
-        let rest = lines[head].dropFirst("waivers:".count).drop { $0 == " " }
+        let rest = lines[head].dropFirst("waivers:".count).drop { $0 == " " || $0 == "\r" }
         guard rest.isEmpty || rest.hasPrefix("#") else { return nil }
         var last = head
         var indent = "  "
         for place in lines.indices.dropFirst(head + 1) {
-            let body = lines[place].drop { $0 == " " }
+            let body = lines[place].drop { $0 == " " || $0 == "\r" }
             if body.isEmpty || body.hasPrefix("#") { continue }
             let space = String(lines[place].prefix(lines[place].count - body.count))
             if body.hasPrefix("- ") {
@@ -252,7 +253,7 @@ enum WaiverText {
             }
             last = place
         }
-        lines.insert("\(indent)- \(line)", at: last + 1)
+        lines.insert("\(indent)- \(line)\(end)", at: last + 1)
         return lines.joined(separator: "\n")
     }
 }
