@@ -288,7 +288,9 @@ extension AttemptDriver {
             throw AgentError.user("download-artifact's path '\(with["path"] ?? "")' leads out of the workspace")
         }
         let name = with["name"].flatMap { $0.isEmpty ? nil : $0 }
-        let pattern = try with["pattern"].flatMap { $0.isEmpty ? nil : $0 }.map { try PathPatterns($0, workspace: nil) }
+        let pattern = try with["pattern"].flatMap { $0.isEmpty ? nil : $0 }.map {
+            try PathPatterns(Braces.expanded($0).joined(separator: "\n"), workspace: nil)
+        }
         let chosen = assignment.artifacts.filter { item in
             let own = item.artifact?.name ?? ""
             if let name { return own == name }
@@ -300,6 +302,10 @@ extension AttemptDriver {
             throw AgentError.user(
                 "no job that this one needs has an artifact '\(name ?? "")'"
                     + (known.isEmpty ? "" : "; there are \(known)"))
+        }
+        if chosen.isEmpty {
+            let which = with["pattern"].map { " that '\($0.prefix(200))' matches" } ?? ""
+            output.note("warning", "download-artifact: the jobs that this one needs have no artifact\(which)")
         }
         let places = ArtifactPlaces(chosen)
         let merges = name != nil || with["merge-multiple"] == "true"

@@ -215,7 +215,7 @@ extension AttemptDriver {
         if case .code(let code) = exit.how { made.exitCode = code }
         // What the step said counts, also when it failed: later steps that always run may need it.
         let mistake = try take(files, &made)
-        made.state = (try? files.entries(.state)) ?? []
+        made.state = spoken.saved + ((try? files.entries(.state)) ?? [])
         if made.failure == nil, let problem = spoken.failure ?? mistake {
             made.failure = Cause(.userError, evidence: "step '\(name)': \(problem)")
         }

@@ -25,6 +25,8 @@ final class StepOutput: Sendable {
         var annotations: [Annotation] = []
         var droppedAnnotations = 0
         var outputs: [CommandFile.Entry] = []
+        /// By `::save-state::`, for the end of the program.
+        var saved: [CommandFile.Entry] = []
         /// While not `nil`, commands are plain text until `::<token>::`.
         var stoppedUntil: String?
         var lastLine = ""
@@ -111,7 +113,7 @@ final class StepOutput: Sendable {
     /// Makes ready for the next step's commands.
     func beginStep() {
         state.withLock { state in
-            state.outputs = []
+            (state.outputs, state.saved) = ([], [])
             state.stoppedUntil = nil
             state.failure = nil
             state.lastLineOfStep = ""
@@ -122,10 +124,10 @@ final class StepOutput: Sendable {
         }
     }
 
-    /// What the step set by commands, and why it must fail though its program succeeded.
-    func endStep() -> (outputs: [CommandFile.Entry], failure: String?) {
+    /// What the step set by commands, what it keeps for its own end, and why it must fail though its program succeeded.
+    func endStep() -> (outputs: [CommandFile.Entry], saved: [CommandFile.Entry], failure: String?) {
         flush()
-        return state.withLock { ($0.outputs, $0.failure) }
+        return state.withLock { ($0.outputs, $0.saved, $0.failure) }
     }
 
     var annotations: [Annotation] { state.withLock { $0.annotations } }
@@ -242,14 +244,17 @@ final class StepOutput: Sendable {
                 state.failure = "::\(command.name):: needs name=…"
                 return "error: ::\(command.name):: needs name=…"
             }
-            guard state.outputs.count < Self.entriesMax else {
+            guard state.outputs.count + state.saved.count < Self.entriesMax else {
                 state.failure = "more than \(Self.entriesMax) outputs of one step"
                 return nil
             }
-            if command.name == "set-output" { state.outputs.append(CommandFile.Entry(name: name, value: command.text)) }
+            let entry = CommandFile.Entry(name: name, value: command.text)
+            let isOutput = command.name == "set-output"
+            if isOutput { state.outputs.append(entry) } else { state.saved.append(entry) }
             guard !state.saidSetOutput else { return nil }
             state.saidSetOutput = true
-            return "warning: ::\(command.name):: is deprecated: write to $GITHUB_OUTPUT instead"
+            return
+                "warning: ::\(command.name):: is deprecated: write to $GITHUB_\(isOutput ? "OUTPUT" : "STATE") instead"
         case "set-env", "add-path":
             // GitHub took these away because a program's output is not to be trusted that far.
             state.failure =

@@ -126,8 +126,8 @@ extension Farm {
         }
         self[cell: place].waiters = []
         let planned = self[cell: place].planned
-        self[job: place].count(ending, continueOnError: planned.continueOnError)
-        if ending == .failed && !planned.continueOnError && self[job: place].planned.failFast
+        self[job: place].count(ending, of: planned)
+        if ending == .failed && !planned.mayFail && self[job: place].planned.failFast
             && self[job: place].cellsEnded < self[job: place].cells.count
         {
             stopJob(place.run, place.job, .cellFailed(name: planned.name))

@@ -59,7 +59,7 @@ extension Farm {
             self[cell: place].phase = .ended(ending)
             self[cell: place].fresh = RangeList()
             self[cell: place].returned = [:]
-            self[job: place].count(ending, continueOnError: self[cell: place].planned.continueOnError)
+            self[job: place].count(ending, of: self[cell: place].planned)
         case .cellStopped(let cell, let reason): self[cell: known(cell)].stop = .groupTaken(reason: reason)
         case .jobEnded(let run, let job, let ending):
             let slot = slot(of: run)
@@ -236,7 +236,7 @@ extension Farm {
             runs[run].jobs[job].stop = cancellation
         } else if runs[run].jobs[job].planned.failFast && runs[run].jobs[job].cellsFailed > 0 {
             let failed = runs[run].jobs[job].cells.first {
-                $0.phase == .ended(.failed) && !$0.planned.continueOnError
+                $0.phase == .ended(.failed) && !$0.planned.mayFail
             }
             runs[run].jobs[job].stop = failed.map { .cellFailed(name: $0.planned.name) }
         }

@@ -113,15 +113,20 @@ struct JobRecord: Sendable {
     var isAtLimit: Bool { planned.maxParallel.map { cellsActive >= max(1, $0) } ?? false }
 
     /// Endings are counted once here, live or restored.
-    mutating func count(_ ending: Farm.CellEnding, continueOnError: Bool) {
+    mutating func count(_ ending: Farm.CellEnding, of cell: PlannedCell) {
         cellsEnded += 1
         switch ending {
         case .passed, .notNeeded: break
-        case .failed: cellsFailed += continueOnError ? 0 : 1
+        case .failed: cellsFailed += cell.mayFail ? 0 : 1
         case .cancelled: cellsCancelled += 1
         case .skipped: cellsSkipped += 1
         }
     }
+}
+
+extension PlannedCell {
+    /// Its failure is not its job's: it is told, and nothing rests on it.
+    var mayFail: Bool { continueOnError || !required }
 }
 
 struct CellRecord: Sendable {

@@ -106,7 +106,9 @@ extension Checker {
         try require(
             ending != .cancelled || job.planned.onCancel != .goesOn || runs[run]?.isForced == true,
             .goesOn, "\(run)/\(index)")
-        let failed = job.cells.contains { $0.ending == .failed && !$0.planned.continueOnError }
+        let failed = job.cells.contains {
+            $0.ending == .failed && !$0.planned.continueOnError && $0.planned.required
+        }
         try require(!failed || ending == .failure, .jobEnding, "\(run)/\(index): \(ending)")
         try require(
             ending != .success || (job.isResolved && !job.cells.contains { $0.ending == .cancelled }),

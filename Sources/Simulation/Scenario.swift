@@ -68,6 +68,14 @@ package struct Scenario: Sendable {
         for submission in submissions.indices where chance(0.3, &random) {
             submissions[submission].plan.untrusted = "the pull request comes from a fork"
         }
+        // Of some cells nobody needs the result.
+        for submission in submissions.indices {
+            for job in submissions[submission].plan.jobs.indices {
+                for cell in (submissions[submission].plan.jobs[job].cells ?? []).indices where chance(0.1, &random) {
+                    submissions[submission].plan.jobs[job].cells?[cell].required = false
+                }
+            }
+        }
         adjustReruns()
     }
 

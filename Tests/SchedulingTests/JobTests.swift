@@ -80,12 +80,13 @@ import Testing
         #expect(end.first?.end?.cause.kind == .notNeeded && end.first?.end?.retryAt == nil)
     }
 
-    @Test func `goes on after a cell that may fail, or when it is not fail-fast`() {
+    @Test(arguments: [true, false])
+    func `goes on after a cell that may fail, or when it is not fail-fast`(isNeutral: Bool) {
         for failFast in [true, false] {
             var stage = Stage()
             stage.join("a", cpus: 1)
             var cells = PlannedCell.named("x", "y")
-            cells[0].continueOnError = failFast
+            if isNeutral { cells[0].required = !failFast } else { cells[0].continueOnError = failFast }
             stage.submit(1, .one(cells: cells, failFast: failFast))
             #expect(stage.finish(shard(0), Cause(.userExit, code: 1)).placed == ["0@a"])
             let ending = stage.finish(shard(0, cell: 1)).compactMap(\.jobEnding)

@@ -112,6 +112,8 @@ import Testing
         ("env: {KEY: x=1}\n        run: echo ${{ env.KEYS }}", .unset, 27, "did you mean 'KEY'"),
         ("env: {A B: 1}\n        run: echo", .environment, 15, "no name"),
         ("uses: actions/setup-python@v5\n        with: {python-version: 3.10}", .version, 32, "quote it"),
+        ("env: {PYTHON_VERSION: 3.10}\n        run: echo", .version, 31, "is the number 3.1"),
+        ("env: {MODE: 0755}\n        run: echo", .version, 21, "0755 is the number 755"),
         ("uses: actions/checkout@v2", .deprecated, 15, "is old"),
         ("uses: actions/checkout@v4\n        with: {patth: x}", .step, 16, "did you mean 'path'"),
         (

@@ -54,6 +54,23 @@ import Testing
           latency: {metric: latency_ms, statistic: p50, better: lower, at-most: 20, required: false}
         """
 
+    /// As at GitHub, where each of these texts was a number, a Boolean or nothing first.
+    @Test func `writes a scalar as what it is`() throws {
+        let text = """
+            on: {workflow_dispatch: {inputs: {python: {default: 3.10}}}}
+            env: {A: 3.10, B: 0777, C: True, D: ~, E: "3.10", F: 1e3, G: yes}
+            jobs: {a: {runs-on: x, steps: [{uses: actions/setup-python@v5, with: {python-version: 3.10}}]}}
+            """
+        let workflow = try #require(Workflow.read(Array(text.utf8), file: "w.yml").workflow)
+        let plan = try workflow.plan(PlanRequest())
+        #expect(
+            plan.jobs[0].work.environment.map { "\($0.name)=\($0.text)" } == [
+                "A=3.1", "B=777", "C=true", "D=", "E=3.10", "F=1000", "G=yes",
+            ])
+        #expect(plan.jobs[0].cells?[0].python == "3.1")
+        #expect(try workflow.contexts(for: PlanRequest())[1].value["python"] == "3.1")
+    }
+
     @Test func `becomes a plan`() throws {
         let (workflow, diagnostics) = Self.read(Self.whole)
         #expect(diagnostics.isEmpty, "\(diagnostics)")

@@ -14,11 +14,12 @@ extension WorkflowReader {
         }
     }
 
-    /// An unquoted `3.10` is the number 3.1.
+    /// An unquoted `3.10` is the number 3.1, and `0755` is 755.
     mutating func adviseOnVersion(_ node: YAMLNode) {
         guard let scalar = node.scalar, scalar.isPlain, let number = node.value.number else { return }
-        let read = Conversion.text(from: number)
-        guard read != scalar.text, scalar.text.contains("."), scalar.text.hasSuffix("0") else { return }
+        let (read, text) = (Conversion.text(from: number), scalar.text)
+        let isPadded = text.hasPrefix("0") && text.allSatisfy(\.isNumber)
+        guard read != text, isPadded || text.contains(".") && text.hasSuffix("0") else { return }
         warning(
             .version, node.position, "\(scalar.text) is the number \(read)", help: "quote it: \"\(scalar.text)\"")
     }
@@ -288,7 +289,9 @@ extension WorkflowReader {
         ]
         for (command, file) in old.sorted(by: { $0.key < $1.key }) where line.text.contains(command) {
             warning(
-                .deprecated, place(of: line.offset, in: node), "'\(command)::' is no longer a command",
+                .deprecated, place(of: line.offset, in: node),
+                ["::set-output", "::save-state"].contains(command)
+                    ? "'\(command)::' is deprecated" : "'\(command)::' is no longer a command",
                 help: "echo \"name=value\" >> \(file)")
         }
     }

@@ -276,7 +276,9 @@ extension WorkflowReader {
                         ?? "they are \(input.options.joined(separator: ", "))")
             }
             input.fallback = .string(scalar.text)
-        case .string, .environment: input.fallback = .string(scalar.text)
+        case .string, .environment:
+            adviseOnVersion(node)
+            input.fallback = .string(written(node, scalar))
         }
     }
 

@@ -19,7 +19,10 @@ extension WorkflowReader {
             error(node, "\(what) must be text, not \(node.kindName)", help: Self.textHelp(node))
             return nil
         }
-        guard TemplateText.hasExpression(scalar.text) else { return scalar.text }
+        guard TemplateText.hasExpression(scalar.text) else {
+            adviseOnVersion(node)
+            return written(node, scalar)
+        }
         do throws(ExpressionError) {
             let template = try TemplateText(scalar.text, in: scope)
             let before = diagnostics.count

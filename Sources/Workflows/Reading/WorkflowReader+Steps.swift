@@ -192,9 +192,8 @@ extension WorkflowReader {
                 unsupported(entry.value, "a cache of \(kind)", help: "setup-python keeps what pip fetches: cache: pip")
             }
             if entry.key == "python-version" {
-                adviseOnVersion(entry.value)
-                if walk.python == nil, name == "actions/setup-python", let text = entry.value.scalar?.text {
-                    walk.python = (text, entry.value.position)
+                if walk.python == nil, name == "actions/setup-python", let scalar = entry.value.scalar {
+                    walk.python = (written(entry.value, scalar), entry.value.position)
                 }
                 checkPython(entry.value)
             }
@@ -248,7 +247,10 @@ extension WorkflowReader {
 
     /// What a version of Python says, where it is written out.
     private mutating func checkPython(_ node: YAMLNode) {
-        guard let text = node.scalar?.text.trimmingSpace, !text.isEmpty, !text.contains("${{") else { return }
+        guard let text = node.scalar.map({ written(node, $0).trimmingSpace }), !text.isEmpty, !text.contains("${{")
+        else {
+            return
+        }
         if text.contains(where: \.isNewline) {
             unsupported(node, "several versions of Python in one step", help: "name one; a matrix has a cell for each")
         } else if VersionRange(text) == nil {

@@ -247,6 +247,16 @@ struct WorkflowReader {
             : "write one value; a text that begins with [ or { stands in quotes"
     }
 
+    /// The text that a scalar comes to where a text is wanted: of a number, of a Boolean and of null what an expression would
+    /// make of them, as at GitHub: `3.10` is `3.1`, `0777` is `777`, `True` is `true`.
+    func written(_ node: YAMLNode, _ scalar: YAMLNode.Scalar) -> String {
+        guard scalar.isPlain else { return scalar.text }
+        return switch node.value {
+        case .null, .boolean, .number: Conversion.text(of: node.value)
+        case .string, .array, .object: scalar.text
+        }
+    }
+
     /// A scalar's text; one that is empty, or that would need evaluation, is refused.
     mutating func text(_ node: YAMLNode, _ what: String) -> String? {
         guard let scalar = node.scalar, !node.isNull else {
