@@ -29,9 +29,33 @@ final class LogSpool: Sendable {
         var bytes: UInt64 = 0
         var droppedLines = 0
         var droppedBytes = 0
+        /// The last of what is beyond the limit.
+        var tail = Tail()
         var isFull = false
         var isComplete = false
         var failure: CInt?
+    }
+
+    /// The last lines of many, about `Tail.bytesMax` of them at least.
+    private struct Tail {
+        static let bytesMax = 64 << 10
+        private var older: (bytes: [UInt8], lines: Int, textBytes: Int) = ([], 0, 0)
+        private var newer: (bytes: [UInt8], lines: Int, textBytes: Int) = ([], 0, 0)
+
+        var bytes: [UInt8] { older.bytes + newer.bytes }
+        var lines: Int { older.lines + newer.lines }
+        var textBytes: Int { older.textBytes + newer.textBytes }
+
+        mutating func add(_ stamp: [UInt8], _ text: [UInt8]) {
+            newer.bytes += stamp
+            newer.bytes += text
+            newer.bytes.append(UInt8(ascii: "\n"))
+            newer.lines += 1
+            newer.textBytes += text.count
+            guard newer.bytes.count >= Self.bytesMax else { return }
+            older = newer
+            newer = ([], 0, 0)
+        }
     }
 
     init(at path: String, bytesMax: Int = Limits.logBytesMax) throws(AgentError) {
@@ -94,7 +118,8 @@ final class LogSpool: Sendable {
                                 .utf8)
                     }
                     state.droppedLines += 1
-                    state.droppedBytes += line.count
+                    state.droppedBytes += text.count
+                    if source != .sheaf { state.tail.add(stamp, text) }
                     continue
                 }
                 block += stamp
@@ -122,11 +147,21 @@ final class LogSpool: Sendable {
         return tail.ends(with: wanted) && !line.isEmpty && line.allSatisfy { (0x30...0x39).contains($0) }
     }
 
-    /// No more lines come.
+    /// No more lines come. Of those beyond the limit the last are what tells how it ended: they are kept.
     func complete() {
-        let dropped = state.withLock { state -> (Int, Int) in (state.droppedLines, state.droppedBytes) }
-        if dropped.0 > 0 { say("\(dropped.0) lines (\(dropped.1) bytes) beyond the log's limit were dropped") }
-        state.withLock { $0.isComplete = true }
+        let (dropped, bytes, last) = state.withLock { state -> (Int, Int, Int) in
+            let tail = state.isComplete ? Tail() : state.tail
+            return (state.droppedLines - tail.lines, state.droppedBytes - tail.textBytes, tail.lines)
+        }
+        if dropped + last > 0 {
+            let count = dropped > 0 ? "\(dropped) lines (\(bytes) bytes)" : "no lines"
+            say("\(count) beyond the log's limit were dropped" + (last > 0 ? "; the last \(last) are:" : ""))
+        }
+        state.withLock { state in
+            if !state.isComplete, last > 0 { write(state.tail.bytes, &state) }
+            state.tail = Tail()
+            state.isComplete = true
+        }
         grown.yield()
         grown.finish()
     }

@@ -67,7 +67,10 @@ extension Farm {
     /// Fewer attempts of others say nothing of what is usual.
     static let peersMin = 10
 
-    /// Counts how an attempt ended on its agent and its devices, and keeps from work what fails out of line with others.
+    private static let faults = Set([Cause(.agentFault), Cause(.gpuFault), Cause(.diskFull)].map(\.label))
+
+    /// Counts how an attempt ended on its agent and its devices, and keeps from work what fails out of line with others. Of the
+    /// attempts at a shard that fail one after the other the first counts.
     mutating func tally(_ lease: LeaseRecord, _ cause: Cause) {
         let isFault: Bool
         switch cause.kind {
@@ -76,6 +79,8 @@ extension Farm {
         // Nobody knows whose fault these are.
         case .cancelled, .notNeeded, .lostAgent, .dataUnavailable, .preempted, .queueTimeout: return
         }
+        // A shard that brings its faults along is one witness, wherever it goes.
+        if isFault, let before = lease.after?.cause, Self.faults.contains(before) { return }
         let agent = lease.agent
         agents[agent].tally.count(isFault: isFault)
         for index in agents[agent].devices.indices where lease.devices.contains(agents[agent].devices[index].gpu.uuid) {

@@ -63,8 +63,13 @@ package struct Forecast: Sendable {
         /// Within the forecast's time.
         package var cpuSeconds = 0.0
         package var gpuSeconds = 0.0
-        /// From a run's submission to a shard's lease.
+        /// From a run's submission to a shard's lease; of those that still wait when the time is over, until then: they wait for
+        /// so long at least.
         package var waits: [Duration] = []
+        /// Shards that still wait when the time is over.
+        package var waiting = 0
+        /// What no agent has of what such a shard asks for; `nil`: nothing.
+        package var unmet: String?
         /// From a run's submission to its end.
         package var runTimes: [Duration] = []
         /// Shards that found no agent within their queue timeout.
@@ -96,6 +101,7 @@ package struct Forecast: Sendable {
         var load: Int
         var submittedAt: Instant
         var plan: Plan
+        var leased = 0
     }
 
     private let loads: [Load]
@@ -156,6 +162,16 @@ package struct Forecast: Sendable {
             }
         }
         answer.end = start.duration(to: now)
+        for run in runs.values {
+            let load = loads[run.load]
+            let left = max(0, load.cells * load.shards - run.leased)
+            answer.outcomes[run.load].waiting += left
+            answer.outcomes[run.load].waits += Array(repeating: run.submittedAt.duration(to: end), count: left)
+        }
+        for (index, load) in loads.enumerated() where answer.outcomes[index].waiting > 0 {
+            answer.outcomes[index].unmet = farm.unmet(
+                PlannedCell(id: "c", name: load.name, labels: load.labels, resources: load.resources))
+        }
         return answer
     }
 
@@ -204,6 +220,7 @@ package struct Forecast: Sendable {
             answer.outcomes[run.load].cpuSeconds += counted * Double(lease.cpus)
             answer.outcomes[run.load].gpuSeconds += counted * Double(lease.devices.count)
             answer.outcomes[run.load].waits.append(run.submittedAt.duration(to: now))
+            runs[lease.attempt.run]?.leased += 1
             answer.leases += 1
             leased += 1
             answer.leasedMost = max(answer.leasedMost, leased)

@@ -95,6 +95,17 @@ import Testing
         for name in ["a", "b", "c", "d"] { #expect(stage.farm.quarantines(of: AgentID(name)) == []) }
     }
 
+    /// It may be the shard: one that fills its disk does so wherever it goes.
+    @Test func `does not come of one shard that fails again and again`() {
+        var stage = Stage()
+        for name in ["a", "b", "c"] { stage.join(name, cpus: 2) }
+        let retry = RetryPolicy(attemptsMax: 50, backoffMin: .seconds(1), backoffMax: .seconds(1))
+        stage.submit(1, .one(shards: ShardPlan(count: 300), failFast: false, retry: retry))
+        let leases = work(&stage, 40, cause: Cause(.diskFull)) { $0.attempt.shard.shard < 2 }
+        #expect(leases.count { $0.attempt.shard.shard < 2 } > 10)
+        for name in ["a", "b", "c"] { #expect(stage.farm.quarantines(of: AgentID(name)) == []) }
+    }
+
     @Test func `is of one GPU where that is what fails`() {
         var stage = stage(["a", "b", "c"], gpus: 2)
         var failing = true

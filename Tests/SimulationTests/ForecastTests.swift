@@ -56,6 +56,16 @@ import Testing
         for used in rest { #expect(abs(used - mean) < 0.05 * mean) }
     }
 
+    @Test func `counts who still waits, and says what there is not`() {
+        let one = load("one", runs: 1, shards: 5, minutes: 60...60)
+        var never = load("never", runs: 1, shards: 3, minutes: 5...5)
+        never.labels = ["gpu"]
+        var day = Forecast(agents: agents(1, cpus: 1), loads: [one, never], length: .minutes(90), seed: 1)
+        let outcomes = day.run().outcomes
+        #expect(outcomes[0].waiting == 3 && outcomes[0].waits.max() == .minutes(90) && outcomes[0].unmet == nil)
+        #expect(outcomes[1].waiting == 3 && outcomes[1].unmet == "no agent has label gpu")
+    }
+
     @Test func `gives teams equal parts, and people within one`() {
         let alone = load("ada", team: "one", shards: 30_000, minutes: 5...15)
         let many = (0..<4).map { load("user\($0)", team: "many", shards: 30_000, minutes: 5...15) }

@@ -11,19 +11,33 @@ extension Commands {
             busy the agents are. FILE says which agents there are and what is submitted; --add asks what more of a kind
             would change. Without FILE: a large farm and a million shards of ten people, within 24 hours.
 
-              sheaf simulate week.json
+              sheaf simulate --from-farm --days 7 >week.json
               sheaf simulate week.json --add gpu=2
             """,
         operands: [.init(name: "FILE", help: "agents and loads, in JSON; see docs/cli.md", isOptional: true)],
         options: [
+            .flag("from-farm", "print a FILE: the farm's agents, and what its runs of late asked for"),
+            .value("days", "N", "with --from-farm: how far back; 7"),
             .value("add", "NAME=N", repeats: true, "so many more agents of a kind of FILE"),
             .value("hours", "N", "how long; what FILE says, or 24"), .value("seed", "N", "of what chance decides"),
             .value("agents", "N", "without FILE: how many agents of 4 cores; 10000"),
             .value("shards", "N", "without FILE: how many shards; 1000000"),
             .value("format", "FORMAT", "text or json"),
-        ],
+        ] + Farming.homeOptions,
         run: { arguments in
             let format = try arguments.choice("format", of: ["text", "json"])
+            if arguments.has("from-farm") {
+                guard arguments.operand(0) == nil else {
+                    throw UsageError(
+                        "--from-farm makes a FILE and reads none", help: "sheaf simulate --from-farm >week.json")
+                }
+                let days = try arguments.number("days", in: 1...365) ?? 7
+                var writer = JSONWriter(indent: 2)
+                writer.value(try await FarmHistory.asked(arguments, days: days).day)
+                writer.newline()
+                Terminal.write(writer.bytes)
+                return .passed
+            }
             var day = try day(arguments)
             for pair in arguments.all("add") {
                 guard let mark = pair.lastIndex(of: "="), let more = Int(pair[pair.index(after: mark)...]),
@@ -99,6 +113,11 @@ struct SimulatedDay {
             loads.append(try Self.load(Fields(value, "loads[\(index)]")))
         }
         try top.finish()
+        for (what, names) in [("agents", agents.map(\.name)), ("loads", loads.map(\.name))] {
+            if let twice = names.enumerated().first(where: { names.prefix($0.offset).contains($0.element) })?.element {
+                throw Mistake(text: "\(what): two are called '\(twice)'; give each a name of its own")
+            }
+        }
         guard !agents.isEmpty, !loads.isEmpty else { throw Mistake(text: "agents and loads: name at least one each") }
     }
 
@@ -218,20 +237,25 @@ enum ForecastText {
         let rows = zip(loads, answer.outcomes).map { load, outcome in
             [
                 load.name, load.owner.spelled, "\(outcome.runs)/\(load.runs)", "\(outcome.shards)",
+                outcome.waiting > 0 ? "\(outcome.waiting)" : "-",
                 hours(outcome.cpuSeconds), hours(outcome.gpuSeconds), spelled(quantile(outcome.waits, 0.5)),
                 spelled(quantile(outcome.waits, 0.99)), spelled(outcome.waits.max()),
                 spelled(quantile(outcome.runTimes, 0.5)),
             ]
         }
         let head = [
-            "LOAD", "OWNER", "RUNS", "SHARDS", "CORE-HOURS", "GPU-HOURS", "WAIT 50%", "99%", "MOST", "RUN 50%",
+            "LOAD", "OWNER", "RUNS", "SHARDS", "WAITING", "CORE-HOURS", "GPU-HOURS", "WAIT 50%", "99%", "MOST",
+            "RUN 50%",
         ]
         let used = answer.outcomes.reduce(0) { $0 + $1.cpuSeconds }
         let usedGPUs = answer.outcomes.reduce(0) { $0 + $1.gpuSeconds }
         var parts = ["\(answer.leases) leases", "at most \(answer.leasedMost) at one time"]
         if answer.cpuSeconds > 0 { parts.append("cores busy \(percent(used / answer.cpuSeconds))") }
         if answer.gpuSeconds > 0 { parts.append("GPUs busy \(percent(usedGPUs / answer.gpuSeconds))") }
-        return Table.text(head, rows) + "\n" + parts.joined(separator: ", ")
+        let unmet = zip(loads, answer.outcomes).compactMap { load, outcome in
+            outcome.unmet.map { "\n\(load.name) waits for ever: \($0)" }
+        }
+        return Table.text(head, rows) + "\n" + parts.joined(separator: ", ") + unmet.joined()
     }
 
     static func json(_ answer: Forecast.Answer, of loads: [Forecast.Load]) -> [UInt8] {
@@ -239,7 +263,8 @@ enum ForecastText {
             [
                 "load": .string(load.name), "owner": .string(load.owner.name),
                 "team": load.owner.team.map { .string($0) } ?? .null, "runs": .number(Double(outcome.runs)),
-                "shards": .number(Double(outcome.shards)), "core_hours": .number(outcome.cpuSeconds / 3600),
+                "shards": .number(Double(outcome.shards)), "waiting": .number(Double(outcome.waiting)),
+                "unmet": outcome.unmet.map { .string($0) } ?? .null, "core_hours": .number(outcome.cpuSeconds / 3600),
                 "gpu_hours": .number(outcome.gpuSeconds / 3600), "wait_s": waits(outcome.waits),
                 "run_s": waits(outcome.runTimes),
             ]
