@@ -58,6 +58,50 @@ import Testing
         #expect(shown == DiagnosticText.text(plain, source: Array(text.utf8)), "\(shown)")
     }
 
+    @Test(arguments: [
+        ("echo yes=1 >> $GITHUB_OUTPUT", true), ("echo \"yes=$(git rev-parse HEAD)\" >> \"$GITHUB_OUTPUT\"", true),
+        // Whatever may write others, makes nobody sure.
+        ("python tell.py\n          echo yes=1 >> $GITHUB_OUTPUT", false),
+        ("echo \"$NAME=1\" >> $GITHUB_OUTPUT", false),
+        ("echo \"yes=$(python tell.py)\" >> $GITHUB_OUTPUT", false), ("echo yes=1 | tee -a $GITHUB_OUTPUT", false),
+        ("echo '::set-output name=nope::1'\n          echo yes=1 >> $GITHUB_OUTPUT", false),
+    ])
+    func `knows what a script gives its step`(script: String, isKnown: Bool) {
+        let found = diagnostics(
+            """
+            on: push
+            jobs:
+              a:
+                runs-on: x
+                timeout-minutes: 5
+                steps:
+                  - id: s
+                    run: |
+                      \(script)
+                  - run: echo ${{ steps.s.outputs.nope }} ${{ steps.s.outputs.yes }}
+            """
+        ).filter { $0.problem.contains("'nope'") }
+        #expect(found.count == (isKnown ? 1 : 0), "\(found)")
+    }
+
+    @Test func `knows what may be chosen`() {
+        let found = { (word: String) in
+            diagnostics(
+                """
+                on: {push: , workflow_dispatch: {inputs: {mode: {type: choice, options: [a, b]}}}}
+                jobs:
+                  a:
+                    if: inputs.mode == '\(word)'
+                    runs-on: x
+                    timeout-minutes: 5
+                    steps: [{run: echo}]
+                """
+            ).filter { $0.rule == .expression }.map { "\($0.position)" }
+        }
+        #expect(found("c") == ["w.yml:4:21"])
+        #expect(found("b").isEmpty && found("").isEmpty)
+    }
+
     @Test func `misses the checkout where tests are collected`() {
         let found = { (steps: String) in
             let text =
@@ -105,6 +149,14 @@ import Testing
         ("if: github.ref == true\n        run: echo", .expression, 24, "compare it with the text: == 'true'"),
         ("if: github.event_name == 'pul_request'\n        run: echo", .expression, 31, "did you mean 'pull_request'"),
         ("run: if (( accuracy < 90 )); then exit 1; fi", .threshold, 14, "at-least"),
+        ("run: '[ \"$(jq -r .accuracy m.json)\" \\< 0.85 ]'", .threshold, 15, "at-least"),
+        ("run: if [[ $(cat acc.txt) > 0.85 ]]; then echo; fi", .threshold, 14, "at-least"),
+        ("run: expr $accuracy \\> 0.85", .threshold, 14, "at-least"),
+        (
+            "run: python -c \"import json; assert json.load(open('m.json'))['accuracy'] > 0.8\"", .threshold, 14,
+            "at-least"
+        ),
+        ("if: github.event.inputs.flag == true\n        run: echo", .expression, 38, "of all texts"),
         ("run: awk \"BEGIN{exit !($A<0.85)}\"", .threshold, 14, "shell arithmetic"),
         ("run: promote --version latest", .latest, 14, "not what was tested"),
         ("run: kubectl set image deployment/a api=x:latest", .latest, 14, "'api=x:latest'"),
@@ -132,6 +184,8 @@ import Testing
     @Test(arguments: [
         "run: echo ${{ github.event.whatever.deep }} ${{ vars.x }} ${{ runner.os }}",
         "run: echo ${{ github.event.commits[0].id }}",
+        "run: '[ \"$COUNT\" -gt 3 ] && echo accuracy is well'", "run: '[ \"$(wc -l <scores.csv)\" -gt 0 ]'",
+        "if: github.event.inputs.flag == 'true' || github.event.inputs.other\n        run: echo",
         "run: echo '${{ toJSON(github) }}'",
         "run: if [ \"${{ contains(github.event.issue.title, 'x') }}\" ]; then echo; fi",
         "env: {T: \"${{ github.event.issue.title }}\"}\n        run: echo \"$T\"",

@@ -97,7 +97,9 @@ struct PlaceTypes {
             default: ValueType.Field(name, .string)
             }
         } + [
-            ValueType.Field("event", .open), ValueType.Field("ref_protected", .boolean),
+            // The payload's inputs are texts, whatever their type.
+            ValueType.Field("event", .object([.init("inputs", .texts)], others: .any)),
+            ValueType.Field("ref_protected", .boolean),
         ], others: nil)
 
     /// How steps and jobs end.

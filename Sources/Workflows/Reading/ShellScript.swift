@@ -80,6 +80,41 @@ struct ShellScript {
         }
     }
 
+    /// The outputs that the script gives its step, by its own text; `nil` where something may write others: a program that is
+    /// not known, a name that is made up as it runs.
+    var outputsWritten: [String]? {
+        var names: [String] = []
+        for line in lines {
+            guard !line.text.contains("set-output"), Self.isQuiet(line) else { return nil }
+            guard line.text.contains("GITHUB_OUTPUT") else { continue }
+            guard ["echo", "printf"].contains(line.command), line.text.contains(">>"),
+                let word = line.words.dropFirst().first(where: { $0.contains("=") || $0.contains("<<") }),
+                !line.text.contains(";"), !line.text.contains("&&"), !line.text.contains("||")
+            else { return nil }
+            let name = word.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
+            guard !name.isEmpty, word.dropFirst(name.count).first == "=" else { return nil }
+            names.append(String(name))
+        }
+        return names
+    }
+
+    /// Commands of which nobody would think that they write a step's outputs.
+    private static let quiet: Set = [
+        "echo", "printf", "cd", "set", "test", "[", "[[", "true", "false", "exit", "fi", "else", "ls", "cat", "pwd",
+        "mkdir",
+        "git", "date", "head", "tail", "cut", "tr", "wc", "basename", "dirname", "nproc", "uname", "jq", "sort", "grep",
+    ]
+
+    /// Whether the command, and those that stand in it by `$(…)`, are such.
+    private static func isQuiet(_ line: Line) -> Bool {
+        guard quiet.contains(line.command), !line.text.contains("`") else { return false }
+        let inner = line.text.split(separator: "$(").dropFirst() + line.text.split(separator: "|").dropFirst()
+        return inner.allSatisfy { text in
+            let word = text.drop { $0 == " " || $0 == "|" }.prefix { !$0.isWhitespace && $0 != ")" }
+            return quiet.contains(String(word))
+        }
+    }
+
     /// Names that the script writes to `$GITHUB_ENV`; `isOpen` when it writes what cannot be read off.
     var variablesWritten: (names: [String], isOpen: Bool) {
         var names: [String] = []

@@ -241,23 +241,24 @@ extension WorkflowReader {
     /// `[ "$ACCURACY" -gt 90 ]`, `python -c "… exit(float('$F1') < 0.8)"`: a comparison of what is named like a measurement.
     private static func testsMeasure(_ line: ShellScript.Line) -> Bool {
         let asks: Bool
+        var text = line.text[...]
         switch line.command {
-        case "[", "[[", "test": asks = line.words.contains { ["-gt", "-ge", "-lt", "-le", "<", ">"].contains($0) }
+        case "[", "[[", "test":
+            asks = line.words.contains { ["-gt", "-ge", "-lt", "-le", "<", ">", "\\<", "\\>"].contains($0) }
+            // What is counted is no measurement; what comes behind is not compared.
+            if line.words.contains(where: { $0.hasSuffix("wc") }) { return false }
+            if let end = text.lastIndex(of: "]") { text = text[..<end] }
         case "python", "python3":
             asks =
                 line.words.contains("-c") && (line.text.contains("exit(") || line.text.contains("assert "))
                 && (line.text.contains("<") || line.text.contains(">"))
-        default: asks = line.command.hasPrefix("((") && (line.text.contains("<") || line.text.contains(">"))
+        default:
+            asks =
+                (line.command.hasPrefix("((") || line.words.contains { $0.hasSuffix("expr") })
+                && (line.text.contains("<") || line.text.contains(">"))
         }
-        guard asks else { return false }
-        // Arithmetic reads variables by their bare names.
-        if line.command.hasPrefix("((") {
-            let names = line.text.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == ".") }
-            if names.contains(where: isMeasure) { return true }
-        }
-        return line.text.split(separator: "$").dropFirst().contains { rest in
-            isMeasure(rest.drop { $0 == "{" || $0 == "(" }.prefix { $0.isLetter || $0.isNumber || $0 == "_" })
-        }
+        // Of a variable, of a file that is read, of a member that is asked for: `$ACC`, `acc.txt`, `.accuracy`.
+        return asks && text.split { !($0.isLetter || $0.isNumber || $0 == "_") }.contains(where: isMeasure)
     }
 
     /// `VAL_ACCURACY`: one of its words is what a measurement is called.

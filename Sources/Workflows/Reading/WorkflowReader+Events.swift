@@ -28,7 +28,12 @@ extension WorkflowReader {
 
     /// Inputs of all events that have them, under one name.
     private static func type(of workflow: Workflow) -> ValueType {
-        let own = workflow.inputs.map { ValueType.Field($0.name, $0.kind.type) }
+        let own = workflow.inputs.map { input in
+            // Of another event it is nothing.
+            ValueType.Field(
+                input.name,
+                input.kind == .choice && !input.options.isEmpty ? .words(input.options + [""]) : input.kind.type)
+        }
         let called = (workflow.call?.inputs ?? []).map { ValueType.Field($0.name, $0.kind.type) }
         return ValueType.object(own, others: nil).joined(with: .object(called, others: nil))
     }

@@ -140,6 +140,11 @@ extension WorkflowReader {
                 if !Self.fetchesNothing(name) { walk.mayHaveFetched = true }
             }
         }
+        if let script = parts["run"]?.scalar?.text, script.contains("GITHUB_OUTPUT"), id != nil,
+            let names = ShellScript(script).outputsWritten
+        {
+            outputs = .object(names.map { .init($0, .string) }, others: nil)
+        }
         if let script = parts["run"]?.scalar?.text, script.contains("GITHUB_ENV") {
             let written = ShellScript(script).variablesWritten
             written.names.forEach { types.define($0) }
