@@ -112,7 +112,14 @@ package struct HostStep: Equatable, Sendable {
         }
     }
     private var notes: String { "\(place)/merge_requests/\(target.request ?? 0)/notes" }
-    private var name: String { "sheaf / \(report.workflow.prefix(100))" }
+    /// Of workflows whose names begin alike each has its own: a host takes the same name for the same check.
+    private var name: String {
+        let workflow = report.workflow
+        guard workflow.utf16.count > 100 else { return "sheaf / \(workflow)" }
+        var cut = workflow.prefix(80)
+        while cut.utf16.count > 80 { cut.removeLast() }
+        return "sheaf / \(cut)… \(StableHash(workflow))"
+    }
 
     private func send(_ method: String, _ path: String, _ body: [Value.Member]? = nil) -> HTTPRequest {
         var headers: [(name: String, value: String)] = []

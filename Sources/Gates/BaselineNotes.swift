@@ -36,7 +36,7 @@ extension ResolvedBaseline {
             return .found(file.results, name: note?.text ?? file.name)
         }
         guard let note else {
-            return files.first.map { .found($0.results, name: $0.name) } ?? .absent("no --baseline was given")
+            return files.first.map { .found($0.results, name: $0.name) } ?? .unavailable("no --baseline was given")
         }
         if let run = note.run, let file = files.first(where: { $0.results.header.run == run }) {
             return .found(file.results, name: note.text)

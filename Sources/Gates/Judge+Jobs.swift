@@ -90,11 +90,11 @@ extension Judge {
             let told = (name: cell.expected.name, reason: cell.contradiction ?? cell.reason)
             group.restsOn.append(candidate.attempts(job: job, cell: index))
             let outcome = cell.contradiction == nil ? cell.outcome : .failed
-            if isNeutral && outcome != .passed && outcome != .notApplicable {
-                let why =
-                    quarantined[candidate.cells.jobs[job].expected.id + "\u{0}" + cell.expected.id]
-                    ?? (cell.expected.required ? "continue-on-error" : "not required")
-                neutral.append((told.name, "\(told.reason) (\(why))"))
+            let quarantine = quarantined[candidate.cells.jobs[job].expected.id + "\u{0}" + cell.expected.id]
+            // A quarantine is told of as long as it lasts: gates leave out what its cell measures, however well it ends.
+            if isNeutral, outcome != .notApplicable, outcome != .passed || quarantine != nil {
+                let why = quarantine ?? (cell.expected.required ? "continue-on-error" : "not required")
+                neutral.append((told.name, outcome == .passed ? why : "\(told.reason) (\(why))"))
                 continue
             }
             switch outcome {
@@ -121,6 +121,16 @@ extension Judge {
         if skipped > 0 && group.reason.isEmpty { sentences.append("\(skipped) skipped") }
         if !neutral.isEmpty { sentences.append("not counted: \(Self.listed(neutral))") }
         group.reason = ([group.reason] + sentences).filter { !$0.isEmpty }.joined(separator: "; ")
+    }
+
+    /// Which cells no gate rests on while their quarantine lasts, with its reason, author and last day.
+    var quarantineNotes: [String] {
+        candidate.cells.jobs.compactMap { job in
+            let cells = job.cells.compactMap { cell in
+                quarantined[job.expected.id + "\u{0}" + cell.expected.id].map { (name: cell.expected.name, reason: $0) }
+            }
+            return cells.isEmpty ? nil : "gates leave out \(Self.listed(cells))"
+        }
     }
 
     /// Cells with one reason together: `eval (a), eval (b): shard 0 ended oom; eval (c): …`.

@@ -55,7 +55,7 @@ package func judge(
     let jobs = judge.jobsGate()
     var judgement = Judgement(gates: [jobs] + judge.gates(rules), cells: judge.cellJudgements())
     judgement.baselines = baselines.map(\.note)
-    judgement.notes = judge.idleWaivers(judgement.gates)
+    judgement.notes = judge.idleWaivers(judgement.gates) + judge.quarantineNotes
     return judgement
 }
 

@@ -15,7 +15,7 @@ package protocol Storage: AnyObject, Sendable {
     ///
     /// - Parameter reader: only runs that this one may read, as `Principal.mayRead(runsOf:)` has it; `nil`: all.
     func runs(before: RunID?, most: Int, readableBy reader: Principal?) throws(StorageError) -> [StoredRun]
-    /// Runs of a workflow that passed (or were waived) at one of these commits, below `before`, newest first.
+    /// Runs of a workflow that passed, not by a waiver, at one of these commits, below `before`, newest first.
     func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun]
     /// Runs of a workflow that have ended, below `before`, newest first, at most `most`.
     func judgedRuns(of workflow: String, before: RunID, most: Int) throws(StorageError) -> [JudgedRun]

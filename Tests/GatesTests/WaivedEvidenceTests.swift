@@ -90,6 +90,7 @@ import Testing
             notes == [
                 "the waiver by bob fits no group of gate 'gate': x=1",
                 "the quarantine by bob fits no cell of job 'eval': x=7",
+                "gates leave out eval (0): quarantined by bob until 2026-12-31: known",
             ])
     }
 }

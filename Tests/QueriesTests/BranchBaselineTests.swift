@@ -59,6 +59,18 @@ import Wire
         #expect(found?.baselineSource == "main = r2, commit bbbb, the merge base")
     }
 
+    /// Else a day's exception would be the measure of all days after it.
+    @Test func `is never a run that a waiver let pass`() throws {
+        let sample = try StoredSample()
+        try add(sample, 1, commit: base, tree: 1, accuracy: 0.95)
+        try add(sample, 2, commit: base, tree: 1, accuracy: 0.5, ends: false)
+        try sample.store.commit([
+            .runEnded(RunEnding(run: RunID(2), at: sample.clock, verdict: .waived, exitCode: 0, judgement: []))
+        ])
+        try add(sample, 3, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
+        #expect(try group(sample)?.baselineSource == "main = r1, commit bbbb, the merge base")
+    }
+
     @Test func `is looked for among ancestors, with another tree`() throws {
         let sample = try StoredSample()
         try add(sample, 1, commit: old, tree: 1)
