@@ -32,6 +32,13 @@ enum GroupReading {
     case missing(String, isInfrastructureOnly: Bool)
 }
 
+/// What the sets of cells in a group say about one metric, never none of them.
+enum SetsReading {
+    case measured([Measured], Spread?)
+    case refused(String)
+    case missing(String, isInfrastructureOnly: Bool)
+}
+
 /// A table of cells, and the metrics that were read from it.
 struct MetricTable {
     private struct Asked: Hashable {
@@ -132,6 +139,24 @@ struct MetricTable {
 
     /// The group's value: repetitions averaged, then the cells combined as the gate says.
     mutating func reading(_ group: CellGroup, _ rule: GateRule, job: Int) -> GroupReading {
+        switch sets(of: group, rule, job: job) {
+        case .refused(let reason): return .refused(reason)
+        case .missing(let reason, let isInfrastructureOnly):
+            return .missing(reason, isInfrastructureOnly: isInfrastructureOnly)
+        case .measured(let sets, let spread):
+            switch Combination.combine(sets, rule) {
+            case .taken(var measured):
+                measured.unit = sets[0].unit
+                measured.summary = sets[0].summary
+                return .measured(measured, spread)
+            case .refused(let reason): return .refused(reason)
+            case .missing(let reason): return .missing(reason, isInfrastructureOnly: false)
+            }
+        }
+    }
+
+    /// What each set of a group's cells measured: repetitions averaged. All have one unit and one kind.
+    mutating func sets(of group: CellGroup, _ rule: GateRule, job: Int) -> SetsReading {
         var refused: [String] = []
         var missing: [(reason: String, isInfrastructureOnly: Bool)] = []
         var averages: [Measured] = []
@@ -171,14 +196,11 @@ struct MetricTable {
         guard summaries.count < 2 else {
             return .refused("several kinds: cells report \(Measured.Summary.listed(summaries))")
         }
-        switch Combination.combine(averages, rule) {
-        case .taken(var measured):
-            measured.unit = units.first ?? nil
-            measured.summary = summaries.first
-            return .measured(measured, spread)
-        case .refused(let reason): return .refused(reason)
-        case .missing(let reason): return .missing(reason, isInfrastructureOnly: false)
+        for place in averages.indices {
+            averages[place].unit = units.first ?? nil
+            averages[place].summary = summaries.first
         }
+        return .measured(averages, spread)
     }
 }
 

@@ -292,8 +292,8 @@ struct Judge {
 
     func baselineTable(_ place: Int) -> MetricTable? { tables[place] }
 
-    mutating func baselineReading(_ group: CellGroup, _ rule: GateRule, in place: Int, job: Int) -> GroupReading {
-        tables[place]?.reading(group, rule, job: job) ?? .missing("no baseline", isInfrastructureOnly: false)
+    mutating func baselineSets(_ group: CellGroup, _ rule: GateRule, in place: Int, job: Int) -> SetsReading {
+        tables[place]?.sets(of: group, rule, job: job) ?? .missing("no baseline", isInfrastructureOnly: false)
     }
 
     /// Cells that the baseline had to measure and the candidate's plan does not have.

@@ -174,6 +174,59 @@ import Testing
         }
     }
 
+    /// One cell 5 % slower for all, one 10 times slower, and the slowest as before: the slowest of each side says nothing of it.
+    @Test func `takes the worst and the quantiles of each cell's own change`() throws {
+        let job = ExpectedJob(
+            id: "eval",
+            cells: ["a", "b", "c"].map { ExpectedCell(id: $0, name: "eval (\($0))", values: [.init("x", .string($0))]) })
+        let measured = { (values: [Double], number: UInt64) in
+            run(
+                job, values.enumerated().map { passed(job, cell: $0.offset, [NamedMetric("m", .max($0.element))]) },
+                number: number, tree: UInt8(number))
+        }
+        let against = [ResolvedBaseline(.run(RunID(1)), .found(measured([1, 4, 40], 1), name: "r1"))]
+        let judged = { (values: [Double], aggregate: GateRule.Aggregate, limits: [GateRule.Limit]) throws in
+            var rule = GateRule(limits[0], against: RunID(1))
+            (rule.metric, rule.limits, rule.per, rule.aggregate) = ("m", limits, .run, aggregate)
+            return try #require(judge([rule], results: measured(values, 2), baselines: against).gates[1].groups.first)
+        }
+        var group = try judged([1.05, 39, 4], .worst, [.ratioAtMost(1.5)])
+        #expect(group.verdict == .fail && group.effect == 9.75 && group.baseline == 4 && group.value == 39)
+        #expect(group.reason == "eval (b): m 4 -> 39 (×9.75, limit ×1.5), the worst of 3")
+        // In percent of its own baseline the first rose most, in units the second.
+        group = try judged([2, 5.5, 40], .worst, [.riseAtMost(.percent(50))])
+        #expect(group.verdict == .fail && group.baseline == 1)
+        group = try judged([2, 5.5, 40], .worst, [.riseAtMost(.absolute(2))])
+        #expect(group.verdict == .pass && group.baseline == 4 && group.effect == 1.5)
+        // A plain limit is about the worst value, with no other cell's baseline beside it.
+        group = try judged([1, 4, 41], .worst, [.atMost(40), .ratioAtMost(1.5)])
+        #expect(group.verdict == .fail && group.value == 41 && group.baseline == nil && group.effect == nil)
+        group = try judged([10, 4, 40], .quantile(0.5), [.ratioAtMost(1)])
+        #expect(group.verdict == .pass && group.reason == "m: quantile 0.5 of 3 changes is ×1, limit ×1")
+        group = try judged([2, 8, 40], .quantile(0.5), [.riseAtMost(.percent(50))])
+        #expect(group.verdict == .fail && group.reason == "m: quantile 0.5 of 3 changes is +100 %, limit +50 %")
+    }
+
+    /// A cell that measures ten times as many items moves no mean against a baseline.
+    @Test func `weighs both sides by the baseline's items`() throws {
+        let job = ExpectedJob(
+            id: "eval",
+            cells: ["a", "b"].map { ExpectedCell(id: $0, name: "eval (\($0))", values: [.init("x", .string($0))]) })
+        let measured = { (cells: [(n: Int, mean: Double)], number: UInt64) in
+            run(
+                job,
+                cells.enumerated().map {
+                    passed(
+                        job, cell: $0.offset, [NamedMetric("m", .mean(n: $0.element.n, mean: $0.element.mean, m2: 0))])
+                }, number: number, tree: UInt8(number))
+        }
+        var rule = GateRule(.dropAtMost(.absolute(0.01)), against: RunID(1))
+        (rule.metric, rule.per, rule.weightedByCount) = ("m", .run, true)
+        let against = [ResolvedBaseline(.run(RunID(1)), .found(measured([(100, 0.9), (100, 0.5)], 1), name: "r1"))]
+        let worse = measured([(1000, 0.85), (100, 0.45)], 2)
+        #expect(judge([rule], results: worse, baselines: against).gates[1].verdict == .fail)
+    }
+
     @Test func `is incomplete where the gate asks for what is not there`() {
         let reason = { (change: (inout GateRule) -> Void) in
             var rule = GateRule(.atLeast(0))

@@ -54,6 +54,7 @@ import Testing
                     ("p", group.probability, twin["p"]?.number), ("value", group.value, twin["value"]?.number),
                     ("p in the family", group.test?.adjusted, twin["adjusted"]?.number),
                 ] {
+                    if what == "value" && twin["value"]?.string != nil { continue }
                     let isNear =
                         switch (mine, other) {
                         case (nil, nil): true
@@ -95,6 +96,11 @@ import Testing
             if trial.waivers.contains(where: { $0.subject == .cells(job: "eval") && $0.lastDay > "2026-11-20" }) {
                 seen["quarantined", default: 0] += 1
             }
+            for (rule, gate) in zip(trial.rules, judged.gates.dropFirst()) where rule.aggregate != .mean {
+                for group in gate.groups where group.baseline != nil || group.reason.contains("changes is") {
+                    seen["\(rule.aggregate) \(group.verdict)", default: 0] += 1
+                }
+            }
             for group in judged.gates.dropFirst().flatMap(\.groups) {
                 if let test = group.test { seen["\(test.test) \(test.method) \(group.verdict)", default: 0] += 1 }
             }
@@ -102,6 +108,9 @@ import Testing
         // Each method was there, and each way to end.
         for method in ["exact McNemar", "Tango", "permutation", "paired t", "Welch", "Mann", "Newcombe"] {
             #expect(seen.contains { $0.key.contains(method) }, "no trial used \(method)")
+        }
+        for aggregate in [GateRule.Aggregate.worst, .quantile(0.7)] {
+            for verdict in [Verdict.pass, .fail] { #expect(seen["\(aggregate) \(verdict)"] != nil, "\(aggregate)") }
         }
         #expect(seen["waived"] != nil && seen["quarantined"] != nil)
         for verdict in ["pass", "fail", "inconclusive"] {

@@ -181,6 +181,11 @@ struct RandomTrial {
         rule.passesFirstOnFloor = pick(0.3, &random)
         rule.newCellsFloorOnly = pick(0.3, &random)
         if pick(0.05, &random) { rule.weightedByCount = true }
+        // Tests are about means: for others both say so.
+        if pick(rule.testing.test == .none ? 0.5 : 0.03, &random) {
+            rule.weightedByCount = false
+            rule.aggregate = Bool.random(using: &random) ? .worst : .quantile(0.7)
+        }
         return rule
     }
 

@@ -277,6 +277,12 @@ def direction(rule):
 
 
 def read_group(rule, sets):
+    averages, *summary = read_sets(rule, sets)
+    return (*combine(rule, averages), *summary)
+
+
+def read_sets(rule, sets):
+    """Each set's average and count, and what kind of figure they all are."""
     errors, averages, summaries = [], [], set()
     for cells in sets:
         readings = []
@@ -293,7 +299,7 @@ def read_group(rule, sets):
     summaries.discard(None)
     if len(summaries) > 1:
         raise Fail
-    return (*combine(rule, averages), *summaries)
+    return averages, *summaries
 
 
 def combine(rule, averages):
@@ -344,6 +350,21 @@ def estimate(limit, value, baseline, averaged):
             return "inconclusive"
         most = abs(baseline) * most / 100
     return "pass" if change <= most + (0 if most == 0 and not averaged else slack(most, baseline)) else "fail"
+
+
+def estimate_quantile(limit, q, pairs, averaged):
+    """The quantile of changes, each in the limit's own measure."""
+    kind, most, unit = limit
+    if any(other <= 0 if kind == "ratio-at-most" else unit == "%" and other == 0 for _, other in pairs):
+        return "inconclusive"
+    if kind == "ratio-at-most":
+        return "pass" if quantile([value / other for value, other in pairs], q) <= most + slack(most) else "fail"
+    if unit == "%":
+        changes, scale = [(value - other) / abs(other) * 100 for value, other in pairs], 100
+    else:
+        changes, scale = [value - other for value, other in pairs], max(abs(other) for _, other in pairs)
+    change = quantile(changes, q) * (-1 if kind == "drop-at-most" else 1)
+    return "pass" if change <= most + (0 if most == 0 and not averaged else slack(most, scale)) else "fail"
 
 
 # ---- tests ----------------------------------------------------------------------------------------------------------
@@ -775,6 +796,8 @@ def judge_gate(rule, rules, run, baseline, comparisons):
                     opened = result
                 else:
                     verdicts.append(result)
+                if rule["aggregate"] != "mean":
+                    group["value"] = "that of the set which decides"
         group["verdict"] = worst(verdicts or ["pass"])
         if opened:
             opened.group = group
@@ -808,34 +831,58 @@ def compare(rule, relative, place, sets, theirs, floors, verdicts_beside):
     if not kept:
         return "pass"
     try:
-        value, _, *kind = read_group(rule, kept)
-        other, _, *other_kind = read_group(rule, [[theirs[cell.key] for cell in cells] for cells in kept])
+        mine, *kind = read_sets(rule, kept)
+        known, *other_kind = read_sets(rule, [[theirs[cell.key] for cell in cells] for cells in kept])
+        combine(rule, known)
     except (Fail, Incomplete):
         raise Broken
     if kind and other_kind and kind != other_kind:
         raise Broken
     if rule["test"] == "none":
-        averaged = sum(map(len, kept)) > 1
-        verdicts = [estimate(limit, value, other, averaged) for limit in relative]
         has = [(o.items(rule["metric"]) is not None, t.items(rule["metric"]) is not None)
                for o, t in [(cell, theirs[cell.key]) for cells in kept for cell in cells]]
-        if all(a and b for a, b in has):
-            for limit in relative:
-                try:
-                    alike = rule["statistic"] is None and rule["aggregate"] == "mean" and not rule["weight"]
-                    ours, known, _, lacking = pair(
-                        rule, [[(cell, theirs[cell.key]) for cell in cells] for cells in kept], limit, alike)
-                except Incomplete:
-                    verdicts.append("incomplete")
-                except Inconclusive:
-                    verdicts.append("inconclusive")
-                else:
-                    if lacking:
-                        verdicts.append(estimate(limit, mean(ours), mean(known), averaged))
-                    else:
-                        verdicts.append(estimate(limit, on_baseline(rule, kept, theirs), other, averaged))
-        elif any(b for _, b in has):
+        per_item = all(a and b for a, b in has)
+        if not per_item and any(b for _, b in has):
             raise Broken
+        if rule["aggregate"] == "mean":
+            parts = [list(range(len(kept)))]
+        else:
+            parts = [[place] for place in range(len(kept))]
+        verdicts = []
+        for limit in relative:
+            # By part: what is compared, once for the whole values and once for the baseline's items.
+            whole, by_items, refused = [], [], []
+            for part in parts:
+                sets = [kept[place] for place in part]
+                if rule["weight"]:
+                    value = combine(rule, [(mine[place][0], known[place][1]) for place in part])[0]
+                else:
+                    value = combine(rule, [mine[place] for place in part])[0]
+                other = combine(rule, [known[place] for place in part])[0]
+                whole.append((value, other))
+                by_items.append((value, other))
+                if not per_item:
+                    continue
+                try:
+                    alike = rule["statistic"] is None and not rule["weight"]
+                    ours, older, _, lacking = pair(
+                        rule, [[(cell, theirs[cell.key]) for cell in cells] for cells in sets], limit, alike)
+                except Incomplete:
+                    refused.append("incomplete")
+                except Inconclusive:
+                    refused.append("inconclusive")
+                else:
+                    by_items[-1] = (mean(ours), mean(older)) if lacking else (on_baseline(rule, sets, theirs), other)
+            averaged = any(sum(len(kept[place]) for place in part) > 1 for part in parts)
+            quantiles = None if isinstance(rule["aggregate"], str) or len(kept) == 1 else rule["aggregate"]["quantile"]
+            for pairs in (whole, by_items):
+                if quantiles is None:
+                    for part, (value, other) in zip(parts, pairs):
+                        several = sum(len(kept[place]) for place in part) > 1
+                        verdicts.append(estimate(limit, value, other, several))
+                else:
+                    verdicts.append(estimate_quantile(limit, quantiles, pairs, averaged))
+            verdicts += refused
         return worst(verdicts)
     try:
         return run_test(rule, place, [[(cell, theirs[cell.key]) for cell in cells] for cells in kept])
