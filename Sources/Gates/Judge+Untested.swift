@@ -111,7 +111,8 @@ extension Judge {
         return [(whole, ""), (onItems, note)].prefix(note.isEmpty ? 1 : 2).map { changes, note in
             let change = Gates.quantile(q, of: changes.sorted())
             guard change.isFinite else {
-                return Check(verdict: .fail, reason: "\(rule.metric): changes beyond the range of numbers", limit: limit)
+                return Check(
+                    verdict: .fail, reason: "\(rule.metric): changes beyond the range of numbers", limit: limit)
             }
             var check = Check(verdict: .pass, reason: "", limit: limit)
             if !limit.allows(change, scale: scale, isExact: !isAveraged) { check.verdict = .fail }

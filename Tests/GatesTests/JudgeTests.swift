@@ -178,7 +178,8 @@ import Testing
     @Test func `takes the worst and the quantiles of each cell's own change`() throws {
         let job = ExpectedJob(
             id: "eval",
-            cells: ["a", "b", "c"].map { ExpectedCell(id: $0, name: "eval (\($0))", values: [.init("x", .string($0))]) })
+            cells: ["a", "b", "c"].map { ExpectedCell(id: $0, name: "eval (\($0))", values: [.init("x", .string($0))]) }
+        )
         let measured = { (values: [Double], number: UInt64) in
             run(
                 job, values.enumerated().map { passed(job, cell: $0.offset, [NamedMetric("m", .max($0.element))]) },
