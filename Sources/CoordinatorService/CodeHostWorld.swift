@@ -43,8 +43,13 @@ struct CodeHostWorld: OutsideWorld {
         // something else.
         switch try await call.look() {
         case .done(let id, _): return call.receipt(id)
-        case .outdated(let id): return call.receipt(try await call.write(over: id))
-        case .nextPage, .nothing: return call.receipt(try await call.write(over: nil))
+        case .outdated(let id):
+            if let written = try await call.write(over: id) { return call.receipt(written) }
+            guard let written = try await call.write(over: nil) else { throw .refused("nothing can be written there") }
+            return call.receipt(written)
+        case .nextPage, .nothing:
+            guard let written = try await call.write(over: nil) else { throw .refused("nothing can be written there") }
+            return call.receipt(written)
         }
     }
 
@@ -97,25 +102,33 @@ struct CodeHostWorld: OutsideWorld {
 
         /// What the host has of ours: the last thing that a search came to.
         mutating func look() async throws(OutsideFault) -> HostStep.Found {
+            var author: HostStep.Author?
+            if step.needsAuthor, let answer = try await send(step.whoAmI, .whoAmI) { author = step.author(in: answer) }
             for page in 1...CodeHostWorld.pagesMax {
-                let found = step.found(in: try await send(step.search(page: page), isWrite: false))
+                guard let answer = try await send(step.search(page: page), .search) else { break }
+                let found = step.found(in: answer, by: author)
                 guard found == .nextPage else { return found }
             }
             return .nothing
         }
 
-        mutating func write(over: String?) async throws(OutsideFault) -> String {
-            HostStep.receipt(of: try await send(step.write(over: over), isWrite: true))
+        /// - Returns: `nil` where what is to be written over is gone, or not ours to change.
+        mutating func write(over: String?) async throws(OutsideFault) -> String? {
+            try await send(step.write(over: over), over == nil ? .write : .overwrite).map(HostStep.receipt(of:))
         }
 
-        private mutating func send(_ request: HTTPRequest, isWrite: Bool) async throws(OutsideFault) -> HTTPResponse {
+        private mutating func send(
+            _ request: HTTPRequest, _ question: HostStep.Question
+        ) async throws(OutsideFault) -> HTTPResponse? {
             let left = ContinuousClock.now.duration(to: until)
             guard left > .zero, !Task.isCancelled else { throw .notDone("no time was left to ask the host") }
             client.timeout = min(left, CodeHostWorld.requestMax)
             client.connectTimeout = min(client.timeout, .seconds(10))
             let answer = await callers.send(request, by: client)
-            switch step.meaning(of: answer, at: clock.now) {
+            let isWrite = question == .write || question == .overwrite
+            switch step.meaning(of: answer, to: question, at: clock.now) {
             case .good(let response): return response
+            case .gone: return nil
             case .again(let why, let after, let isUndone):
                 if isWrite && !isUndone { throw .unknown(why, after: after) }
                 throw .notDone(why, after: after)

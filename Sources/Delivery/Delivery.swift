@@ -27,6 +27,8 @@ package struct Delivery: Sendable {
     }
 
     private enum Stage: Equatable {
+        /// Asks whose the token is.
+        case introduce
         /// Looks for what an earlier delivery left.
         case search(page: Int)
         /// Writes: anew, or over what has this number.
@@ -36,6 +38,8 @@ package struct Delivery: Sendable {
     private let settings: Settings
     private var steps: [HostStep]
     private var stage: Stage
+    /// Whose the token is, once that was asked.
+    private var author: HostStep.Author?
     private var attempt = 1
     private var waitUntil: Instant?
     private(set) package var problems: [String] = []
@@ -57,6 +61,7 @@ package struct Delivery: Sendable {
         guard let step = steps.first else { return .finished(problems) }
         if let waitUntil, now < waitUntil { return .wait(until: waitUntil) }
         switch stage {
+        case .introduce: return .send(step.whoAmI)
         case .search(let page): return .send(step.search(page: page))
         case .write(let over): return .send(step.write(over: over))
         }
@@ -66,8 +71,16 @@ package struct Delivery: Sendable {
     package mutating func take(_ answer: HTTPAnswer, at now: Instant) {
         guard let step = steps.first else { return }
         waitUntil = nil
-        switch step.meaning(of: answer, at: now) {
+        let question: HostStep.Question =
+            switch stage {
+            case .introduce: .whoAmI
+            case .search: .search
+            case .write(nil): .write
+            case .write(_?): .overwrite
+            }
+        switch step.meaning(of: answer, to: question, at: now) {
         case .good(let response): succeed(step, response)
+        case .gone: stage = .write(over: nil)
         case .again(let why, let asked, _): again(step, why, after: asked, at: now)
         case .refused(let why): giveUp(step, why)
         }
@@ -75,11 +88,16 @@ package struct Delivery: Sendable {
 
     private mutating func succeed(_ step: HostStep, _ response: HTTPResponse) {
         attempt = 1
+        if stage == .introduce {
+            author = step.author(in: response)
+            stage = .search(page: 1)
+            return
+        }
         guard case .search(let page) = stage else {
             delivered.append(step.kind)
             return goOn()
         }
-        switch step.found(in: response) {
+        switch step.found(in: response, by: step.needsAuthor ? author : nil) {
         // Somebody asked for it: it is said anew, whoever said it before.
         case .done(let id, _), .outdated(let id): stage = .write(over: id)
         case .nextPage where page < settings.pagesMax: stage = .search(page: page + 1)
@@ -115,6 +133,7 @@ package struct Delivery: Sendable {
         attempt = 1
         waitUntil = nil
         // Of several statuses of one name the last one counts.
-        stage = steps.first?.kind == .status ? .write(over: nil) : .search(page: 1)
+        guard let step = steps.first, step.kind != .status else { return stage = .write(over: nil) }
+        stage = step.needsAuthor && author == nil ? .introduce : .search(page: 1)
     }
 }

@@ -27,8 +27,20 @@ package struct HostStep: Equatable, Sendable {
         ///
         /// - isUndone: a write has certainly not happened; else nobody knows.
         case again(String, after: Duration?, isUndone: Bool)
+        /// What was to be written over is not there any more, or not ours to change: it is written anew.
+        case gone
         /// This request will never be taken; why, and what to do about it.
         case refused(String)
+    }
+
+    /// What is asked of a host.
+    package enum Question: Equatable, Sendable { case whoAmI, search, write, overwrite }
+
+    /// Who writes at a host. What somebody else wrote is not ours, whatever mark it bears: a mark can be copied.
+    package enum Author: Equatable, Sendable {
+        case user(id: String)
+        /// An app's token is nobody's: it is told by what only apps are called.
+        case app
     }
 
     /// What a page of what the host has holds of ours.
@@ -58,6 +70,11 @@ package struct HostStep: Equatable, Sendable {
     }
 
     // MARK: Requests
+
+    /// Whether others can write what looks like ours; a check run is its app's alone.
+    package var needsAuthor: Bool { kind != .check }
+
+    package var whoAmI: HTTPRequest { send("GET", "/user") }
 
     package func search(page: Int) -> HTTPRequest {
         let commit = Self.path(report.commit)
@@ -204,19 +221,38 @@ package struct HostStep: Equatable, Sendable {
 
     // MARK: Answers
 
+    /// Who the token is of, by the answer to `whoAmI`.
+    package func author(in response: HTTPResponse) -> Author {
+        let value = try? JSONParser.value(response.body, repeatedKeys: .keepFirst, depthMax: 100)
+        return value.flatMap(Self.id(of:)).map { .user(id: $0) } ?? .app
+    }
+
     /// What a page that was searched holds of ours.
-    package func found(in response: HTTPResponse) -> Found {
+    ///
+    /// - Parameter author: who we are; `nil` where nobody else can write it.
+    package func found(in response: HTTPResponse, by author: Author?) -> Found {
         // `try?`: an answer that is no JSON holds nothing of ours.
         let value = try? JSONParser.value(response.body, repeatedKeys: .keepFirst, depthMax: 100)
         let entries = (kind == .check ? value?["check_runs"]?.array : value?.array) ?? []
         for entry in entries {
-            guard let id = Self.id(of: entry), let mark = mark(of: entry) else { continue }
+            guard let id = Self.id(of: entry), let mark = mark(of: entry), isWritten(entry, by: author) else {
+                continue
+            }
             if let key = mark.key, key.isLater(than: report.key), kind != .check { return .done(id: id, by: key) }
             if mark.key == report.key { return says(entry) ? .done(id: id, by: report.key) : .outdated(id: id) }
             // Of statuses and check runs each run has its own. An earlier status is found before those that are older still.
             if kind == .comment { return .outdated(id: id) }
         }
         return entries.count >= Self.pageSize ? .nextPage : .nothing
+    }
+
+    private func isWritten(_ entry: Value, by author: Author?) -> Bool {
+        let writer = entry[target.host == .gitlab ? "author" : kind == .status ? "creator" : "user"]
+        switch author {
+        case nil: return true
+        case .user(let id): return writer.flatMap(Self.id(of:)) == id
+        case .app: return target.host == .github && writer?["type"]?.string == "Bot"
+        }
     }
 
     /// Whether an entry of this run says what is to be said now. A key alone tells whose it is, and not what it says.
@@ -276,20 +312,43 @@ package struct HostStep: Equatable, Sendable {
         }
     }
 
-    package func meaning(of answer: HTTPAnswer, at now: Instant) -> Meaning {
+    package func meaning(of answer: HTTPAnswer, to question: Question, at now: Instant) -> Meaning {
         guard case .response(let response) = answer else {
             guard case .failed(let problem) = answer else { preconditionFailure("an answer is one of two") }
             return .again("no answer: \(problem)", after: nil, isUndone: false)
         }
         switch response.status {
-        case 200..<300: return .good(response)
+        case 200..<300:
+            if isAnswer(response, to: question) { return .good(response) }
+            let type = response.headers["content-type"].map { " (\($0.prefix(60)))" } ?? ""
+            return .again(
+                "\(response.status) with no answer of the interface\(type): is '\(target.api)' the right address?",
+                after: nil, isUndone: false)
+        // Apps are no users.
+        case let status where question == .whoAmI && [403, 404].contains(status) && !Self.isLimited(response):
+            return .good(HTTPResponse(status: status))
+        case let status where question == .overwrite && [403, 404, 410].contains(status) && !Self.isLimited(response):
+            return .gone
         case 408, 500..<600:
             return .again("\(response.status) of the server", after: Self.asked(response, at: now), isUndone: false)
         case 429: return .again("429, too many requests", after: Self.asked(response, at: now), isUndone: true)
         // GitHub says so too when a limit of requests is reached.
-        case 403 where response.headers["retry-after"] != nil || response.headers["x-ratelimit-remaining"] == "0":
+        case 403 where Self.isLimited(response):
             return .again("403, too many requests", after: Self.asked(response, at: now), isUndone: true)
         default: return .refused(refusal(response))
+        }
+    }
+
+    private static func isLimited(_ response: HTTPResponse) -> Bool {
+        response.headers["retry-after"] != nil || response.headers["x-ratelimit-remaining"] == "0"
+    }
+
+    /// Whether it has the shape of what was asked for: a page of a proxy or of somebody's login is none.
+    private func isAnswer(_ response: HTTPResponse, to question: Question) -> Bool {
+        let value = try? JSONParser.value(response.body, repeatedKeys: .keepFirst, depthMax: 100)
+        switch question {
+        case .whoAmI, .write, .overwrite: return value.flatMap(Self.id(of:)) != nil
+        case .search: return (kind == .check ? value?["check_runs"]?.array : value?.array) != nil
         }
     }
 

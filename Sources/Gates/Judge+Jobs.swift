@@ -33,12 +33,18 @@ extension Judge {
                 CellJudgement(
                     job: job.expected.id, cell: cell.expected.id, name: cell.expected.name,
                     outcome: cell.contradiction == nil ? cell.outcome : .failed,
-                    reason: cell.contradiction ?? cell.reason,
+                    reason: cell.isComplete ? leftOut(cell, of: job.expected.id) : cell.contradiction ?? cell.reason,
                     isNeutral: !cell.expected.required || cell.expected.continueOnError,
                     isInfrastructureOnly: cell.isInfrastructureOnly,
                     baselineOutcome: baselineOutcome(of: cell, job: job.expected.id))
             }
         }
+    }
+
+    /// Why no gate looks at what a cell measures; empty where gates do.
+    private func leftOut(_ cell: CellTable.Cell, of job: String) -> String {
+        guard !cell.expected.required else { return "" }
+        return "passed; gates leave it out: \(quarantined[job + "\u{0}" + cell.expected.id] ?? "not required")"
     }
 
     /// How the cell came out in the first baseline that was found and has it.

@@ -144,6 +144,11 @@ extension GateRule.Amount {
 }
 
 extension GateRule {
+    /// Its numbers: `at-least 0.92, drop-at-most 1%, detect 0.02`.
+    package var bounds: String {
+        (limits.map(\.text) + (testing.detect.map { ["detect \($0.text)"] } ?? [])).joined(separator: ", ")
+    }
+
     /// What the gate asks, in one line.
     package var question: String {
         var words = [metric]

@@ -1,4 +1,14 @@
-import Model
+package import Model
+
+extension ResultsHeader {
+    /// The names of cells that are in quarantine on the day of the run.
+    package func quarantinedCells(by waivers: [Waiver]) -> [String] {
+        let notes = Judge.quarantine(Results(header: self, shards: []), waivers).notes
+        return jobs.flatMap { job in
+            job.cells.filter { notes[job.id + "\u{0}" + $0.id] != nil }.map(\.name)
+        }
+    }
+}
 
 extension Judge {
     /// The day on which the run was submitted, by which waivers end: the same judgement whenever it is asked for.

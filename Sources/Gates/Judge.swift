@@ -232,6 +232,18 @@ struct Judge {
             {
                 comparison.source += ", another workflow"
             }
+            if Baseline.differs("bounds", header, results.header) {
+                let there = results.header.provenance.first { $0.key == "bounds" }?.value.array ?? []
+                let ours = header.provenance.first { $0.key == "bounds" }?.value.array ?? []
+                let others = there.filter { !ours.contains($0) }.compactMap(\.string)
+                comparison.source += ", other bounds (there \(Spelling.shortened(others, most: 3)))"
+            }
+            // What it lost then is not seen now.
+            let excused = results.header.provenance.first { $0.key == "quarantined" }?.value.array ?? []
+            let there = excused.compactMap(\.string).filter { name in
+                candidate.cells.jobs[job].cells.contains { $0.expected.name == name && $0.expected.required }
+            }
+            if !there.isEmpty { comparison.source += ", where \(Spelling.shortened(there, most: 5)) was in quarantine" }
             if tables[place] == nil { tables[place] = MetricTable(CellTable(results)) }
             let id = candidate.cells.jobs[job].expected.id
             guard let other = tables[place]?.cells.jobs.firstIndex(where: { $0.expected.id == id }) else {
@@ -323,7 +335,7 @@ struct Judge {
 /// Whether two sets of results may be compared at all.
 enum Baseline {
     /// What of the provenance must be equal, unless a gate lets it differ.
-    private static let comparable = ["evaluator", "inputs", "device_model"]
+    private static let comparable = ["evaluator", "inputs", "workflow_inputs", "vars", "device_model"]
 
     static func obstacle(
         candidate: ResultsHeader, baseline: ResultsHeader, _ rule: GateRule
@@ -343,7 +355,7 @@ enum Baseline {
         for name in comparable + (rule.isStrict ? ["environment_locks"] : [])
         where !rule.mayDiffer.contains(name) && differs(name, candidate, baseline) {
             let isKnown = [candidate, baseline].allSatisfy { $0.provenance.contains { $0.key == name } }
-            return Judge.Obstacle("not comparable (\(name) differs)", isBroken: !isKnown)
+            return Judge.Obstacle("not comparable (\(name) \(told(name, candidate, baseline)))", isBroken: !isKnown)
         }
         guard !rule.mayDiffer.contains("evaluator") else { return nil }
         for path in rule.evaluator {
@@ -363,6 +375,20 @@ enum Baseline {
         let files = header.provenance.first { $0.key == "evaluators" }?.value.array ?? []
         let prefix = path + " "
         return files.compactMap(\.string).first { $0.hasPrefix(prefix) && $0.count == prefix.count + 64 }
+    }
+
+    /// `differs`, and of what was chosen what.
+    private static func told(_ name: String, _ candidate: ResultsHeader, _ baseline: ResultsHeader) -> String {
+        guard name == "workflow_inputs" || name == "vars" else { return "differs" }
+        let side = { (header: ResultsHeader) -> [String]? in
+            header.provenance.first { $0.key == name }.map { $0.value.array?.compactMap(\.string) ?? [] }
+        }
+        guard let ours = side(candidate), let theirs = side(baseline) else { return "differs" }
+        let only = { (texts: [String], others: [String]) in
+            let left = texts.filter { !others.contains($0) }
+            return left.isEmpty ? "nothing" : Spelling.shortened(left, most: 3)
+        }
+        return "differs: \(only(ours, theirs)) here, \(only(theirs, ours)) there"
     }
 
     static func differs(_ name: String, _ candidate: ResultsHeader, _ baseline: ResultsHeader) -> Bool {

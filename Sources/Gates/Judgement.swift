@@ -210,7 +210,7 @@ package struct CellJudgement: Equatable, Sendable {
     package var cell: String
     package var name: String
     package var outcome: Outcome
-    /// Empty for `passed`.
+    /// Empty for `passed`, unless no gate looks at the cell: then why.
     package var reason: String
     /// Whether the gate `jobs` leaves `outcome` out: `required: false`, or `continue-on-error`.
     package var isNeutral: Bool

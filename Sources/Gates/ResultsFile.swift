@@ -134,6 +134,10 @@ package struct ResultsFile: Equatable, Sendable {
             writer.key("absent")
             writer.value(.array(shard.absent.map(Value.string)))
         }
+        if !shard.flaky.isEmpty {
+            writer.key("flaky")
+            writer.value(.array(shard.flaky.map(Value.string)))
+        }
         writer.endObject()
         writer.newline()
     }

@@ -96,7 +96,7 @@ struct ResultsLine {
 
     private static let shardMembers: Set<String> = [
         "job", "cell", "cell_id", "shard", "shards", "attempt", "cause", "code", "evidence", "metrics", "items",
-        "assigned", "absent",
+        "assigned", "absent", "flaky",
     ]
 
     /// - Parameter plain: the items, where they were read already and the line has an empty list in their place.
@@ -133,13 +133,17 @@ struct ResultsLine {
             if let plain { shard.items = plain }
         }
         shard.assigned = try assigned(node, items: shard.items)
-        if let absent = present(node["absent"]) {
-            guard let texts = absent.value.array?.map(\.string), !texts.contains(nil),
-                texts.count <= MetricSource.countMax + 1
-            else { throw error("'absent' is a list of texts") }
-            shard.absent = texts.compactMap { $0.map(MetricReading.cut) }
-        }
+        shard.absent = try texts("absent", of: node, most: MetricSource.countMax + 1).map(MetricReading.cut)
+        shard.flaky = try texts("flaky", of: node, most: SettledShard.flakyMax)
         return shard
+    }
+
+    private func texts(_ name: String, of node: JSONNode, most: Int) throws(ResultsFileError) -> [String] {
+        guard let list = present(node[name]) else { return [] }
+        guard let texts = list.value.array?.map(\.string), !texts.contains(nil), texts.count <= most else {
+            throw error("'\(name)' is a list of texts, at most \(most)")
+        }
+        return texts.compactMap { $0 }
     }
 
     private func shardNumber(_ node: JSONNode) throws(ResultsFileError) -> Int {

@@ -136,7 +136,7 @@ package struct GateRule: Equatable, Sendable {
     package var limits: [Limit]
     package var testing: Testing
     package var baseline: BaselineReference?
-    /// What of the provenance may differ from the baseline's: `device_model`, `inputs`, `evaluator`.
+    /// What of the provenance may differ from the baseline's: `device_model`, `inputs`, `evaluator`, `workflow_inputs`, `vars`.
     package var mayDiffer: [String]
     /// Whether a difference in the environment lock forbids a comparison, too.
     package var isStrict: Bool

@@ -13,6 +13,8 @@ package struct Plan: Equatable, Sendable {
     package var waivers: [Waiver]
     /// The files that gates name in `evaluator`, with what the code tree holds there; each once.
     package var evaluators: [EvaluatorFile]
+    /// The workflow's inputs that were given another value than their default, `name=value`, sorted.
+    package var givenInputs: [String]
     /// The manifest of the code tree that its shards get; `nil` where there is none.
     package var tree: Digest?
     /// How long the run may take, from the moment that the farm has it; `nil`: as long as its jobs do.
@@ -22,8 +24,9 @@ package struct Plan: Equatable, Sendable {
 
     package init(
         name: String, title: String = "", file: String, jobs: [PlannedJob], gates: [GateRule] = [],
-        falseBlockRate: Double = 0.05, waivers: [Waiver] = [], evaluators: [EvaluatorFile] = [], tree: Digest? = nil,
-        deadline: Duration? = nil, untrusted: String? = nil
+        falseBlockRate: Double = 0.05, waivers: [Waiver] = [], evaluators: [EvaluatorFile] = [],
+        givenInputs: [String] = [],
+        tree: Digest? = nil, deadline: Duration? = nil, untrusted: String? = nil
     ) {
         self.name = name
         self.title = title
@@ -33,6 +36,7 @@ package struct Plan: Equatable, Sendable {
         self.falseBlockRate = falseBlockRate
         self.waivers = waivers
         self.evaluators = evaluators
+        self.givenInputs = givenInputs
         self.tree = tree
         self.deadline = deadline
         self.untrusted = untrusted

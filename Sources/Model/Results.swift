@@ -109,6 +109,9 @@ package struct SettledShard: Equatable, Sendable {
     package var assigned: TextColumn?
     /// What it was to write and did not, in sentences: `the metrics file 'out.json' was not written`.
     package var absent: [String]
+    /// Tests that failed and passed within it, by name; no more than `flakyMax` of them.
+    package var flaky: [String] = []
+    package static let flakyMax = 100
 
     package init(
         job: String, cell: String, values: [Value.Member] = [], shard: Int, shardCount: Int, attempt: Int,

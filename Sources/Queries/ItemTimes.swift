@@ -67,7 +67,7 @@ extension RunReader {
     ) throws(QueryError) -> [RunSnapshot] {
         let judged: [JudgedRun]
         do throws(StorageError) {
-            judged = try storage.judgedRuns(of: workflow, before: run, most: Self.timedAmong)
+            judged = try storage.judgedRuns(of: workflow, tree: nil, before: run, most: Self.timedAmong)
         } catch {
             throw .storage(error)
         }

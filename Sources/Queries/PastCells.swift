@@ -60,7 +60,7 @@ extension RunReader {
         var past = PastCells()
         do throws(StorageError) {
             var found = 0
-            for judged in try storage.judgedRuns(of: workflow, before: run, most: Self.pastAmong)
+            for judged in try storage.judgedRuns(of: workflow, tree: nil, before: run, most: Self.pastAmong)
             where found < Self.pastRunsMax && owner.mayRead(runsOf: judged.owner) {
                 guard let plan = try plan(of: judged.id, in: repository) else { continue }
                 let timings = try storage.timings(of: judged.id)

@@ -81,17 +81,24 @@ package struct RunReader: Sendable {
             throw QueryError.storage(error)
         }
         let byCommit = Dictionary(grouping: passed, by: \.commit)
+        // One that was asked for something else is better than none: gates then say what differs, or may let it.
+        var other: ResolvedBaseline.Source?
         for (distance, commit) in history.commits.prefix(Self.ancestorsMax).enumerated() {
             for candidate in byCommit[commit] ?? [] where candidate.tree != run.record.tree {
-                guard let snapshot = try snapshot(of: candidate.id), isBaseline(snapshot, of: run) else { continue }
+                guard let asksTheSame = try asksAsBaseline(candidate.id, run), asksTheSame || other == nil,
+                    let snapshot = try snapshot(of: candidate.id)
+                else { continue }
                 let place =
                     distance == 0
                     ? "the merge base" : "\(Spelling.counted(distance, "commit")) before the merge base"
-                return .found(
+                let found = ResolvedBaseline.Source.found(
                     try snapshot.results(object: object),
                     name: "\(branch) = \(candidate.id), commit \(commit.prefix(12)), \(place)")
+                if asksTheSame { return found }
+                other = found
             }
         }
+        if let other { return other }
         return .absent(
             "no passing run of '\(run.record.name)' at \(base.prefix(12)), where it parts from '\(branch)', nor at "
                 + "\(Spelling.counted(history.commits.count - 1, "ancestor")) of it")
@@ -102,10 +109,23 @@ package struct RunReader: Sendable {
 
     /// Whether a run says what a commit measures: with nothing uncommitted, of the same repository and the same workflow, and
     /// on agents that strangers' code does not share.
-    private func isBaseline(_ candidate: RunSnapshot, of run: RunSnapshot) -> Bool {
-        !candidate.request.dirty && candidate.plan.untrusted == nil
-            && candidate.request.repository == run.request.repository
-            && run.record.owner.mayRead(runsOf: candidate.record.owner)
+    ///
+    /// - Returns: `nil` where it does not; else whether it was given what `run` was.
+    private func asksAsBaseline(_ candidate: RunID, _ run: RunSnapshot) throws(QueryError) -> Bool? {
+        let stored: RunRecord
+        do throws(StorageError) {
+            guard let found = try storage.run(candidate) else { return nil }
+            stored = found.run
+        } catch {
+            throw .storage(error)
+        }
+        let request: Proto.SubmitRunRequest = try decoded(stored.request, "the request", of: candidate)
+        // Not the whole plan: there may be a thousand to look at.
+        let head: Proto.PlanHead = try decoded(stored.plan, "the plan", of: candidate)
+        guard !request.dirty, head.untrusted.isEmpty, request.repository == run.request.repository,
+            run.record.owner.mayRead(runsOf: stored.owner)
+        else { return nil }
+        return head.givenInputs == run.plan.givenInputs && request.vars == run.request.vars
     }
 
     private func named(_ alias: String) throws(QueryError) -> BaselineRecord? {

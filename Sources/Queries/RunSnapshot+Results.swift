@@ -86,9 +86,14 @@ extension RunSnapshot {
     // MARK: what had to report
 
     private func header() -> ResultsHeader {
-        ResultsHeader(
+        var header = ResultsHeader(
             run: id, jobs: plan.jobs.indices.map(expectedJob),
             commit: record.commit.isEmpty ? nil : record.commit, tree: record.tree, provenance: provenance)
+        let quarantined = header.quarantinedCells(by: plan.waivers)
+        if !quarantined.isEmpty {
+            header.provenance.append(.init("quarantined", .array(quarantined.map(Value.string))))
+        }
+        return header
     }
 
     private func expectedJob(_ place: Int) -> ExpectedJob {
@@ -131,10 +136,23 @@ extension RunSnapshot {
         list(
             "inputs",
             Set(plan.jobs.flatMap { $0.cells ?? [] }.flatMap(\.inputs).map { "\($0.path) \($0.manifest.hex)" }))
+        // Always there: none given is known, too.
+        members.append(.init("workflow_inputs", Self.chosen(plan.givenInputs)))
+        members.append(.init("vars", Self.chosen(request.vars.map { "\($0.key)=\($0.value)" }.sorted())))
+        list("bounds", Set(plan.gates.filter { !$0.thresholds.isEmpty }.map { "\($0.name): \($0.bounds)" }))
         list("evaluators", Set(plan.evaluators.map { "\($0.path) \($0.digest.hex)" }))
         list("device_model", Set(decidingAttempts.flatMap(\.lease.devices).map(model)))
         list("environment_locks", Set(decidingAttempts.compactMap { environmentLock(of: $0)?.hex }))
         return members
+    }
+
+    /// `name=value`; long ones by their digest.
+    private static func chosen(_ texts: [String]) -> Value {
+        .array(
+            texts.map { text in
+                guard text.utf8.count > 200 else { return .string(text) }
+                return .string("\(text.prefix(40))… \(Digest(hashing: Array(text.utf8)).hex)")
+            })
     }
 
     /// The attempts that settled their shards.
@@ -243,6 +261,7 @@ extension RunSnapshot {
         }
         shard.metrics = read.metrics
         shard.items = read.items
+        shard.flaky = Array(Set(read.flaky).sorted().prefix(SettledShard.flakyMax))
         guard shard.cause.kind == .passed else { return }
         for (index, source) in sources.enumerated() where !found.contains(index) {
             shard.absent.append("no step wrote '\(source.path.prefix(100))'")

@@ -140,7 +140,7 @@ package struct RunSnapshot: Sendable {
 }
 
 /// Reads a message that the farm itself wrote: of any size that fits a row.
-private func decoded<Message: ProtoMessage>(
+func decoded<Message: ProtoMessage>(
     _ bytes: [UInt8], _ what: String, of run: RunID
 ) throws(QueryError) -> Message {
     do throws(ProtoError) {

@@ -142,7 +142,10 @@ extension BlameReport {
 
 extension FlakyShard {
     fileprivate var reported: Value {
-        ["cell": .string(name), "shard": .number(Double(shard)), "causes": .array(causes.map(Value.string))]
+        [
+            "cell": .string(name), "shard": .number(Double(shard)), "causes": .array(causes.map(Value.string)),
+            "tests": .array(tests.map(Value.string)),
+        ]
     }
 }
 

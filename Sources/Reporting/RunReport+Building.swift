@@ -29,7 +29,7 @@ extension RunReport {
         agents = Self.agents(facts.attempts)
         retries = Self.retries(jobs)
         blames = Self.blames(jobs, judgement)
-        flaky = Self.flaky(jobs)
+        flaky = Self.flaky(jobs, results)
         otherwise = []
         otherwise = otherAnswers()
     }
@@ -195,7 +195,9 @@ private struct CellMarks {
         guard let cell = cells[place] else { return (.incomplete, ["missing"]) }
         var all = verdicts[place] ?? []
         switch cell.outcome {
-        case .passed: break
+        case .passed:
+            // Nothing looks at what it measured: no reader should take it for more.
+            if cell.isNeutral && !cell.reason.isEmpty { return (.neutral, [cell.reason]) }
         case .notApplicable: return (.skipped, [cell.reason])
         case .failed, .incomplete, .notReached:
             if cell.isNeutral { return (.neutral, [cell.reason]) }

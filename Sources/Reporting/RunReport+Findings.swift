@@ -18,6 +18,8 @@ package struct FlakyShard: Equatable, Sendable {
     package var shard: Int
     /// The causes of the attempts that did not pass, apart from the farm's own.
     package var causes: [String]
+    /// Tests that failed and passed within one attempt; no more than `SettledShard.flakyMax`.
+    package var tests: [String] = []
 }
 
 /// A cell, or a gate's group, that failed in one run and passed in another, with the same code and inputs.
@@ -69,20 +71,31 @@ extension RunReport {
         }
     }
 
-    static func flaky(_ jobs: [JobReport]) -> [FlakyShard] {
+    static func flaky(_ jobs: [JobReport], _ results: Results) -> [FlakyShard] {
         var flaky: [FlakyShard] = []
-        for cell in jobs.flatMap(\.cells) {
-            for shard in cell.shards where (shard.cause ?? shard.deciding?.cause)?.kind == .passed {
-                let failed = shard.attempts.compactMap(\.cause).filter { cause in
-                    switch cause.kind {
-                    case .userExit, .timeout, .idle, .signal, .oom, .gpuOOM: true
-                    case .passed, .userError, .cancelled, .notNeeded, .lostAgent, .agentFault, .gpuFault, .diskFull,
-                        .dataUnavailable, .preempted, .queueTimeout:
-                        false
+        var tests: [String: [String]] = [:]
+        let key = { (job: String, cell: String, shard: Int) in "\(job)\u{0}\(cell)\u{0}\(shard)" }
+        for shard in results.shards where !shard.flaky.isEmpty {
+            tests[key(shard.job, shard.cell, shard.shard)] = shard.flaky
+        }
+        for (job, cell) in jobs.flatMap({ job in job.cells.map { (job.id, $0) } }) {
+            for shard in cell.shards {
+                let hasPassed = (shard.cause ?? shard.deciding?.cause)?.kind == .passed
+                let tried = tests[key(job, cell.id, shard.shard)] ?? []
+                let failed =
+                    !hasPassed
+                    ? []
+                    : shard.attempts.compactMap(\.cause).filter { cause in
+                        switch cause.kind {
+                        case .userExit, .timeout, .idle, .signal, .oom, .gpuOOM: true
+                        case .passed, .userError, .cancelled, .notNeeded, .lostAgent, .agentFault, .gpuFault, .diskFull,
+                            .dataUnavailable, .preempted, .queueTimeout:
+                            false
+                        }
                     }
-                }
-                guard !failed.isEmpty else { continue }
-                flaky.append(FlakyShard(name: cell.name, shard: shard.shard, causes: failed.map(\.label)))
+                guard !failed.isEmpty || !tried.isEmpty else { continue }
+                flaky.append(
+                    FlakyShard(name: cell.name, shard: shard.shard, causes: failed.map(\.label), tests: tried))
             }
         }
         return flaky
@@ -172,6 +185,13 @@ extension RunReport {
 
     /// `eval (3.11) shard 2: user_exit (1), then passed on the same code`.
     func sentence(_ flaky: FlakyShard) -> String {
-        "\(flaky.name) \(Self.name(ofShard: flaky.shard)): \(flaky.causes.joined(separator: ", ")), then passed on the same code"
+        var told: [String] = []
+        if !flaky.causes.isEmpty {
+            told.append("\(flaky.causes.joined(separator: ", ")), then passed on the same code")
+        }
+        if !flaky.tests.isEmpty {
+            told.append("\(Spelling.shortened(flaky.tests, most: 5)) failed and passed within one attempt")
+        }
+        return "\(flaky.name) \(Self.name(ofShard: flaky.shard)): \(told.joined(separator: "; "))"
     }
 }

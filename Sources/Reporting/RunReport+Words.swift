@@ -23,7 +23,7 @@ extension CellReport.Mark {
     var meaning: String {
         switch self {
         case .skipped: "skipped, and did not have to run"
-        case .neutral: "did not pass, and did not have to"
+        case .neutral: "did not have to pass"
         case .pass, .fail, .incomplete, .inconclusive, .waived, .running, .queued: rawValue
         }
     }
@@ -129,7 +129,13 @@ extension RunReport {
             sentence += "; advisory: \(names)\(advisory.count > 5 ? " and \(advisory.count - 5) more" : "")"
         }
         if !flaky.isEmpty && isOver {
-            sentence += "; flaky: \(Self.counted(flaky.count, "shard")) failed before passing"
+            let shards = flaky.count { !$0.causes.isEmpty }
+            let tests = flaky.reduce(0) { $0 + $1.tests.count }
+            let told = [
+                shards > 0 ? "\(Self.counted(shards, "shard")) failed before passing" : nil,
+                tests > 0 ? "\(Self.counted(tests, "test")) failed and passed" : nil,
+            ]
+            sentence += "; flaky: \(told.compactMap { $0 }.joined(separator: ", "))"
         }
         if !otherwise.isEmpty {
             let word = flaky.isEmpty ? "; flaky: " : ", "
@@ -298,6 +304,7 @@ extension RunReport {
         add("ended", facts.endedAt.map { $0.utc + (duration.map { ", after \($0.spelled)" } ?? "") })
         let told: Set<String> = ["dirty", "event", "actor", "submitted_at", "team"]
         for member in provenance where !told.contains(member.key) {
+            if member.value.array?.isEmpty == true { continue }
             add(member.key == "workflow" ? "workflow digest" : member.key, Self.listed(member.value))
         }
         return rows + comparedWith
@@ -328,14 +335,19 @@ extension RunReport {
                     rows.append(("its \(word)", (value(theirs).map(Self.listed) ?? "none") + " (not as here)"))
                     continue
                 }
-                if let same = value(theirs) { rows.append(("its \(word)", Self.listed(same) + " (as here)")) }
+                if let same = value(theirs), same.array?.isEmpty != true {
+                    rows.append(("its \(word)", Self.listed(same) + " (as here)"))
+                }
             }
         }
         return rows
     }
 
     /// What of the provenance tells whether two runs measured alike.
-    private static let compared = ["dirty", "workflow", "inputs", "evaluators", "device_model", "environment_locks"]
+    private static let compared = [
+        "dirty", "workflow", "inputs", "workflow_inputs", "vars", "bounds", "evaluators", "device_model",
+        "environment_locks",
+    ]
 
     /// What the run took, name and text.
     var spent: [(name: String, text: String)] {

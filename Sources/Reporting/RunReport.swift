@@ -52,7 +52,7 @@ package struct CellReport: Equatable, Sendable {
         case pass, fail, incomplete, inconclusive, waived, running, queued
         /// It did not run, and did not have to.
         case skipped
-        /// It did not pass, and did not have to.
+        /// It did not have to pass.
         case neutral
     }
 

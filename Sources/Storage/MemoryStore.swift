@@ -170,10 +170,11 @@ package final class MemoryStore: Storage {
             }
         }
     }
-    package func judgedRuns(of workflow: String, before: RunID, most: Int) -> [JudgedRun] {
+    package func judgedRuns(of workflow: String, tree: Digest?, before: RunID, most: Int) -> [JudgedRun] {
         read { state in
             let found = state.runs.values.filter {
                 $0.run.id < before && $0.run.name == workflow && $0.ending != nil
+                    && (tree == nil || $0.run.tree == tree)
             }
             return found.sorted { $0.run.id > $1.run.id }.prefix(most).compactMap { stored in
                 stored.ending.map {

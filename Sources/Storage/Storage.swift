@@ -18,7 +18,9 @@ package protocol Storage: AnyObject, Sendable {
     /// Runs of a workflow that passed, not by a waiver, at one of these commits, below `before`, newest first.
     func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun]
     /// Runs of a workflow that have ended, below `before`, newest first, at most `most`.
-    func judgedRuns(of workflow: String, before: RunID, most: Int) throws(StorageError) -> [JudgedRun]
+    ///
+    /// - Parameter tree: only those of this code; `nil`: of any.
+    func judgedRuns(of workflow: String, tree: Digest?, before: RunID, most: Int) throws(StorageError) -> [JudgedRun]
     /// What the longest passing attempt at a shard took in each cell of a run, listings aside; in the order of job, cell.
     func timings(of run: RunID) throws(StorageError) -> [CellTiming]
     /// Runs without an ending, oldest first.

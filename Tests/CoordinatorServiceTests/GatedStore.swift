@@ -87,8 +87,8 @@ final class GatedStore: Storage {
     func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun] {
         try base.passedRuns(of: workflow, commits: commits, before: before)
     }
-    func judgedRuns(of workflow: String, before: RunID, most: Int) throws(StorageError) -> [JudgedRun] {
-        try base.judgedRuns(of: workflow, before: before, most: most)
+    func judgedRuns(of workflow: String, tree: Digest?, before: RunID, most: Int) throws(StorageError) -> [JudgedRun] {
+        try base.judgedRuns(of: workflow, tree: tree, before: before, most: most)
     }
     func openRuns() throws(StorageError) -> [RunID] { try base.openRuns() }
     func runsWithBulk(endedBefore: Instant, most: Int) throws(StorageError) -> [RunID] {

@@ -7,7 +7,9 @@ import Testing
 private struct FakeHost {
     var statuses: [Value] = []
     var checks: [(id: Int, body: Value)] = []
-    var comments: [(id: Int, body: String)] = []
+    var comments: [(id: Int, body: String, author: Int)] = []
+    /// Comments that the token may not change.
+    var locked: Set<Int> = []
     private var nextID = 1
 
     /// Answers as GitHub and GitLab do. Requests are held against what their interfaces take.
@@ -22,6 +24,7 @@ private struct FakeHost {
         guard authorized else {
             return .response(HTTPResponse(status: 401, body: Array(#"{"message":"Bad credentials"}"#.utf8)))
         }
+        if path.hasSuffix("/user") { return json(200, ["id": 7, "login": "farm"]) }
         if path.contains("/statuses/") {
             let states =
                 isGitHub ? ["error", "failure", "pending", "success"] : ["pending", "running", "success", "failed"]
@@ -60,23 +63,32 @@ private struct FakeHost {
         if request.method == "GET" {
             let page = Int(request.url.split(separator: "&").first { $0.hasPrefix("page=") }?.dropFirst(5) ?? "1") ?? 1
             let shown = comments.dropFirst((page - 1) * 100).prefix(100)
-            return json(200, .array(shown.map { ["id": .number(Double($0.id)), "body": .string($0.body)] }))
+            return json(
+                200,
+                .array(
+                    shown.map {
+                        [
+                            "id": .number(Double($0.id)), "body": .string($0.body),
+                            isGitHub ? "user" : "author": ["id": .number(Double($0.author)), "type": "User"],
+                        ]
+                    }))
         }
         guard let text = body?["body"]?.string, text.utf16.count <= 65_536 else { return invalid("body") }
         if request.method == (isGitHub ? "PATCH" : "PUT"), let id = Int(path.split(separator: "/").last ?? ""),
             let place = comments.firstIndex(where: { $0.id == id })
         {
+            if locked.contains(id) { return .response(HTTPResponse(status: 403)) }
             comments[place].body = text
             return json(200, ["id": .number(Double(id))])
         }
         guard request.method == "POST" else { return .response(HTTPResponse(status: 405)) }
-        comments.append((nextID, text))
+        comments.append((nextID, text, 7))
         nextID += 1
         return json(201, ["id": .number(Double(nextID - 1))])
     }
 
     mutating func say(_ text: String) {
-        comments.append((nextID, text))
+        comments.append((nextID, text, 8))
         nextID += 1
     }
 
@@ -142,6 +154,20 @@ private struct FakeHost {
         #expect(other.statuses[0]["state"] == "failed")
     }
 
+    /// Who wrote a comment may change its words afterwards.
+    @Test func `is written over nothing that somebody else wrote`() {
+        for target in [github, gitlab] {
+            var host = FakeHost()
+            host.say("<!-- sheaf: nightly_20__3c_eval_3e_ -->\n<!-- sheaf-run: r99 -->\nall is well")
+            #expect(perform(&host, report(), to: target).problems == [])
+            #expect(host.comments.map(\.author) == [8, 7] && host.comments[0].body.hasSuffix("all is well"))
+            // What may not be changed, nor is there any more, is written anew.
+            host.locked = [host.comments[1].id]
+            #expect(perform(&host, report(18), to: target).problems == [])
+            #expect(host.comments.map(\.author) == [8, 7, 7])
+        }
+    }
+
     /// One that passes must not take the place of one that fails.
     @Test func `keeps a comment for each workflow, however alike their names are`() {
         let long = String(repeating: "x", count: 5000)
@@ -203,7 +229,7 @@ private struct FakeHost {
             .response(HTTPResponse(status: status, body: Array(#"{"message":"no"}"#.utf8)))
         }
         #expect(problems.count == count && problems[0].contains(words), "\(problems)")
-        #expect(problems.allSatisfy { $0.contains("not delivered: ") } && asked.count <= 18)
+        #expect(problems.allSatisfy { $0.contains("not delivered: ") } && asked.count <= 24)
         #expect(status != 403 || problems[2].contains("needs pull-requests: write"))
     }
 

@@ -16,6 +16,8 @@ import Testing
             kind, of: report, at: DeliveryTarget(host, repository: "owner/name", request: 3), token: "secret")
     }
 
+    private static let me = HostStep.Author.user(id: "7")
+
     /// What a host shows of what it was told, newest first, as its interface documents it.
     private static func shown(
         _ requests: [HTTPRequest], _ kind: HostStep.Kind, _ host: DeliveryTarget.Host
@@ -24,7 +26,10 @@ import Testing
             guard case .object(let members) = try JSONParser.value(request.body) else { return .null }
             // GitLab shows as `status` what it took as `state`.
             let shown = members.map { host == .gitlab && $0.key == "state" ? .init("status", $0.value) : $0 }
-            return .object([.init("id", .number(Double(index + 1)))] + shown)
+            let author: Value = ["id": 7, "login": "farm", "type": "User"]
+            return .object(
+                [.init("id", .number(Double(index + 1)))] + ["user", "creator", "author"].map { .init($0, author) }
+                    + shown)
         }
         let page: Value = kind == .check ? ["total_count": 1, "check_runs": .array(entries)] : .array(entries)
         return HTTPResponse(status: 200, body: Array(JSONWriter.text(page).utf8))
@@ -40,13 +45,13 @@ import Testing
                 Self.step(kind, 16, at: host), Self.step(kind, 17, farm: "ffffffffffff", at: host),
                 Self.step(kind, 170, farm: "ffffffffffff", at: host),
             ].map { $0.write(over: nil) }
-            let found = mine.found(in: try Self.shown([mine.write(over: nil)], kind, host))
+            let found = mine.found(in: try Self.shown([mine.write(over: nil)], kind, host), by: Self.me)
             #expect(found == .done(id: "1", by: mine.report.key), "\(kind)")
             // What is not of this run, or a later one of this farm, is not mistaken for it.
-            let unlike = mine.found(in: try Self.shown(others, kind, host))
+            let unlike = mine.found(in: try Self.shown(others, kind, host), by: Self.me)
             #expect(unlike == (kind == .comment ? .outdated(id: "3") : .nothing), "\(kind)")
-            #expect(mine.found(in: HTTPResponse(status: 200, body: Array("[]".utf8))) == .nothing)
-            #expect(mine.found(in: HTTPResponse(status: 200, body: Array("no JSON".utf8))) == .nothing)
+            #expect(mine.found(in: HTTPResponse(status: 200, body: Array("[]".utf8)), by: Self.me) == .nothing)
+            #expect(mine.found(in: HTTPResponse(status: 200, body: Array("no JSON".utf8)), by: Self.me) == .nothing)
         }
     }
 
@@ -64,16 +69,71 @@ import Testing
                 Self.step(kind, 17, at: host, verdict: .fail, summary: "1 of 3 gates fails", body: "# 0.7, not 0.9"),
             ] {
                 let (told, wanted) = (before.write(over: nil), now.write(over: nil))
-                let found = now.found(in: try Self.shown([told], kind, host))
+                let found = now.found(in: try Self.shown([told], kind, host), by: Self.me)
                 let isSame = told.body == wanted.body
                 #expect(found == (isSame ? .done(id: "1", by: now.report.key) : .outdated(id: "1")), "\(kind)")
                 // What was said last counts, also where hosts end lines in two characters.
                 let text = String(decoding: wanted.body, as: UTF8.self).replacing("\\n", with: "\\r\\n")
                 let ended = HTTPRequest("POST", "", body: Array(text.utf8))
-                let again = now.found(in: try Self.shown([told, ended], kind, host))
+                let again = now.found(in: try Self.shown([told, ended], kind, host), by: Self.me)
                 #expect(again == .done(id: "2", by: now.report.key), "\(kind)")
-                let alone = now.found(in: try Self.shown([ended], kind, host))
+                let alone = now.found(in: try Self.shown([ended], kind, host), by: Self.me)
                 #expect(alone == .done(id: "1", by: now.report.key), "\(kind)")
+            }
+        }
+    }
+
+    /// Everybody can read a mark, and write it: of a later run, too.
+    @Test(arguments: DeliveryTarget.Host.allCases) func `is not what somebody else wrote, whatever mark it bears`(
+        host: DeliveryTarget.Host
+    ) throws {
+        for kind in [HostStep.Kind.status, .comment] {
+            let mine = Self.step(kind, 17, at: host)
+            for run in [17, 900] as [UInt64] {
+                let page = try Self.shown([Self.step(kind, run, at: host).write(over: nil)], kind, host)
+                #expect(mine.found(in: page, by: .user(id: "8")) == .nothing)
+                // The token of an app: a person's words are not its own.
+                #expect(mine.found(in: page, by: .app) == .nothing)
+                let bot = String(decoding: page.body, as: UTF8.self).replacing("\"User\"", with: "\"Bot\"")
+                let found = mine.found(in: HTTPResponse(status: 200, body: Array(bot.utf8)), by: .app)
+                #expect((found == .nothing) == (host == .gitlab))
+            }
+        }
+        let answer = { (status: Int, body: String, question: HostStep.Question) in
+            Self.step(.comment, 17, at: host).meaning(
+                of: .response(HTTPResponse(status: status, body: Array(body.utf8))), to: question, at: .seconds(1))
+        }
+        let step = Self.step(.comment, 17, at: host)
+        guard case .good(let user) = answer(200, #"{"id": 7, "login": "farm"}"#, .whoAmI),
+            case .good(let app) = answer(403, #"{"message": "Resource not accessible by integration"}"#, .whoAmI)
+        else {
+            Issue.record("both are answers")
+            return
+        }
+        #expect(step.author(in: user) == .user(id: "7") && step.author(in: app) == .app)
+        #expect(answer(404, "", .overwrite) == .gone && answer(403, "", .overwrite) == .gone)
+        guard case .refused = answer(403, "", .write) else {
+            Issue.record("what may not be written anew is refused")
+            return
+        }
+    }
+
+    /// A proxy's page, or a login's, is no sign that anything was delivered.
+    @Test func `is not done by an answer that is none of the interface's`() {
+        for kind in HostStep.Kind.allCases {
+            for question in [HostStep.Question.search, .write, .overwrite, .whoAmI] {
+                for body in ["<html>sign in</html>", "", "{}", "[1", "null"] {
+                    let answer = HTTPResponse(
+                        status: 200, headers: ["content-type": "text/html"], body: Array(body.utf8))
+                    guard
+                        case .again(let why, _, isUndone: false) = Self.step(kind, 17).meaning(
+                            of: .response(answer), to: question, at: .seconds(1))
+                    else {
+                        Issue.record("\(kind) \(question) took \(body)")
+                        continue
+                    }
+                    #expect(why.contains("(text/html): is 'https://api.github.com' the right address?"), "\(why)")
+                }
             }
         }
     }
@@ -82,7 +142,7 @@ import Testing
     @Test func `leaves the last word to a later run`() throws {
         for kind in HostStep.Kind.allCases {
             let (mine, later) = (Self.step(kind, 17), Self.step(kind, 18))
-            let found = mine.found(in: try Self.shown([later.write(over: nil)], kind, .github))
+            let found = mine.found(in: try Self.shown([later.write(over: nil)], kind, .github), by: Self.me)
             // Each run has a check run of its own.
             #expect(found == (kind == .check ? .nothing : .done(id: "1", by: later.report.key)), "\(kind)")
         }
@@ -94,8 +154,8 @@ import Testing
         func answer(_ entries: [Value]) -> HTTPResponse {
             HTTPResponse(status: 200, body: Array(JSONWriter.text(.array(entries)).utf8))
         }
-        #expect(mine.found(in: answer(words)) == .nextPage)
-        #expect(mine.found(in: answer(words.dropLast())) == .nothing)
+        #expect(mine.found(in: answer(words), by: Self.me) == .nextPage)
+        #expect(mine.found(in: answer(words.dropLast()), by: Self.me) == .nothing)
     }
 
     /// The key is never what is cut off.

@@ -100,20 +100,25 @@ class Host(BaseHTTPRequestHandler):
 
     def take(self, path, body):
         global number
-        github = path.startswith("/repos/")
+        github = path.startswith("/repos/") or "Authorization" in self.headers
         token = self.headers.get("Authorization") if github else self.headers.get("PRIVATE-TOKEN")
         if token != ("Bearer s3cret" if github else "s3cret"):
             return 401, {"message": "Bad credentials"}
+        me = {"id": 7, "login": "farm", "type": "User"}
         if self.command == "GET":
+            if path == "/user":
+                return 200, me
             if "check-runs" in path:
                 return 200, {"total_count": 0, "check_runs": [{"id": i, **c} for i, c in left["checks"].items()]}
             if path.endswith("/statuses"):
-                found = [{"id": i + 1, **c} for i, c in enumerate(left["statuses"])][::-1]
+                found = [{"id": i + 1, "creator" if github else "author": me, **c}
+                         for i, c in enumerate(left["statuses"])][::-1]
                 if github:
                     return 200, found
                 # The latest of each name, as GitLab has it, which shows as `status` what it took as `state`.
                 return 200, [{**{k: v for k, v in c.items() if k != "state"}, "status": c["state"]} for c in found[:1]]
-            return 200, [{"id": i, "body": text} for i, text in left["comments"].items()]
+            return 200, [{"id": i, "body": text, "user" if github else "author": me}
+                         for i, text in left["comments"].items()]
         value = json.loads(body)
         kind = ("comment" if re.search("comments|notes", path) else "github check" if "check-runs" in path
                 else "github status" if github else "gitlab status")

@@ -147,10 +147,38 @@ import Testing
         ("<testsuite failures='two'><testcase name='a'/></testsuite>", "a suite's 'failures' is no count"),
         ("<testsuite tests='1.0'><testcase name='a'/></testsuite>", "a suite's 'tests' is no count"),
         ("<testsuites errors='-1'><testcase name='a'/></testsuites>", "a suite's 'errors' is no count"),
+        ("<testsuite><testcase name='a'><Failure/></testcase></testsuite>", "an element <Failure>"),
+        ("<testsuite><testcase name='a'><test-error/></testcase></testsuite>", "an element <test-error>"),
+        ("<testsuite><testcase name='a' status='odd'/></testsuite>", "a test whose 'status' nobody knows"),
+        ("<testsuite><testcase name='a' result='odd'/></testsuite>", "a test whose 'result' nobody knows"),
     ])
     func `refuses what is no whole report`(text: String, reason: String) {
         let refused = refusal("", of: read(text, .junit))
         #expect(refused?.reason.contains(reason) == true, "\(String(describing: refused))")
+    }
+
+    @Test func `knows tests by what their status says`() {
+        let passed = { (attributes: String, children: String) in
+            let found = self.read(
+                "<x:testsuite xmlns:x='u' failures='0'><x:testcase name='a' \(attributes)>\(children)</x:testcase>"
+                    + "<testcase name='b'/></x:testsuite>", .junit)
+            return found.items.first { $0.id == "a" }?.entries[0].number
+        }
+        #expect(passed("", "") == .number(1) && passed("status='run' result='completed'", "") == .number(1))
+        #expect(passed("status='FAILED'", "") == .number(0) && passed("", "<x:failure/>") == .number(0))
+        #expect(passed("status='fail'", "<failure/>") == .number(0) && passed("status='disabled'", "") == nil)
+    }
+
+    /// Surefire writes other tries of a test that failed at last as `rerunFailure`, of one that passed as `flakyFailure`.
+    @Test func `names tests that failed and passed`() {
+        let text = """
+            <testsuite><testcase name="net"><flakyFailure message="reset"/></testcase>
+            <testcase name="bad"><failure/><rerunFailure/></testcase>
+            <testcase name="io"><failure/></testcase><testcase name="io"/></testsuite>
+            """
+        let found = read(text, .junit)
+        #expect(found.flaky == ["io", "net"] && value("flaky", of: found) == .count(2))
+        #expect(value("failures", of: found) == .count(2))
     }
 
     /// A time that is no number, or is not told, must not shorten the sum of all; nor a short second try hide a long first.
@@ -271,6 +299,39 @@ import Testing
         #expect(refusal("a", of: found)?.reason.contains(words) == true, "\(found.metrics)")
     }
 
+    @Test(arguments: [
+        (#""rounds": 0, "mean": 1, "stddev": 0"#, "a mean, a stddev and rounds"),
+        (#""rounds": 1.5, "mean": 1, "stddev": 0"#, "a mean, a stddev and rounds"),
+        (#""rounds": 3, "mean": 1, "stddev": -1"#, "a mean, a stddev and rounds"),
+        (#""rounds": 3, "mean": 0.1, "stddev": 0, "min": 0.5"#, "'min' is 0.5, and 'mean' is 0.1"),
+        (
+            #""rounds": 3, "mean": 1, "stddev": 0, "median": 0.1, "min": 0.5, "max": 2"#,
+            "'min' is 0.5, and 'median' is 0.1"
+        ),
+    ])
+    func `takes no item of a benchmark that measured nothing, or what cannot be`(stats: String, words: String) {
+        let found = read(#"{"benchmarks": [{"name": "a", "stats": {"# + stats + "}}]}", .pytestBenchmark)
+        #expect(refusal("a", of: found)?.reason.contains(words) == true, "\(found.metrics)")
+        guard case .refused? = found.items[0].entries.first?.number else {
+            Issue.record("\(found.items[0])")
+            return
+        }
+    }
+
+    @Test func `takes a part of a task's documents where somebody asked for a part`() {
+        let read = { (config: String) in
+            self.read(
+                #"{"results": {"t": {"acc,none": 0.9}}, "n-samples": {"t": {"original": 1000, "effective": 10}}"#
+                    + config + "}", .lmEval, file: "results_1.json")
+        }
+        #expect(value("t.acc", of: read(#", "config": {"limit": 10.0}"#)) == .plain(0.9))
+        for silent in ["", #", "config": {"limit": null}"#] {
+            #expect(
+                refusal("", of: read(silent))?.reason
+                    == "'t' was measured on 10 of 1000 documents, and no limit asks for that")
+        }
+    }
+
     @Test func `takes nothing for a result of language models that rests on no samples`() {
         let read = { (effective: String) in
             self.read(
@@ -293,7 +354,7 @@ import Testing
             """
             {"results": {"hellaswag": {"alias": "hellaswag", "acc,none": 0.5, "acc_stderr,none": 0.05},
               "gsm8k": {"alias": "gsm8k", "exact_match,strict-match": 0.84, "exact_match_stderr,strict-match": "N/A"}},
-             "n-samples": {"hellaswag": {"original": 10042, "effective": 100}}, "config": {"model": "hf"}}
+             "n-samples": {"hellaswag": {"original": 10042, "effective": 100}}, "config": {"model": "hf", "limit": 100}}
             """, .lmEval, file: "out/results_2024-06-01T10-00-00.1.json")
         guard case .mean(100, 0.5, let m2)? = value("hellaswag.acc", of: found) else {
             Issue.record("no mean")

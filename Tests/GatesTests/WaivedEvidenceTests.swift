@@ -72,6 +72,32 @@ import Testing
         #expect(stopped.verdict == .inconclusive)
     }
 
+    /// A cell that nothing looks at is not called good, and what was excused there is told where it is the measure.
+    @Test func `is told as long as it excuses, and where it was the measure`() {
+        let quarantine = Waiver(
+            .cells(job: "eval"), place: [.init("x", 0)], reason: "known", author: "bob", lastDay: "2026-12-31")
+        let job = job(cells: 2)
+        let shards = (0..<2).map { passed(job, cell: $0, [NamedMetric("accuracy", .plain(0.9))]) }
+        var there = run(job, shards, number: 1, tree: 1, provenance: dated)
+        #expect(there.header.quarantinedCells(by: [quarantine]) == ["eval (0)"])
+        let judged = judge([GateRule(.atLeast(0.5))], results: there, terms: JudgingTerms(waivers: [quarantine]))
+        #expect(
+            judged.cells.map(\.reason) == [
+                "passed; gates leave it out: quarantined by bob until 2026-12-31: known", "",
+            ])
+        there.header.provenance.append(.init("quarantined", ["eval (0)", "eval (gone)"]))
+        let rule = GateRule(.dropAtMost(.absolute(0)), against: RunID(1))
+        let compare = { (waivers: [Waiver]) in
+            judge(
+                [rule], results: run(job, shards, provenance: self.dated),
+                baselines: [ResolvedBaseline(.run(RunID(1)), .found(there, name: "r1"))],
+                terms: JudgingTerms(waivers: waivers)
+            ).gates[1].groups.last?.baselineSource
+        }
+        #expect(compare([]) == "r1, where eval (0) was in quarantine")
+        #expect(compare([quarantine]) == "r1")
+    }
+
     @Test func `is something: one that fits nothing is told`() {
         let job = job(cells: 2)
         let results = run(

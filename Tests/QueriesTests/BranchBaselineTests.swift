@@ -15,13 +15,15 @@ import Wire
     private func add(
         _ sample: StoredSample, _ number: UInt64, commit: String, tree: UInt8, accuracy: Double = 0.9,
         dirty: Bool = false, untrusted: String? = nil, gates: [GateRule] = [], history: [String]? = nil,
-        ends: Bool = true
+        ends: Bool = true, given: [String] = [], vars: [String: String] = [:]
     ) throws {
         sample.run = RunID(number)
         var plan = StoredSample.plan(cells: 1, shards: ShardPlan(), gates: gates)
         plan.untrusted = untrusted
+        plan.givenInputs = given
         try sample.submit(plan, tree: tree, commit: commit) { request in
             request.dirty = dirty
+            request.vars = vars
             guard let history else { return }
             request.branches = [
                 .with {
@@ -69,6 +71,56 @@ import Wire
         ])
         try add(sample, 3, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
         #expect(try group(sample)?.baselineSource == "main = r1, commit bbbb, the merge base")
+    }
+
+    /// What was asked for with other inputs is another measurement.
+    @Test func `is a run that was given the same`() throws {
+        let sample = try StoredSample()
+        try add(sample, 1, commit: old, tree: 1, accuracy: 0.9, given: ["flavor=debug"], vars: ["data": "full"])
+        try add(sample, 2, commit: base, tree: 3, accuracy: 0.1, given: ["flavor=debug"], vars: ["data": "tiny"])
+        try add(sample, 3, commit: base, tree: 4, accuracy: 0.2)
+        try add(
+            sample, 4, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false,
+            given: ["flavor=debug"], vars: ["data": "full"])
+        #expect(try group(sample)?.baselineSource == "main = r1, commit aaaa, 1 commit before the merge base")
+        #expect(try group(sample)?.verdict == .pass)
+        // Where there is none, it is told what differs; a gate may let it.
+        var lenient = Self.gates
+        lenient[0].mayDiffer = ["workflow_inputs"]
+        for (number, gates, verdict) in [(5 as UInt64, Self.gates, Verdict.inconclusive), (6, lenient, .pass)] {
+            try add(
+                sample, number, commit: tip, tree: 2, gates: gates, history: [base, old], ends: false,
+                given: ["flavor=fast"])
+            let found = try group(sample)
+            #expect(found?.verdict == verdict)
+            #expect(found?.baselineSource == "main = r3, commit bbbb, the merge base")
+            if verdict != .pass {
+                #expect(
+                    found?.reason
+                        == "accuracy: not comparable (workflow_inputs differs: flavor=fast here, nothing there)")
+            }
+        }
+    }
+
+    /// A bound in params.yaml is not in the workflow's text: nobody lowers it unseen.
+    @Test func `names bounds that are others`() throws {
+        let bounded = { (bound: Double) in
+            var rule = Self.gates[0]
+            rule.limits.append(.atLeast(bound))
+            rule.thresholds = [
+                GateRule.Threshold(key: "at-least", file: "params.yaml", path: "gates.accuracy", isRead: true)
+            ]
+            return [rule]
+        }
+        let sample = try StoredSample()
+        try add(sample, 1, commit: base, tree: 1, accuracy: 0.9, gates: bounded(0.85), history: [old], ends: false)
+        try sample.store.commit([
+            .runEnded(RunEnding(run: RunID(1), at: sample.clock, verdict: .pass, exitCode: 0, judgement: []))
+        ])
+        try add(sample, 2, commit: tip, tree: 2, accuracy: 0.9, gates: bounded(0.5), history: [base], ends: false)
+        #expect(
+            try group(sample)?.baselineSource
+                == "main = r1, commit bbbb, the merge base, other bounds (there g: drop-at-most 0.01, at-least 0.85)")
     }
 
     @Test func `is looked for among ancestors, with another tree`() throws {

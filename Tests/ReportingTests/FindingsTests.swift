@@ -39,6 +39,15 @@ import Testing
         for text in [report.text(columns: 300), report.markdown, String(decoding: report.json, as: UTF8.self)] {
             #expect(text.contains("flaky: 1 shard failed before passing"))
         }
+        // Tests that failed and passed within one attempt are named beside.
+        var results = sample.results
+        results.shards[0].flaky = ["testNet", "testIO"]
+        let named = RunReport(facts: facts, results: results, judgement: sample.judgement)
+        for text in [named.text(columns: 300), named.markdown, String(decoding: named.json, as: UTF8.self), named.html]
+        {
+            #expect(text.contains("flaky: 1 shard failed before passing, 2 tests failed and passed"))
+            #expect(text.contains("testNet") && text.contains("testIO"))
+        }
         // What the farm lost and ran again is no flaky program.
         facts.attempts[facts.attempts.count - 1].cause = Cause(.lostAgent)
         #expect(RunReport(facts: facts, results: sample.results, judgement: sample.judgement).flaky.isEmpty)

@@ -214,7 +214,7 @@ func everything(in store: any Storage) throws -> [String] {
     for commits in [["c0ffee"], ["beef", "c0ffee", "beef"], ["none"], []] {
         said.append("passed \(try store.passedRuns(of: "nightly", commits: commits, before: RunID(5)))")
     }
-    said.append("judged \(try store.judgedRuns(of: "nightly", before: RunID(5), most: 2))")
+    said.append("judged \(try store.judgedRuns(of: "nightly", tree: nil, before: RunID(5), most: 2))")
     said.append("passed others \(try store.passedRuns(of: "daily", commits: ["beef"], before: RunID(5)))")
     for seconds in [100, 500, 2000] as [Int64] {
         let before = `A store`.now.advanced(by: .seconds(seconds))

@@ -34,8 +34,8 @@ final class StoreInScratch: Storage, @unchecked Sendable {
     func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun] {
         try store.passedRuns(of: workflow, commits: commits, before: before)
     }
-    func judgedRuns(of workflow: String, before: RunID, most: Int) throws(StorageError) -> [JudgedRun] {
-        try store.judgedRuns(of: workflow, before: before, most: most)
+    func judgedRuns(of workflow: String, tree: Digest?, before: RunID, most: Int) throws(StorageError) -> [JudgedRun] {
+        try store.judgedRuns(of: workflow, tree: tree, before: before, most: most)
     }
     func openRuns() throws(StorageError) -> [RunID] { try store.openRuns() }
     func runsWithBulk(endedBefore: Instant, most: Int) throws(StorageError) -> [RunID] {

@@ -16,6 +16,39 @@ enum JUnitFile {
         /// The report names it although nobody meant it to run.
         var wasLeftOut = false
         var isFlaky = false
+        /// Other tries of it failed; whether this one did is told by itself.
+        var wasTriedAgain = false
+        /// By a word, and perhaps by no element.
+        var saysItFailed = false
+    }
+
+    /// What tools say in `status` and `result` of a test that ran well, of one that did not, and of one that was left out.
+    /// gtest and ctest know `run`, `notrun`, `suppressed`, `disabled`; ctest `fail` too.
+    private enum Status {
+        case good, bad, skipped
+
+        private static let words: [Status: Set<String>] = [
+            .good: [
+                "run", "pass", "passed", "ok", "success", "successful", "succeeded", "complete", "completed",
+                "executed",
+                "finished", "xpass", "xpassed",
+            ],
+            .bad: [
+                "fail", "failed", "failure", "error", "errored", "broken", "crash", "crashed", "abort", "aborted",
+                "timeout",
+                "timedout", "timed_out", "killed", "cancelled", "canceled", "incomplete", "interrupted",
+            ],
+            .skipped: [
+                "skip", "skipped", "notrun", "not_run", "disabled", "suppressed", "ignored", "pending", "xfail",
+                "xfailed",
+                "filtered",
+            ],
+        ]
+
+        init?(_ word: String) {
+            guard let known = Self.words.first(where: { $0.value.contains(word.lowercased()) }) else { return nil }
+            self = known.key
+        }
     }
 
     /// A suite that is being read: what it says of itself, and what it has, suites within it included.
@@ -89,14 +122,15 @@ enum JUnitFile {
             switch event {
             case .start(let element):
                 depth += 1
+                let name = Self.local(element.name)
                 if depth == 1 {
-                    guard element.name == "testsuites" || element.name == "testsuite" else {
+                    guard name == "testsuites" || name == "testsuite" else {
                         throw XMLReader.Mistake(
                             problem: "not JUnit's: the root is <\(element.name.prefix(40))>", found: "",
                             line: element.line)
                     }
                 }
-                switch element.name {
+                switch name {
                 case "testsuites", "testsuite":
                     suites.append(try Suite(element))
                 case "testcase":
@@ -107,17 +141,26 @@ enum JUnitFile {
                 case "failure", "error":
                     guard open != nil else {
                         throw XMLReader.Mistake(
-                            problem: "a suite that failed itself: <\(element.name)> outside of a test", found: "",
+                            problem: "a suite that failed itself: <\(name)> outside of a test", found: "",
                             line: element.line)
                     }
-                    if element.name == "failure" { open?.hasFailed = true } else { open?.hasErred = true }
+                    if name == "failure" { open?.hasFailed = true } else { open?.hasErred = true }
                     if !suites.isEmpty { suites[suites.count - 1].bad += 1 }
                 case "skipped": open?.wasSkipped = true
-                case "flakyFailure", "flakyError", "rerunFailure", "rerunError": open?.isFlaky = true
-                default: break
+                case "flakyFailure", "flakyError": open?.isFlaky = true
+                case "rerunFailure", "rerunError": open?.wasTriedAgain = true
+                default:
+                    // What looks like a failure, and is none that is known, must not pass for nothing.
+                    let folded = name.lowercased()
+                    if name != "system-err", folded.contains("fail") || folded.contains("error") || folded == "testcase"
+                    {
+                        throw XMLReader.Mistake(
+                            problem: "not JUnit's: an element <\(name.prefix(40))>", found: "", line: element.line)
+                    }
                 }
-            case .end(let name):
+            case .end(let whole):
                 depth -= 1
+                let name = Self.local(whole)
                 if name == "testsuite" || name == "testsuites", let ended = suites.popLast() {
                     if lack == nil, let words = ended.lack { lack = (words, ended.line) }
                     if !suites.isEmpty {
@@ -125,7 +168,11 @@ enum JUnitFile {
                         suites[suites.count - 1].bad += ended.bad
                     }
                 }
-                guard name == "testcase", let test = open else { continue }
+                guard name == "testcase", var test = open else { continue }
+                if test.saysItFailed, !test.hasFailed, !test.hasErred {
+                    test.hasFailed = true
+                    if !suites.isEmpty { suites[suites.count - 1].bad += 1 }
+                }
                 guard tests.count < Limits.itemsPerCellMax else {
                     throw XMLReader.Mistake(
                         problem: "more than \(Limits.itemsPerCellMax) tests", found: "", line: test.line)
@@ -158,8 +205,23 @@ enum JUnitFile {
         }
         // gtest lists what it was told to leave out.
         test.wasLeftOut = element["status"] == "notrun" || element["result"] == "suppressed"
-        test.wasSkipped = test.wasLeftOut
+        for key in ["status", "result"] {
+            guard let word = element[key], !word.isEmpty else { continue }
+            switch Status(word) {
+            case .good: break
+            case .bad: test.saysItFailed = true
+            case .skipped: test.wasSkipped = true
+            case nil:
+                throw XMLReader.Mistake(
+                    problem: "a test whose '\(key)' nobody knows", found: MetricReading.cut(word), line: element.line)
+            }
+        }
         return test
+    }
+
+    /// A name without its namespace's prefix.
+    private static func local(_ name: String) -> String {
+        name.lastIndex(of: ":").map { String(name[name.index(after: $0)...]) } ?? name
     }
 
     /// The time of all tests: a sum of those whose time is told would be less than it took.
@@ -200,7 +262,7 @@ enum JUnitFile {
                 if !test.wasLeftOut { left.append(test.id) }
                 continue
             }
-            if test.isFlaky { flaky.insert(test.id) }
+            if test.isFlaky || test.wasTriedAgain && hasPassed { flaky.insert(test.id) }
             guard let place = places[test.id] else {
                 places[test.id] = items.count
                 var item = Item(id: test.id, entries: [.init("passed", .number(hasPassed ? 1 : 0))])
@@ -223,6 +285,7 @@ enum JUnitFile {
         if let total = time.total { collector.add("total_seconds", total, line: 0) }
         var read = collector.finish(items: items)
         read.skipped = left
+        read.flaky = flaky.sorted()
         return read
     }
 }

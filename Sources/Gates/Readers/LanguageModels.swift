@@ -14,6 +14,7 @@ enum LanguageModelResults {
             !tasks.isEmpty
         else { return .refused("not of lm-evaluation-harness: it has no object 'results'", file: file, line: 1) }
         let counts = members.first { $0.key == "n-samples" }?.value
+        let limit = members.first { $0.key == "config" }?.value["limit"]
         var collector = MetricCollector(file: file)
         for task in tasks where !collector.isRefused {
             guard case .object(let entries) = task.value.kind else {
@@ -29,6 +30,14 @@ enum LanguageModelResults {
                     break
                 }
                 count = whole
+                // A limit that somebody asked for is told in the file.
+                let original = counts?[task.key]?["original"]?.value.number
+                if let original, Double(whole) < original, limit?.value.number == nil {
+                    collector.refuse(
+                        "'\(task.key)' was measured on \(whole) of \(Figure.text(original)) documents, and no limit asks for that",
+                        line: effective.line)
+                    break
+                }
             }
             for entry in entries { add(entry, of: task.key, entries, count, to: &collector) }
         }

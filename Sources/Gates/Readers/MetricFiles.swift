@@ -7,6 +7,8 @@ package struct ReadMetrics: Equatable, Sendable {
     package var items: ItemTable
     /// Tests that were skipped, by the names that the file has for them.
     package var skipped: [String]
+    /// Tests that failed and passed, by the names that the file has for them.
+    package var flaky: [String] = []
 
     package init(metrics: [NamedMetric] = [], items: ItemTable = ItemTable(), skipped: [String] = []) {
         self.metrics = metrics
@@ -19,6 +21,7 @@ package struct ReadMetrics: Equatable, Sendable {
     package mutating func add(_ other: ReadMetrics, file: String) {
         items.append(contentsOf: other.items)
         skipped += other.skipped
+        flaky += other.flaky
         var places: [String: Int] = [:]
         for (place, metric) in metrics.enumerated() { places[metric.name] = place }
         for metric in other.metrics {

@@ -26,11 +26,18 @@ enum PytestBenchmark {
                 collector.refuse("a benchmark's name has 1 to \(Limits.itemIDBytesMax) bytes", line: node.line)
                 break
             }
-            collector.add(name, seconds(stats, collector), line: node.line)
+            let seconds = seconds(stats, collector)
+            collector.add(name, seconds, line: node.line)
             let reading = MetricReading(file: file)
             var item = Item(id: name, entries: [])
             for (key, metric) in [("mean", "seconds"), ("median", "seconds_median"), ("min", "seconds_min")] {
-                if let number = stats[key] { item.entries.append(.init(metric, reading.number(number))) }
+                guard let number = stats[key] else { continue }
+                // What is wrong with a benchmark is wrong with each of its figures.
+                if case .refused(let why) = seconds {
+                    item.entries.append(.init(metric, .refused(why)))
+                } else {
+                    item.entries.append(.init(metric, reading.number(number)))
+                }
             }
             items.append(item)
         }
@@ -58,7 +65,19 @@ enum PytestBenchmark {
         else {
             return collector.refused("a benchmark has a mean, a stddev and rounds", line: stats.line)
         }
+        if let wrong = disorder(stats) { return collector.refused(wrong, line: stats.line) }
         return .mean(n: rounds, mean: mean, m2: deviation * deviation * Double(rounds - 1))
+    }
+
+    /// Figures that no rounds can have: a mean beyond the longest, a median below the shortest.
+    private static func disorder(_ stats: JSONNode) -> String? {
+        for (less, more) in [("min", "mean"), ("mean", "max"), ("min", "median"), ("median", "max"), ("min", "max")] {
+            guard let a = stats[less]?.value.number, let b = stats[more]?.value.number else { continue }
+            guard a - b > 1e-9 * max(a.magnitude, b.magnitude) else { continue }
+            let (small, large) = Figure.pair(a, b)
+            return "'\(less)' is \(small), and '\(more)' is \(large)"
+        }
+        return nil
     }
 
     /// What the file says of its rounds, and the rounds do not.

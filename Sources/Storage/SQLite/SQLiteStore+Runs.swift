@@ -67,14 +67,16 @@ extension SQLiteStore {
     }
 
     package func judgedRuns(
-        of workflow: String, before: RunID, most: Int
+        of workflow: String, tree: Digest?, before: RunID, most: Int
     ) throws(StorageError) -> [JudgedRun] {
-        try rows(
+        var values: [Parameter] = [.integer(Int64(bitPattern: before.number)), .text(workflow)]
+        if let tree { values.append(.blob(tree.bytes)) }
+        return try rows(
             """
             SELECT id, owner_role, owner, team, submitted_at, verdict, judgement, tree FROM runs
-            WHERE id < ? AND name = ? AND ended_at IS NOT NULL
+            WHERE id < ? AND name = ? AND ended_at IS NOT NULL\(tree == nil ? "" : " AND tree = ?")
             ORDER BY id DESC LIMIT ?
-            """, [.integer(Int64(bitPattern: before.number)), .text(workflow), .int(most)]
+            """, values + [.int(most)]
         ) {
             JudgedRun(
                 id: RunID(UInt64(bitPattern: $0.int64(0))), owner: Self.principal($0, from: 1),

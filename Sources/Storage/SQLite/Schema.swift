@@ -204,6 +204,7 @@ enum Schema {
         """,
         // A cell whose place in its concurrency group others have taken: why. NULL for all others.
         // Whose code agents take. Those of an older store are where an agent is that nobody has put elsewhere.
+        // What is flaky is told by runs of the same code.
         // The key that a token was used for: its holder may ask once more for an answer that was lost.
         """
         ALTER TABLE cells ADD COLUMN stop_reason TEXT;
@@ -213,6 +214,7 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         ALTER TABLE agents ADD COLUMN pool TEXT NOT NULL DEFAULT 'default';
         ALTER TABLE tokens ADD COLUMN used_key BLOB;
+        CREATE INDEX runs_by_tree ON runs (tree, name, id);
         """,
     ]
 

@@ -3610,6 +3610,8 @@ extension Proto {
         /// Why the run's code may be a stranger's, in a sentence; empty: it is the owner's. Only agents of pools that allow it
         /// take it.
         package var untrusted: String = ""
+        /// The workflow's inputs that were given another value than their default, `name=value`, sorted.
+        package var givenInputs: [String] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3628,6 +3630,7 @@ extension Proto {
                 case 74: tree = try reader.value(ProtoBytes.self)
                 case 80: deadlineMs = try reader.value(ProtoUInt64.self)
                 case 90: untrusted = try reader.value(ProtoString.self)
+                case 98: try reader.append(ProtoString.self, to: &givenInputs)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3645,17 +3648,20 @@ extension Proto {
             writer.field(ProtoBytes.self, 9, tree)
             writer.field(ProtoUInt64.self, 10, deadlineMs)
             writer.field(ProtoString.self, 11, untrusted)
+            writer.repeated(ProtoString.self, 12, givenInputs)
             writer.unknown(unknown)
         }
     }
 }
 
 extension Proto {
-    /// What lists of runs show of a `Plan`: all else of its bytes is passed over.
+    /// What lists of runs show of a `Plan`, and what tells whether it can be a baseline: all else of its bytes is passed over.
     package struct PlanHead: ProtoMessage {
         package static let protoName = "sheaf.v1.PlanHead"
 
         package var title: String = ""
+        package var untrusted: String = ""
+        package var givenInputs: [String] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3664,6 +3670,8 @@ extension Proto {
             while let tag = try reader.nextTag() {
                 switch tag {
                 case 66: title = try reader.value(ProtoString.self)
+                case 90: untrusted = try reader.value(ProtoString.self)
+                case 98: try reader.append(ProtoString.self, to: &givenInputs)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3671,6 +3679,8 @@ extension Proto {
 
         package func encode(to writer: inout ProtoWriter) {
             writer.field(ProtoString.self, 8, title)
+            writer.field(ProtoString.self, 11, untrusted)
+            writer.repeated(ProtoString.self, 12, givenInputs)
             writer.unknown(unknown)
         }
     }

@@ -21,6 +21,7 @@ extension Proto.Plan {
                 $0.digest = file.digest.bytes
             }
         }
+        givenInputs = plan.givenInputs
         tree = plan.tree?.bytes ?? []
         deadlineMs = UInt64(clamping: (plan.deadline?.wholeNanoseconds ?? 0) / 1_000_000)
         untrusted = plan.untrusted ?? ""
@@ -37,7 +38,7 @@ extension Proto.Plan {
             evaluators: try list("evaluators", evaluators) { file throws(MeaningError) in
                 guard let digest = Digest(file.digest) else { throw MeaningError("digest", "has 32 bytes") }
                 return EvaluatorFile(path: file.path, digest: digest)
-            }, tree: try digest("tree", tree),
+            }, givenInputs: givenInputs, tree: try digest("tree", tree),
             deadline: deadlineMs == 0 ? nil : .milliseconds(Int64(clamping: min(deadlineMs, 1 << 40))),
             untrusted: untrusted.isEmpty ? nil : untrusted)
     }

@@ -137,6 +137,15 @@ extension Workflow {
         request.eventName ?? (events.contains("workflow_dispatch") ? "workflow_dispatch" : events.first ?? "push")
     }
 
+    /// The inputs that somebody chose another value for than the default, `name=value`, sorted: what they ask for is another thing.
+    func givenInputs(_ contexts: [Value.Member]) -> [String] {
+        let values = contexts.last { $0.key == "inputs" }?.value
+        return inputs.compactMap { input in
+            guard let value = values?[input.name], value != .null, value != input.fallback else { return nil }
+            return "\(input.name)=\(Conversion.text(of: value))"
+        }.sorted()
+    }
+
     private func inputValues(
         _ request: PlanRequest, at top: SourcePosition, _ mistakes: inout [Diagnostic]
     ) -> Value {

@@ -187,7 +187,8 @@ extension Workflow {
         guard !mistakes.contains(where: { $0.severity == .error }) else { throw Mistakes(mistakes) }
         let plan = Plan(
             name: name, title: title, file: file, jobs: planned, gates: gates, falseBlockRate: falseBlockRate,
-            waivers: waivers, evaluators: evaluators, deadline: deadline, untrusted: distrust)
+            waivers: waivers, evaluators: evaluators, givenInputs: givenInputs(base), deadline: deadline,
+            untrusted: distrust)
         return Planned(plan: plan, warnings: mistakes, covers: covers, skipped: skipped)
     }
 

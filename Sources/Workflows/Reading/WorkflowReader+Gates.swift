@@ -144,7 +144,7 @@ extension WorkflowReader {
             error(node, "a limit on what rises, on a metric of which more is better", help: "use drop-at-most")
         }
         if let node = parts["may-differ"] {
-            let known = ["device_model", "inputs", "evaluator"]
+            let known = ["device_model", "inputs", "evaluator", "workflow_inputs", "vars"]
             rule.mayDiffer = (node.items ?? []).compactMap { text($0, "a name of 'may-differ'") }
             if node.items == nil || !rule.mayDiffer.allSatisfy(known.contains) {
                 error(
