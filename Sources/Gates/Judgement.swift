@@ -193,6 +193,21 @@ package struct CellAttempts: Equatable, Sendable {
     }
 }
 
+extension Judgement {
+    /// Whether nothing keeps the run from passing but baselines that are not there yet. It cannot say that nothing got worse, and
+    /// is what later ones are measured by.
+    package var lacksOnlyBaselines: Bool {
+        verdict == .inconclusive && baselines.allSatisfy { $0.state != .unavailable }
+            && gates.allSatisfy { gate in
+                !gate.isRequired || !gate.isApplicable
+                    || gate.groups.allSatisfy {
+                        // Compared with something, it says with what.
+                        $0.verdict == .pass || $0.verdict == .inconclusive && $0.baselineSource.isEmpty
+                    }
+            }
+    }
+}
+
 /// How a cell came out, its metrics left aside.
 package struct CellJudgement: Equatable, Sendable {
     package enum Outcome: String, Sendable {

@@ -63,7 +63,8 @@ package struct RunReader: Sendable {
     }
 
     /// The newest passing run of the same workflow with a different tree: at the commit where the branch and the run's own
-    /// commit part, else at that commit's newest ancestor that has one.
+    /// commit part, else at that commit's newest ancestor that has one. A branch's first run, which had none itself, is one too:
+    /// else there never were a second.
     private func source(
         branch: String, for run: RunSnapshot, object: (ObjectRef) throws -> [UInt8]?
     ) throws -> ResolvedBaseline.Source {
@@ -73,9 +74,9 @@ package struct RunReader: Sendable {
         guard let base = history.commits.first else {
             return .unavailable(history.problem.isEmpty ? "there is no branch '\(branch)'" : history.problem)
         }
-        let passed: [PassedRun]
+        let passed: [MeasuredRun]
         do throws(StorageError) {
-            passed = try storage.passedRuns(
+            passed = try storage.measuredRuns(
                 of: run.record.name, commits: Array(history.commits.prefix(Self.ancestorsMax)), before: run.id)
         } catch {
             throw QueryError.storage(error)
@@ -93,7 +94,8 @@ package struct RunReader: Sendable {
                     ? "the merge base" : "\(Spelling.counted(distance, "commit")) before the merge base"
                 let found = ResolvedBaseline.Source.found(
                     try snapshot.results(object: object),
-                    name: "\(branch) = \(candidate.id), commit \(commit.prefix(12)), \(place)")
+                    name: "\(branch) = \(candidate.id), commit \(commit.prefix(12)), \(place)"
+                        + (candidate.verdict == .pass ? "" : ", which had no baseline itself"))
                 if asksTheSame { return found }
                 other = found
             }
@@ -101,7 +103,7 @@ package struct RunReader: Sendable {
         if let other { return other }
         return .absent(
             "no passing run of '\(run.record.name)' at \(base.prefix(12)), where it parts from '\(branch)', nor at "
-                + "\(Spelling.counted(history.commits.count - 1, "ancestor")) of it")
+                + "\(Spelling.counted(history.commits.count - 1, "ancestor")) of it: --with-baseline runs it first")
     }
 
     /// How far back a branch is searched.
@@ -112,16 +114,20 @@ package struct RunReader: Sendable {
     ///
     /// - Returns: `nil` where it does not; else whether it was given what `run` was.
     private func asksAsBaseline(_ candidate: RunID, _ run: RunSnapshot) throws(QueryError) -> Bool? {
-        let stored: RunRecord
+        let found: StoredRun
         do throws(StorageError) {
-            guard let found = try storage.run(candidate) else { return nil }
-            stored = found.run
+            guard let run = try storage.run(candidate) else { return nil }
+            found = run
         } catch {
             throw .storage(error)
         }
+        let stored = found.run
         let request: Proto.SubmitRunRequest = try decoded(stored.request, "the request", of: candidate)
         // Not the whole plan: there may be a thousand to look at.
         let head: Proto.PlanHead = try decoded(stored.plan, "the plan", of: candidate)
+        if let judgement = found.ending?.judgement, found.ending?.verdict == .inconclusive {
+            guard Judgement(record: judgement)?.lacksOnlyBaselines == true else { return nil }
+        }
         guard !request.dirty, head.untrusted.isEmpty, request.repository == run.request.repository,
             run.record.owner.mayRead(runsOf: stored.owner)
         else { return nil }

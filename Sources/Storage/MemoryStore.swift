@@ -159,14 +159,15 @@ package final class MemoryStore: Storage {
             return Array(found.prefix(most))
         }
     }
-    package func passedRuns(of workflow: String, commits: [String], before: RunID) -> [PassedRun] {
+    package func measuredRuns(of workflow: String, commits: [String], before: RunID) -> [MeasuredRun] {
         read { state in
             let found = state.runs.values.filter { run in
                 run.run.id < before && run.run.name == workflow && commits.contains(run.run.commit)
-                    && run.ending?.verdict == .pass
+                    && (run.ending?.verdict == .pass || run.ending?.verdict == .inconclusive)
             }
             return found.sorted { $0.run.id > $1.run.id }.map {
-                PassedRun(id: $0.run.id, commit: $0.run.commit, tree: $0.run.tree)
+                MeasuredRun(
+                    id: $0.run.id, commit: $0.run.commit, tree: $0.run.tree, verdict: $0.ending?.verdict ?? .fail)
             }
         }
     }

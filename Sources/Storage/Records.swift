@@ -1,15 +1,18 @@
 package import Model
 
-/// A run that passed, by what it measured.
-package struct PassedRun: Equatable, Sendable {
+/// A run that later ones may be compared with, by what it measured.
+package struct MeasuredRun: Equatable, Sendable {
     package var id: RunID
     package var commit: String
     package var tree: Digest?
+    /// `pass` or `inconclusive`.
+    package var verdict: Verdict
 
-    package init(id: RunID, commit: String, tree: Digest?) {
+    package init(id: RunID, commit: String, tree: Digest?, verdict: Verdict) {
         self.id = id
         self.commit = commit
         self.tree = tree
+        self.verdict = verdict
     }
 }
 

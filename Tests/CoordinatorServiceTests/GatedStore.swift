@@ -84,8 +84,8 @@ final class GatedStore: Storage {
     func runs(before: RunID?, most: Int, readableBy reader: Principal?) throws(StorageError) -> [StoredRun] {
         try base.runs(before: before, most: most, readableBy: reader)
     }
-    func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun] {
-        try base.passedRuns(of: workflow, commits: commits, before: before)
+    func measuredRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [MeasuredRun] {
+        try base.measuredRuns(of: workflow, commits: commits, before: before)
     }
     func judgedRuns(of workflow: String, tree: Digest?, before: RunID, most: Int) throws(StorageError) -> [JudgedRun] {
         try base.judgedRuns(of: workflow, tree: tree, before: before, most: most)

@@ -73,6 +73,25 @@ import Wire
         #expect(try group(sample)?.baselineSource == "main = r1, commit bbbb, the merge base")
     }
 
+    /// A branch's first run has nothing to be compared with. If it were none either, there never would be one.
+    @Test func `is also the first run, if it lacked nothing else`() throws {
+        let sample = try StoredSample()
+        try add(sample, 1, commit: old, tree: 1, gates: Self.gates, history: [old])
+        try add(sample, 2, commit: base, tree: 4, gates: Self.gates, history: [], ends: true)
+        try add(sample, 3, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
+        // The second could not be compared for another reason: nobody knows where it parts from main.
+        #expect(
+            try group(sample)?.baselineSource
+                == "main = r1, commit aaaa, 1 commit before the merge base, which had no baseline itself")
+        #expect(try group(sample)?.verdict == .pass)
+        // One that was compared, and came to nothing certain, is none.
+        var tested = Self.gates
+        tested[0].testing = .init(.regression, itemsAtLeast: 1000)
+        try add(sample, 4, commit: base, tree: 5, gates: tested, history: [base, old])
+        try add(sample, 5, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
+        #expect(try group(sample)?.baselineSource.hasPrefix("main = r1, ") == true)
+    }
+
     /// What was asked for with other inputs is another measurement.
     @Test func `is a run that was given the same`() throws {
         let sample = try StoredSample()
@@ -140,7 +159,7 @@ import Wire
         #expect(none?.verdict == .inconclusive)
         #expect(
             none?.reason
-                == "accuracy: no baseline: no passing run of 'nightly' at bbbb, where it parts from 'main', nor at 1 ancestor of it"
+                == "accuracy: no baseline: no passing run of 'nightly' at bbbb, where it parts from 'main', nor at 1 ancestor of it: --with-baseline runs it first"
         )
         try add(sample, 2, commit: tip, tree: 2, gates: Self.gates, ends: false)
         #expect(try group(sample)?.reason.contains("does not say where it parts from branch 'main'") == true)

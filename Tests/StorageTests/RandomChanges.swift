@@ -212,10 +212,10 @@ func everything(in store: any Storage) throws -> [String] {
     }
     for key in 0..<6 { said.append("key \(key) \(try store.run(key: "key-\(key)").map { "\($0)" } ?? "none")") }
     for commits in [["c0ffee"], ["beef", "c0ffee", "beef"], ["none"], []] {
-        said.append("passed \(try store.passedRuns(of: "nightly", commits: commits, before: RunID(5)))")
+        said.append("passed \(try store.measuredRuns(of: "nightly", commits: commits, before: RunID(5)))")
     }
     said.append("judged \(try store.judgedRuns(of: "nightly", tree: nil, before: RunID(5), most: 2))")
-    said.append("passed others \(try store.passedRuns(of: "daily", commits: ["beef"], before: RunID(5)))")
+    said.append("passed others \(try store.measuredRuns(of: "daily", commits: ["beef"], before: RunID(5)))")
     for seconds in [100, 500, 2000] as [Int64] {
         let before = `A store`.now.advanced(by: .seconds(seconds))
         said.append("bulk \(try store.runsWithBulk(endedBefore: before, most: 3))")

@@ -31,8 +31,8 @@ final class StoreInScratch: Storage, @unchecked Sendable {
     func runs(before: RunID?, most: Int, readableBy reader: Principal?) throws(StorageError) -> [StoredRun] {
         try store.runs(before: before, most: most, readableBy: reader)
     }
-    func passedRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [PassedRun] {
-        try store.passedRuns(of: workflow, commits: commits, before: before)
+    func measuredRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [MeasuredRun] {
+        try store.measuredRuns(of: workflow, commits: commits, before: before)
     }
     func judgedRuns(of workflow: String, tree: Digest?, before: RunID, most: Int) throws(StorageError) -> [JudgedRun] {
         try store.judgedRuns(of: workflow, tree: tree, before: before, most: most)

@@ -44,15 +44,15 @@ extension SQLiteStore {
         return runs
     }
 
-    package func passedRuns(
+    package func measuredRuns(
         of workflow: String, commits: [String], before: RunID
-    ) throws(StorageError) -> [PassedRun] {
+    ) throws(StorageError) -> [MeasuredRun] {
         // Commits are hexadecimal digits: what is not cannot be one, and needs no quoting.
         let words = commits.filter { $0.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) } }
         let found = try rows(
             """
-            SELECT id, commit_id, tree FROM runs
-            WHERE id < ? AND name = ? AND verdict = 'pass'
+            SELECT id, commit_id, tree, verdict FROM runs
+            WHERE id < ? AND name = ? AND verdict IN ('pass', 'inconclusive')
                 AND commit_id IN (SELECT value FROM json_each(?))
             """,
             [
@@ -60,8 +60,9 @@ extension SQLiteStore {
                 .text("[" + words.map { "\"\($0)\"" }.joined(separator: ",") + "]"),
             ]
         ) {
-            PassedRun(
-                id: RunID(UInt64(bitPattern: $0.int64(0))), commit: $0.text(1), tree: $0.optionalDigest(2))
+            MeasuredRun(
+                id: RunID(UInt64(bitPattern: $0.int64(0))), commit: $0.text(1), tree: $0.optionalDigest(2),
+                verdict: Verdict(rawValue: $0.text(3)) ?? .fail)
         }
         return found.sorted { $0.id > $1.id }
     }

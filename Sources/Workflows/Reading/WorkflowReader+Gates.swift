@@ -99,8 +99,7 @@ extension WorkflowReader {
         if case .branch(let branch)? = rule.baseline, rule.required, rule.when == nil, !rule.passesFirstOnFloor {
             warning(
                 .baseline, (parts["baseline"] ?? place).position,
-                "the first run finds no passing one of branch '\(branch)' to compare with, and does not pass itself, so there "
-                    + "never is one",
+                "the first run finds none of branch '\(branch)' to compare with, and cannot pass: those after it compare with it",
                 help: "first: pass-floor, and a plain limit (at-least, at-most, between) by which the first one passes")
         }
         testing(parts, of: &rule, at: place)

@@ -81,6 +81,23 @@ extension Commands {
             return try await following(run, connect, arguments).follow(signals)
         })
 
+    /// Runs what the gates compare with, one after the other.
+    ///
+    /// - Returns: how the command ends; `nil` where it goes on.
+    static func runBaselines(
+        _ submission: CheckedSubmission, _ arguments: Arguments, _ client: FarmClient,
+        follow: (RunID) async throws -> ExitCode
+    ) async throws -> ExitCode? {
+        for branch in submission.request.branches.map(\.name) {
+            guard let base = try await runBaseline(submission, branch: branch, arguments, client) else { return .usage }
+            let code = try await follow(base)
+            // Who leaves the baseline does not want what was to be compared with it.
+            if code == .interrupted { return code }
+            if code != .passed { Terminal.complain("warning: \(base) did not pass: it is no baseline") }
+        }
+        return nil
+    }
+
     /// Submits the commit where a branch and the checked out one part, from a work tree of its own.
     static func runBaseline(
         _ submission: CheckedSubmission, branch: String, _ arguments: Arguments, _ client: FarmClient
@@ -97,9 +114,11 @@ extension Commands {
                 help: "commit the change on a branch of its own", exitCode: .usage)
         }
         var request = submission.request
+        let given = [request.inputs, request.vars].map { names in
+            names.sorted { $0.key < $1.key }.map { "\($0)=\($1)\n" }.joined()
+        }
         let text = Array(
-            (request.workflow + request.gates + request.inputs.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined())
-                .utf8)
+            ([request.workflow, request.gates, request.eventName] + given).joined(separator: "\u{0}").utf8)
         request.key =
             arguments.has("again")
             ? Submitting.newKey() : "base-\(base.prefix(20))-\(Digest(hashing: text).hex.prefix(20))"

@@ -34,7 +34,7 @@ extension Commands {
                 "show", "FOLDER", repeats: true,
                 "a folder below /tmp or a closed one that steps see all the same, where users are changed"),
             .value("baseline", "ALIAS", "when the run passes, gates compare with it under this name from now on"),
-            .value("key", "KEY", "16 to 64 characters; the same key is the same run"),
+            withBaseline, .value("key", "KEY", "16 to 64 characters; the same key is the same run"),
         ] + containerOptions + actionOptions + submissionOptions,
         run: { arguments in
             guard let submission = try submission(arguments) else { return .usage }
@@ -47,17 +47,26 @@ extension Commands {
             }
             try home.refuse(submission.plan)
             try await tellOpenRuns(client, state)
+            let follow = { (run: RunID) in
+                let following = Following(
+                    run: run,
+                    connect: { () async throws(ClientError) in
+                        try await FarmClient.connect(to: home.address, as: home.person, on: home.loop)
+                    }, comeBack: nil)
+                return try await following.follow(signals)
+            }
+            if arguments.has("with-baseline"),
+                let ended = try await runBaselines(submission, arguments, client, follow: follow)
+            {
+                await home.stop()
+                return ended
+            }
             guard let run = try await submit(submission, arguments, state: state, to: client) else {
                 await home.stop()
                 return .usage
             }
             Terminal.complain("\(run) is on its way, in \(state)")
-            let following = Following(
-                run: run,
-                connect: { () async throws(ClientError) in
-                    try await FarmClient.connect(to: home.address, as: home.person, on: home.loop)
-                }, comeBack: nil)
-            let code = try await following.follow(signals)
+            let code = try await follow(run)
             if code == .passed, let alias = arguments.value("baseline") {
                 _ = try await Farming.failing { () async throws(ClientError) in
                     try await client.call(

@@ -13,6 +13,9 @@ extension Commands {
             .flag("untrusted", "the code may be a stranger's, as a fork's is without being told"),
         ]
 
+    static let withBaseline = Command.Option.flag(
+        "with-baseline", "first run the commits that gates with baseline: {branch: …} compare with")
+
     static let submit = Command(
         name: "submit", summary: "send a run to the farm",
         discussion: """
@@ -25,7 +28,7 @@ extension Commands {
         operands: [.init(name: "FILE", help: "the workflow")],
         options: [
             .flag("wait", "follow the run to its end"),
-            .flag("with-baseline", "first run the commits that gates with baseline: {branch: …} compare with"),
+            withBaseline,
             .value("key", "KEY", "16 to 64 characters; the same key is the same run, so repeating is harmless"),
             .flag("deliver", "have the farm tell the repository's code host what the run comes to"),
             .value("request", "N", "the pull or merge request that gets a comment; that of the event by default"),
@@ -43,15 +46,10 @@ extension Commands {
             // From here on a key does not end the process between a submission and its name.
             if arguments.has("wait") || arguments.has("with-baseline") { _ = Signals.stream(leaving) }
             if arguments.has("with-baseline") {
-                for branch in submission.request.branches.map(\.name) {
-                    guard let base = try await runBaseline(submission, branch: branch, arguments, client) else {
-                        return .usage
-                    }
-                    let code = try await following(base, connect, arguments).follow(Signals.stream(leaving))
-                    // Who leaves the baseline does not want what was to be compared with it.
-                    if code == .interrupted { return code }
-                    if code != .passed { Terminal.complain("warning: \(base) did not pass: it is no baseline") }
+                let ended = try await runBaselines(submission, arguments, client) { base in
+                    try await following(base, connect, arguments).follow(Signals.stream(leaving))
                 }
+                if let ended { return ended }
             }
             // Nothing is followed from here on: keys end the process again.
             if !arguments.has("wait") { for number in leaving { signal(number, SIG_DFL) } }
