@@ -98,8 +98,8 @@ private struct SVGReport {
 
     private mutating func groups(_ gate: GateJudgement) {
         let order = gate.groups.indices.sorted { (gate.groups[$1].verdict, $0) < (gate.groups[$0].verdict, $1) }
-        let groups = order.map { gate.groups[$0] }.filter { $0.value != nil }
-        guard let scale = Scale(groups) else { return }
+        let groups = order.map { gate.groups[$0] }
+        let scale = Scale(groups)
         top += 32
         write(16, "\(gate.mark.symbol) \(gate.name): \(gate.outcome)", bold: true, most: 110)
         top += 17
@@ -107,6 +107,13 @@ private struct SVGReport {
         let (left, right) = (300.0, Self.width - 120)
         for group in groups.prefix(Self.groupsMax) {
             top += 20
+            guard let scale, group.value != nil else {
+                // What has no value has a reason.
+                let name = report.name(of: group, in: gate)
+                write(16, "\(group.verdict.mark.symbol) \(name)", most: 38)
+                write(name.isEmpty ? 40 : left, group.reason, dim: true, most: 90)
+                continue
+            }
             let x = { (number: Double) in HTMLText.place(left + (right - left) * scale.share(number)) }
             let y = HTMLText.place(top - 4)
             write(16, "\(group.verdict.mark.symbol) \(report.name(of: group, in: gate))", most: 38)
@@ -132,6 +139,7 @@ private struct SVGReport {
             top += 18
             write(16, "… and \(groups.count - Self.groupsMax) more groups", dim: true)
         }
+        guard let scale else { return }
         top += 16
         write(left, Figure.text(scale.low, digits: 3), dim: true)
         write(right - 40, Figure.text(scale.high, digits: 3), dim: true)

@@ -20,6 +20,15 @@ import Testing
         let svg = Sample.troubled.report.svg
         #expect(svg.contains(">✓ 0.9<") && svg.contains("✗") && svg.contains("class=\"bound\""))
         #expect(svg.contains("<title>fail: r17 nightly</title>") && svg.contains("<desc>"))
+        // What has no value is drawn by its reason: a picture must not look better than the run.
+        let sample = Sample.troubled
+        var judgement = sample.judgement
+        for place in judgement.gates[1].groups.indices {
+            judgement.gates[1].groups[place].value = nil
+            judgement.gates[1].groups[place].reason = "accuracy: missing: no metrics"
+        }
+        let drawn = RunReport(facts: sample.facts, results: sample.results, judgement: judgement).svg
+        #expect(drawn.contains("accuracy: missing: no metrics") && drawn.contains(judgement.gates[1].name))
     }
 
     @Test func `stays small for a large matrix`() {

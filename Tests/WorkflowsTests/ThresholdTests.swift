@@ -85,7 +85,23 @@ import Workflows
 
     @Test func `in a broken file refuse the run with its line`() {
         let (_, problems) = plan("at-least: params.yaml:a", files: ["params.yaml": "a: 1\nb: [2\n"])
-        #expect(problems.contains { $0.hasPrefix("params.yaml:") }, "\(problems)")
+        #expect(problems.count == 1 && problems[0].hasPrefix("params.yaml:"), "\(problems)")
+    }
+
+    /// Other programs read these files too: their keys are what they are.
+    @Test func `stand in a file that keeps YAML's rules, not a workflow's`() {
+        let file = """
+            defaults: &floors {acc: 0.5, f1: 0.6}
+            Gates: 1
+            gates: {<<: [*floors, {acc: 9, recall: 0.4}], f1: 0.7, F1: 2, loss: !!float 1, path: !join [a, b], env: !ENV x}
+            """
+        let bound = { (path: String) in
+            self.plan("at-least: params.yaml:gates.\(path)", files: ["params.yaml": file]).rule?.limits
+        }
+        #expect(bound("acc") == [.atLeast(0.5)] && bound("f1") == [.atLeast(0.7)] && bound("F1") == [.atLeast(2)])
+        #expect(bound("recall") == [.atLeast(0.4)] && bound("loss") == [.atLeast(1)] && bound("env") == nil)
+        let twice = plan("at-least: params.yaml:a", files: ["params.yaml": "a: 1\na: 2\n"]).problems
+        #expect(twice.count == 1 && twice[0].contains("'a' is already defined"), "\(twice)")
     }
 
     @Test func `stay open where only the file is looked at`() {

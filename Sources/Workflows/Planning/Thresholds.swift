@@ -93,9 +93,11 @@ extension Workflow {
                 return nil
             }
         }
-        let (node, diagnostics) = YAMLReader.read(bytes, file: file)
-        mistakes += diagnostics.filter { $0.severity == .error }
-        return diagnostics.contains { $0.severity == .error } ? nil : node?.value ?? .object([])
+        let (node, diagnostics) = YAMLReader.read(bytes, file: file, as: .data)
+        let errors = diagnostics.filter { $0.severity == .error }
+        mistakes += errors
+        guard errors.isEmpty else { return .none }
+        return node?.value ?? .object([])
     }
 
     /// The value that members lead to: `gates.accuracy`, `folds.0.floor`.

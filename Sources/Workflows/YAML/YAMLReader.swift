@@ -5,10 +5,19 @@ import Model
 ///
 /// Hostile texts end in a diagnostic: size, nesting and the nodes that aliases multiply are bounded.
 @safe struct YAMLReader: ~Copyable {
+    /// Whose grammar a text keeps.
+    enum Dialect {
+        /// GitHub's: case does not tell keys apart, nothing is merged, tags are the core schema's.
+        case workflow
+        /// Any program's: keys are what they are, `<<` merges, and a tag of its own makes a scalar a text.
+        case data
+    }
+
     /// Nodes of a document, those that aliases repeat included.
     static let nodesMax = 2_000_000
 
     private let file: String
+    private let dialect: Dialect
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private var anchors: [String: YAMLNode] = [:]
     private var sizes: [String: Int] = [:]
@@ -18,7 +27,9 @@ import Model
     private(set) var diagnostics: [Diagnostic] = []
 
     /// - Returns: the document, `nil` where the text is empty or broken; and what is wrong with it.
-    static func read(_ text: [UInt8], file: String) -> (node: YAMLNode?, diagnostics: [Diagnostic]) {
+    static func read(
+        _ text: [UInt8], file: String, as dialect: Dialect = .workflow
+    ) -> (node: YAMLNode?, diagnostics: [Diagnostic]) {
         let start = SourcePosition(file: file, line: 1, column: 1)
         guard text.count <= Limits.workflowBytesMax else {
             let problem = "the file has \(text.count) bytes; the limit is \(Limits.workflowBytesMax)"
@@ -31,7 +42,7 @@ import Model
         let mark: [UInt8] = [0xef, 0xbb, 0xbf]
         let text = text.starts(with: mark) ? Array(text.dropFirst(mark.count)) : text
         return unsafe text.withUnsafeBufferPointer { buffer in
-            var reader = YAMLReader(file: file)
+            var reader = YAMLReader(file: file, dialect)
             unsafe yaml_parser_set_input_string(reader.parser, buffer.baseAddress, buffer.count)
             unsafe yaml_parser_set_encoding(reader.parser, YAML_UTF8_ENCODING)
             do throws(Diagnostic) {
@@ -57,8 +68,9 @@ import Model
         }
     }
 
-    private init(file: String) {
+    private init(file: String, _ dialect: Dialect) {
         self.file = file
+        self.dialect = dialect
         unsafe parser = .allocate(capacity: 1)
         unsafe yaml_parser_initialize(parser)
     }
@@ -158,9 +170,16 @@ import Model
     private mutating func mapping(at position: SourcePosition, depth: Int) throws(Diagnostic) -> YAMLNode {
         var entries: [YAMLNode.Entry] = []
         var seen: [String: SourcePosition] = [:]
+        var merged: [YAMLNode.Entry] = []
         while true {
             let event = try next()
-            if case .mappingEnd = event.kind { return YAMLNode(kind: .mapping(entries), position: position) }
+            if case .mappingEnd = event.kind {
+                // What stands here goes before what is merged, and of that the first before the next.
+                for entry in merged where seen.updateValue(entry.keyPosition, forKey: entry.key) == nil {
+                    entries.append(entry)
+                }
+                return YAMLNode(kind: .mapping(entries), position: position)
+            }
             let keyNode = try node(from: event, depth: depth + 1)
             let value = try node(from: try next(), depth: depth + 1)
             guard let key = keyNode.scalar?.text else {
@@ -171,20 +190,45 @@ import Model
                 continue
             }
             if key == "<<", keyNode.scalar?.isPlain == true {
+                if dialect == .data, let more = Self.merged(value) {
+                    merged += more
+                    continue
+                }
                 diagnostics.append(
                     Diagnostic(
-                        at: keyNode.position, "merge keys (<<) are not part of the workflow grammar",
+                        at: keyNode.position,
+                        dialect == .data
+                            ? "'<<' merges a mapping, or a list of mappings"
+                            : "merge keys (<<) are not part of the workflow grammar",
                         help: "write the keys out, or use an alias for the whole value"))
                 continue
             }
-            if let first = seen.updateValue(keyNode.position, forKey: key.uppercased()) {
+            if let first = seen.updateValue(
+                keyNode.position, forKey: dialect == .workflow ? key.uppercased() : key)
+            {
+                let note = dialect == .workflow ? " (case does not tell keys apart)" : ""
                 diagnostics.append(
                     Diagnostic(
                         at: keyNode.position, "'\(key)' is already defined",
-                        help: "it stands in line \(first.line) too (case does not tell keys apart): keep one of them"))
+                        help: "it stands in line \(first.line) too\(note): keep one of them"))
                 continue
             }
             entries.append(YAMLNode.Entry(key: key, keyPosition: keyNode.position, value: value))
+        }
+    }
+
+    /// What `<<` brings; `nil` for what cannot be merged.
+    private static func merged(_ node: YAMLNode) -> [YAMLNode.Entry]? {
+        switch node.kind {
+        case .mapping(let entries): return entries
+        case .sequence(let items):
+            var all: [YAMLNode.Entry] = []
+            for item in items {
+                guard case .mapping(let entries) = item.kind else { return nil }
+                all += entries
+            }
+            return all
+        case .scalar: return nil
         }
     }
 
@@ -258,6 +302,7 @@ import Model
     private mutating func coreName(of tag: String, at position: SourcePosition) -> String? {
         let name = tag.hasPrefix(Self.tagPrefix) ? String(tag.dropFirst(Self.tagPrefix.count)) : tag
         if tag.hasPrefix(Self.tagPrefix), CoreSchema.tags.contains(name) { return name }
+        if dialect == .data { return nil }
         diagnostics.append(
             Diagnostic(
                 at: position, "unknown tag '\(tag.hasPrefix(Self.tagPrefix) ? "!!" + name : tag)'",

@@ -128,8 +128,8 @@ enum JudgementText {
             text += "\(pad(gate.word, 14)) \(gate.name)\(gate.isRequired ? "" : " (advisory)"): \(gate.question)\n"
             let neutral = gate.name == "jobs" ? neutralJobs(judgement) : []
             let notable = gate.groups.filter { group in
-                // What did not pass and need not is told, too, and by whose word.
-                group.verdict > .pass || group.place.contains { $0.value.string.map(neutral.contains) == true }
+                // What did not pass and need not is told, too, and by whose word; and what passed with nothing to compare.
+                group.verdict > .pass || group.passesUncompared || group.place.contains { $0.value.string.map(neutral.contains) == true }
             }
             for group in notable.prefix(groupsShown) {
                 let place = group.place.map { "\($0.key)=\(JSONWriter.text($0.value))" }.joined(separator: " ")
@@ -143,7 +143,7 @@ enum JudgementText {
     /// Jobs with cells that did not pass and did not have to: quarantined ones among them.
     private static func neutralJobs(_ judgement: Judgement) -> Set<String> {
         Set(
-            judgement.cells.filter { $0.isNeutral && $0.outcome != .passed && $0.outcome != .notApplicable }.map(\.job))
+            judgement.cells.filter { $0.isNeutral && !$0.reason.isEmpty && $0.outcome != .notApplicable }.map(\.job))
     }
 
     private static func pad(_ text: String, _ width: Int) -> String {
