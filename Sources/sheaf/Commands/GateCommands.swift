@@ -93,7 +93,9 @@ extension Commands {
             let code = try await follow(base)
             // Who leaves the baseline does not want what was to be compared with it.
             if code == .interrupted { return code }
-            if code != .passed { Terminal.complain("note: \(base) did not pass; it is a baseline only if a baseline was all it lacked") }
+            if code != .passed {
+                Terminal.complain("note: \(base) did not pass; it is a baseline only if a baseline was all it lacked")
+            }
         }
         return nil
     }

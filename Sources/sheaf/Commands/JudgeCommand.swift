@@ -129,7 +129,8 @@ enum JudgementText {
             let neutral = gate.name == "jobs" ? neutralJobs(judgement) : []
             let notable = gate.groups.filter { group in
                 // What did not pass and need not is told, too, and by whose word; and what passed with nothing to compare.
-                group.verdict > .pass || group.passesUncompared || group.place.contains { $0.value.string.map(neutral.contains) == true }
+                group.verdict > .pass || group.passesUncompared
+                    || group.place.contains { $0.value.string.map(neutral.contains) == true }
             }
             for group in notable.prefix(groupsShown) {
                 let place = group.place.map { "\($0.key)=\(JSONWriter.text($0.value))" }.joined(separator: " ")
