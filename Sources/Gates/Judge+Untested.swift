@@ -83,43 +83,48 @@ extension Judge {
             guard case .taken(let checks) = means([limit], rule, sets) else { return [] }
             return checks
         }
-        let stopped = { (verdict: Verdict, set: PairedSet, reason: String) in
-            [Check(verdict: verdict, reason: "\(rule.metric): \(set.name): \(reason)", limit: limit)]
+        var checks: [Check] = []
+        let stop = { (verdict: Verdict, set: PairedSet, reason: String) in
+            checks.append(Check(verdict: verdict, reason: "\(rule.metric): \(set.name): \(reason)", limit: limit))
         }
-        var (whole, onItems): ([Double], [Double]) = ([], [])
+        // On the baseline's items where the candidate has others, else the same; `nil` where there is no such change.
+        var (whole, onItems): ([Double?], [Double?]) = ([], [])
         var note = ""
         for set in sets {
-            guard let change = limit.change(set.ours.value, set.theirs.value) else {
-                return stopped(.inconclusive, set, "no relative limit of \(Figure.text(set.theirs.value))")
+            let change = limit.change(set.ours.value, set.theirs.value)
+            if change == nil {
+                stop(.inconclusive, set, "no relative limit of \(Figure.text(set.theirs.value))")
             }
             whole.append(change)
             onItems.append(change)
             guard let items = set.items else { continue }
             switch Self.onItems([items], limit, rule) {
             case .same: break
-            case .refused(let verdict, let reason): return stopped(verdict, set, reason)
+            case .refused(let verdict, let reason): stop(verdict, set, reason)
             case .others(let ours, let theirs, _):
                 note = ", on the baseline's items"
-                guard let change = limit.change(ours, theirs ?? set.theirs.value) else {
-                    return stopped(.inconclusive, set, "no relative limit of \(Figure.text(theirs ?? 0))")
-                }
-                onItems[onItems.count - 1] = change
+                onItems[onItems.count - 1] = limit.change(ours, theirs ?? set.theirs.value)
             }
         }
         let scale = sets.reduce(0) { max($0, $1.theirs.value.magnitude) }
         let isAveraged = sets.contains { $0.cells > 1 }
-        return [(whole, ""), (onItems, note)].prefix(note.isEmpty ? 1 : 2).map { changes, note in
-            let change = Gates.quantile(q, of: changes.sorted())
+        for (changes, note) in [(whole, ""), (onItems, note)].prefix(note.isEmpty ? 1 : 2) {
+            let known = changes.compactMap { $0 }
+            guard known.count == sets.count else { continue }
+            let change = Gates.quantile(q, of: known.sorted())
             guard change.isFinite else {
-                return Check(
-                    verdict: .fail, reason: "\(rule.metric): changes beyond the range of numbers", limit: limit)
+                checks.append(
+                    Check(
+                        verdict: .fail, reason: "\(rule.metric): changes beyond the range of numbers", limit: limit))
+                continue
             }
-            var check = Check(verdict: .pass, reason: "", limit: limit)
-            if !limit.allows(change, scale: scale, isExact: !isAveraged) { check.verdict = .fail }
-            check.reason =
-                "\(rule.metric): quantile \(Figure.text(q)) of \(sets.count) changes is \(limit.told(change))\(note)"
-            return check
+            checks.append(
+                Check(
+                    verdict: limit.allows(change, scale: scale, isExact: !isAveraged) ? .pass : .fail,
+                    reason: "\(rule.metric): quantile \(Figure.text(q)) of \(sets.count) changes is "
+                        + "\(limit.told(change))\(note)", limit: limit))
         }
+        return checks
     }
 
     /// What the baseline's items say where the candidate lacks some of them, or has others.

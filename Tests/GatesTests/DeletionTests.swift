@@ -161,6 +161,13 @@ import Testing
                 // Its plans assign no items, so only what is held against a baseline's can tell that some are gone.
                 guard trial.baseline != nil else { continue }
                 for place in trial.rules.indices { trial.rules[place].limits.removeAll { !$0.needsBaseline } }
+                // Nor can anything tell that an item is gone which the baseline does not have.
+                for place in trial.results.shards.indices {
+                    for item in trial.results.shards[place].items.indices.reversed()
+                    where ["new", "extra"].contains(where: trial.results.shards[place].items[item].id.hasPrefix) {
+                        trial.results.shards[place].items.remove(at: item)
+                    }
+                }
             }
             guard isWhole(trial.results), trial.baseline.map(isWhole) ?? true else { continue }
             tried += 1
