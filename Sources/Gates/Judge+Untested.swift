@@ -75,7 +75,8 @@ extension Judge {
         return .taken(checks)
     }
 
-    /// The limit on the quantile of the sets' changes: their differences, percentages or ratios, as the limit has it.
+    /// The limit on the quantile of the sets' harms: of drops, rises or ratios, as the limit has it, so that 0.9 is about the tenth
+    /// that got worst.
     private static func quantile(
         _ q: Double, of sets: [PairedSet], _ limit: GateRule.Limit, _ rule: GateRule
     ) -> [Check] {
@@ -91,7 +92,7 @@ extension Judge {
         var (whole, onItems): ([Double?], [Double?]) = ([], [])
         var note = ""
         for set in sets {
-            let change = limit.change(set.ours.value, set.theirs.value)
+            let change = limit.harm(set.ours.value, set.theirs.value)
             if change == nil {
                 stop(.inconclusive, set, "no relative limit of \(Figure.text(set.theirs.value))")
             }
@@ -103,7 +104,7 @@ extension Judge {
             case .refused(let verdict, let reason): stop(verdict, set, reason)
             case .others(let ours, let theirs, _):
                 note = ", on the baseline's items"
-                onItems[onItems.count - 1] = limit.change(ours, theirs ?? set.theirs.value)
+                onItems[onItems.count - 1] = limit.harm(ours, theirs ?? set.theirs.value)
             }
         }
         let scale = sets.reduce(0) { max($0, $1.theirs.value.magnitude) }
@@ -121,7 +122,7 @@ extension Judge {
             checks.append(
                 Check(
                     verdict: limit.allows(change, scale: scale, isExact: !isAveraged) ? .pass : .fail,
-                    reason: "\(rule.metric): quantile \(Figure.text(q)) of \(sets.count) changes is "
+                    reason: "\(rule.metric): quantile \(Figure.text(q)) of \(sets.count) cells' \(limit.harmWord) is "
                         + "\(limit.told(change))\(note)", limit: limit))
         }
         return checks
@@ -178,12 +179,23 @@ extension Judge.Check {
 }
 
 extension GateRule.Limit {
-    /// The difference, its percentage of the baseline's magnitude, or the ratio; `nil` where the baseline allows none.
-    fileprivate func change(_ value: Double, _ baseline: Double) -> Double? {
+    fileprivate var harmWord: String {
         switch self {
-        case .dropAtMost(.absolute), .riseAtMost(.absolute): return value - baseline
-        case .dropAtMost(.percent), .riseAtMost(.percent):
-            return baseline == 0 ? nil : (value - baseline) / baseline.magnitude * 100
+        case .dropAtMost: "drops"
+        case .riseAtMost: "rises"
+        case .ratioAtMost: "ratios"
+        case .atLeast, .atMost, .between: preconditionFailure("a plain limit needs no baseline")
+        }
+    }
+
+    /// The drop or the rise, in the metric's unit or in percent of the baseline's magnitude, or the ratio; `nil` where the
+    /// baseline allows none.
+    fileprivate func harm(_ value: Double, _ baseline: Double) -> Double? {
+        switch self {
+        case .dropAtMost(.absolute): return baseline - value
+        case .riseAtMost(.absolute): return value - baseline
+        case .dropAtMost(.percent): return baseline == 0 ? nil : (baseline - value) / baseline.magnitude * 100
+        case .riseAtMost(.percent): return baseline == 0 ? nil : (value - baseline) / baseline.magnitude * 100
         case .ratioAtMost: return baseline > 0 ? value / baseline : nil
         case .atLeast, .atMost, .between: preconditionFailure("a plain limit needs no baseline")
         }
@@ -192,35 +204,27 @@ extension GateRule.Limit {
     /// - Parameters:
     ///   - scale: the largest of the baseline's values, for what rounding can add.
     ///   - isExact: whether no value is a mean of others, so that the sign of a change is exact.
-    fileprivate func allows(_ change: Double, scale: Double, isExact: Bool) -> Bool {
-        let bounded = { (harm: Double, most: Double, scale: Double) in
-            harm <= most + (most == 0 && isExact ? 0 : Judge.slack(most, scale))
-        }
+    fileprivate func allows(_ harm: Double, scale: Double, isExact: Bool) -> Bool {
         switch self {
-        case .dropAtMost(.absolute(let most)): return bounded(-change, most, scale)
-        case .riseAtMost(.absolute(let most)): return bounded(change, most, scale)
-        case .dropAtMost(.percent(let most)): return bounded(-change, most, 100)
-        case .riseAtMost(.percent(let most)): return bounded(change, most, 100)
-        case .ratioAtMost(let most): return change <= most + Judge.slack(most, 0)
+        case .dropAtMost(.absolute(let most)), .riseAtMost(.absolute(let most)):
+            return harm <= most + (most == 0 && isExact ? 0 : Judge.slack(most, scale))
+        case .dropAtMost(.percent(let most)), .riseAtMost(.percent(let most)):
+            return harm <= most + (most == 0 && isExact ? 0 : Judge.slack(most, 100))
+        case .ratioAtMost(let most): return harm <= most + Judge.slack(most, 0)
         case .atLeast, .atMost, .between: preconditionFailure("a plain limit needs no baseline")
         }
     }
 
-    /// `+0.03, limit +0.02`.
-    fileprivate func told(_ change: Double) -> String {
-        let signed = { (sign: Double, most: Double, unit: String) in
-            let (shown, edge) = Figure.pair(change, sign * most)
-            return "\(change > 0 ? "+" : "")\(shown)\(unit), limit \(sign * most > 0 ? "+" : "")\(edge)\(unit)"
-        }
-        switch self {
-        case .dropAtMost(.absolute(let most)): return signed(-1, most, "")
-        case .riseAtMost(.absolute(let most)): return signed(1, most, "")
-        case .dropAtMost(.percent(let most)): return signed(-1, most, " %")
-        case .riseAtMost(.percent(let most)): return signed(1, most, " %")
-        case .ratioAtMost(let most):
-            let (shown, edge) = Figure.pair(change, most)
-            return "×\(shown), limit ×\(edge)"
-        case .atLeast, .atMost, .between: preconditionFailure("a plain limit needs no baseline")
-        }
+    /// `0.03, limit 0.02`.
+    fileprivate func told(_ harm: Double) -> String {
+        let (most, before, behind): (Double, String, String) =
+            switch self {
+            case .dropAtMost(.absolute(let most)), .riseAtMost(.absolute(let most)): (most, "", "")
+            case .dropAtMost(.percent(let most)), .riseAtMost(.percent(let most)): (most, "", " %")
+            case .ratioAtMost(let most): (most, "×", "")
+            case .atLeast, .atMost, .between: preconditionFailure("a plain limit needs no baseline")
+            }
+        let (shown, edge) = Figure.pair(harm, most)
+        return "\(before)\(shown)\(behind), limit \(before)\(edge)\(behind)"
     }
 }

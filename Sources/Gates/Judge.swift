@@ -355,7 +355,10 @@ enum Baseline {
         for name in comparable + (rule.isStrict ? ["environment_locks"] : [])
         where !rule.mayDiffer.contains(name) && differs(name, candidate, baseline) {
             let isKnown = [candidate, baseline].allSatisfy { $0.provenance.contains { $0.key == name } }
-            return Judge.Obstacle("not comparable (\(name) \(told(name, candidate, baseline)))", isBroken: !isKnown)
+            let told =
+                isKnown
+                ? "\(name) \(told(name, candidate, baseline))" : "one side does not tell its \(name): export it again"
+            return Judge.Obstacle("not comparable (\(told))", isBroken: !isKnown)
         }
         guard !rule.mayDiffer.contains("evaluator") else { return nil }
         for path in rule.evaluator {

@@ -108,7 +108,11 @@ struct TerminalReport {
             let place = plain(report.name(of: group, in: gate))
             let nearest = gate.verdict == .pass && gate.groups.count > 1 ? "nearest to its bound: " : ""
             if !figures.isEmpty { wrap("\(nearest)\(place.isEmpty ? "" : "\(place):  ")\(figures)", indent: width + 6) }
-            if gate.verdict > .pass && !gate.isRequired { wrap(plain(group.reason), indent: width + 6) }
+            // What was held against the limit is no figure of its own.
+            let isTold = !group.bound.isEmpty || group.reason.isEmpty || group.passesUncompared
+            if gate.verdict > .pass && !gate.isRequired || gate.verdict == .pass && !isTold {
+                wrap(plain(group.reason), indent: width + 6)
+            }
         }
     }
 

@@ -203,9 +203,12 @@ import Testing
         group = try judged([1, 4, 41], .worst, [.atMost(40), .ratioAtMost(1.5)])
         #expect(group.verdict == .fail && group.value == 41 && group.baseline == nil && group.effect == nil)
         group = try judged([10, 4, 40], .quantile(0.5), [.ratioAtMost(1)])
-        #expect(group.verdict == .pass && group.reason == "m: quantile 0.5 of 3 changes is ×1, limit ×1")
+        #expect(group.verdict == .pass && group.reason == "m: quantile 0.5 of 3 cells' ratios is ×1, limit ×1")
         group = try judged([2, 8, 40], .quantile(0.5), [.riseAtMost(.percent(50))])
-        #expect(group.verdict == .fail && group.reason == "m: quantile 0.5 of 3 changes is +100 %, limit +50 %")
+        #expect(group.verdict == .fail && group.reason == "m: quantile 0.5 of 3 cells' rises is 100 %, limit 50 %")
+        // Of drops the tenth that got worst, too.
+        group = try judged([1, 2, 40], .quantile(0.9), [.dropAtMost(.absolute(1))])
+        #expect(group.verdict == .fail && group.reason == "m: quantile 0.9 of 3 cells' drops is 1.6, limit 1")
     }
 
     /// A cell that measures ten times as many items moves no mean against a baseline.

@@ -97,7 +97,7 @@ import Testing
                 seen["quarantined", default: 0] += 1
             }
             for (rule, gate) in zip(trial.rules, judged.gates.dropFirst()) where rule.aggregate != .mean {
-                for group in gate.groups where group.baseline != nil || group.reason.contains("changes is") {
+                for group in gate.groups where group.baseline != nil || group.reason.contains("cells' ") {
                     seen["\(rule.aggregate) \(group.verdict)", default: 0] += 1
                 }
             }

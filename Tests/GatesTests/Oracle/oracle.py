@@ -353,7 +353,7 @@ def estimate(limit, value, baseline, averaged):
 
 
 def estimate_quantile(limit, q, pairs, averaged):
-    """The quantile of changes, each in the limit's own measure."""
+    """The quantile of harms, each in the limit's own measure."""
     kind, most, unit = limit
     if any(other <= 0 if kind == "ratio-at-most" else unit == "%" and other == 0 for _, other in pairs):
         return "inconclusive"
@@ -363,7 +363,7 @@ def estimate_quantile(limit, q, pairs, averaged):
         changes, scale = [(value - other) / abs(other) * 100 for value, other in pairs], 100
     else:
         changes, scale = [value - other for value, other in pairs], max(abs(other) for _, other in pairs)
-    change = quantile(changes, q) * (-1 if kind == "drop-at-most" else 1)
+    change = quantile([-c for c in changes] if kind == "drop-at-most" else changes, q)
     return "pass" if change <= most + (0 if most == 0 and not averaged else slack(most, scale)) else "fail"
 
 
