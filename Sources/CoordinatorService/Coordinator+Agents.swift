@@ -221,7 +221,7 @@ extension Coordinator {
                 AuditRecord(
                     at: clock.now, who: who.title, action: draining ? "drain" : "undrain", subject: "agent \(name)")),
         ])
-        handle(.agentDraining(id, draining))
+        handle(.agentDraining(id, draining, why: reason))
         if !draining { handle(.agentReleased(id)) }
         await committed()
         // As it is by now: somebody else may have said otherwise meanwhile.

@@ -31,7 +31,7 @@ extension Coordinator {
             capacities[id] = record
             let own = certificates.filter { $0.principal.role == .agent && $0.principal.name == record.name }
             if let last = own.last, own.allSatisfy({ $0.revokedAt != nil }) { revoked[id] = last.revocationReason }
-            if record.draining { farm.restore(.agentDraining(id)) }
+            if record.draining { farm.restore(.agentDraining(id, why: record.drainReason)) }
         }
         var waiting: [StoredDecisions] = []
         for id in open {

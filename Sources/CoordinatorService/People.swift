@@ -276,7 +276,9 @@ struct People: Sendable {
         _ request: Proto.DrainAgentRequest, _ who: Principal
     ) async throws(LinkStatus) -> Proto.DrainAgentResponse {
         try Self.onlyAdmins(who, "drain agents")
-        let reason = request.reason.isEmpty ? "drained by \(who.title)" : String(request.reason.prefix(1000))
+        let reason =
+            "drained by \(who.title)"
+            + (request.reason.isEmpty ? "" : ": \(request.reason.prefix(1000))")
         guard let agent = await coordinator.drain(request.name, !request.undo, reason: reason, by: who) else {
             throw LinkStatus(.notFound, "there is no agent '\(request.name.prefix(64))'")
         }

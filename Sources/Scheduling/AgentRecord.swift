@@ -31,6 +31,10 @@ struct AgentRecord: Sendable {
     var devices: [Device] = []
     var isOnline = false
     var isDraining = false
+    /// That it was lost since it last joined is counted.
+    var isLossCounted = false
+    /// `drained by alice: new driver`; for people.
+    var drainWhy = ""
     /// After a fault or a declined offer: nothing is offered before.
     var pausedUntil: Instant?
     /// `a declined offer: 3 GiB are free`: what the pause came after.

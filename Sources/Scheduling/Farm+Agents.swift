@@ -30,6 +30,7 @@ extension Farm {
             if !held.contains(attempt) { miss(attempt, lease, on: id) }
             change(attempt) { $0.isRestored = false }
         }
+        agents[agent].isLossCounted = false
         free(agent)
         adjustRaised()
     }
@@ -38,7 +39,9 @@ extension Farm {
     private mutating func miss(_ attempt: AttemptID, _ lease: LeaseRecord, on agent: AgentID) {
         guard let place = place(of: attempt.shard.cell) else { return }
         if lease.isAcknowledged || lease.startedAt != nil {
-            conclude(attempt, Cause(.lostAgent, evidence: "agent \(agent) came back without the attempt"))
+            let cause = Cause(.lostAgent, evidence: "agent \(agent) came back without the attempt")
+            tally(lease, cause)
+            conclude(attempt, cause)
         } else if lease.isRestored {
             // The coordinator ended between the lease and its offer, or the offer was lost with it: nobody worked on it.
             effects.append(.offerWithdrawn(attempt))
@@ -58,9 +61,10 @@ extension Farm {
         departed.append(agent)
     }
 
-    mutating func drain(_ id: AgentID, _ isDraining: Bool) {
+    mutating func drain(_ id: AgentID, _ isDraining: Bool, _ why: String) {
         let agent = slot(of: id)
         agents[agent].isDraining = isDraining
+        agents[agent].drainWhy = isDraining ? why : ""
         if isDraining { endReservation(onAgent: agent) }
         reindex(agent)
         if isDraining { adjustRaised() } else { free(agent) }

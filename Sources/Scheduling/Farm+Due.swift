@@ -30,7 +30,9 @@ extension Farm {
             let heard =
                 agents[lease.agent].lastHeard.map { "was last heard \($0.duration(to: now).spelled) ago" }
                 ?? "was not heard since the coordinator started"
-            return conclude(attempt, Cause(.lostAgent, evidence: "the lease expired: agent \(agent) \(heard)"))
+            let cause = Cause(.lostAgent, evidence: "the lease expired: agent \(agent) \(heard)")
+            tally(lease, cause)
+            return conclude(attempt, cause)
         }
         guard let overdue = overdue(lease, self[cell: place].planned) else {
             change(attempt) { $0.nextCheck = lease.until }

@@ -44,7 +44,7 @@ extension Farm {
         /// Its leases run on until they expire.
         case agentDisconnected(AgentID)
         /// Whether the agent takes no new attempts from now on.
-        case agentDraining(AgentID, Bool)
+        case agentDraining(AgentID, Bool, why: String = "")
         /// The pool that an agent belongs to, when it has joined and whenever that changes. What runs goes on.
         case agentPooled(AgentID, Pool)
         /// Which of an agent's GPUs are not fit for an attempt; all others are. Never stored: the agent says it again when it joins.

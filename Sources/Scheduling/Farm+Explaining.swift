@@ -100,6 +100,10 @@ extension Farm {
             + distrusting(requirement)
     }
 
+    private static func because(_ agent: AgentRecord) -> String {
+        agent.drainWhy.isEmpty ? "" : " (\(agent.drainWhy))"
+    }
+
     /// What keeps each agent that could take it.
     private func busy(_ requirement: Requirement) -> [String] {
         let able = agents.indices.filter { agents[$0].isOnline && requirement.isMet(by: agents[$0]) }
@@ -119,7 +123,7 @@ extension Farm {
         for slot in able.prefix(5) {
             let agent = agents[slot]
             if agent.isDraining {
-                lines.append("agent \(agent.id) is draining and takes nothing new")
+                lines.append("agent \(agent.id) is draining\(Self.because(agent)) and takes nothing new")
             } else if let quarantine = agent.quarantine {
                 let then =
                     quarantine.isProbing
@@ -261,9 +265,13 @@ extension Farm {
             return "no agent takes \(whom)"
         }
         let open = admitting.filter { !$0.isDraining }
-        if open.isEmpty { return "every agent is draining" }
+        if open.isEmpty {
+            let why = Set(admitting.map(\.drainWhy))
+            return "every agent is draining" + (why.count == 1 ? Self.because(admitting[0]) : "")
+        }
         guard let reason = unmet(requirement, among: open) else { return nil }
-        let able = admitting.filter { $0.isDraining && requirement.isMet(by: $0) }.map(\.id.description).sorted()
+        let able = admitting.filter { $0.isDraining && requirement.isMet(by: $0) }
+            .map { "\($0.id)\(Self.because($0))" }.sorted()
         return able.isEmpty
             ? reason : "every agent that could take it is draining: \(Spelling.shortened(able, most: 5))"
     }

@@ -21,7 +21,7 @@ extension Farm {
         /// What somebody used before, in core- and GPU-seconds, aged to now: see `Settings.halfLife`.
         case used(Principal, cpuSeconds: Double, gpuSeconds: Double)
         /// The agent takes no new attempts, also when it joins again.
-        case agentDraining(AgentID)
+        case agentDraining(AgentID, why: String = "")
         /// The farm before this one is known to have gone on until then. Nothing has waited since: nobody could take anything,
         /// and how long that was only a clock says that may have been set.
         case lived(until: Instant)
@@ -52,7 +52,9 @@ extension Farm {
         case .attemptEnded(let attempt, let cause, let retryAt): restoreEnd(of: attempt, cause, retryAt: retryAt)
         case .attemptTook(let attempt, let taken): notePace(known(attempt.shard.cell), taken)
         case .settled(let cell, let shards, _, let cause): restoreSettled(at: known(cell), shards, cause)
-        case .agentDraining(let agent): agents[slot(of: agent)].isDraining = true
+        case .agentDraining(let agent, let why):
+            agents[slot(of: agent)].isDraining = true
+            agents[slot(of: agent)].drainWhy = why
         case .lived(let until): livedUntil = until
         case .cellEnded(let cell, let ending):
             let place = known(cell)

@@ -172,7 +172,7 @@ package struct Farm: Sendable {
         case .agentJoined(let agent, let team, let capacity, let holds):
             join(agent, team: team, capacity: capacity, holds: holds)
         case .agentDisconnected(let agent): disconnect(agent)
-        case .agentDraining(let agent, let isDraining): drain(agent, isDraining)
+        case .agentDraining(let agent, let isDraining, let why): drain(agent, isDraining, why)
         case .agentPooled(let agent, let pool): put(agent, into: pool)
         case .devicesLooked(let agent, let unfit): look(agent, unfit: unfit)
         case .agentReleased(let agent): releaseByHand(agent)

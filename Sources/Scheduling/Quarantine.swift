@@ -75,9 +75,15 @@ extension Farm {
         let isFault: Bool
         switch cause.kind {
         case .agentFault, .gpuFault, .diskFull: isFault = true
+        case .lostAgent:
+            // It took all that it worked on with it, and that is one witness. Where a network took many agents, none is out of line.
+            // A shard that takes every agent with it is one witness, too.
+            guard !agents[lease.agent].isLossCounted, lease.after?.cause != Cause(.lostAgent).label else { return }
+            agents[lease.agent].isLossCounted = true
+            isFault = true
         case .passed, .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM: isFault = false
         // Nobody knows whose fault these are.
-        case .cancelled, .notNeeded, .lostAgent, .dataUnavailable, .preempted, .queueTimeout: return
+        case .cancelled, .notNeeded, .dataUnavailable, .preempted, .queueTimeout: return
         }
         // A shard that brings its faults along is one witness, wherever it goes.
         if isFault, let before = lease.after?.cause, Self.faults.contains(before) { return }

@@ -172,7 +172,7 @@ package struct Checker: Sendable {
             agents[id]?.isDraining = false
             agents[id]?.changedAt = now
         // One that never came may be told to drain: it comes draining.
-        case .agentDraining(let id, let isDraining): agents[id, default: Agent()].isDraining = isDraining
+        case .agentDraining(let id, let isDraining, _): agents[id, default: Agent()].isDraining = isDraining
         case .agentPooled(let id, let pool): agents[id]?.takesUntrusted = pool.allowsUntrusted
         case .environmentEntered(_, let agent, let lock): agents[agent]?.keeps.insert(lock)
         case .devicesLooked(let id, let unfit):

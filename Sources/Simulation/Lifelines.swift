@@ -79,7 +79,7 @@ package struct Lifelines: Sendable {
             try jobs.take(hasCells ? .jobResolved : .jobResolvedWithoutCells, JobName(run: run, job: job), at: now)
         case .agentJoined(let agent, _, _, _): try agents.take(.agentJoined, agent, at: now)
         case .agentDisconnected(let agent): try agents.take(.agentDisconnected, agent, at: now)
-        case .agentDraining(let agent, let isDraining):
+        case .agentDraining(let agent, let isDraining, _):
             try agents.take(isDraining ? .drain : .undrain, agent, at: now)
         case .agentRemoved(let agent): try agents.take(.agentRemoved, agent, at: now)
         case .agentPooled, .devicesLooked, .agentReleased, .leasesRenewed, .attemptStarted, .environmentEntered,

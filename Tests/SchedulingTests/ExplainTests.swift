@@ -89,14 +89,15 @@ import Testing
     @Test func `counts who is full, and names who is kept from work`() {
         var stage = Stage()
         for name in ["a", "b", "c"] { stage.join(name, cpus: 2) }
-        stage(.agentDraining("c", true))
+        stage(.agentDraining("c", true, why: "drained by alice: new driver"))
         stage.submit(1, .one(shards: ShardPlan(count: 9)))
         #expect(
             Array(explain(stage, shard: 8).prefix(2)) == [
                 "shard 8 waits for a free agent; it asks for 1 core",
                 "2 of 3 agents that could take it are full until about 01:16 UTC",
             ])
-        #expect(explain(stage, shard: 8).last == "agent c is draining and takes nothing new")
+        #expect(
+            explain(stage, shard: 8).last == "agent c is draining (drained by alice: new driver) and takes nothing new")
         // What has taken 10 minutes so far will do so again.
         stage.work(.minutes(10))
         stage.finish(shard(0))

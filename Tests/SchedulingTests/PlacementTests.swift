@@ -157,13 +157,13 @@ import Testing
         var stage = Stage()
         stage.join("a", labels: ["linux"])
         stage.join("b", labels: ["linux", "gpu"])
-        stage(.agentDraining("b", true))
+        stage(.agentDraining("b", true, why: "drained by bob"))
         var cells = PlannedCell.named("x")
         cells[0].labels = ["gpu"]
         stage.submit(1, .one(cells: cells))
         #expect(
             stage.farm.explain(shard(0).cell, shard: 0, at: stage.now) == [
-                "shard 0 waits: every agent that could take it is draining: b"
+                "shard 0 waits: every agent that could take it is draining: b (drained by bob)"
             ])
         stage(.agentDisconnected("b"))
         #expect(

@@ -70,6 +70,35 @@ import Testing
         #expect(probes == 2 && stage.farm.quarantines(of: "bad").isEmpty)
     }
 
+    /// Each time it takes two shards with it, and that is once; a network that takes all agents makes none of them stand out.
+    @Test func `keeps an agent from work that dies again and again`() {
+        for dying in [["bad"], ["a", "b", "c", "bad"]] {
+            var stage = stage(["a", "b", "c", "bad"])
+            var losses = 0
+            while stage.farm.quarantines(of: "bad").isEmpty, losses < 12 {
+                for lease in stage.allLeases { stage(.attemptStarted(lease.attempt, by: lease.agent)) }
+                for lease in stage.allLeases where !dying.contains(lease.agent.name) {
+                    stage(.attemptFinished(lease.attempt, by: lease.agent, Cause(.passed), listed: nil))
+                }
+                for name in dying {
+                    stage(.agentDisconnected(AgentID(name)))
+                    stage.join(name, cpus: 2)
+                }
+                losses += 1
+                stage.pass(.seconds(5))
+            }
+            if dying.count > 1 {
+                #expect(losses == 12)
+            } else {
+                // Not before the third, however many attempts it had.
+                #expect((3...6).contains(losses), "\(losses)")
+                let said = stage.farm.quarantines(of: "bad").first
+                #expect(said?.contains("\(losses) of \(losses) attempts ended with faults") == true, "\(said ?? "")")
+            }
+            for name in ["a", "b", "c"] { #expect(stage.farm.quarantines(of: AgentID(name)).isEmpty) }
+        }
+    }
+
     @Test func `is ended by hand`() {
         var stage = stage(["a", "b", "c", "bad"])
         _ = work(&stage, 13) { $0.agent == "bad" }

@@ -76,7 +76,7 @@ extension Rule {
         case .present:
             [
                 Bug("leases to a draining agent") { event, _ in
-                    if case .agentDraining(let agent, _) = event { event = .agentDraining(agent, false) }
+                    if case .agentDraining(let agent, _, _) = event { event = .agentDraining(agent, false) }
                     return true
                 },
                 Bug("does not notice that an agent is gone") { event, _ in
