@@ -25,6 +25,13 @@ struct AttemptContexts: Sendable {
     var steps: [(id: String, finished: Finished)] = []
     var status = JobStatus.success
 
+    /// How often a step without an id has had each name.
+    var actionNames: [String: Int] = [:]
+
+    /// What `github.action` says: the step's id, else what it runs, with a number from the second time on. GitHub's own runner
+    /// writes `__run`, `__run_2`, `__actions_checkout`.
+    var actionName = ""
+
     enum JobStatus: String, Sendable { case success, failure, cancelled }
 
     private static let names = [
@@ -57,6 +64,25 @@ struct AttemptContexts: Sendable {
     mutating func leave(_ inner: AttemptContexts) {
         environment = inner.environment
         if inner.status == .cancelled { status = .cancelled }
+    }
+
+    /// A step begins.
+    mutating func begin(_ step: Step) {
+        actionName = step.id ?? ""
+        if step.id == nil {
+            let what =
+                switch step.action {
+                case .run: "run"
+                case .uses(let action, _, _): action
+                case .local: "self"
+                }
+            let name = "__" + String(what.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+            let count = (actionNames[name] ?? 0) + 1
+            actionNames[name] = count
+            actionName = count == 1 ? name : "\(name)_\(count)"
+        }
+        github.removeAll { $0.key == "action" }
+        github.append(.init("action", .string(actionName)))
     }
 
     /// Sets a member of `job`.

@@ -99,6 +99,7 @@ extension AttemptDriver {
         var variables = [
             ("GITHUB_ACTIONS", "true"), ("GITHUB_WORKSPACE", folder.workspace),
             ("GITHUB_EVENT_PATH", folder.files + "/event.json"), ("GITHUB_JOB", assignment.ownJobID),
+            ("GITHUB_ACTION", contexts.actionName),
             ("GITHUB_RUN_ID", String(assignment.id.run.number)),
             ("GITHUB_RUN_NUMBER", String(assignment.id.run.number)),
             ("GITHUB_RUN_ATTEMPT", String(assignment.id.number)),
@@ -107,16 +108,19 @@ extension AttemptDriver {
             ("RUNNER_ENVIRONMENT", "self-hosted"),
         ]
         if let action { variables.append(("GITHUB_ACTION_PATH", action.folder)) }
-        for member in assignment.context("github").members ?? [] {
-            guard case .string(let value) = member.value, Self.githubNames.contains(member.key) else { continue }
-            variables.append(("GITHUB_" + member.key.uppercased(), value))
+        for member in assignment.context("github").members ?? [] where Self.githubNames.contains(member.key) {
+            switch member.value {
+            case .string(let text): variables.append(("GITHUB_" + member.key.uppercased(), text))
+            case .boolean(let flag): variables.append(("GITHUB_" + member.key.uppercased(), "\(flag)"))
+            case .null, .number, .array, .object: continue
+            }
         }
         return variables
     }
 
     /// Members of `github` that are variables too.
     private static let githubNames: Set<String> = [
-        "action", "actor", "actor_id", "api_url", "base_ref", "event_name", "graphql_url", "head_ref", "ref",
+        "actor", "actor_id", "api_url", "base_ref", "event_name", "graphql_url", "head_ref", "ref",
         "ref_name",
         "ref_protected", "ref_type", "repository", "repository_id", "repository_owner", "repository_owner_id",
         "retention_days", "server_url", "sha", "triggering_actor", "workflow", "workflow_ref", "workflow_sha",

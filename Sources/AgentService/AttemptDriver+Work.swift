@@ -67,6 +67,7 @@ extension AttemptDriver {
             if action == nil { tell(name, result, began, exitCode: exitCode, cpuBefore: cpuBefore) }
         }
         guard !isOver else { return }
+        contexts.begin(step)
         var continues = false
         do {
             var own = action?.environment ?? []

@@ -203,7 +203,7 @@ struct LiveRun: Sendable {
             "max-parallel": .number(Double(plan.jobs[job].maxParallel ?? cells.count)),
         ]
         return (known ?? contexts) + [
-            .init("strategy", strategy), .init("matrix", .object(cell.values)),
+            .init("strategy", strategy), .init("matrix", cell.values.isEmpty ? .null : .object(cell.values)),
         ]
     }
 

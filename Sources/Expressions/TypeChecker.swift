@@ -237,6 +237,15 @@ private struct TypeChecker {
             let near = Spelling.nearest(to: text, among: words).map { "did you mean '\($0)'?" }
             return ("'\(text)' is none of \(list(words.map { "'\($0)'" }))", near)
         }
+        for (node, other) in [(a, b), (b, a)] {
+            guard CaseFolding.equal(spelling(of: node), "'github.ref'"), case .literal(.string(let text)) = other,
+                !text.isEmpty, !text.lowercased().hasPrefix("refs/")
+            else { continue }
+            return (
+                "github.ref is a whole reference, as 'refs/heads/\(text)'",
+                "compare github.ref_name, or the whole reference"
+            )
+        }
         return nil
     }
 

@@ -118,6 +118,8 @@ import Testing
     /// One step each, with the rule, the column of the caret in its line, and words of the message or the help.
     @Test(arguments: [
         ("run: echo ${{ github.events }}", Diagnostic.Rule.member, 30, "did you mean 'event'"),
+        ("if: github.ref == 'main'\n        run: echo", .expression, 24, "github.ref_name, or the whole"),
+        ("if: github.base_ref == 'main' && github.ref != 'tags'\n        run: echo", .expression, 53, "always true"),
         ("run: echo ${{ github.repository.owner }}", .expression, 41, "is a text and has no members"),
         ("run: echo ${{ steps.build.outputs.x }}", .member, 29, "no step before this one"),
         ("run: echo ${{ matrix.os }}", .member, 30, "matrix does not define"),
@@ -132,7 +134,7 @@ import Testing
         ("run: echo ${{ format('{0} {1}', 1) }}", .expression, 23, "more arguments than were supplied"),
         ("run: echo ${{ fromJSON('{') }}", .expression, 23, "no JSON"),
         ("run: echo ${{ env.RUN_ID }}", .unset, 27, "nothing in this file sets 'RUN_ID'"),
-        ("if: ${{ github.ref == 'x' }} && true\n        run: echo", .condition, 13, "always holds"),
+        ("if: ${{ github.ref_name == 'x' }} && true\n        run: echo", .condition, 13, "always holds"),
         ("if: false\n        run: echo", .condition, 13, "never holds"),
         ("run: echo ${{ github.event.issue.title }}", .injection, 23, "becomes part of this script"),
         ("run: echo ${{ github.head_ref }}", .injection, 23, "hand it over by env"),
@@ -189,7 +191,7 @@ import Testing
         "run: echo '${{ toJSON(github) }}'",
         "run: if [ \"${{ contains(github.event.issue.title, 'x') }}\" ]; then echo; fi",
         "env: {T: \"${{ github.event.issue.title }}\"}\n        run: echo \"$T\"",
-        "if: github.ref == 'x'\n        run: echo",
+        "if: github.ref_name == 'x'\n        run: echo",
         "if: ${{ !cancelled() && steps.one.outcome == 'success' || true }}\n        id: two\n        run: echo",
         "uses: actions/cache@v4\n        with: {path: x, key: \"a-${{ github.run_id }}\", restore-keys: a-}",
         "run: echo \"$T\" | docker login --password-stdin\n        env: {T: x}",
@@ -198,7 +200,8 @@ import Testing
         "if: runner.os == 'linux' && job.status == 'Success' && github.ref_type != ''\n        run: echo",
         "run: if [ \"$#\" -lt 2 ] || [ $COUNT -gt 3 ]; then exit 1; fi",
         "if: github.event_name == 'push' || github.event_name != 'pull_request'\n        run: echo",
-        "if: github.ref == 'true' || github.ref != '1'\n        run: echo", "run: if (( count < 9 )); then exit 1; fi",
+        "if: github.ref_name == 'true' || github.ref_name != '1'\n        run: echo",
+        "run: if (( count < 9 )); then exit 1; fi",
         "run: docker pull x:latest", "run: echo $(( 1 + 2 )) > bc", "run: echo 1+1 | bc > sum",
         "run: |\n          echo A=1 >> $GITHUB_ENV\n      - run: echo ${{ env.A }}",
         "uses: some/action@v1\n      - run: echo ${{ env.FROM_ACTION }}",
@@ -341,6 +344,45 @@ import Testing
                 "labels 4", "version 8", "matrix 8", "version 9", "matrix 12", "matrix 13", "member 14",
                 "expression 14",
             ], "\(found)")
+    }
+
+    @Test func `looks into the labels and the words that a matrix gives`() {
+        let text = """
+            on: push
+            jobs:
+              a:
+                runs-on: ${{ matrix.os }}
+                timeout-minutes: 5
+                strategy:
+                  matrix:
+                    os: [ubuntu-22.04, windows-latest]
+                    include: [{os: macos-14, extra: one}]
+                steps:
+                  - if: matrix.os == 'ubuntu'
+                    run: echo ${{ matrix.extra == 'two' || matrix.os != 'Windows-Latest' && matrix.extra == '' }}
+            """
+        let found = diagnostics(text).filter { $0.severity == .warning }
+        #expect(
+            found.map { "\($0.rule) \($0.position.line) \($0.position.column)" } == [
+                "labels 8 28", "labels 9 24", "expression 11 23", "expression 12 36",
+            ], "\(found)")
+        #expect(
+            found.count > 2
+                && found[2].problem.hasSuffix("'ubuntu' is none of 'ubuntu-22.04', 'windows-latest', 'macos-14'"))
+    }
+
+    @Test func `knows what others call the keys of a gate`() {
+        let text = """
+            sheaf: 1
+            on: push
+            jobs:
+              a: {runs-on: x, timeout-minutes: 5, steps: [{run: "echo 1 > $SHEAF_METRICS"}]}
+            gates:
+              g: {metric: a, Max_Drop: 1, minimum: 2, against: {branch: main}, threshhold: 1}
+            """
+        let found = diagnostics(text).filter { $0.problem.hasPrefix("unknown key") }
+        #expect(found.map(\.suggestion).prefix(3) == ["write 'drop-at-most'", "write 'at-least'", "write 'baseline'"])
+        #expect(found.last?.suggestion?.hasPrefix("known keys are") == true)
     }
 
     @Test func `names a gate whose metric nobody writes`() {

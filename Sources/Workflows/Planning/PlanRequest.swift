@@ -103,6 +103,16 @@ extension Workflow {
             .init(
                 "graphql_url",
                 .string(server == Self.github ? "https://api.github.com/graphql" : server + "/api/graphql")),
+            // As GitHub keeps artifacts where nobody says otherwise; who may push to which branch no farm knows.
+            .init("retention_days", "90"), .init("ref_protected", false), .init("secret_source", "None"),
+            .init("workflow_ref", .string(repository.isEmpty ? "" : "\(repository)/\(file)@\(ref)")),
+            .init("workflow_sha", .string(request.sha)),
+            .init(
+                "repositoryUrl",
+                .string(
+                    repository.isEmpty
+                        ? "" : "git" + server.dropFirst(server.hasPrefix("https") ? 5 : 4) + "/\(repository).git")
+            ),
             .init("head_ref", payload["pull_request"]?["head"]?["ref"] ?? ""),
             .init("base_ref", payload["pull_request"]?["base"]?["ref"] ?? ""),
         ])

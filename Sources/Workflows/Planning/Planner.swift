@@ -353,7 +353,7 @@ extension Workflow {
                 "job-total": .number(Double(combinations.count)),
                 "max-parallel": .number(Double(maxParallel ?? combinations.count)),
             ]
-            let matrix = Value.object(combination.values)
+            let matrix: Value = combination.values.isEmpty ? .null : .object(combination.values)
             let context = EvaluationContext(
                 values: contexts + [.init("strategy", strategy), .init("matrix", matrix)], status: status)
             let builder = CellBuilder(

@@ -158,7 +158,14 @@ struct PlaceTypes {
     /// The type of a value with expressions in it.
     private static func type(of node: YAMLNode) -> ValueType {
         switch node.kind {
-        case .scalar(let scalar): TemplateText.hasExpression(scalar.text) ? .any : ValueType(of: node.value)
+        case .scalar(let scalar):
+            if TemplateText.hasExpression(scalar.text) {
+                .any
+            } else if case .string(let text) = node.value {
+                .words([text])
+            } else {
+                ValueType(of: node.value)
+            }
         case .sequence(let items):
             .array(ValueType.common(to: items.map(type)))
         case .mapping(let entries):

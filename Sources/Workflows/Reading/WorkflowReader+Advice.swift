@@ -99,6 +99,20 @@ extension WorkflowReader {
         }
     }
 
+    /// Labels that a vector of the matrix gives: `runs-on: ${{ matrix.os }}`.
+    mutating func adviseOnLabels(_ node: YAMLNode, of matrix: YAMLNode) {
+        for item in node.items ?? [node] {
+            let words =
+                item.scalar?.text.split(whereSeparator: { $0 == " " || $0 == "{" || $0 == "}" || $0 == "$" }) ?? []
+            guard words.count == 1, let word = words.first, item.scalar?.text.hasPrefix("${{") == true,
+                word.lowercased().hasPrefix("matrix.")
+            else { continue }
+            let name = String(word.dropFirst("matrix.".count))
+            let values = (matrix[name]?.items ?? []) + (matrix["include"]?.items ?? []).compactMap { $0[name] }
+            for value in values { adviseOnLabels(value) }
+        }
+    }
+
     // MARK: actions
 
     /// A version that GitHub's own machines no longer run, or whose meaning has changed since.

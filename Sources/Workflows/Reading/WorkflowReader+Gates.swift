@@ -4,8 +4,17 @@ import Model
 extension WorkflowReader {
     private static let gateKeys: [Key] = [
         Key("metric"), Key("job"), Key("statistic"), Key("per"), Key("over"), Key("aggregate"), Key("weight"),
-        Key("better"), Key("at-least"), Key("at-most"), Key("between"), Key("drop-at-most"), Key("rise-at-most"),
-        Key("ratio-at-most"), Key("baseline"), Key("first"), Key("new-cells"), Key("required"), Key("when"),
+        Key("better"),
+        Key(
+            "at-least",
+            alias: ["min", "minimum", "threshold", "floor", "above", "greater-than", "gte", "ge", "lower-bound", ">="]),
+        Key("at-most", alias: ["max", "maximum", "ceiling", "below", "less-than", "lte", "le", "upper-bound", "<="]),
+        Key("between", alias: ["range", "within", "bounds"]),
+        Key("drop-at-most", alias: ["max-drop", "max-decrease", "drop", "decrease", "tolerance", "max-regression"]),
+        Key("rise-at-most", alias: ["max-rise", "max-increase", "rise", "increase"]),
+        Key("ratio-at-most", alias: ["max-ratio", "ratio", "factor", "times"]),
+        Key("baseline", alias: ["against", "compare", "compare-to", "reference"]), Key("first"), Key("new-cells"),
+        Key("required"), Key("when"),
         Key("test"), Key("method"), Key("detect"), Key("n-at-least"), Key("false-pass-rate"),
         Key("stop", .unsupported), Key("evaluator"), Key("may-differ"), Key("strict"),
     ]

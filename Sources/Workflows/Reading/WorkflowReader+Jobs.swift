@@ -185,6 +185,7 @@ extension WorkflowReader {
     private mutating func placement(_ parts: [String: YAMLNode], of job: inout JobSource, at entry: YAMLNode.Entry) {
         if let node = parts["runs-on"] {
             if !readingFails({ $0.runsOn(node) }) { job.runsOn = node }
+            if let matrix = parts["strategy"]?["matrix"] { adviseOnLabels(node, of: matrix) }
         } else {
             error(
                 entry.keyNode, "the job '\(entry.key)' has no 'runs-on'",

@@ -183,8 +183,11 @@ struct WorkflowReader {
         var support: Support
         /// What to do about one that is not honoured, or what to know about one that is idle.
         var help: String?
+        /// What others call it.
+        var synonyms: Set<String>
 
-        init(_ name: String, _ support: Support = .honoured, help: String? = nil) {
+        init(_ name: String, _ support: Support = .honoured, help: String? = nil, alias synonyms: Set<String> = []) {
+            self.synonyms = synonyms
             self.name = name
             self.support = support
             self.help = help
@@ -226,6 +229,11 @@ struct WorkflowReader {
                 // So many are shown; the nearest key of each would take long to find.
                 error(place, "unknown key '\(entry.key)' in \(what)", help: "remove it")
             case nil:
+                let folded = String(entry.key.lowercased().map { $0 == "_" ? "-" : $0 })
+                if let meant = keys.first(where: { $0.synonyms.contains(folded) }) {
+                    error(place, "unknown key '\(entry.key)' in \(what)", help: "write '\(meant.name)'")
+                    continue
+                }
                 let known = keys.filter { $0.support != .sheaf || isSheaf }.map(\.name)
                 error(
                     place, "unknown key '\(entry.key)' in \(what)",
