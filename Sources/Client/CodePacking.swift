@@ -193,7 +193,7 @@ package struct CodePacking: Sendable {
     }
 
     /// `git@host:owner/name.git`, `https://host/owner/name`: the last two parts.
-    static func repository(_ remote: String) -> String {
+    package static func repository(_ remote: String) -> String {
         var text = remote[...]
         if text.hasSuffix(".git") { text = text.dropLast(4) }
         let parts = text.split { $0 == "/" || $0 == ":" }

@@ -240,7 +240,7 @@ extension Commands {
         return settings
     }
 
-    private static func size(_ option: String, _ arguments: Arguments) throws -> ByteCount? {
+    static func size(_ option: String, _ arguments: Arguments) throws -> ByteCount? {
         guard let text = arguments.value(option) else { return nil }
         guard let size = ByteCount(text), size > .zero else {
             throw UsageError("--\(option) \(text): no size", help: "write 64GiB or 512MiB")

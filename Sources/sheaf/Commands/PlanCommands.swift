@@ -1,5 +1,7 @@
+import Client
 import JSON
 import Model
+import Programs
 import Workflows
 
 extension Commands {
@@ -143,6 +145,9 @@ struct LoadedWorkflow {
         self.reading = reading
         var request = try Self.request(arguments, tree: tree)
         request.isKnown = isKnown
+        if isKnown, arguments.value("event-file") == nil, arguments.value("tree") == nil {
+            Self.lookAround(tree, into: &request)
+        }
         self.request = request
     }
 
@@ -166,6 +171,18 @@ struct LoadedWorkflow {
     func planned() -> (planned: Planned?, diagnostics: [Diagnostic]) { reading.planned(request) }
 
     func text(_ diagnostics: [Diagnostic]) -> String { DiagnosticText.text(diagnostics, source: source, file: file) }
+
+    /// Fills in what a submission would say of the code: which commit, branch and repository it is.
+    private static func lookAround(_ tree: String, into request: inout PlanRequest) {
+        let ask = { (words: [String]) -> String in
+            guard case .success(let bytes) = Program.output("git", ["-C", tree] + words) else { return "" }
+            return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        }
+        request.sha = ask(["rev-parse", "--verify", "--quiet", "HEAD"])
+        guard !request.sha.isEmpty else { return }
+        request.ref = ask(["symbolic-ref", "--quiet", "HEAD"])
+        request.repository = CodePacking.repository(ask(["config", "remote.origin.url"]))
+    }
 
     /// - Parameter tree: the folder of the code, in which the manifests of `inputs` lie.
     private static func request(_ arguments: Arguments, tree: String) throws -> PlanRequest {
