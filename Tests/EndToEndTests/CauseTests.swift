@@ -61,7 +61,12 @@ import Testing
                 Row(
                     job: "large", keys: ["resources: {cpus: 1, memory: 64MiB}"],
                     step: "run: exec head -c 300000000 /dev/zero | tail -c 300000000 > /dev/null", cause: "oom",
-                    evidence: ["the kernel killed 1 of its processes at the attempt's limit of 64 MiB; the peak was"])
+                    evidence: ["the kernel killed 1 of its processes at the attempt's limit of 64 MiB; the peak was"]),
+                // It names no memory: what the farm gives then is what it is held to.
+                Row(
+                    job: "large-unasked",
+                    step: "run: exec head -c 500000000 /dev/zero | tail -c 500000000 > /dev/null", cause: "oom",
+                    evidence: ["the kernel killed 1 of its processes at the attempt's limit of 200 MiB; the peak was"]),
             ] : [])
 
     private static var workflow: String {
@@ -76,7 +81,7 @@ import Testing
     @Test(.timeLimit(.minutes(10))) func `calls each by its name, shows why, and tries no program's word again`()
         async throws
     {
-        try await withFarm { farm in
+        try await withFarm(coordinator: ["--default-memory", "200MiB"]) { farm in
             try await farm.startAgent("one", cpus: 4)
             let workflow = try farm.write("code/eval.yml", Self.workflow)
             let waited = try await farm.sheaf("submit", workflow, "--wait")

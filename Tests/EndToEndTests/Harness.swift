@@ -132,8 +132,11 @@ final class RealFarm {
 }
 
 /// A farm for the time of a test, ended whatever happens.
-func withFarm(lease: Int = 30, _ body: (RealFarm) async throws -> Void) async throws {
+func withFarm(
+    lease: Int = 30, coordinator options: [String] = [], _ body: (RealFarm) async throws -> Void
+) async throws {
     let farm = try RealFarm(lease: lease)
+    farm.coordinatorOptions = options
     do {
         try await farm.startCoordinator()
         try await body(farm)
