@@ -230,7 +230,8 @@ final class StepOutput: Sendable {
             return "\(command.name): \(Self.place(in: command))\(command.text)"
         case "debug": return "debug: \(command.text)"
         case "group": return "▸ \(command.text)"
-        case "endgroup", "add-matcher", "remove-matcher": return nil
+        case "endgroup", "remove-matcher": return nil
+        case "add-matcher": return "note: problem matchers are not read here: what they match makes no annotation"
         case "echo":
             state.echoes = command.text.lowercased() == "on"
             return nil

@@ -109,6 +109,15 @@ import Testing
         ),
         ("push: {}", "push", #"{"ref":"refs/heads/main","deleted":true}"#, false),
         ("push: {}", "push", #"{"ref":"refs/heads/main","head_commit":{"message":"typo [skip ci]"}}"#, false),
+        (
+            "push: {}", "push", #"{"ref":"refs/heads/main","head_commit":{"message":"a\n\nb\n\n\nskip-checks: true"}}"#,
+            false
+        ),
+        (
+            "push: {}", "push", #"{"ref":"refs/heads/main","head_commit":{"message":"a\n\nskip-checks: true\n\nb"}}"#,
+            true
+        ),
+        ("push: {}", "push", #"{"ref":"refs/heads/main","head_commit":{"message":"skip-checks: true"}}"#, true),
         ("pull_request: {}", "pull_request", #"{"action":"opened"}"#, true),
         ("pull_request: {}", "pull_request", #"{"action":"labeled"}"#, false),
         ("pull_request: {types: [labeled]}", "pull_request", #"{"action":"labeled"}"#, true),

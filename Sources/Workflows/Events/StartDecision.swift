@@ -131,7 +131,15 @@ extension EventTrigger {
     /// Words of a commit's message that say: start nothing.
     private static func skipping(_ message: String?) -> String? {
         let words = ["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]"]
-        guard let message, let word = words.first(where: { message.lowercased().contains($0) }) else { return nil }
-        return "the message says \(word)"
+        guard let message else { return nil }
+        if let word = words.first(where: { message.lowercased().contains($0) }) { return "the message says \(word)" }
+        // A trailer, as git's own, behind an empty line.
+        let lines = message.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            .map { $0.filter { !$0.isWhitespace }.lowercased() }
+        let end = lines.lastIndex { !$0.isEmpty } ?? 0
+        guard let gap = lines[...end].lastIndex(of: ""), lines[gap...end].contains("skip-checks:true") else {
+            return nil
+        }
+        return "the message ends with skip-checks: true"
     }
 }
