@@ -82,8 +82,11 @@ extension AttemptDriver {
         let free = min(ByteCount(Files.freeBytes(at: place.folder.path)), heard?.free ?? .init(.max))
         guard free < Self.noRoom else { return nil }
         let said = heard.map { ", and it said: \($0.text)" } ?? ""
+        // Whoever reads it wants to know whether it was this attempt that filled it.
+        let own = Files.bytesHeld(in: place.folder.path)
+        let held = "its own files took \(own.isWhole ? "" : "at least ")\(ByteCount(own.bytes))"
         return Cause(
-            .diskFull, evidence: "\(subject) failed while \(free) were free on the agent's disk\(said)")
+            .diskFull, evidence: "\(subject) failed while \(free) were free on the agent's disk; \(held)\(said)")
     }
 
     private static func words(ofOOMKills kills: Int?) -> String {
