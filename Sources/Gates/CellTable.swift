@@ -199,8 +199,11 @@ struct CellTable {
                 let others = extra.first.map {
                     "; it reports \(extra.count) that it was not given, first '\(ids[$0].prefix(60))'"
                 }
+                let none =
+                    ids.isEmpty
+                    ? "; it reports none: steps write them to $SHEAF_ITEMS_OUT, or 'metrics' names a file that has them" : ""
                 return "missing: \(absent.count) of \(assigned.count) items of shard \(shard.shard), first "
-                    + "'\(assigned[first].prefix(60))'" + (others ?? "")
+                    + "'\(assigned[first].prefix(60))'" + (others ?? none)
             }
             if let first = extra.first {
                 return "shard \(shard.shard) reports item '\(ids[first].prefix(60))', which it was not given"
