@@ -207,6 +207,18 @@ import Wire
         #expect(ended.report.cause == "passed", "\(ended.report.evidence)")
     }
 
+    /// As GitHub's own runner names them.
+    @Test func `a step knows what it is called`() async throws {
+        let workshop = try await Workshop()
+        let named = { (id: String?) -> Step in
+            var step = run("echo $GITHUB_ACTION ${{ github.action }}")
+            step.id = id
+            return step
+        }
+        let ended = try await workshop.attempt([named(nil), named("mine"), named(nil), named(nil)])
+        #expect(ended.out == ["__run __run", "mine mine", "__run_2 __run_2", "__run_3 __run_3"])
+    }
+
     @Test(.enabled(if: Files.exists("/usr/bin/python3"))) func `a step may be written in Python or for any program`()
         async throws
     {

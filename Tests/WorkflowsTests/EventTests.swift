@@ -223,6 +223,11 @@ import Testing
         let payload: Value = ["ref": "refs/heads/main", "after": "1111", "sender": ["login": "bob"]]
         let github = try workflow.contexts(for: PlanRequest(event: payload, sha: "1111", actor: "ada"))[0].value
         #expect(github["actor"] == "bob" && github["triggering_actor"] == "bob" && github["sha"] == "1111")
+        let told = try workflow.contexts(
+            for: PlanRequest(event: payload, sha: "1111", ref: "refs/heads/main", repository: "o/r"))[0].value
+        #expect(told["workflow_ref"] == "o/r/w.yml@refs/heads/main" && told["workflow_sha"] == "1111")
+        #expect(told["repositoryUrl"] == "git://github.com/o/r.git" && told["retention_days"] == "90")
+        #expect(told["ref_protected"] == false)
         #expect {
             try workflow.contexts(for: PlanRequest(event: payload, sha: "2222"))
         } throws: {
