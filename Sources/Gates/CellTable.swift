@@ -201,7 +201,8 @@ struct CellTable {
                 }
                 let none =
                     ids.isEmpty
-                    ? "; it reports none: steps write them to $SHEAF_ITEMS_OUT, or 'metrics' names a file that has them" : ""
+                    ? "; it reports none: steps write them to $SHEAF_ITEMS_OUT, or 'metrics' names a file that has them"
+                    : ""
                 return "missing: \(absent.count) of \(assigned.count) items of shard \(shard.shard), first "
                     + "'\(assigned[first].prefix(60))'" + (others ?? none)
             }
