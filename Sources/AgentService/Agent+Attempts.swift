@@ -19,8 +19,9 @@ extension Agent {
         // The same offer may come twice.
         guard !holdings.knows(id) else { return }
         if isLeaving { return decline(Proto.AttemptRef(id), "the agent is being stopped") }
-        let share = Share(cpus: assignment.cpus, memory: assignment.memory, gpus: assignment.gpus)
-        if let refusal = share.refusal(of: capacity, beside: held.values.map(\.share)) ?? diskRefusal() {
+        let share = Share(
+            cpus: assignment.cpus, memory: assignment.memory, disk: assignment.disk, gpus: assignment.gpus)
+        if let refusal = share.refusal(of: capacity, beside: held.values.map(\.share)) ?? diskRefusal(share) {
             return decline(Proto.AttemptRef(id), refusal)
         }
         // Its earlier life on this agent said something: what it says now stands behind that.
@@ -73,8 +74,8 @@ extension Agent {
     }
 
     /// Why nothing may begin now on this disk; `nil` when it may.
-    private func diskRefusal() -> String? {
-        guard let shortage = settings.diskShortage else { return nil }
+    private func diskRefusal(_ share: Share) -> String? {
+        guard let shortage = settings.diskShortage(for: share.disk) else { return nil }
         makeRoom()
         return shortage
     }
@@ -126,11 +127,13 @@ extension Agent {
     }
 }
 
-/// What an attempt has of its agent's cores, memory and devices.
+/// What an attempt has of its agent's cores, memory, disk and devices.
 struct Share: Equatable, Sendable {
     var cpus = 0
     /// `nil` where the workflow names none: such attempts are placed by cores alone.
     var memory: ByteCount?
+    /// The same.
+    var disk: ByteCount?
     var gpus: [String] = []
 
     /// Why this does not fit beside what others have; `nil` when it does.
@@ -139,8 +142,14 @@ struct Share: Equatable, Sendable {
         if usedCPUs + cpus > capacity.cpus { return "\(usedCPUs) of \(capacity.cpus) cores are in use" }
         if let memory {
             let used = ByteCount(others.reduce(0) { $0 + ($1.memory?.bytes ?? 0) })
-            if used.bytes + memory.bytes > capacity.memory.bytes {
+            if memory.bytes > capacity.memory.bytes - used.bytes {
                 return "\(used) of \(capacity.memory) of memory are promised to others, and \(memory) are wanted"
+            }
+        }
+        if let disk, capacity.disk > .zero {
+            let used = ByteCount(others.reduce(0) { $0 + ($1.disk?.bytes ?? 0) })
+            if disk.bytes > capacity.disk.bytes - used.bytes {
+                return "\(used) of \(capacity.disk) of disk are promised to others, and \(disk) are wanted"
             }
         }
         for gpu in gpus {

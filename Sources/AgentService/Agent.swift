@@ -116,7 +116,7 @@ package actor Agent {
         }
         let discovery = Discovery(pool.probe, views: views(settings, pool.probe, inputs))
         let found = await discovery.capacity(
-            cpus: settings.cpus, memory: settings.memory,
+            cpus: settings.cpus, memory: settings.memory, disk: settings.diskOffered,
             labels: settings.labels + (engine?.labels ?? []) + settings.secrets.labels,
             inputs: inputs, remarks: &remarks)
         let capacity = found.capacity

@@ -20,6 +20,8 @@ package struct AgentSettings: Sendable {
     /// What the agent offers at most; `nil`: all that the machine has.
     package var cpus: Int?
     package var memory: ByteCount?
+    /// What attempts' files may take together; `nil`: all that is free when the agent starts, but `diskFreeMin`.
+    package var disk: ByteCount?
     package var labels: [String] = []
     package var inputs: [InputCheck.Offer] = []
     /// What the owner gives to every step: proxies, package indexes. Never the agent's own environment.
@@ -70,10 +72,21 @@ package struct AgentSettings: Sendable {
     package var name: String { identity.principal.name }
 
     /// Why nothing may begin now on the disk of `workFolder`; `nil` when it may.
-    package var diskShortage: String? {
+    package var diskShortage: String? { diskShortage(for: nil) }
+
+    /// The same for an attempt that has asked for so much of it.
+    func diskShortage(for asked: ByteCount?) -> String? {
         let free = ByteCount(Files.freeBytes(at: workFolder))
-        guard free < diskFreeMin else { return nil }
-        return "\(free) are free on the disk of \(workFolder), and \(diskFreeMin) must stay free"
+        guard free - diskFreeMin < asked ?? .zero else { return nil }
+        let wanted = asked.map { " beside the \($0) that are asked for" } ?? ""
+        return "\(free) are free on the disk of \(workFolder), and \(diskFreeMin) must stay free\(wanted)"
+    }
+
+    /// What attempts' files may take of the disk of `workFolder` together, as far as one can tell before they begin.
+    var diskOffered: ByteCount {
+        // An agent that names none is asked for any: there is always a byte.
+        let free = max(ByteCount(1), ByteCount(Files.freeBytes(at: workFolder)) - diskFreeMin)
+        return disk.map { min($0, free) } ?? free
     }
 }
 

@@ -21,6 +21,8 @@ struct Assignment: Sendable {
     /// The Python that was asked for when the cell was planned.
     var python: String?
     var memory: ByteCount?
+    /// What the attempt's files may take.
+    var disk: ByteCount?
     var cpus: Int
     var gpus: [String]
     var timeout: Duration
@@ -69,6 +71,7 @@ struct Assignment: Sendable {
         python = proto.python.isEmpty ? nil : proto.python
         cpus = max(1, Int(proto.resources?.cpus ?? 1))
         memory = proto.resources.flatMap { $0.memoryBytes > 0 ? ByteCount(Int64(clamping: $0.memoryBytes)) : nil }
+        disk = proto.resources.flatMap { $0.diskBytes > 0 ? ByteCount(Int64(clamping: $0.diskBytes)) : nil }
         gpus = proto.gpuUuids
         timeout = proto.timeoutS > 0 ? .seconds(Int64(proto.timeoutS)) : .minutes(360)
         idleTimeout = proto.idleTimeoutS > 0 ? .seconds(Int64(proto.idleTimeoutS)) : nil

@@ -12,6 +12,8 @@ extension AttemptDriver {
 
     /// Less than this on the agent's disk is none: programs fail before the last byte is taken.
     private static let noRoom = ByteCount.mebibytes(16)
+    /// Whoever waits for a cause waits for no more of them.
+    private static let entriesMax = 200_000
 
     /// Why a program's end makes the attempt fail; `nil` when it does not.
     ///
@@ -83,8 +85,8 @@ extension AttemptDriver {
         guard free < Self.noRoom else { return nil }
         let said = heard.map { ", and it said: \($0.text)" } ?? ""
         // Whoever reads it wants to know whether it was this attempt that filled it.
-        let own = Files.bytesHeld(in: place.folder.path)
-        let held = "its own files took \(own.isWhole ? "" : "at least ")\(ByteCount(own.bytes))"
+        let own = TreeSize(of: place.folder.path, entriesMax: Self.entriesMax)
+        let held = "its own files took \(own.isPartial ? "at least " : "")\(ByteCount(own.bytes))"
         return Cause(
             .diskFull, evidence: "\(subject) failed while \(free) were free on the agent's disk; \(held)\(said)")
     }
@@ -114,6 +116,7 @@ extension AttemptDriver {
             cause = Cause(
                 .idle, evidence: "no output for \(idle); the last line was: \(line.isEmpty ? "(none)" : line)")
         case .cancelled(let why): cause = Cause(.cancelled, evidence: why)
+        case .excess(let held): cause = Cause(.userError, evidence: Self.words(ofExcess: held, assignment.disk))
         case .preempted(let why): cause = Cause(.preempted, evidence: why)
         case .leaseEnded: cause = Cause(.lostAgent, evidence: "the lease ended while the farm could not be reached")
         case nil: break
@@ -123,7 +126,7 @@ extension AttemptDriver {
             switch watch.reason {
             // What hangs with its device is not slow, nor silent, by itself.
             case .timeout, .idle: cause = Cause(.gpuFault, evidence: "\(fault); \(cause.evidence)")
-            case .cancelled, .preempted, .leaseEnded, nil: break
+            case .cancelled, .excess, .preempted, .leaseEnded, nil: break
             }
             if case .passed = cause.kind { output.note("warning", "\(fault); the steps passed all the same") }
         }

@@ -139,13 +139,19 @@ actor AttemptDriver {
     /// Nothing further may start.
     var isOver: Bool { isAbandoned }
 
+    /// Its files take so much of the disk, which is more than they may.
+    func exceed(_ held: ByteCount) { tell(.excess(held)) }
+
     /// Does all of it. Nothing that the attempt started is left when this returns.
     func run() async -> Proto.AttemptReport {
         report.startedAt = Instant.wallClock().nanoseconds
         // Waited for below: it ends when `pokes` does.
         let watching = Task { await keepWatch() }
+        var counting: Task<Void, Never>?
         do {
             try settleIn()
+            // Cancelled below; nobody waits for a count that nobody needs.
+            counting = Task { await watchDisk() }
             try await checkDevices()
             try await work()
         } catch {
@@ -153,6 +159,7 @@ actor AttemptDriver {
         }
         // Clearing up takes no time of the job's: an attempt that has done its work is not late for it.
         _ = watch.handle(.finished, at: Clock.monotonic())
+        counting?.cancel()
         await windUp()
         pokes.finish()
         await watching.value
@@ -373,6 +380,7 @@ actor AttemptDriver {
         case .timeout: "the job's time is over"
         case .idle: "the job has written nothing for too long"
         case .cancelled(let why): "cancelled: \(why)"
+        case .excess(let held): words(ofExcess: held, nil)
         case .preempted(let why): why
         case .leaseEnded: "the lease has ended"
         }

@@ -16,6 +16,8 @@ struct AttemptWatch: Equatable, Sendable {
         case timeout
         case idle(lastLine: String)
         case cancelled(String)
+        /// Its files take more of the disk than it asked for: so much.
+        case excess(ByteCount)
         /// The machine goes: not even the steps that always run.
         case preempted(String)
         /// Nobody may work on the attempt any more: not even the steps that always run.
@@ -25,6 +27,8 @@ struct AttemptWatch: Equatable, Sendable {
     enum Event: Equatable, Sendable {
         case cancel(String)
         case preempt(String)
+        /// Its files were found to take so much: more than they may, or so much more than when it was stopped for that.
+        case excess(ByteCount)
         case leaseEnded
         /// The time has moved on; when the attempt was last heard, and its last words.
         case tick(lastHeard: Instant, lastLine: String)
@@ -69,6 +73,12 @@ struct AttemptWatch: Equatable, Sendable {
         switch (state, event) {
         case (.working, .cancel(let why)), (.waiting, .cancel(let why)): return stop(.cancelled(why), at: now)
         case (.working, .preempt(let why)), (.waiting, .preempt(let why)): return stop(.preempted(why), at: now)
+        case (.working, .excess(let held)), (.waiting, .excess(let held)): return stop(.excess(held), at: now)
+        case (.stopping, .excess), (.killing, .excess), (.wrappingUp, .excess):
+            // Its neighbours need the disk.
+            guard let reason else { return [] }
+            state = .ended
+            return [.abandon(reason)]
         case (.working(let until), .farmRefused):
             state = .waiting(left: now.duration(to: until))
             return []

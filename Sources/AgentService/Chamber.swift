@@ -27,6 +27,9 @@ final class Chamber: Sendable {
     /// as it was founded. -1 where one cannot be seen.
     private let table, mountTable: CInt
     private let openFolders: [CInt]
+    /// What was mounted where when it was founded, and where for it alone.
+    private let founded: String?
+    private let points: Set<String>
     /// The agent's end of the pipe; -1 once it was let go.
     private let lifeline: Mutex<CInt>
     /// Its first process was collected: the pid may mean somebody else.
@@ -57,7 +60,9 @@ final class Chamber: Sendable {
         (mounts, processes, segments) = (namespaces[0], namespaces[1], namespaces[2])
         // Before anybody but the first is in it.
         table = unsafe open("/proc/\(born.pid)/root/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        mountTable = unsafe open("/proc/\(born.pid)/mounts", O_RDONLY | O_CLOEXEC)
+        mountTable = unsafe open("/proc/\(born.pid)/mountinfo", O_RDONLY | O_CLOEXEC)
+        founded = MountTable.text(of: "\(born.pid)")
+        points = Set((["/proc"] + view.map(\.target)).map(MountTable.spelled))
         openFolders = view.compactMap { mount in
             guard case .temporary(let target, Self.openToAll) = mount else { return nil }
             return unsafe open("/proc/\(born.pid)/root" + target, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -87,14 +92,21 @@ final class Chamber: Sendable {
     /// Options of a folder in memory in which everybody may write.
     static let openToAll = "mode=1777"
 
-    /// Whether all is as it was when it was founded: nobody lives in it but the first, nothing was mounted or unmounted, and
-    /// neither memory segments nor files in memory are left. What is not known for certain is not.
+    /// Whether all is as it was when it was founded: nobody lives in it but the first, nobody in it has mounted or unmounted
+    /// anything, and neither memory segments nor files in memory are left. What is not known for certain is not.
     var isAsFounded: Bool {
         guard clinux_count_processes(table) == 1 else { return false }
         // The kernel wakes whoever waits for a change since the table was opened.
         var changed = pollfd(fd: mountTable, events: Int16(POLLPRI), revents: 0)
-        guard mountTable >= 0, unsafe poll(&changed, 1, 0) == 0 else { return false }
+        guard mountTable >= 0, unsafe poll(&changed, 1, 0) == 0 || isMountedAsFounded else { return false }
         return openFolders.allSatisfy { clinux_count_files($0) == 0 } && clinux_count_segments(segments) == 0
+    }
+
+    private var isMountedAsFounded: Bool {
+        guard let founded, let now = MountTable.text(of: "\(pid)"), let machine = MountTable.text(of: "self") else {
+            return false
+        }
+        return MountTable(now).isStill(MountTable(founded), points: points, on: MountTable(machine))
     }
 
     /// Whether its first process lives.

@@ -65,7 +65,8 @@ package struct Discovery: Sendable {
     ///
     /// - Parameter remarks: gets what was found and cannot be used, and why.
     func capacity(
-        cpus: Int? = nil, memory: ByteCount? = nil, labels: [String] = [], inputs: [HeldInput] = [],
+        cpus: Int? = nil, memory: ByteCount? = nil, disk: ByteCount = .zero, labels: [String] = [],
+        inputs: [HeldInput] = [],
         remarks: inout [String]
     ) async -> Found {
         let devices = await devices(remarks: &remarks)
@@ -77,7 +78,7 @@ package struct Discovery: Sendable {
         for label in labels.map({ $0.lowercased() }) where !all.contains(label) { all.append(label) }
         let capacity = Capacity(
             cpus: max(1, min(cpus ?? Int.max, cores())), memory: memory.map { min($0, self.memory()) } ?? self.memory(),
-            gpus: gpus, labels: all, interpreters: interpreters, inputs: inputs)
+            disk: disk, gpus: gpus, labels: all, interpreters: interpreters, inputs: inputs)
         let addresses = Dictionary(
             devices.compactMap { device in device.address.map { (device.gpu.uuid, $0) } }, uniquingKeysWith: { $1 })
         return Found(capacity: capacity, views: views, addresses: addresses)

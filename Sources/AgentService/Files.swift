@@ -204,25 +204,6 @@ enum Files {
             clamping: UInt64(facts.f_bavail).multipliedReportingOverflow(by: UInt64(facts.f_frsize)).partialValue)
     }
 
-    /// What the files below a folder take of its disk, as far as that many entries tell.
-    ///
-    /// - Returns: bytes; `isWhole` is false where there are more entries.
-    static func bytesHeld(in folder: String, entriesMax: Int = 200_000) -> (bytes: Int64, isWhole: Bool) {
-        var open = [folder]
-        var (bytes, entries): (Int64, Int) = (0, 0)
-        while let next = open.popLast() {
-            for name in names(in: next) {
-                guard entries < entriesMax else { return (bytes, false) }
-                entries += 1
-                var facts = stat()
-                guard unsafe lstat("\(next)/\(name)", &facts) == 0 else { continue }
-                bytes = bytes.addingReportingOverflow(Int64(clamping: facts.st_blocks) &* 512).partialValue
-                if facts.st_mode & S_IFMT == S_IFDIR { open.append("\(next)/\(name)") }
-            }
-        }
-        return (bytes, true)
-    }
-
     static func isExecutable(_ path: String) -> Bool {
         unsafe facts(path)?.kind == .file && access(path, X_OK) == 0
     }

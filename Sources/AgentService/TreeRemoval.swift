@@ -103,7 +103,7 @@ extension Files {
     }
 
     /// Names with the zero byte at their end, `.` and `..` left out.
-    private static func rawNames(in folder: CInt) -> [[CChar]] {
+    static func rawNames(in folder: CInt) -> [[CChar]] {
         let raw = unsafe openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard raw >= 0, let stream = unsafe fdopendir(raw) else {
             if raw >= 0 { close(raw) }

@@ -34,6 +34,8 @@ package final class CoordinatorServer: Sendable {
         package var isStart = true
         /// Which actions of other repositories runs may use.
         package var actions = ActionRules()
+        /// What tells when the coordinator's own certificate is due.
+        package var wallClock: @Sendable () -> Instant = { .wallClock() }
 
         package init(state: String, listen: [Address], enrolmentListen: [Address], advertisedHost: String? = nil) {
             self.state = state
@@ -82,7 +84,7 @@ package final class CoordinatorServer: Sendable {
                 })
         }
         let authority = try openAuthority(folder)
-        let own = try OwnIdentity(in: folder, authority)
+        let own = try OwnIdentity(in: folder, authority, now: settings.wallClock)
         let identity = await own.identity
         let clock = FarmClock()
         let keeper = StoreKeeper(storage, remark: remark, failed: failed)

@@ -145,6 +145,7 @@ struct LiveRun: Sendable {
         var resources = cell.resources
         resources.cpus = lease.cpus
         if let memory = lease.memory { resources.memory = memory }
+        if let disk = lease.disk { resources.disk = disk }
         assignment.resources = Proto.Resources(resources)
         assignment.gpuUuids = lease.devices
         assignment.timeoutS = Self.seconds(cell.timeout)

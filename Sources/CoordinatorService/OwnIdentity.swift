@@ -13,16 +13,22 @@ actor OwnIdentity {
 
     private let path: String
     private let authority: Authority
+    private let now: @Sendable () -> Instant
     private(set) var identity: Identity
     private var isKept = true
 
     /// Reads it, or makes it, or renews it.
-    init(in folder: String, _ authority: Authority) throws(CertificateError) {
+    ///
+    /// - Parameter now: what the wall clock says.
+    init(
+        in folder: String, _ authority: Authority, now: @escaping @Sendable () -> Instant
+    ) throws(CertificateError) {
+        self.now = now
         path = folder + "/coordinator.pem"
         self.authority = authority
         if access(path, F_OK) == 0 {
             let found = try Identity(file: path)
-            if found.certificate.age(at: .wallClock()) < Self.renewalAge {
+            if found.certificate.age(at: now()) < Self.renewalAge {
                 identity = found
                 return
             }
@@ -42,7 +48,7 @@ actor OwnIdentity {
         while !Task.isCancelled {
             var pause = Self.retryPause
             do {
-                if identity.certificate.age(at: .wallClock()) >= Self.renewalAge {
+                if identity.certificate.age(at: now()) >= Self.renewalAge {
                     let renewed = try authority.makeIdentity(for: Self.principal)
                     try await use(renewed)
                     identity = renewed
@@ -53,7 +59,7 @@ actor OwnIdentity {
                 if !isKept { try identity.save(to: path) }
                 isKept = true
                 hasComplained = false
-                pause = min(Self.lookMax, untilDue(at: .wallClock()))
+                pause = min(Self.lookMax, untilDue(at: now()))
             } catch {
                 let end = identity.certificate.notAfter.utc
                 // Said once; it is tried again every minute.

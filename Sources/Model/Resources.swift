@@ -4,12 +4,15 @@ package struct ResourceRequest: Hashable, Sendable {
     package var cpus: Int
     /// `nil` when the workflow names none: the shard is then placed by cores alone.
     package var memory: ByteCount?
+    /// What its files may take of the agent's disk; `nil` when the workflow names none: nobody counts them then.
+    package var disk: ByteCount?
     /// `nil` when the shard uses no GPU.
     package var gpus: GPURequest?
 
-    package init(cpus: Int = 1, memory: ByteCount? = nil, gpus: GPURequest? = nil) {
+    package init(cpus: Int = 1, memory: ByteCount? = nil, disk: ByteCount? = nil, gpus: GPURequest? = nil) {
         self.cpus = cpus
         self.memory = memory
+        self.disk = disk
         self.gpus = gpus
     }
 }
@@ -90,6 +93,8 @@ package struct Interpreter: Hashable, Comparable, Sendable {
 package struct Capacity: Equatable, Sendable {
     package var cpus: Int
     package var memory: ByteCount
+    /// What attempts' files may take together; zero where the agent names none.
+    package var disk: ByteCount
     package var gpus: [GPU]
     /// What `runs-on` can name: `self-hosted`, `linux`, `x64`, `gpu`, the owner's own.
     package var labels: [String]
@@ -101,11 +106,13 @@ package struct Capacity: Equatable, Sendable {
     package var keeps: [Digest]
 
     package init(
-        cpus: Int, memory: ByteCount, gpus: [GPU] = [], labels: [String] = [], interpreters: [Interpreter] = [],
+        cpus: Int, memory: ByteCount, disk: ByteCount = .zero, gpus: [GPU] = [], labels: [String] = [],
+        interpreters: [Interpreter] = [],
         inputs: [HeldInput] = [], keeps: [Digest] = []
     ) {
         self.cpus = cpus
         self.memory = memory
+        self.disk = disk
         self.gpus = gpus
         self.labels = labels
         self.interpreters = interpreters

@@ -46,6 +46,7 @@ struct AgentRecord: Sendable {
 
     var freeCPUs = 0
     var freeMemory = ByteCount.zero
+    var freeDisk = ByteCount.zero
     var freeGPUs = 0
     var leases: Set<ShardID> = []
     var tally = FaultTally()
@@ -62,12 +63,14 @@ struct AgentRecord: Sendable {
     init(_ id: AgentID) { self.id = id }
 
     var namesMemory: Bool { capacity.memory > .zero }
+    var namesDisk: Bool { capacity.disk > .zero }
 
     /// Takes what an outsider says about itself, within limits.
     mutating func equip(_ stated: Capacity) {
         capacity = stated
         capacity.cpus = min(max(0, stated.cpus), Self.cpusMax)
         capacity.memory = max(.zero, stated.memory)
+        capacity.disk = max(.zero, stated.disk)
         var seen: Set<String> = []
         capacity.gpus = stated.gpus.prefix(Self.gpusMax).filter { seen.insert($0.uuid).inserted }
         labels = Set(stated.labels.map { $0.lowercased() })
@@ -81,18 +84,21 @@ struct AgentRecord: Sendable {
         }
         freeCPUs = capacity.cpus
         freeMemory = capacity.memory
+        freeDisk = capacity.disk
         freeGPUs = devices.count(where: \.isFree)
     }
 
     mutating func take(_ lease: LeaseRecord) {
         freeCPUs -= lease.cpus
         if let memory = lease.memory { freeMemory = freeMemory - memory }
+        if let disk = lease.disk { freeDisk = freeDisk - disk }
         mark(lease.devices, leased: true)
     }
 
     mutating func giveBack(_ lease: LeaseRecord) {
         freeCPUs += lease.cpus
         if let memory = lease.memory { freeMemory = freeMemory + memory }
+        if let disk = lease.disk { freeDisk = freeDisk + disk }
         mark(lease.devices, leased: false)
     }
 
@@ -150,6 +156,7 @@ struct AgentRecord: Sendable {
     /// Whether it can take the requirement, which it meets, now.
     func hasRoom(for requirement: Requirement) -> Bool {
         requirement.cpus <= freeCPUs && requirement.fitsMemory(freeMemory, of: self)
+            && requirement.fitsDisk(freeDisk, of: self)
             && (requirement.gpus.map { freeDevices(for: $0) != nil } ?? true)
     }
 }
@@ -161,6 +168,8 @@ struct LeaseRecord: Sendable {
     var devices: [String]
     var cpus: Int
     var memory: ByteCount?
+    /// As the shard's cell asks for it.
+    var disk: ByteCount?
     var at: Instant
     var until: Instant
     var startedAt: Instant?

@@ -9,6 +9,8 @@ extension Farm {
         package var devices: [String]
         package var cpus: Int
         package var memory: ByteCount?
+        /// As the shard's cell asks for it; it is not stored.
+        package var disk: ByteCount?
         package var at: Instant
         package var until: Instant
         /// Of a second attempt, begun while another one goes on; `nil` for all others.
@@ -28,14 +30,16 @@ extension Farm {
         }
 
         package init(
-            attempt: AttemptID, agent: AgentID, devices: [String], cpus: Int, memory: ByteCount?, at: Instant,
-            until: Instant, beside: Beside? = nil
+            attempt: AttemptID, agent: AgentID, devices: [String], cpus: Int, memory: ByteCount?,
+            disk: ByteCount? = nil,
+            at: Instant, until: Instant, beside: Beside? = nil
         ) {
             self.attempt = attempt
             self.agent = agent
             self.devices = devices
             self.cpus = cpus
             self.memory = memory
+            self.disk = disk
             self.at = at
             self.until = until
             self.beside = beside

@@ -185,6 +185,9 @@ extension Farm {
         if requirement.memory != nil && agent.namesMemory {
             free.append("\(max(.zero, agent.freeMemory)) of \(agent.capacity.memory)")
         }
+        if requirement.disk != nil && agent.namesDisk {
+            free.append("\(max(.zero, agent.freeDisk)) of \(agent.capacity.disk) of disk")
+        }
         if requirement.gpus != nil { free.append("\(agent.freeGPUs) of \(agent.devices.count) GPUs") }
         return joined(free)
     }
@@ -192,6 +195,7 @@ extension Farm {
     private func asked(_ requirement: Requirement) -> String {
         var parts = [Spelling.counted(requirement.cpus, "core")]
         if let memory = requirement.memory { parts.append("\(memory)") }
+        if let disk = requirement.disk { parts.append("\(disk) of disk") }
         if let gpus = requirement.gpus { parts.append(words(gpus)) }
         return joined(parts)
     }
@@ -239,7 +243,7 @@ extension Farm {
     /// What no connected agent has of what this cell needs; `nil` when one could take it once it is free. Teams aside.
     package func unmet(_ cell: PlannedCell) -> String? {
         var requirement = Requirement(
-            cell, team: nil, isUntrusted: false, defaultMemory: settings.defaultMemory, widened: .max)
+            cell, team: nil, isUntrusted: false, defaults: settings.defaults, widened: .max)
         requirement.team = nil
         return unmet(requirement, among: agents.filter(\.isOnline))
     }
@@ -248,7 +252,7 @@ extension Farm {
     /// together are not, that. Empty when an agent could take it once it is free. Teams aside.
     package func allUnmet(_ cell: PlannedCell, isUntrusted: Bool = false) -> [String] {
         var whole = Requirement(
-            cell, team: nil, isUntrusted: isUntrusted, defaultMemory: settings.defaultMemory, widened: .max)
+            cell, team: nil, isUntrusted: isUntrusted, defaults: settings.defaults, widened: .max)
         whole.team = nil
         let online = agents.filter(\.isOnline)
         let found = whole.parts.compactMap { unmet($0, among: online) }
@@ -314,6 +318,11 @@ extension Farm {
             return "no agent has \(memory) of memory; the most that one has is \(most)"
         }
         left = left.filter { requirement.fitsMemory($0.capacity.memory, of: $0) }
+        if let disk = requirement.disk, !left.contains(where: { requirement.fitsDisk($0.capacity.disk, of: $0) }) {
+            let most = left.map(\.capacity.disk).max() ?? .zero
+            return "no agent has \(disk) of disk for attempts; the most that one has is \(most)"
+        }
+        left = left.filter { requirement.fitsDisk($0.capacity.disk, of: $0) }
         if !left.contains(where: requirement.hasInputs) {
             let absent = requirement.inputs.first { input in
                 !left.contains { $0.capacity.inputs.contains(input) }

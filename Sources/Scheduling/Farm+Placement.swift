@@ -300,7 +300,7 @@ extension Farm {
         if returned == nil { self[cell: place].fresh.remove(candidate.shard..<candidate.shard + 1) }
         let lease = LeaseRecord(
             number: returned?.number ?? 1, agent: agent, devices: devices, cpus: requirement.cpus,
-            memory: requirement.memory, at: now, until: now.advanced(by: settings.lease),
+            memory: requirement.memory, disk: requirement.disk, at: now, until: now.advanced(by: settings.lease),
             nextCheck: now.advanced(by: settings.lease), owner: runs[place.run].owner,
             waited: returned?.waited ?? waited, avoiding: returned?.avoiding ?? [],
             after: returned?.after)
@@ -358,7 +358,7 @@ extension Farm {
     func lease(of shard: ShardID, _ lease: LeaseRecord) -> Lease {
         Lease(
             attempt: AttemptID(shard: shard, number: lease.number), agent: agents[lease.agent].id,
-            devices: lease.devices, cpus: lease.cpus, memory: lease.memory, at: lease.at, until: lease.until,
-            beside: lease.beside)
+            devices: lease.devices, cpus: lease.cpus, memory: lease.memory, disk: lease.disk, at: lease.at,
+            until: lease.until, beside: lease.beside)
     }
 }

@@ -21,7 +21,7 @@ extension Farm {
     func requirement(of place: Place) -> Requirement {
         Requirement(
             self[cell: place].planned, team: runs[place.run].team, isUntrusted: runs[place.run].isUntrusted,
-            defaultMemory: settings.defaultMemory, widened: self[cell: place].widened)
+            defaults: settings.defaults, widened: self[cell: place].widened)
     }
 
     /// Makes a returned shard wait for an agent.

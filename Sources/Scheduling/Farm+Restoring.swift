@@ -134,7 +134,8 @@ extension Farm {
         self[cell: place].fresh.remove(shard.shard..<shard.shard + 1)
         let restored = LeaseRecord(
             number: lease.attempt.number, agent: slot(of: lease.agent), devices: lease.devices, cpus: lease.cpus,
-            memory: lease.memory, at: lease.at, until: lease.until, startedAt: startedAt, isRestored: true,
+            memory: lease.memory, disk: self[cell: place].planned.resources.disk ?? settings.defaults.disk,
+            at: lease.at, until: lease.until, startedAt: startedAt, isRestored: true,
             nextCheck: lease.until, owner: runs[place.run].owner, avoiding: returned?.avoiding ?? [],
             after: returned?.after, beside: lease.beside)
         hold(restored, of: shard, at: place)
@@ -166,7 +167,7 @@ extension Farm {
         guard !isOver(attempt.shard, place), newest <= attempt.number else { return }
         self[cell: place].fresh.remove(shard..<shard + 1)
         guard let retryAt else { return }
-        let memory = lease?.memory ?? self[cell: place].planned.resources.memory ?? settings.defaultMemory
+        let memory = lease?.memory ?? self[cell: place].planned.resources.memory ?? settings.defaults.memory
         self[cell: place].returned[shard] = returned(
             nextNumber(of: shard, after: attempt.number, place), after: attempt.number, cause,
             on: lease.map { agents[$0.agent].id }, memory: memory,

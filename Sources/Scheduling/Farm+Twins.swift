@@ -262,7 +262,7 @@ extension Farm {
         let lease = LeaseRecord(
             number: number, agent: agent,
             devices: requirement.gpus.map { agents[agent].freeDevices(for: $0) ?? [] } ?? [], cpus: requirement.cpus,
-            memory: requirement.memory, at: now, until: now.advanced(by: settings.lease),
+            memory: requirement.memory, disk: requirement.disk, at: now, until: now.advanced(by: settings.lease),
             nextCheck: now.advanced(by: settings.lease), owner: runs[place.run].owner, beside: beside)
         noteTwin(number, of: shard.shard, place)
         hold(lease, of: shard, at: place)

@@ -13,8 +13,17 @@ package struct Farm: Sendable {
         package var lease: Duration
         /// How many shards one call handles before it asks to be continued.
         package var workPerCallMax: Int
-        /// The memory of shards whose workflow names none; `nil` places those by cores alone.
-        package var defaultMemory: ByteCount?
+        /// What shards are given whose workflow names none of it; `nil` places those by what else they ask for.
+        package struct Defaults: Equatable, Sendable {
+            package var memory: ByteCount?
+            package var disk: ByteCount?
+            package init(memory: ByteCount? = nil, disk: ByteCount? = nil) {
+                self.memory = memory
+                self.disk = disk
+            }
+        }
+
+        package var defaults: Defaults
         /// From TERM to KILL on an agent: what an attempt may take longer than its timeout.
         package var grace: Duration
         /// How long an attempt may take until it says that it has started.
@@ -33,7 +42,7 @@ package struct Farm: Sendable {
         package var lag = LagRule()
 
         package init(
-            lease: Duration = .seconds(30), workPerCallMax: Int = 1000, defaultMemory: ByteCount? = nil,
+            lease: Duration = .seconds(30), workPerCallMax: Int = 1000, defaults: Defaults = Defaults(),
             grace: Duration = .seconds(10), startMax: Duration = .minutes(60), declinePause: Duration = .seconds(10),
             otherAgentWait: Duration = .seconds(60), priorityStep: Duration = .minutes(60),
             halfLife: Duration = .minutes(24 * 60), retriesMin: Int = 100
@@ -46,7 +55,7 @@ package struct Farm: Sendable {
             self.halfLife = halfLife
             self.lease = lease
             self.workPerCallMax = workPerCallMax
-            self.defaultMemory = defaultMemory
+            self.defaults = defaults
             self.grace = grace
             self.startMax = startMax
             self.declinePause = declinePause

@@ -13,20 +13,24 @@ struct Requirement: Hashable, Sendable {
     var pythonWord: String?
     var cpus: Int
     var memory: ByteCount?
+    var disk: ByteCount?
     var gpus: GPURequest?
     var inputs: [HeldInput]
     /// Agents that declined, or where the attempt before failed; in their order.
     var avoiding: [AgentID] = []
 
     /// - Parameter widened: how many of the other kinds of GPU will do by now.
-    init(_ cell: PlannedCell, team: String?, isUntrusted: Bool, defaultMemory: ByteCount?, widened: Int) {
+    init(
+        _ cell: PlannedCell, team: String?, isUntrusted: Bool, defaults: Farm.Settings.Defaults, widened: Int
+    ) {
         self.team = team
         self.isUntrusted = isUntrusted
         labels = Set(cell.labels).sorted()
         python = cell.python.map { VersionRange($0) ?? .none }
         pythonWord = cell.python
         cpus = max(1, cell.resources.cpus)
-        memory = cell.resources.memory ?? defaultMemory
+        memory = cell.resources.memory ?? defaults.memory
+        disk = cell.resources.disk ?? defaults.disk
         gpus = cell.resources.gpus.map {
             // Since when they will do tells nobody apart.
             let others = $0.or.prefix(widened).map {
@@ -43,7 +47,7 @@ struct Requirement: Hashable, Sendable {
         var none = self
         none.isUntrusted = false
         (none.labels, none.python, none.pythonWord, none.gpus) = ([], nil, nil, nil)
-        (none.cpus, none.memory, none.inputs, none.avoiding) = (1, nil, [], [])
+        (none.cpus, none.memory, none.disk, none.inputs, none.avoiding) = (1, nil, nil, [], [])
         let with = { (change: (inout Requirement) -> Void) in
             var part = none
             change(&part)
@@ -53,7 +57,7 @@ struct Requirement: Hashable, Sendable {
             + [
                 with { $0.isUntrusted = isUntrusted },
                 with { ($0.python, $0.pythonWord) = (python, pythonWord) }, with { $0.gpus = gpus },
-                with { $0.cpus = cpus }, with { $0.memory = memory },
+                with { $0.cpus = cpus }, with { $0.memory = memory }, with { $0.disk = disk },
             ] + inputs.map { input in with { $0.inputs = [input] } }
     }
 
@@ -62,6 +66,7 @@ struct Requirement: Hashable, Sendable {
         admits(agent.team) && trusts(agent.pool) && cpus <= agent.capacity.cpus && missingLabels(agent).isEmpty
             && hasPython(agent)
             && hasInputs(agent) && fitsMemory(agent.capacity.memory, of: agent)
+            && fitsDisk(agent.capacity.disk, of: agent)
             && (gpus.map { agent.devices(for: $0).count >= $0.count } ?? true)
             && !avoiding.contains(agent.id)
     }
@@ -81,6 +86,12 @@ struct Requirement: Hashable, Sendable {
     func fitsMemory(_ free: ByteCount, of agent: AgentRecord) -> Bool {
         guard let memory, agent.namesMemory else { return true }
         return memory <= free
+    }
+
+    /// The disk counts only where both sides name it.
+    func fitsDisk(_ free: ByteCount, of agent: AgentRecord) -> Bool {
+        guard let disk, agent.namesDisk else { return true }
+        return disk <= free
     }
 }
 

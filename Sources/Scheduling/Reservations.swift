@@ -44,7 +44,8 @@ extension Farm {
             let devices = filler.requirement.gpus.map { state.freeDevices(for: $0) ?? [] } ?? []
             let lease = LeaseRecord(
                 number: 0, agent: agent, devices: devices, cpus: filler.requirement.cpus,
-                memory: filler.requirement.memory, at: now, until: now, nextCheck: now, owner: 0)
+                memory: filler.requirement.memory, disk: filler.requirement.disk, at: now, until: now, nextCheck: now,
+                owner: 0)
             state.take(lease)
             let nobody = ShardID(run: RunID(.max), job: 0, cell: 0, shard: 0)
             ends.append((filler.end, nobody, lease))

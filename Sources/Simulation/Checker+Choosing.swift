@@ -49,6 +49,7 @@ extension Checker {
 
     private static func fits(_ asked: ResourceRequest, in room: ResourceRequest) -> Bool {
         asked.cpus <= room.cpus && asked.memory ?? .zero <= room.memory ?? .zero
+            && asked.disk ?? .zero <= room.disk ?? .zero
             && asked.gpus?.count ?? 0 <= room.gpus?.count ?? 0
     }
 

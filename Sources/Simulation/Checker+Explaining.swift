@@ -154,6 +154,7 @@ extension Checker {
         return Set(wanted.labels).isSubset(of: Self.labels(agent)) && hasPython(agent, cell.python)
             && wanted.resources.cpus <= agent.capacity.cpus
             && (wanted.resources.memory ?? .zero) <= agent.capacity.memory
+            && (wanted.resources.disk ?? .zero) <= agent.capacity.disk
             && (wanted.resources.gpus?.count ?? 0) <= Self.fitGPUs(agent)
     }
 

@@ -371,9 +371,11 @@ package struct Checker: Sendable {
         let all = agent.leases.sorted { $0.key < $1.key }.map(\.value) + [lease]
         let cpus = all.reduce(0) { $0 + $1.cpus }
         let memory = all.reduce(ByteCount.zero) { $0 + ($1.memory ?? .zero) }
+        let disk = all.reduce(ByteCount.zero) { $0 + ($1.disk ?? .zero) }
         let devices = all.flatMap(\.devices)
         try require(cpus <= agent.capacity.cpus, .cores, "\(lease): \(cpus)")
         try require(memory <= agent.capacity.memory, .memory, "\(lease): \(memory)")
+        try require(disk <= agent.capacity.disk, .disk, "\(lease): \(disk)")
         try require(Set(devices).count == devices.count, .devicesOnce, "\(lease): \(devices)")
         let known = Set(agent.capacity.gpus.map(\.uuid))
         try require(lease.devices.allSatisfy(known.contains), .ownDevices, "\(lease)")
@@ -382,6 +384,7 @@ package struct Checker: Sendable {
         try require(lease.cpus >= cell.resources.cpus, .asAskedFor, "\(lease)")
         try require(
             cell.resources.memory.map { $0 <= lease.memory ?? .zero } ?? true, .asAskedFor, "\(lease)")
+        try require(lease.disk == cell.resources.disk, .asAskedFor, "\(lease)")
         try require(agent.team == nil || agent.team == run.owner.team, .team, "\(lease)")
         try require(!run.isUntrusted || agent.takesUntrusted, .trust, "\(lease)")
         let labels = Set(agent.capacity.labels.map { $0.lowercased() })

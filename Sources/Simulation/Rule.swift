@@ -18,6 +18,7 @@ package enum Rule: String, CaseIterable, Sendable {
     case asAskedFor = "a lease is of as much as was asked for"
     case cores = "no more cores are leased than there are"
     case memory = "no more memory is leased than there is"
+    case disk = "no more disk is leased than there is"
     case devicesOnce = "a device is leased once"
     case fitDevices = "a device that its agent calls unfit is not given out"
     case ownDevices = "leased devices are the agent's"

@@ -182,7 +182,8 @@ package struct Scenario: Sendable {
             team: !isLarge && chance(0.2, &random) ? "vision" : nil,
             capacity: Capacity(
                 cpus: isLarge ? 4 : Int.random(in: 1...4, using: &random), memory: .gibibytes(isLarge ? 16 : 8),
-                gpus: gpus, labels: isLarge || chance(0.5, &random) ? ["linux", "Big"] : ["linux"],
+                disk: .gibibytes(isLarge ? 200 : 100), gpus: gpus,
+                labels: isLarge || chance(0.5, &random) ? ["linux", "Big"] : ["linux"],
                 interpreters: [Interpreter(version: "3.11.7", path: "/usr/bin/python3", source: "system")]))
     }
 
@@ -216,6 +217,10 @@ package struct Scenario: Sendable {
         let isHasty = isHopeless || (!isComparable && chance(0.1, &random))
         var asking = ResourceRequest(cpus: .random(in: 1...2, using: &random))
         if chance(0.3, &random) { asking.memory = .gibibytes(.random(in: 1...8, using: &random)) }
+        // Beside the other draws, so that a seed means what it meant before there were disks.
+        var next = random
+        var aside = SplitMix64(seed: next.next() ^ 0xD15C)
+        if chance(0.2, &aside) { asking.disk = .gibibytes(.random(in: 20...100, using: &aside)) }
         if chance(0.2, &random) { asking.gpus = GPURequest(count: .random(in: 1...2, using: &random), model: "h200") }
         return PlannedCell(
             id: "c\(index)", name: "cell \(index)", labels: isHopeless ? ["tpu"] : chance(0.3, &random) ? ["big"] : [],

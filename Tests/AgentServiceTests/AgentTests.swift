@@ -518,7 +518,7 @@ import Wire
 
 @Suite struct `An offer` {
     private let capacity = Capacity(
-        cpus: 8, memory: .gibibytes(16),
+        cpus: 8, memory: .gibibytes(16), disk: .gibibytes(100),
         gpus: ["GPU-a", "GPU-b"].map { GPU(uuid: $0, model: "H200", memory: .gibibytes(141)) })
 
     @Test(arguments: [
@@ -529,12 +529,21 @@ import Wire
             Share(cpus: 1, memory: .gibibytes(9)),
             "8 GiB of 16 GiB of memory are promised to others, and 9 GiB are wanted"
         ),
+        (Share(cpus: 1, disk: .gibibytes(70)), nil),
+        (
+            Share(cpus: 1, disk: .gibibytes(71)),
+            "30 GiB of 100 GiB of disk are promised to others, and 71 GiB are wanted"
+        ),
+        (
+            Share(cpus: 1, disk: ByteCount(.max)),
+            "30 GiB of 100 GiB of disk are promised to others, and 8388608 TiB are wanted"
+        ),
         (Share(cpus: 1, gpus: ["GPU-b", "GPU-a"]), "GPU GPU-a is in use"),
         (Share(cpus: 1, gpus: ["GPU-c"]), "this agent has no GPU GPU-c; was it taken out, or divided anew?"),
     ])
     func `is taken where it fits, and declined in words where it does not`(wanted: Share, refusal: String?) {
         let others = [
-            Share(cpus: 1, memory: .gibibytes(8), gpus: ["GPU-a"]), Share(cpus: 3), Share(),
+            Share(cpus: 1, memory: .gibibytes(8), gpus: ["GPU-a"]), Share(cpus: 3, disk: .gibibytes(30)), Share(),
         ]
         #expect(wanted.refusal(of: capacity, beside: others) == refusal)
     }

@@ -316,6 +316,16 @@ extension WithoutChambers.`A program of the agent's own` {
         #expect(watch.handle(tick(2), at: at(7)) == [.terminate(.idle(lastLine: "epoch 3")), .wake(at: at(17))])
     }
 
+    @Test func `an attempt whose files take too much is stopped like a late one, and ended if they grow on`() {
+        var watch = watch()
+        let held = ByteCount.gibibytes(2)
+        #expect(watch.handle(.excess(held), at: at(5)) == [.terminate(.excess(held)), .wake(at: at(15))])
+        #expect(watch.handle(.halted, at: at(6)) == [.wake(at: at(36))])
+        #expect(watch.handle(.excess(.gibibytes(3)), at: at(7)) == [.abandon(.excess(held))])
+        #expect(watch.reason == .excess(held))
+        #expect(watch.handle(.excess(.gibibytes(4)), at: at(8)) == [])
+    }
+
     @Test func `the first reason counts, but the end of the lease always does`() {
         var watch = watch()
         #expect(watch.handle(.cancel("a"), at: at(1)) == [.terminate(.cancelled("a")), .wake(at: at(11))])

@@ -1,4 +1,5 @@
 import Foundation
+import Locks
 import Model
 import Testing
 import Transport
@@ -14,20 +15,26 @@ import Wire
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let now = Instant.wallClock()
         let authority = try Authority.make(at: now.advanced(by: .seconds(-86_400)))
-        // Two hours long, of which two thirds are over in a moment.
+        // Two hours long with the hour before it was made: two thirds are over 1200 seconds after that.
+        let made = now.advanced(by: .seconds(-1_000))
         let old = try authority.makeIdentity(
-            for: Principal(role: .coordinator, name: "main"), at: now.advanced(by: .seconds(-1_198)),
-            validFor: .seconds(3_600))
+            for: Principal(role: .coordinator, name: "main"), at: made, validFor: .seconds(3_600))
         try authority.save(to: folder + "/authority.pem")
         try old.save(to: folder + "/coordinator.pem")
         let anywhere = Address(host: "127.0.0.1", port: 0)
         let (remarks, remark) = AsyncStream.makeStream(of: String.self)
+        var settings = CoordinatorServer.Settings(state: folder, listen: [anywhere], enrolmentListen: [anywhere])
+        // A moment before it is due, until somebody has connected.
+        let wallClock = Mutex(made.advanced(by: .milliseconds(1_199_500)))
+        settings.wallClock = { wallClock.withLock { $0 } }
         let server = try await CoordinatorServer.start(
-            CoordinatorServer.Settings(state: folder, listen: [anywhere], enrolmentListen: [anywhere]),
+            settings,
             remark: { remark.yield($0) }, failed: { preconditionFailure("\($0)") })
         let admin = try await server.makeIdentity(for: Principal(role: .admin, name: "root"))
         let loop = try EventLoop(name: "test-clients")
         let before = try await Link.connect(to: server.addresses[0], as: admin, on: loop)
+        #expect(before.peer?.serial == old.certificate.serial)
+        wallClock.withLock { $0 = made.advanced(by: .seconds(1_201)) }
         for await said in remarks where said.contains("own certificate was renewed until") { break }
         let after = try await Link.connect(to: server.addresses[0], as: admin, on: loop)
         let stored = try Identity(file: folder + "/coordinator.pem").certificate

@@ -51,6 +51,10 @@ import Testing
                 step:
                     "run: 'echo \"torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB\" >&2; exit 1'",
                 cause: "gpu_oom", evidence: ["Tried to allocate 20 GiB"]),
+            Row(
+                job: "hoarder", keys: ["resources: {cpus: 1, disk: 8MiB}"],
+                step: "run: head -c 30000000 /dev/zero > big; exec sleep 1000", cause: "user_error",
+                evidence: ["its files took ", "and it had asked for 8 MiB (resources.disk)"]),
             // Its agents are there, and none has the label.
             Row(
                 job: "nowhere", keys: ["queue-timeout-minutes: 0.05"], step: "run: 'true'", cause: "queue_timeout",

@@ -113,12 +113,33 @@ import Testing
         stage.join("unnamed", cpus: 1, memory: .zero)
         let asking = ResourceRequest(memory: .gibibytes(500))
         #expect(stage.submit(1, .one(cells: PlannedCell.named("x", asking: asking))).placed == ["0@unnamed"])
-        var defaulted = Stage(settings: Farm.Settings(defaultMemory: .gibibytes(6)))
+        var defaulted = Stage(settings: Farm.Settings(defaults: .init(memory: .gibibytes(6))))
         defaulted.join("a", cpus: 16, memory: .gibibytes(16))
         #expect(
             defaulted.submit(1, .one(shards: ShardPlan(count: 9))).leases.map(\.memory) == [
                 .gibibytes(6), .gibibytes(6),
             ])
+    }
+
+    @Test func `promises no more of a disk than there is, where both sides name it`() {
+        var stage = Stage()
+        stage.join("a", disk: .gibibytes(100))
+        let asking = ResourceRequest(disk: .gibibytes(40))
+        let placed = stage.submit(1, .one(cells: PlannedCell.named("x", asking: asking), shards: ShardPlan(count: 3)))
+        #expect(placed.leases.map(\.disk) == [.gibibytes(40), .gibibytes(40)])
+        let waits = stage.farm.explain(shard(2).cell, shard: 2, at: stage.now).joined()
+        #expect(waits.contains("20 GiB of 100 GiB of disk"), "\(waits)")
+        #expect(stage.finish(shard(0)).leases.map(\.attempt.shard.shard) == [2])
+        let large = ResourceRequest(disk: .gibibytes(101))
+        #expect(stage.submit(2, .one(cells: PlannedCell.named("x", asking: large))).leases.isEmpty)
+        let words = stage.farm.explain(shard(0, run: 2).cell, shard: 0, at: stage.now).joined()
+        #expect(
+            words.contains("no agent has 101 GiB of disk for attempts; the most that one has is 100 GiB"), "\(words)")
+        stage.join("silent")
+        #expect(stage.leases[shard(0, run: 2)]?.agent == AgentID("silent"))
+        var defaulted = Stage(settings: Farm.Settings(defaults: .init(disk: .gibibytes(60))))
+        defaulted.join("a", disk: .gibibytes(100))
+        #expect(defaulted.submit(1, .one(shards: ShardPlan(count: 3))).leases.map(\.disk) == [.gibibytes(60)])
     }
 
     @Test func `shares the farm between owners, then serves the oldest run`() {

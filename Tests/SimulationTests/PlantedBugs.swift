@@ -109,6 +109,7 @@ extension Rule {
             [
                 Bug("leases a GPU less", lease: { $0.devices = Array($0.devices.dropLast()) }),
                 Bug("leases a core less", lease: { $0.cpus -= 1 }), Bug("leases no memory", lease: { $0.memory = nil }),
+                Bug("leases no disk", lease: { $0.disk = nil }),
             ]
         case .cores: [Bug("takes agents for larger than they are", agent: { capacity, _ in capacity.cpus += 1 })]
         case .memory:
@@ -116,6 +117,12 @@ extension Rule {
                 Bug(
                     "takes agents for larger than they are",
                     agent: { capacity, _ in capacity.memory = capacity.memory + .gibibytes(8) })
+            ]
+        case .disk:
+            [
+                Bug(
+                    "takes agents for larger than they are",
+                    agent: { capacity, _ in capacity.disk = capacity.disk + .gibibytes(100) })
             ]
         case .fitDevices:
             [

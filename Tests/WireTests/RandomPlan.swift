@@ -134,7 +134,7 @@ struct RandomPlan {
 
     mutating func capacity() -> Capacity {
         Capacity(
-            cpus: number(1...512), memory: bytes(),
+            cpus: number(1...512), memory: bytes(), disk: bytes(),
             gpus: several { GPU(uuid: $0.text(), model: $0.text(), memory: $0.bytes()) },
             labels: several { $0.text() },
             interpreters: several { Interpreter(version: $0.text(), path: $0.text(), source: $0.text()) },
@@ -143,7 +143,7 @@ struct RandomPlan {
 
     mutating func resources() -> ResourceRequest {
         ResourceRequest(
-            cpus: number(1...64), memory: maybe { $0.bytes() },
+            cpus: number(1...64), memory: maybe { $0.bytes() }, disk: maybe { $0.bytes() },
             gpus: maybe {
                 GPURequest(
                     count: $0.number(1...8), memory: $0.maybe { $0.bytes() },

@@ -35,7 +35,7 @@ import Testing
                 device: [cpu, cuda]
                 exclude: [{python: "3.13", device: cuda}]
             shards: {count: 8, items: {command: python list.py}, max-parallel: 4}
-            resources: {cpus: 4, memory: 16GiB, gpus: {count: 1, memory: 40GiB, model: H200}}
+            resources: {cpus: 4, memory: 16GiB, disk: 20GiB, gpus: {count: 1, memory: 40GiB, model: H200}}
             timeout-minutes: 30
             idle-timeout-minutes: 5
             retry: {attempts: 4, on: [infrastructure, oom, "exit:75"], backoff: 10s..5m, memory-factor: 2}

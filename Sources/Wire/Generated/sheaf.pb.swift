@@ -4776,6 +4776,8 @@ extension Proto {
         package var gpuModel: String = ""
         /// Others that will do once a shard has waited for so long, the earliest first.
         package var gpuOr: [Proto.GpuAlternative] = []
+        /// What its files may take. 0: none named.
+        package var diskBytes: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -4789,6 +4791,7 @@ extension Proto {
                 case 32: gpuMemoryBytes = try reader.value(ProtoUInt64.self)
                 case 42: gpuModel = try reader.value(ProtoString.self)
                 case 50: try reader.append(ProtoNested<Proto.GpuAlternative>.self, to: &gpuOr)
+                case 56: diskBytes = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -4801,6 +4804,7 @@ extension Proto {
             writer.field(ProtoUInt64.self, 4, gpuMemoryBytes)
             writer.field(ProtoString.self, 5, gpuModel)
             writer.repeated(ProtoNested<Proto.GpuAlternative>.self, 6, gpuOr)
+            writer.field(ProtoUInt64.self, 7, diskBytes)
             writer.unknown(unknown)
         }
     }
@@ -4850,6 +4854,8 @@ extension Proto {
         package var labels: [String] = []
         package var interpreters: [Proto.Interpreter] = []
         package var inputs: [Proto.HeldInput] = []
+        /// What attempts' files may take together. 0: none named.
+        package var diskBytes: UInt64 = 0
         package var unknown = UnknownFields()
 
         package init() {}
@@ -4863,6 +4869,7 @@ extension Proto {
                 case 34: try reader.append(ProtoString.self, to: &labels)
                 case 42: try reader.append(ProtoNested<Proto.Interpreter>.self, to: &interpreters)
                 case 50: try reader.append(ProtoNested<Proto.HeldInput>.self, to: &inputs)
+                case 56: diskBytes = try reader.value(ProtoUInt64.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -4875,6 +4882,7 @@ extension Proto {
             writer.repeated(ProtoString.self, 4, labels)
             writer.repeated(ProtoNested<Proto.Interpreter>.self, 5, interpreters)
             writer.repeated(ProtoNested<Proto.HeldInput>.self, 6, inputs)
+            writer.field(ProtoUInt64.self, 7, diskBytes)
             writer.unknown(unknown)
         }
     }

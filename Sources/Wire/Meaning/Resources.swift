@@ -56,6 +56,7 @@ extension Proto.Resources {
         self.init()
         cpus = UInt32(held: request.cpus)
         memoryBytes = UInt64(clamping: request.memory?.bytes ?? 0)
+        diskBytes = UInt64(clamping: request.disk?.bytes ?? 0)
         gpuCount = UInt32(held: request.gpus?.count ?? 0)
         gpuMemoryBytes = UInt64(clamping: request.gpus?.memory?.bytes ?? 0)
         gpuModel = request.gpus?.model ?? ""
@@ -86,8 +87,10 @@ extension Proto.Resources {
             throw MeaningError("gpu_count", "is missing, but the GPU's memory or model is given")
         }
         let memory = try byteCount("memory_bytes", memoryBytes)
+        let disk = try byteCount("disk_bytes", diskBytes)
         return ResourceRequest(
-            cpus: Int(cpus), memory: memory == .zero ? nil : memory, gpus: gpuCount > 0 ? gpus : nil)
+            cpus: Int(cpus), memory: memory == .zero ? nil : memory, disk: disk == .zero ? nil : disk,
+            gpus: gpuCount > 0 ? gpus : nil)
     }
 }
 
@@ -101,6 +104,7 @@ extension Proto.Capacity {
         self.init()
         cpus = UInt32(held: capacity.cpus)
         memoryBytes = UInt64(clamping: capacity.memory.bytes)
+        diskBytes = UInt64(clamping: capacity.disk.bytes)
         gpus = capacity.gpus.map { gpu in
             var message = Proto.GPU()
             message.uuid = gpu.uuid
@@ -122,6 +126,7 @@ extension Proto.Capacity {
     package func meaning() throws(MeaningError) -> Model.Capacity {
         Model.Capacity(
             cpus: Int(cpus), memory: try byteCount("memory_bytes", memoryBytes),
+            disk: try byteCount("disk_bytes", diskBytes),
             gpus: try list("gpus", gpus) { gpu throws(MeaningError) in
                 Model.GPU(uuid: gpu.uuid, model: gpu.model, memory: try byteCount("memory_bytes", gpu.memoryBytes))
             },

@@ -206,6 +206,7 @@ struct CellBuilder {
             }
         }
         if let memory = value["memory"] { request.memory = bytes(memory, at: place("memory"), &mistakes) }
+        if let disk = value["disk"] { request.disk = bytes(disk, of: "disk", at: place("disk"), &mistakes) }
         if let gpus = value["gpus"] {
             let part = { (key: String) in node["gpus"]?[key]?.position ?? place("gpus") }
             let memory = gpus["memory"].flatMap { bytes($0, at: part("memory"), &mistakes) }
@@ -259,10 +260,12 @@ struct CellBuilder {
         return others.sorted { $0.after < $1.after }
     }
 
-    private func bytes(_ value: Value, at place: SourcePosition, _ mistakes: inout [Diagnostic]) -> ByteCount? {
+    private func bytes(
+        _ value: Value, of kind: String = "memory", at place: SourcePosition, _ mistakes: inout [Diagnostic]
+    ) -> ByteCount? {
         if let amount = ByteCount(Conversion.text(of: value)), amount > .zero { return amount }
         mistakes.append(
-            Diagnostic(at: place, "'\(Conversion.text(of: value))' is no amount of memory", help: "write 16GiB"))
+            Diagnostic(at: place, "'\(Conversion.text(of: value))' is no amount of \(kind)", help: "write 16GiB"))
         return nil
     }
 

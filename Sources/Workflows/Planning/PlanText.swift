@@ -126,6 +126,7 @@ package enum PlanText {
     private static func ask(_ resources: ResourceRequest) -> String {
         var words = ["\(resources.cpus) \(resources.cpus == 1 ? "core" : "cores")"]
         if let memory = resources.memory { words.append("\(memory)") }
+        if let disk = resources.disk { words.append("\(disk) of disk") }
         if let gpus = resources.gpus {
             let others = gpus.or.map { other in
                 " or \(other.model ?? "any GPU")\(other.memory.map { " with \($0)" } ?? "") after \(minutes(other.after))"

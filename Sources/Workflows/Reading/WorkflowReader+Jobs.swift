@@ -315,12 +315,7 @@ extension WorkflowReader {
 
     private mutating func resources(_ node: YAMLNode) -> YAMLNode? {
         guard
-            let parts = mapping(
-                node, "'resources'",
-                [
-                    Key("cpus"), Key("memory"), Key("gpus"),
-                    Key("disk", .unsupported, help: "agents do not measure disks"),
-                ])
+            let parts = mapping(node, "'resources'", [Key("cpus"), Key("memory"), Key("disk"), Key("gpus")])
         else { return nil }
         templates(node, "'resources'", in: Scopes.jobCell, taking: .text)
         if let gpus = parts["gpus"], gpus.entries != nil {

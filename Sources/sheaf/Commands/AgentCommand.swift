@@ -20,6 +20,7 @@ extension Commands {
             .value("work", "FOLDER", "attempts and environments; HOME-work by default"),
             .value("cpus", "N", "offer at most so many cores"),
             .value("memory", "SIZE", "offer at most so much: 64GiB"),
+            .value("disk", "SIZE", "offer at most so much to attempts' files; else what is free when it starts"),
             .value("disk-free", "SIZE", "decline attempts when less is free on the disk of --work; 1GiB by default"),
             .value("keep", "SIZE", "keep at most so much of built environments and fetched objects; 100GiB by default"),
             .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
@@ -215,6 +216,7 @@ extension Commands {
         settings.shownFolders = arguments.all("show").map(absolute)
         settings.cpus = try arguments.number("cpus", in: 1...4096)
         settings.memory = try size("memory", arguments)
+        settings.disk = try size("disk", arguments)
         if let free = try size("disk-free", arguments) { settings.diskFreeMin = free }
         if let kept = try size("keep", arguments) { settings.keptMax = kept }
         settings.labels = arguments.all("label")

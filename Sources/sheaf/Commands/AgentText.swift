@@ -16,6 +16,7 @@ enum AgentText {
             return [
                 agent.name, agent.state, agent.pool?.name ?? "", "\(agent.running)", "\(capacity.cpus)",
                 "\(ByteCount(Int64(clamping: capacity.memoryBytes)))",
+                capacity.diskBytes > 0 ? "\(ByteCount(Int64(clamping: capacity.diskBytes)))" : "-",
                 capacity.gpus.isEmpty ? "-" : "\(capacity.gpus.count) × \(capacity.gpus[0].model)",
                 pythons.isEmpty ? "-" : pythons.joined(separator: " "), capacity.labels.joined(separator: " "),
             ]
@@ -23,7 +24,8 @@ enum AgentText {
         let remarks = agents.filter { !$0.remark.isEmpty }.map { agent in
             "\n\(PlainText.line(agent.name)) is \(agent.state): \(PlainText.line(agent.remark))"
         }
-        return Table.text(["AGENT", "STATE", "POOL", "RUNNING", "CPUS", "MEMORY", "GPUS", "PYTHON", "LABELS"], rows)
+        return Table.text(
+            ["AGENT", "STATE", "POOL", "RUNNING", "CPUS", "MEMORY", "DISK", "GPUS", "PYTHON", "LABELS"], rows)
             + remarks.joined()
     }
 
@@ -37,6 +39,7 @@ enum AgentText {
                 "pool": .string(agent.pool?.name ?? ""),
                 "running": .number(Double(agent.running)), "cpus": .number(Double(capacity.cpus)),
                 "memory_bytes": .number(Double(capacity.memoryBytes)),
+                "disk_bytes": .number(Double(capacity.diskBytes)),
                 "gpus": .array(capacity.gpus.map { ["uuid": .string($0.uuid), "model": .string($0.model)] }),
                 "python": .array(capacity.interpreters.map { .string($0.version) }),
                 "labels": .array(capacity.labels.map { .string($0) }),

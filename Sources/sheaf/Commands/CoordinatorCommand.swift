@@ -27,6 +27,7 @@ extension Commands {
             .value("lease", "SECONDS", "how long an agent may be silent before its attempts are lost; 30 by default"),
             .value(
                 "default-memory", "SIZE", "what a job that names no memory is given, and held to; no limit by default"),
+            .value("default-disk", "SIZE", "the same for the agent's disk"),
             .value("deliver", "FILE", "in JSON: the code hosts that hear of runs submitted with --deliver"),
             .value("rates", "FILE", "in JSON: what an hour costs here, for reports that name no rates of their own"),
         ] + actionOptions + [
@@ -43,7 +44,8 @@ extension Commands {
                 settings.coordinator.farm.lease = .seconds(lease)
                 settings.coordinator.heartbeat = .milliseconds(lease * 1000 / 6)
             }
-            settings.coordinator.farm.defaultMemory = try size("default-memory", arguments)
+            settings.coordinator.farm.defaults = Farm.Settings.Defaults(
+                memory: try size("default-memory", arguments), disk: try size("default-disk", arguments))
             if let days = try arguments.number("keep-bulk", in: 1...100_000) {
                 settings.retention.bulk = .seconds(days * 86_400)
             }

@@ -23,6 +23,7 @@ extension Commands {
         options: [
             .value("state", "FOLDER", "\(LocalState.standard) by default"),
             .value("cpus", "N", "use at most so many cores"), .value("memory", "SIZE", "use at most so much: 64GiB"),
+            .value("disk", "SIZE", "let attempts' files take at most so much"),
             .value("disk-free", "SIZE", "refuse to run with less free on the disk of the state; 1GiB by default"),
             .value("label", "LABEL", repeats: true, "what runs-on can name, beside self-hosted, linux, gpu"),
             .value("pass-env", "NAME", repeats: true, "a variable of this process that every step gets: PIP_INDEX_URL"),

@@ -130,6 +130,7 @@ struct SimulatedDay {
             team: try fields.text("team"),
             capacity: Capacity(
                 cpus: try fields.count("cpus", in: 1...65_535) ?? 1, memory: try fields.size("memory") ?? .zero,
+                disk: try fields.size("disk") ?? .zero,
                 gpus: (0..<gpus).map { GPU(uuid: "\($0)", model: model, memory: gpuMemory) },
                 labels: try fields.texts("labels")))
         try fields.finish()
@@ -153,6 +154,7 @@ struct SimulatedDay {
             shards: try fields.count("shards", in: 1...100_000) ?? 1,
             resources: ResourceRequest(
                 cpus: try fields.count("cpus", in: 1...65_535) ?? 1, memory: try fields.size("memory"),
+                disk: try fields.size("disk"),
                 gpus: gpus > 0 ? GPURequest(count: gpus, model: try fields.text("gpu_model")) : nil),
             labels: try fields.texts("labels"), shortest: Self.minutes(least), longest: Self.minutes(most))
         try fields.finish()
