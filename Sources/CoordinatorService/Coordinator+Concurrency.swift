@@ -4,15 +4,14 @@ import Storage
 import Wire
 import Workflows
 
-/// `concurrency`: runs and cells of one group do not go on at the same time. A run that waits is stored and not yet known
-/// to the farm; a cell that waits is not cut yet.
+/// `concurrency`: runs, calls and cells of one group do not go on at the same time. A run that waits is stored and not yet
+/// known to the farm; a cell that waits, for its own group or that of a call it is made by, is not cut yet.
 extension Coordinator {
     /// Hands a run to the farm, now or when its group is free.
     func begin(_ id: RunID, _ event: Farm.Event) {
         guard let run = runs[id], let concurrency = run.concurrency else { return handle(event) }
         held[id] = event
-        let effects = groups.enter(
-            .init(id), group: concurrency.name, of: run.household, cancelling: concurrency.cancels)
+        let effects = groups.enter(.init(id), concurrency, of: run.household)
         tellWaiting(.init(id))
         for effect in effects {
             for event in follow(effect) { handle(event) }
@@ -23,8 +22,8 @@ extension Coordinator {
     func follow(_ effect: ConcurrencyGroups.Effect) -> [Farm.Event] {
         switch effect {
         case .start(let member):
-            guard let job = member.job else { return held.removeValue(forKey: member.run).map { [$0] } ?? [] }
-            return [.cellsReleased(member.run, job: job, grouped[member, default: []].sorted())]
+            guard member.part != .run else { return held.removeValue(forKey: member.run).map { [$0] } ?? [] }
+            return letIn(grouped[member, default: []].sorted(), behind: member)
         case .replace(let member, let by, let group):
             return ended(member, by: group, "\(title(of: by)) took its place in concurrency group '\(group)'")
         case .cancel(let member, let by, let group):
@@ -32,17 +31,28 @@ extension Coordinator {
         case .refuse(let member, let holder, let group):
             let reason = "it would wait for ever in concurrency group '\(group)', which \(title(of: holder)) is in"
             return ended(member, by: group, reason)
+        case .turnAway(let member, let group):
+            return ended(
+                member, by: group, "\(ConcurrencyGroups.queueMax) others wait in concurrency group '\(group)'")
         }
     }
 
     private func ended(_ member: ConcurrencyGroups.Member, by group: String, _ reason: String) -> [Farm.Event] {
-        guard let job = member.job else { return cancelled(member.run, by: group, reason) }
-        let cells = grouped[member, default: []].sorted()
+        guard member.part != .run else { return cancelled(member.run, by: group, reason) }
+        if case .call = member.part { stoppedCalls[member] = reason }
         note("\(name(of: member)): \(reason)", in: member.run)
-        store(
-            [.cellsStopped(cells.map { CellID(run: member.run, job: job, cell: $0) }, reason: reason)],
-            touching: member.run)
-        return [.cellsStopped(member.run, job: job, cells, reason: reason)]
+        return stop(grouped[member, default: []].sorted(), reason)
+    }
+
+    /// Others have taken the place of these cells of one run.
+    private func stop(_ cells: [CellID], _ reason: String) -> [Farm.Event] {
+        guard let run = cells.first?.run else { return [] }
+        store([.cellsStopped(cells, reason: reason)], touching: run)
+        return byJob(cells).map { .cellsStopped(run, job: $0.job, $0.cells, reason: reason) }
+    }
+
+    private func byJob(_ cells: [CellID]) -> [(job: Int, cells: [Int])] {
+        Dictionary(grouping: cells, by: \.job).sorted { $0.key < $1.key }.map { ($0.key, $0.value.map(\.cell)) }
     }
 
     private func cancelled(_ id: RunID, by group: String, _ reason: String) -> [Farm.Event] {
@@ -66,65 +76,145 @@ extension Coordinator {
 
     // MARK: Cells
 
-    /// A cell that nothing else holds up comes to its group, with others of its job that are in it.
-    func enterGroup(_ cell: CellID) {
-        guard let run = runs[cell.run], let group = run.plan.cell(cell)?.concurrency, let member = member(of: cell)
-        else { return following.append(.cellsReleased(cell.run, job: cell.job, [cell.cell])) }
-        let isFirst = grouped[member] == nil
-        grouped[member, default: []].insert(cell.cell)
-        for effect in groups.enter(member, group: group.name, of: run.household, cancelling: group.cancels) {
-            // Those of its job that came before it were let in then.
-            following +=
-                effect == .start(member)
-                ? [.cellsReleased(cell.run, job: cell.job, [cell.cell])] : follow(effect)
-        }
-        if isFirst { tellWaiting(member) }
+    /// A cell that nothing else holds up comes to the groups of the calls that it is made by, the outermost first, then to its
+    /// own.
+    func enterGroups(_ cell: CellID) { following += enter([cell], from: 0) }
+
+    /// The group behind which these cells waited has let them in.
+    private func letIn(_ cells: [CellID], behind member: ConcurrencyGroups.Member) -> [Farm.Event] {
+        cells.first.flatMap { places(of: $0).firstIndex { $0.member == member } }.map { enter(cells, from: $0 + 1) }
+            ?? []
     }
 
-    /// A cell has ended: with the last of them, others may go on.
-    func leaveGroup(_ cell: CellID) {
-        guard let member = member(of: cell), grouped[member]?.remove(cell.cell) != nil else { return }
-        guard grouped[member]?.isEmpty == true else { return }
+    /// - Parameters:
+    ///   - cells: of one run; they have the first groups in common.
+    ///   - index: of the groups of each, the first that it has not come to.
+    private func enter(_ cells: [CellID], from index: Int) -> [Farm.Event] {
+        guard let run = cells.first?.run, let household = runs[run]?.household else { return [] }
+        var events: [Farm.Event] = []
+        var letIn: [CellID] = []
+        for cell in cells {
+            var isIn = true
+            for place in places(of: cell).dropFirst(index) where isIn {
+                if let reason = reasonToStop(cell, at: place.member) {
+                    events += stop([cell], reason)
+                    isIn = false
+                    continue
+                }
+                let isFirst = grouped[place.member] == nil
+                grouped[place.member, default: []].insert(cell)
+                isIn = false
+                for effect in groups.enter(place.member, place.group, of: household) {
+                    // Those that came before it were let in then.
+                    if effect == .start(place.member) { isIn = true } else { events += follow(effect) }
+                }
+                if isFirst { tellWaiting(place.member) }
+            }
+            if isIn { letIn.append(cell) }
+        }
+        return events + byJob(letIn).map { .cellsReleased(run, job: $0.job, $0.cells) }
+    }
+
+    /// Why a cell is not let in any more: its call was stopped. Jobs that clean up after a cancellation are, where the call goes on
+    /// until they have.
+    private func reasonToStop(_ cell: CellID, at member: ConcurrencyGroups.Member) -> String? {
+        guard let reason = stoppedCalls[member], let run = runs[cell.run] else { return nil }
+        return run.plan.jobs[cell.job].onCancel == .ends || !groups.isGoingOn(member) ? reason : nil
+    }
+
+    /// A cell has ended: with the last of those in its group, others may go on.
+    func leaveGroups(_ cell: CellID) {
+        for (member, _) in places(of: cell) {
+            guard grouped[member]?.remove(cell) != nil, grouped[member]?.isEmpty == true else { continue }
+            // Further jobs of a call may come.
+            if case .call = member.part { continue }
+            leave(member)
+        }
+    }
+
+    /// A job has ended: with the last of a call, others may go on.
+    func leaveCalls(of job: Int, in run: RunID) {
+        guard let live = runs[run] else { return }
+        for call in live.plan.jobs[job].calls where live.isOver(call: call) {
+            for member in groups.members(ofCall: call, in: run) { leave(member) }
+            for member in stoppedCalls.keys where member.run == run && member.part == .call(call) {
+                leave(member)
+            }
+        }
+    }
+
+    private func leave(_ member: ConcurrencyGroups.Member) {
         grouped[member] = nil
+        stoppedCalls[member] = nil
         for effect in groups.leave(member) { following += follow(effect) }
     }
 
-    /// After a restart: a cell that had been let in.
-    func restoreGroup(_ cell: CellID, of run: LiveRun) {
-        guard let group = run.plan.cell(cell)?.concurrency, let member = member(of: cell) else { return }
-        grouped[member, default: []].insert(cell.cell)
-        groups.restore(member, group: group.name, of: run.household)
+    /// After a restart: cells that had been let in, and calls that had begun or had been stopped.
+    ///
+    /// - Parameters:
+    ///   - begun: cells that were let in, those that have ended included.
+    ///   - going: those of them that have not ended.
+    ///   - stopped: cells whose place others have taken, and why.
+    func restoreGroups(of run: LiveRun, begun: [CellID], going: Set<CellID>, stopped: [(cell: CellID, reason: String)])
+    {
+        for cell in begun {
+            for (member, group) in run.places(of: cell) {
+                if case .call(let call) = member.part {
+                    guard !run.isOver(call: call) else { continue }
+                } else if !going.contains(cell) {
+                    continue
+                }
+                if going.contains(cell) { grouped[member, default: []].insert(cell) }
+                groups.restore(member, group: group.name, of: run.household)
+            }
+        }
+        for (cell, reason) in stopped {
+            // Of several groups, which it was stopped in is not stored.
+            let places = run.places(of: cell)
+            guard places.count == 1, case .call(let call) = places[0].member.part, !run.isOver(call: call) else {
+                continue
+            }
+            stoppedCalls[places[0].member] = reason
+        }
     }
 
-    /// As whom a cell comes to its group; `nil` for one without a group.
-    func member(of cell: CellID) -> ConcurrencyGroups.Member? {
-        guard let group = runs[cell.run]?.plan.cell(cell)?.concurrency else { return nil }
-        return .init(cell.run, job: cell.job, group: group.name)
+    /// As whom a cell comes to which groups, in their order; empty for one without any.
+    private func places(of cell: CellID) -> [(member: ConcurrencyGroups.Member, group: ConcurrencyGroup)] {
+        runs[cell.run]?.places(of: cell) ?? []
     }
 
     // MARK: Telling
 
     private func tellWaiting(_ member: ConcurrencyGroups.Member) {
         guard let wait = waiting(member) else { return }
-        note((member.job == nil ? "" : "\(name(of: member)) ") + wait, in: member.run)
+        note((member.part == .run ? "" : "\(name(of: member)) ") + wait, in: member.run)
     }
 
-    /// Why a run or a cell waits for its group, in a sentence.
-    func waiting(_ member: ConcurrencyGroups.Member) -> String? {
+    /// Why a cell waits for a group of its own, its calls' or its run's, in a sentence.
+    func waiting(_ cell: CellID) -> String? {
+        waiting(.init(cell.run)) ?? places(of: cell).lazy.compactMap { self.waiting($0.member) }.first
+    }
+
+    private func waiting(_ member: ConcurrencyGroups.Member) -> String? {
         groups.blocker(of: member).map { "waits for \(title(of: $0.holder)) of concurrency group '\($0.group)'" }
     }
 
     private func title(of member: ConcurrencyGroups.Member) -> String {
-        (member.job == nil ? "" : "\(name(of: member)) of ") + "run \(member.run)"
+        (member.part == .run ? "" : "\(name(of: member)) of ") + "run \(member.run)"
     }
 
-    /// A single cell by its name, several by their job's.
+    /// A single cell by its name, several by their job's, a call by the job that calls.
     private func name(of member: ConcurrencyGroups.Member) -> String {
-        guard let job = member.job, let run = runs[member.run] else { return "\(member.run)" }
-        guard let cells = grouped[member], cells.count == 1, let cell = cells.first,
-            let planned = run.plan.cell(CellID(run: member.run, job: job, cell: cell))
-        else { return run.plan.jobs[job].name }
-        return planned.name
+        guard let run = runs[member.run] else { return "\(member.run)" }
+        let cell = grouped[member]?.first.flatMap { run.plan.cell($0) }
+        switch member.part {
+        case .run: return "\(member.run)"
+        case .call(let call):
+            return cell?.callGroups.first { $0.call == call }?.title
+                ?? run.plan.jobs.first { $0.calls.contains(call) }?.name ?? "a call"
+        case .job(let job):
+            return grouped[member]?.count == 1 ? cell?.name ?? run.plan.jobs[job].name : run.plan.jobs[job].name
+        }
     }
 }
 
@@ -133,5 +223,27 @@ extension LiveRun {
     /// by its name.
     var household: String {
         (owner.team.map { "team \($0)" } ?? "user \(owner.name)") + "\n" + request.repository
+    }
+
+    /// Whether all jobs of a call have ended.
+    func isOver(call: Int) -> Bool {
+        plan.jobs.indices.allSatisfy { !plan.jobs[$0].calls.contains(call) || endings[$0] != nil }
+    }
+
+    /// As whom a cell comes to which groups, in their order.
+    func places(of cell: CellID) -> [(member: ConcurrencyGroups.Member, group: ConcurrencyGroup)] {
+        guard let planned = plan.cell(cell), planned.isGrouped else { return [] }
+        let calls = plan.jobs[cell.job].calls
+        let outer = planned.callGroups.map { outer in
+            let around = calls.firstIndex(of: outer.call).map { Array(calls[...$0]) } ?? [outer.call]
+            return (
+                ConcurrencyGroups.Member(cell.run, call: outer.call, group: outer.group.name, calls: around),
+                outer.group
+            )
+        }
+        let own = planned.concurrency.map {
+            (ConcurrencyGroups.Member(cell.run, job: cell.job, group: $0.name, calls: calls), $0)
+        }
+        return outer + (own.map { [$0] } ?? [])
     }
 }

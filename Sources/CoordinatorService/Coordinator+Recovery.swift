@@ -106,7 +106,7 @@ extension Coordinator {
             groups.restore(.init(record.id), group: concurrency.name, of: run.household)
         }
         for decision in decisions { farm.restore(decision) }
-        for cell in stored.cellsBegun { restoreGroup(cell, of: run) }
+        restoreGroups(of: run, begun: stored.cellsBegun, going: stored.cellsGoing, stopped: stored.cellsStopped)
         return true
     }
 
@@ -123,7 +123,7 @@ extension Coordinator {
             return
         }
         let effects = groups.enter(
-            .init(record.id), group: concurrency.name, of: run.household, cancelling: false)
+            .init(record.id), ConcurrencyGroup(name: concurrency.name, queues: concurrency.queues), of: run.household)
         if effects.contains(.start(.init(record.id))) {
             farm.restore(submitted)
         } else {
@@ -171,12 +171,20 @@ struct StoredDecisions: Sendable {
     /// Anything of it was decided.
     var hasBegun: Bool { !jobs.isEmpty || !cells.isEmpty || !attempts.isEmpty }
 
-    /// Cells that were cut, or whose listing was leased, and that have not ended: their concurrency groups have let them in.
+    /// Cells that were cut, or whose listing was leased: their concurrency groups have let them in.
     var cellsBegun: [CellID] {
-        let ended = Set(cells.lazy.filter { $0.ending != nil }.map(\.cell))
-        let begun = Set(cells.lazy.filter { $0.shards != nil }.map(\.cell))
-            .union(attempts.lazy.map(\.lease.attempt.shard.cell))
-        return begun.subtracting(ended).sorted()
+        Set(cells.lazy.filter { $0.shards != nil }.map(\.cell)).union(attempts.lazy.map(\.lease.attempt.shard.cell))
+            .sorted()
+    }
+
+    /// Those of them that have not ended.
+    var cellsGoing: Set<CellID> {
+        Set(cellsBegun).subtracting(cells.lazy.filter { $0.ending != nil }.map(\.cell))
+    }
+
+    /// Cells whose place in a concurrency group others have taken, and why.
+    var cellsStopped: [(cell: CellID, reason: String)] {
+        cells.compactMap { cell in cell.stopped.map { (cell.cell, $0) } }
     }
 
     /// In the order in which the farm takes them.

@@ -178,7 +178,7 @@ extension Coordinator {
     }
 
     func explain(_ cell: CellID, shard: Int?) -> [String] {
-        if let wait = waiting(.init(cell.run)) ?? member(of: cell).flatMap({ waiting($0) }) { return [wait] }
+        if let wait = waiting(cell) { return [wait] }
         return farm.explain(cell, shard: shard, at: clock.now) + diskWaits(in: cell, shard: shard)
     }
 }

@@ -55,9 +55,11 @@ package actor Coordinator {
     var groups = ConcurrencyGroups()
     /// Runs that wait for their concurrency group: what the farm is told of them when it is free.
     var held: [RunID: Farm.Event] = [:]
-    /// Cells that have come to their concurrency group and have not ended; those of one job that come to one group are in it
-    /// together.
-    var grouped: [ConcurrencyGroups.Member: Set<Int>] = [:]
+    /// Cells that have come to a concurrency group and have not ended; those of one call, and those of one job that come to
+    /// one group, are in it together.
+    var grouped: [ConcurrencyGroups.Member: Set<CellID>] = [:]
+    /// Calls whose place others have taken, or that others have ended, and why: what of them comes later is stopped, too.
+    var stoppedCalls: [ConcurrencyGroups.Member: String] = [:]
     /// What decisions of groups lead to, within the event that is being handled.
     var following: [Farm.Event] = []
     /// Trees that attempts have found under keys of `actions/cache`: they may read them.
@@ -162,8 +164,8 @@ package actor Coordinator {
         case .cellEnded(let cell, let ending):
             runs[cell.run]?.cellEndings[cell] = ending.rawValue
             pending.touch(cell)
-            leaveGroup(cell)
-        case .groupWanted(let cell): enterGroup(cell)
+            leaveGroups(cell)
+        case .groupWanted(let cell): enterGroups(cell)
         case .jobReady(let run, let job):
             guard runs[run]?.plan.jobs[job].needsGates.isEmpty == false else { return resolve(job, of: run, at: now) }
             // Answered once what the gates read is stored and they are judged.
@@ -171,6 +173,7 @@ package actor Coordinator {
         case .jobEnded(let run, let job, let ending, _):
             runs[run]?.endings[job] = ending
             pending.touch(run)
+            leaveCalls(of: job, in: run)
         case .deadlineReached(let run, let reason): following += end(run, atItsDeadline: reason, at: now)
         case .runEnded(let run):
             runs[run]?.phase = .judging

@@ -71,6 +71,8 @@ package struct PlannedJob: Equatable, Sendable {
     package var needs: [Int]
     /// Those of them whose cells are waited for one by one: see `PlannedCell.needs`.
     package var matched: [Int]
+    /// The calls that it is made by, the outermost first, where these have concurrency groups.
+    package var calls: [Int]
     /// Names of gates that must pass before this job starts.
     package var needsGates: [String]
     /// The text of `if`, an expression; `nil` is `success()`.
@@ -88,7 +90,8 @@ package struct PlannedJob: Equatable, Sendable {
     package var work: JobWork
 
     package init(
-        id: String, name: String? = nil, needs: [Int] = [], matched: [Int] = [], needsGates: [String] = [],
+        id: String, name: String? = nil, needs: [Int] = [], matched: [Int] = [], calls: [Int] = [],
+        needsGates: [String] = [],
         condition: String? = nil, onCancel: CancelledRun = .ends, cells: [PlannedCell]?, failFast: Bool = true,
         maxParallel: Int? = nil,
         shards: ShardPlan = ShardPlan(),
@@ -98,6 +101,7 @@ package struct PlannedJob: Equatable, Sendable {
         self.name = name ?? id
         self.needs = needs
         self.matched = matched
+        self.calls = calls
         self.needsGates = needsGates
         self.condition = condition
         self.onCancel = onCancel
@@ -150,6 +154,9 @@ package struct PlannedCell: Equatable, Sendable {
     package var environment: String?
     /// The concurrency group that it has to be let in by before it is cut; `nil`: none.
     package var concurrency: ConcurrencyGroup?
+    /// The same of the calls that it is made by, and of the workflows called, the outermost first. It comes to these before its
+    /// own.
+    package var callGroups: [CallGroup]
     /// Why this cell does not run: its `if` was false. The text of the condition with what it came to.
     package var skipped: String?
     /// What its longest shard took in an earlier run, for as many shards as it has now; `nil` where none is known.
@@ -162,7 +169,7 @@ package struct PlannedCell: Equatable, Sendable {
         resources: ResourceRequest = ResourceRequest(), timeout: Duration = .minutes(60), idleTimeout: Duration? = nil,
         queueTimeout: Duration = .minutes(60), continueOnError: Bool = false, required: Bool = true,
         inputs: [HeldInput] = [], needs: [CellNeed] = [], environment: String? = nil,
-        concurrency: ConcurrencyGroup? = nil, skipped: String? = nil,
+        concurrency: ConcurrencyGroup? = nil, callGroups: [CallGroup] = [], skipped: String? = nil,
         expected: Duration? = nil, environmentLock: Digest? = nil
     ) {
         self.id = id
@@ -170,6 +177,7 @@ package struct PlannedCell: Equatable, Sendable {
         self.needs = needs
         self.environment = environment
         self.concurrency = concurrency
+        self.callGroups = callGroups
         self.values = values
         self.labels = labels
         self.python = python
@@ -186,16 +194,40 @@ package struct PlannedCell: Equatable, Sendable {
     }
 }
 
+extension PlannedCell {
+    /// Whether it has to be let in by anybody.
+    package var isGrouped: Bool { concurrency != nil || !callGroups.isEmpty }
+}
+
 /// The group of runs and cells that one belongs to: they go on one after the other.
 package struct ConcurrencyGroup: Equatable, Sendable {
     /// Without regard to case; not empty, without line breaks.
     package var name: String
     /// Whoever comes ends whoever goes on.
     package var cancels: Bool
+    /// Whoever comes waits behind those that wait, and nobody takes its place: `queue: max`.
+    package var queues: Bool
 
-    package init(name: String, cancels: Bool = false) {
+    package init(name: String, cancels: Bool = false, queues: Bool = false) {
         self.name = name
         self.cancels = cancels
+        self.queues = queues
+    }
+}
+
+/// The group of a call: all jobs of the workflow that is called there are in it together, from the first of their cells to the
+/// last.
+package struct CallGroup: Equatable, Sendable {
+    /// The position of the call in its plan: see `PlannedJob.calls`.
+    package var call: Int
+    /// The job that calls, for people: `ci (3.11)`.
+    package var title: String
+    package var group: ConcurrencyGroup
+
+    package init(call: Int, title: String, group: ConcurrencyGroup) {
+        self.call = call
+        self.title = title
+        self.group = group
     }
 }
 

@@ -196,7 +196,7 @@ struct CellRecord: Sendable {
 
     init(_ planned: PlannedCell) {
         self.planned = planned
-        isLetIn = planned.concurrency == nil
+        isLetIn = !planned.isGrouped
         length = planned.expected.map { min($0, planned.timeout).wholeNanoseconds } ?? .max
     }
 

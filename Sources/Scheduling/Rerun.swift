@@ -42,7 +42,7 @@ package struct Rerun: Sendable {
     private static func groupedUnpassed(_ decisions: [Farm.Decision]) -> Set<CellID> {
         var found: Set<CellID> = []
         for case .jobResolved(let run, let job, .cells(let cells, _, _, _), _) in decisions {
-            for (index, cell) in cells.enumerated() where cell.concurrency != nil {
+            for (index, cell) in cells.enumerated() where cell.isGrouped {
                 found.insert(CellID(run: run, job: job, cell: index))
             }
         }

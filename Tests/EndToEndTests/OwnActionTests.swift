@@ -372,6 +372,105 @@ import Testing
     }
 }
 
+/// Calls of two runs that come to the same group: a called workflow of two jobs, one after the other.
+@Suite struct `Calls of one concurrency group` {
+    private static let called = """
+        on: {workflow_call: {inputs: {gate: {type: string}}}}
+        jobs:
+          build:
+            runs-on: self-hosted
+            timeout-minutes: 5
+            steps: [{run: "while [ ! -e $GATE ]; do sleep 0.05; done", env: {GATE: "${{ inputs.gate }}-build"}}]
+          deploy:
+            needs: build
+            runs-on: self-hosted
+            timeout-minutes: 5
+            steps: [{run: "while [ ! -e $GATE ]; do sleep 0.05; done", env: {GATE: "${{ inputs.gate }}-deploy"}}]
+          clean:
+            needs: deploy
+            if: always()
+            runs-on: self-hosted
+            timeout-minutes: 5
+            steps: [{run: "true"}]
+        """
+    private static func caller(_ group: String) -> String {
+        """
+        on: {workflow_dispatch: {inputs: {gate: {type: string}}}}
+        jobs:
+          release:
+            concurrency: \(group)
+            uses: ./called.yml
+            with: {gate: "${{ inputs.gate }}"}
+        """
+    }
+
+    private func submit(_ file: String, _ gate: String, to farm: RealFarm) async throws {
+        let run = try await farm.sheaf("submit", file, "--tree", farm.folder + "/code", "--input", "gate=\(gate)")
+        #expect(run.status == 0, "\(run.output)\(run.error)")
+    }
+
+    /// Asks until something is so: what the farm decides nobody outside of it hears of at once.
+    private func explained(_ what: String, _ words: String, by farm: RealFarm) async throws {
+        var said = ""
+        for _ in 0..<200 {
+            let answer = try await farm.sheaf("explain", what)
+            said = answer.output + answer.error
+            if said.contains(words) { return }
+        }
+        Issue.record("\(what): not '\(words)' but \(said)")
+    }
+
+    @Test func `go on until their last job has ended, also after a restart, and the newest waits`() async throws {
+        try await withFarm { farm in
+            try farm.write("code/called.yml", Self.called)
+            let file = try farm.write("code/w.yml", Self.caller("prod"))
+            try await farm.startAgent("one", cpus: 4)
+            let gate = { (run: Int) in farm.folder + "/gate-\(run)" }
+            try await submit(file, gate(1), to: farm)
+            try await explained("r1/release.build", "is on agent", by: farm)
+            try await submit(file, gate(2), to: farm)
+            let wait = "waits for release of run r1 of concurrency group 'prod'"
+            try await explained("r2/release.build", wait, by: farm)
+            // Between its jobs, too: the second one runs with the other run still waiting.
+            try farm.write("gate-1-build", "")
+            try await explained("r1/release.deploy", "is on agent", by: farm)
+            await farm.killCoordinator()
+            try await farm.startCoordinator()
+            try await explained("r2/release.build", wait, by: farm)
+            try await submit(file, gate(3), to: farm)
+            try await explained(
+                "r2/release.build", "release of run r3 took its place in concurrency group 'prod'", by: farm)
+            // Nothing of a call that never began, not even what cleans up.
+            let second = try await farm.sheaf("watch", "r2")
+            #expect(second.status == 1, "\(second.output)\(second.error)")
+            try await explained("r2/release.clean", "took its place", by: farm)
+            for name in ["gate-1-deploy", "gate-3-build", "gate-3-deploy"] { try farm.write(name, "") }
+            for run in ["r1", "r3"] {
+                let ended = try await farm.sheaf("watch", run)
+                #expect(ended.status == 0, "\(run): \(ended.output)\(ended.error)")
+            }
+        }
+    }
+
+    @Test func `are ended where the newer one says so, but for what cleans up`() async throws {
+        try await withFarm { farm in
+            try farm.write("code/called.yml", Self.called)
+            let file = try farm.write("code/w.yml", Self.caller("{group: prod, cancel-in-progress: true}"))
+            try await farm.startAgent("one", cpus: 4)
+            try await submit(file, farm.folder + "/never", to: farm)
+            try await explained("r1/release.build", "is on agent", by: farm)
+            for name in ["gate-2-build", "gate-2-deploy"] { try farm.write(name, "") }
+            try await submit(file, farm.folder + "/gate-2", to: farm)
+            let second = try await farm.sheaf("watch", "r2")
+            #expect(second.status == 0, "\(second.output)\(second.error)")
+            try await explained("r1/release.build", "release of run r2 came in concurrency group 'prod'", by: farm)
+            let first = try await farm.sheaf("watch", "r1")
+            #expect(first.status == 1, "\(first.output)\(first.error)")
+            try await explained("r1/release.clean", "ended: passed", by: farm)
+        }
+    }
+}
+
 /// Actions of other repositories: a server of bare repositories in a folder, and the real binary.
 @Suite struct `A run that uses actions of other repositories` {
     private static let action = """

@@ -71,7 +71,14 @@ struct RandomPlan {
             resources: resources(), timeout: duration(), idleTimeout: maybe { $0.duration() },
             queueTimeout: duration(), continueOnError: chance(), required: chance(), inputs: several { $0.input() },
             needs: several { CellNeed(job: $0.number(0...9), cells: [$0.number(0...99)], mustPass: $0.chance()) },
-            environment: maybe { $0.text() }, skipped: maybe { $0.text() },
+            environment: maybe { $0.text() },
+            concurrency: maybe { ConcurrencyGroup(name: "g" + $0.text(), cancels: $0.chance(), queues: $0.chance()) },
+            callGroups: several { random in
+                CallGroup(
+                    call: random.number(0...99), title: random.text(),
+                    group: ConcurrencyGroup(name: random.text(), cancels: random.chance(), queues: random.chance()))
+            },
+            skipped: maybe { $0.text() },
             expected: maybe { $0.duration() + .milliseconds(1) }, environmentLock: maybe { $0.digest() })
     }
 

@@ -73,6 +73,37 @@ import Testing
         #expect(try #require(workflow).plan(PlanRequest()) == plan)
     }
 
+    /// The calling job's group first, then the called file's, which sees its own inputs.
+    @Test func `comes to the concurrency groups of its calls as a whole`() throws {
+        let caller = Self.caller.replacing(
+            "    uses: ./",
+            with:
+                "    concurrency: {group: \"env-${{ matrix.python }}-${{ needs.setup.outputs.tag }}\", queue: max}\n    uses: ./"
+        )
+        let called = "concurrency: {group: \"ci-${{ inputs.python }}\", cancel-in-progress: true}\n" + Self.called
+        let (read, diagnostics) = Self.read(caller, called)
+        #expect(diagnostics.isEmpty, "\(diagnostics)")
+        let request = PlanRequest()
+        let workflow = try #require(read).expanded(request)
+        let plan = try workflow.plan(request)
+        #expect(plan.jobs.map(\.calls) == [[], [0], [0], [1], [1], []])
+        // What reads an output is not known yet, nor what an input comes to that does.
+        #expect(plan.jobs[1].cells?.map(\.callGroups) == [[]])
+        let setup = NeededJob(id: "setup", outcome: .success, outputs: [.init("tag", "v1")])
+        let groups = [
+            CallGroup(call: 1, title: "ci (3.13)", group: ConcurrencyGroup(name: "env-3.13-v1", queues: true)),
+            CallGroup(call: 1, title: "ci (3.13)", group: ConcurrencyGroup(name: "ci-3.13", cancels: true)),
+        ]
+        for (job, count) in [(3, 1), (4, 2)] {
+            let ended = [setup, NeededJob(id: "ci._3_13.lint", outcome: .success)]
+            guard case .cells(let cells, _, _, _) = try workflow.resolve(job: job, ancestors: ended, request) else {
+                Issue.record("the job does not run")
+                return
+            }
+            #expect(cells.map(\.callGroups) == Array(repeating: groups, count: count))
+        }
+    }
+
     @Test func `is resolved with its own inputs, needs and status`() throws {
         let request = PlanRequest()
         let workflow = try #require(Self.read(Self.caller).workflow).expanded(request)

@@ -174,11 +174,18 @@ import Testing
     }
 
     @Test(arguments: [
-        ("    concurrency: {group: a, queue: max}\n", "w.yml:7:36", "a queue of more than one")
+        ("{group: a, queue: max, cancel-in-progress: true}", "7:36", "exclude each other"),
+        ("{group: a, queue: max, cancel-in-progress: '${{ github.ref == 1 }}'}", "7:36", "exclude each other"),
+        ("{group: a, queue: more}", "7:36", "must be single or max"),
+        ("{group: a, queue: max, cancel-in-progress: false}", "", ""), ("{group: a, queue: single}", "", ""),
     ])
-    func `that is not honoured is named`(job: String, place: String, problem: String) {
-        let (_, diagnostics) = Self.read("", job)
-        #expect(diagnostics.map { "\($0.position) \($0.severity)" } == ["\(place) unsupported"], "\(diagnostics)")
-        #expect(diagnostics.first?.problem.contains(problem) == true)
+    func `queues, or ends who goes on, and not both`(group: String, place: String, problem: String) throws {
+        let (workflow, diagnostics) = Self.read("", "    concurrency: \(group)\n")
+        let errors = diagnostics.filter { $0.severity == .error }
+        #expect(errors.map { "\($0.position)" } == (place.isEmpty ? [] : ["w.yml:\(place)"]), "\(diagnostics)")
+        #expect(errors.first?.problem.contains(problem) ?? true, "\(diagnostics)")
+        guard place.isEmpty else { return }
+        let cells = try #require(workflow).plan(PlanRequest()).jobs[0].cells
+        #expect(cells?.map(\.concurrency) == [ConcurrencyGroup(name: "a", queues: group.contains("max"))])
     }
 }

@@ -3801,6 +3801,8 @@ extension Proto {
         package var matched: [UInt32] = []
         /// Its shards may be worked on twice at one time.
         package var idempotent: Bool = false
+        /// The calls that it is made by, the outermost first, where these have concurrency groups.
+        package var calls: [UInt32] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3825,6 +3827,8 @@ extension Proto {
                 case 112: try reader.append(ProtoUInt32.self, to: &matched)
                 case 114: try reader.appendPacked(ProtoUInt32.self, to: &matched)
                 case 120: idempotent = try reader.value(ProtoBool.self)
+                case 128: try reader.append(ProtoUInt32.self, to: &calls)
+                case 130: try reader.appendPacked(ProtoUInt32.self, to: &calls)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3846,6 +3850,7 @@ extension Proto {
             writer.field(ProtoUInt32.self, 13, onCancel)
             writer.packed(ProtoUInt32.self, 14, matched)
             writer.field(ProtoBool.self, 15, idempotent)
+            writer.packed(ProtoUInt32.self, 16, calls)
             writer.unknown(unknown)
         }
     }
@@ -3887,6 +3892,10 @@ extension Proto {
         /// The concurrency group that it has to be let in by; empty: none. Then whether it ends whoever goes on in it.
         package var group: String = ""
         package var groupCancels: Bool = false
+        /// Whether it waits behind those that wait.
+        package var groupQueues: Bool = false
+        /// The same of the calls that it is made by, the outermost first.
+        package var callGroups: [Proto.CallGroup] = []
         package var unknown = UnknownFields()
 
         package init() {}
@@ -3913,6 +3922,8 @@ extension Proto {
                 case 138: environmentLock = try reader.value(ProtoBytes.self)
                 case 146: group = try reader.value(ProtoString.self)
                 case 152: groupCancels = try reader.value(ProtoBool.self)
+                case 160: groupQueues = try reader.value(ProtoBool.self)
+                case 170: try reader.append(ProtoNested<Proto.CallGroup>.self, to: &callGroups)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -3938,6 +3949,47 @@ extension Proto {
             writer.field(ProtoBytes.self, 17, environmentLock)
             writer.field(ProtoString.self, 18, group)
             writer.field(ProtoBool.self, 19, groupCancels)
+            writer.field(ProtoBool.self, 20, groupQueues)
+            writer.repeated(ProtoNested<Proto.CallGroup>.self, 21, callGroups)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// The concurrency group of a call: all jobs that are called there are in it together.
+    package struct CallGroup: ProtoMessage {
+        package static let protoName = "sheaf.v1.CallGroup"
+
+        package var call: UInt32 = 0
+        /// The job that calls, for people.
+        package var title: String = ""
+        package var group: String = ""
+        package var cancels: Bool = false
+        package var queues: Bool = false
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 8: call = try reader.value(ProtoUInt32.self)
+                case 18: title = try reader.value(ProtoString.self)
+                case 26: group = try reader.value(ProtoString.self)
+                case 32: cancels = try reader.value(ProtoBool.self)
+                case 40: queues = try reader.value(ProtoBool.self)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoUInt32.self, 1, call)
+            writer.field(ProtoString.self, 2, title)
+            writer.field(ProtoString.self, 3, group)
+            writer.field(ProtoBool.self, 4, cancels)
+            writer.field(ProtoBool.self, 5, queues)
             writer.unknown(unknown)
         }
     }

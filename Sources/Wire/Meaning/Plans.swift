@@ -51,6 +51,7 @@ extension Proto.PlannedJob {
         name = job.name
         needs = job.needs.map { UInt32(held: $0) }
         matched = job.matched.map { UInt32(held: $0) }
+        calls = job.calls.map { UInt32(held: $0) }
         needsGates = job.needsGates
         condition = job.condition
         onCancel = job.onCancel.rawValue
@@ -80,6 +81,7 @@ extension Proto.PlannedJob {
                 guard needs.contains(need) else { throw MeaningError("", "names job \(need), which is not needed") }
                 return Int(need)
             },
+            calls: calls.map { Int($0) },
             needsGates: needsGates, condition: condition, onCancel: onCancel,
             cells: cellsKnown ? try list("cells", cells) { cell throws(MeaningError) in try cell.meaning() } : nil,
             failFast: failFast, maxParallel: maxParallel.map { Int($0) },
@@ -115,6 +117,14 @@ extension Proto.PlannedCell {
         environment = cell.environment
         group = cell.concurrency?.name ?? ""
         groupCancels = cell.concurrency?.cancels ?? false
+        groupQueues = cell.concurrency?.queues ?? false
+        callGroups = cell.callGroups.map { outer in
+            .with {
+                $0.call = UInt32(held: outer.call)
+                $0.title = outer.title
+                ($0.group, $0.cancels, $0.queues) = (outer.group.name, outer.group.cancels, outer.group.queues)
+            }
+        }
         skipped = cell.skipped
         expectedNs = cell.expected.map { UInt64(clamping: $0.wholeNanoseconds) } ?? 0
         environmentLock = cell.environmentLock?.bytes ?? []
@@ -133,7 +143,13 @@ extension Proto.PlannedCell {
             inputs: try list("inputs", inputs) { input throws(MeaningError) in try input.meaning() },
             needs: needs.map { CellNeed(job: Int($0.job), cells: $0.cells.map { Int($0) }, mustPass: !$0.anyEnd) },
             environment: environment,
-            concurrency: group.isEmpty ? nil : ConcurrencyGroup(name: group, cancels: groupCancels),
+            concurrency: group.isEmpty
+                ? nil : ConcurrencyGroup(name: group, cancels: groupCancels, queues: groupQueues),
+            callGroups: callGroups.map {
+                CallGroup(
+                    call: Int($0.call), title: $0.title,
+                    group: ConcurrencyGroup(name: $0.group, cancels: $0.cancels, queues: $0.queues))
+            },
             skipped: skipped, expected: expectedNs == 0 ? nil : try duration("expected_ns", expectedNs),
             environmentLock: try digest("environment_lock", environmentLock))
     }

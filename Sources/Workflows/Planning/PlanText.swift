@@ -54,6 +54,10 @@ package enum PlanText {
             writer.key("concurrency")
             writer.string(group.name)
         }
+        if !cell.callGroups.isEmpty {
+            writer.key("call_concurrency")
+            writer.value(.array(cell.callGroups.map { .string($0.group.name) }))
+        }
         if let skipped = cell.skipped {
             writer.key("skipped")
             writer.string(skipped)

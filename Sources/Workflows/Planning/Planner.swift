@@ -147,6 +147,7 @@ extension Workflow {
             let behind = jobsBehindGates(of: index, &mistakes).filter { !needs.contains($0) }
             var result = PlannedJob(
                 id: job.planID, name: job.title, needs: needs + Set(behind).sorted(), matched: matchedNeeds(of: index),
+                calls: groupedCalls(of: job),
                 needsGates: job.needsGates, condition: job.condition, onCancel: asksForStatus(job) ? .asks : .ends,
                 cells: nil, shards: job.shards, retry: job.retry, isIdempotent: job.isIdempotent, work: job.work)
             if job.isUnread {
@@ -156,6 +157,9 @@ extension Workflow {
                     let contexts = try contexts(in: job.caller, base, request) { _ in nil }
                     let made = try cells(of: job, contexts + [.init("needs", .object([]))], request, status: nil)
                     var cells = made.cells
+                    let around = Surroundings(base: base, request: request) { _ in nil }
+                    let groups = try callGroups(of: job, around, isResolved: false)
+                    for cell in cells.indices { cells[cell].callGroups = groups }
                     match(&cells, of: index, { planned.indices.contains($0) ? planned[$0].cells : nil }, &mistakes)
                     mistakes += made.warnings
                     covers[job.planID] = made.cover
@@ -220,6 +224,8 @@ extension Workflow {
         let status = Self.status(over: ancestors, isCancelled: isCancelled)
         let made = try cells(of: job, contexts, request, status: status)
         var cells = made.cells
+        let groups = try callGroups(of: job, around, isResolved: true)
+        for cell in cells.indices { cells[cell].callGroups = groups }
         var mistakes: [Diagnostic] = []
         match(&cells, of: index, plannedCells, &mistakes)
         guard mistakes.isEmpty else { throw Mistakes(mistakes) }

@@ -59,11 +59,6 @@ extension WorkflowReader {
         if !called.gates.isEmpty {
             unsupported(uses, "gates of a called workflow", help: "write the gates of '\(reference)' into this file")
         }
-        if let group = called.concurrencyNode {
-            unsupported(
-                YAMLNode(kind: .sequence([]), position: group.position), "'concurrency' of a called workflow",
-                help: "give it to the workflow that calls, or to a job")
-        }
         if let matrix = job.matrix, NodeExpressions.references(of: matrix).contains(where: { $0.first == "needs" }) {
             unsupported(
                 matrix, "the matrix of a job that calls a workflow, made of outputs of other jobs",

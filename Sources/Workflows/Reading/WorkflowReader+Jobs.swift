@@ -133,7 +133,7 @@ extension WorkflowReader {
         if let node = parts["permissions"] { job.permissions = permissions(node) }
         if let node = parts["concurrency"] {
             concurrency(node, in: Scopes.jobCell)
-            job.concurrency = jobConcurrency(node, isCall: calls)
+            job.concurrency = node
         }
         if calls {
             job.isUnread = readingFails { job.call = $0.call(parts, of: job, in: workflow, at: entry) }

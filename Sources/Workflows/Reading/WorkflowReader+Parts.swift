@@ -105,18 +105,15 @@ extension WorkflowReader {
         }
         if let queue = parts["queue"], let word = text(queue, "'queue'") {
             if word == "max" {
-                unsupported(
-                    queue, "a queue of more than one", help: "the newest waits, and those before it are cancelled")
+                if let cancel = parts["cancel-in-progress"], cancel.scalar.map({ $0.text != "false" }) ?? true {
+                    error(
+                        queue, "'queue: max' and 'cancel-in-progress' exclude each other",
+                        help: "who waits for its turn ends nobody: remove one of them")
+                }
             } else if word != "single" {
                 error(queue, "'queue' must be single or max, not '\(word)'", help: "queue: single, or leave it out")
             }
         }
-    }
-
-    mutating func jobConcurrency(_ node: YAMLNode, isCall: Bool) -> YAMLNode? {
-        guard isCall else { return node }
-        unsupported(node, "'concurrency' of a job that calls a workflow", help: "give it to the jobs of that workflow")
-        return nil
     }
 
     /// The environment that a job deploys to.
