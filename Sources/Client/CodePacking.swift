@@ -71,7 +71,7 @@ package struct CodePacking: Sendable {
         package var branch: String
         /// Their merge base, then its ancestors, newest first.
         package var commits: [String] = []
-        /// Why there is none.
+        /// Why there is none, or why the list ends before the history does.
         package var problem = ""
     }
 
@@ -94,6 +94,14 @@ package struct CodePacking: Sendable {
             let list = try await Self.git(
                 ["rev-list", "--max-count=\(Self.historyMax)", Self.line(base)], in: folder)
             history.commits = String(decoding: list ?? [], as: UTF8.self).split(separator: "\n").map(String.init)
+            if history.commits.count < Self.historyMax,
+                let shallow = try await Self.git(["rev-parse", "--is-shallow-repository"], in: folder, mayFail: true),
+                Self.line(shallow) == "true"
+            {
+                history.problem =
+                    "this clone is shallow, and its history ends after \(Spelling.counted(history.commits.count, "commit")): "
+                    + "git fetch --unshallow, or fetch-depth: 0 of actions/checkout"
+            }
             return history
         }
         history.problem = "there is no branch '\(branch)' here, nor at 'origin'"

@@ -118,6 +118,7 @@ extension GroupJudgement {
         effect = open.effect
         count = open.count
         flips = open.flips
+        isUncompared = isUncompared && answer.verdict == .pass
         guard answer.verdict >= open.floor.verdict else {
             (verdict, reason) = open.floor
             return

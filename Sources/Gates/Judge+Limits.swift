@@ -8,6 +8,8 @@ extension Judge {
         var limit: GateRule.Limit
         /// Whether evidence for it is missing or broken, on either side.
         var isBroken = false
+        /// Whether there is nothing on the other side that it could be compared with.
+        var isUncompared = false
         var bound: [Double] = []
         /// What was compared with the baseline.
         var value: Double?
@@ -49,6 +51,8 @@ extension Judge {
         judgement.unit = measured.unit
         judgement.count = measured.count
         judgement.isMeasured = !checks.contains(where: \.isBroken)
+        let undecided = checks.filter { $0.verdict != .pass }
+        judgement.isUncompared = !undecided.isEmpty && undecided.allSatisfy(\.isUncompared)
         // The worst limit speaks for the group; of equals, the first as written.
         guard let decisive = checks.max(by: { $0.verdict < $1.verdict }),
             let worst = checks.first(where: { $0.verdict == decisive.verdict })

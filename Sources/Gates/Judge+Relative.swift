@@ -9,7 +9,12 @@ extension Judge {
     ) -> Relative {
         let limits = rule.limits.filter(\.needsBaseline)
         let all = { (verdict: Verdict, reason: String) -> Relative in
-            (limits.map { Check(verdict: verdict, reason: "\(rule.metric): \(reason)", limit: $0) }, nil, nil)
+            let checks = limits.map { limit in
+                Check(
+                    verdict: verdict, reason: "\(rule.metric): \(reason)", limit: limit,
+                    isUncompared: verdict == .inconclusive)
+            }
+            return (checks, nil, nil)
         }
         // What a waiver must not cover.
         let broken = { (verdict: Verdict, reason: String) -> Relative in
@@ -22,41 +27,47 @@ extension Judge {
             return obstacle.isBroken
                 ? broken(.inconclusive, obstacle.reason) : all(.inconclusive, obstacle.reason)
         case .floors(let reason):
+            let cells = Set(group.cells.joined())
             return all(
-                comparison.floors.answer == .pass ? .pass : .inconclusive,
-                "\(GroupJudgement.noBaseline)\(reason); \(comparison.floors.sentence(rule.metric))")
+                comparison.floors.pass(cells) ? .pass : .inconclusive,
+                "\(GroupJudgement.noBaseline)\(reason); \(comparison.floors.sentence(rule.metric, cells))")
         case .table(let place, let other):
             let cells = Array(group.cells.joined())
             let expected = candidate.cells.jobs[job].cells
             let name = { (cell: Int) in expected[cell].expected.name }
             var twins: [Int: Int] = [:]
             var new: Set<Int> = []
-            for (cell, match) in zip(cells, matches(cells, job: job, in: place, job: other)) {
+            var lost: Set<Int> = []
+            for (cell, match) in zip(cells, matches(cells, rule, job: job, in: place, job: other)) {
                 switch match {
                 case .twin(let twin): twins[cell] = twin
                 case .none: new.insert(cell)
+                case .lost:
+                    new.insert(cell)
+                    lost.insert(cell)
                 case .several:
                     return all(.inconclusive, "several cells of the baseline have the values of \(name(cell))")
                 }
             }
             var unvouched: [Check] = []
             if let first = cells.first(where: new.contains) {
+                let told = lost.contains(first) ? "gave no value there and did not have to" : "is a new cell"
                 guard rule.newCellsFloorOnly else {
-                    return all(.inconclusive, "no baseline: \(name(first)) is a new cell")
+                    return all(.inconclusive, "no baseline: \(name(first)) \(told)")
                 }
                 if !comparison.floors.vouch(for: new) {
                     // The cells beside it are compared all the same: what fails there fails, whatever the floors came to.
                     unvouched =
                         all(
                             .inconclusive,
-                            "\(name(first)) is a new cell; \(comparison.floors.sentence(rule.metric, new))"
+                            "\(name(first)) \(told); \(comparison.floors.sentence(rule.metric, new, areNew: true))"
                         ).checks
                 }
             }
             let kept = group.cells.map { $0.filter { twins[$0] != nil } }.filter { !$0.isEmpty }
             guard !kept.isEmpty else {
                 if !unvouched.isEmpty { return (unvouched, nil, nil) }
-                return all(.pass, "a new cell; \(comparison.floors.sentence(rule.metric, new))")
+                return all(.pass, "a new cell; \(comparison.floors.sentence(rule.metric, new, areNew: true))")
             }
             var ours = group
             ours.cells = kept
@@ -91,8 +102,11 @@ extension Judge {
                 switch test(rule, job: job, in: place, job: other, cells: pairs) {
                 case .open(let test): return (unvouched, test, nil)
                 case .stopped(let verdict, let reason):
-                    let stopped = all(verdict, reason)
+                    var stopped = all(verdict, reason)
+                    for place in stopped.checks.indices { stopped.checks[place].isUncompared = false }
                     return (stopped.checks + unvouched, nil, nil)
+                case .uncomparable(let reason):
+                    return (all(.inconclusive, reason).checks + unvouched, nil, nil)
                 case .broken(let verdict, let reason): return broken(verdict, reason)
                 }
             }
@@ -183,12 +197,11 @@ extension Judge {
 }
 
 extension Judge.Floors {
-    fileprivate func sentence(_ metric: String, _ new: Set<Int> = []) -> String {
-        switch answer {
-        case .none: "no gate has a plain limit on \(metric)"
-        case .pass where vouch(for: new): "its plain limits pass"
-        case .pass: "no plain limit on \(metric) is asked of it alone"
-        case .doNotPass: "its plain limits do not pass"
-        }
+    /// - Parameter areNew: they are cells that the baseline has not, beside others.
+    fileprivate func sentence(_ metric: String, _ cells: Set<Int>, areNew: Bool = false) -> String {
+        guard !groups.isEmpty else { return "no gate has a plain limit on \(metric)" }
+        guard pass(cells) else { return "its plain limits do not pass" }
+        return areNew && !vouch(for: cells)
+            ? "no plain limit on \(metric) is asked of it alone" : "its plain limits pass"
     }
 }

@@ -28,6 +28,8 @@ extension Judge {
         case stopped(Verdict, String)
         /// Stopped by evidence that is missing or broken: no waiver covers it.
         case broken(Verdict, String)
+        /// The two sides have too few items in common.
+        case uncomparable(String)
     }
 
     /// Why the rule cannot be tested as it is written; lint says the same.
@@ -110,7 +112,7 @@ extension Judge {
         switch PairedItems.pair(sets, worst: isDrop ? 0 : 1, lackingCounts: isCounted) {
         case .paired(let found): items = found
         case .incomplete(let reason): return .stopped(.incomplete, reason)
-        case .inconclusive(let reason): return .stopped(.inconclusive, reason)
+        case .inconclusive(let reason): return .uncomparable(reason)
         }
         let (mine, known) = (SampleMean(items.candidate), SampleMean(items.baseline))
         var isRatio = false

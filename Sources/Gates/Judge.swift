@@ -185,17 +185,27 @@ struct Judge {
 
     /// What plain limits on a metric came to.
     struct Floors {
-        enum Answer { case none, pass, doNotPass }
+        struct Group {
+            /// The positions of the cells that were looked at together.
+            var cells: Set<Int>
+            /// Or was waived.
+            var passes: Bool
+        }
 
-        var answer = Answer.none
-        /// The positions of the cells that were looked at together.
-        var groups: [Set<Int>] = []
+        var groups: [Group] = []
+
+        /// Whether all that look at any of these cells pass, and each is looked at.
+        func pass(_ cells: Set<Int>) -> Bool {
+            let looking = groups.filter { !$0.cells.isDisjoint(with: cells) }
+            return looking.allSatisfy(\.passes)
+                && cells.isSubset(of: looking.reduce(into: []) { $0.formUnion($1.cells) })
+        }
 
         /// Whether they speak for each of `new` without speaking of any other cell: a mean over the whole run says nothing
         /// about the one cell in it that is new.
         func vouch(for new: Set<Int>) -> Bool {
-            guard answer == .pass else { return false }
-            return new.allSatisfy { cell in groups.contains { $0.contains(cell) && $0.isSubset(of: new) } }
+            pass(new)
+                && new.allSatisfy { cell in groups.contains { $0.cells.contains(cell) && $0.cells.isSubset(of: new) } }
         }
     }
 
@@ -272,12 +282,16 @@ struct Judge {
         }
         var floors = Floors()
         for floor in others + (own.limits.isEmpty ? [] : [own]) {
-            let judgement = gate(floor, among: rules)
-            guard judgement.isApplicable else { continue }
-            let passes = judgement.verdict <= .waived && floors.answer != .doNotPass
-            floors.answer = passes ? .pass : .doNotPass
-            guard case .taken(let groups) = candidate.groups(of: floor, job: job) else { continue }
-            floors.groups += groups.map { Set($0.cells.joined()) }
+            let judgement = waive([gate(floor, among: rules)])[0]
+            guard judgement.isApplicable, case .taken(let groups) = candidate.groups(of: floor, job: job) else {
+                continue
+            }
+            // One that cannot be asked has a group of its own, which fits none.
+            let verdicts = judgement.groups.count == groups.count ? judgement.groups.map(\.verdict) : []
+            for (place, group) in groups.enumerated() {
+                let passes = verdicts.indices.contains(place) && verdicts[place] <= .waived
+                floors.groups.append(Floors.Group(cells: Set(group.cells.joined()), passes: passes))
+            }
         }
         return floors
     }
@@ -289,16 +303,20 @@ struct Judge {
         case none
         /// It has several: nobody knows which is meant.
         case several
+        /// It has one that did not have to pass, in quarantine above all, and gave no value.
+        case lost
     }
 
     /// The baseline's cells that match `cells`.
-    func matches(_ cells: [Int], job: Int, in place: Int, job other: Int) -> [Match] {
-        guard let table = tables[place] else { return cells.map { _ in .none } }
-        return cells.map { cell in
-            guard let twin = table.cells.jobs[other].byKey[candidate.cells.jobs[job].cells[cell].key] else {
-                return .none
-            }
-            return twin >= 0 ? .twin(twin) : .several
+    mutating func matches(_ cells: [Int], _ rule: GateRule, job: Int, in place: Int, job other: Int) -> [Match] {
+        cells.map { cell in
+            guard let there = tables[place]?.cells.jobs[other],
+                let twin = there.byKey[candidate.cells.jobs[job].cells[cell].key]
+            else { return .none }
+            guard twin >= 0 else { return .several }
+            guard !there.cells[twin].expected.required else { return .twin(twin) }
+            if case .measured? = tables[place]?.reading(rule, job: other, cell: twin) { return .twin(twin) }
+            return .lost
         }
     }
 
@@ -320,12 +338,14 @@ struct Judge {
             let reason = "a cell of the baseline vanished: \(cell.expected.name)"
             if let group = groups.firstIndex(where: { $0.key == key }) {
                 guard judgements[group].verdict < .incomplete else { continue }
+                judgements[group].isUncompared = judgements[group].verdict == .pass || judgements[group].isUncompared
                 judgements[group].verdict = .incomplete
                 judgements[group].reason = reason
             } else {
                 var vanished = GroupJudgement(place: place, verdict: .incomplete, reason: reason)
                 vanished.baselineSource = comparison.source
                 vanished.baselineRun = comparison.run
+                vanished.isUncompared = true
                 judgements.append(vanished)
             }
         }

@@ -103,6 +103,8 @@ package struct GroupJudgement: Equatable, Sendable {
     package var isInfrastructureOnly = false
     /// Whether all evidence that it takes is there and whole, the baseline's too: nothing else can be waived.
     package var isMeasured = false
+    /// Whether nothing keeps it from passing but that there is nothing which it can be compared with.
+    package var isUncompared = false
 
     package init(place: [Value.Member], verdict: Verdict, reason: String) {
         self.place = place
@@ -194,17 +196,27 @@ package struct CellAttempts: Equatable, Sendable {
 }
 
 extension Judgement {
-    /// Whether nothing keeps the run from passing but baselines that are not there yet. It cannot say that nothing got worse, and
-    /// is what later ones are measured by.
-    package var lacksOnlyBaselines: Bool {
-        verdict == .inconclusive && baselines.allSatisfy { $0.state != .unavailable }
+    /// Whether later runs of a branch can be measured by this one: nothing that was compared is worse, and what a person took the
+    /// responsibility for is not passed on as what others are measured by.
+    ///
+    /// What could not be compared (a first run, a cell that is new or gone, other items, another evaluator) came with a commit
+    /// that is on the branch by now. Where that were no baseline there would never be one again.
+    ///
+    /// - Parameter comparing: the names of gates whose waivers count: those that compare.
+    package func canBeBaseline(comparing: Set<String>) -> Bool {
+        baselines.allSatisfy { $0.state != .unavailable }
             && gates.allSatisfy { gate in
                 !gate.isRequired || !gate.isApplicable
-                    || gate.groups.allSatisfy {
-                        // Compared with something, it says with what.
-                        $0.verdict == .pass || $0.verdict == .inconclusive && $0.baselineSource.isEmpty
+                    || gate.groups.allSatisfy { group in
+                        group.verdict == .pass || group.isUncompared
+                            || group.verdict == .waived && !comparing.contains(gate.name)
                     }
             }
+    }
+
+    /// Whether anything was waived that was compared and found worse, or not decided.
+    package var hasWaivers: Bool {
+        gates.contains { $0.groups.contains { $0.verdict == .waived && !$0.isUncompared } }
     }
 }
 

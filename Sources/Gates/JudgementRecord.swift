@@ -98,6 +98,7 @@ extension GroupJudgement {
             .init("effect", effect.map(Value.number) ?? .null), .init("infrastructure", .boolean(isInfrastructureOnly)),
             .init("measured", .boolean(isMeasured)), .init("rests_on", .array(restsOn.map(\.written))),
         ]
+        if isUncompared { members.append(.init("uncompared", .boolean(true))) }
         if let unit { members.append(.init("unit", .string(unit))) }
         if let spread { members.append(.init("spread", spread.written)) }
         if let flips { members.append(.init("flips", flips.written)) }
@@ -122,6 +123,7 @@ extension GroupJudgement {
         probability = value["p"]?.number
         isInfrastructureOnly = value["infrastructure"]?.boolean ?? false
         isMeasured = value["measured"]?.boolean ?? false
+        isUncompared = value["uncompared"]?.boolean ?? false
         for cell in value["rests_on"]?.array ?? [] {
             guard let job = cell["job"]?.string, let name = cell["cell"]?.string else { return nil }
             let attempts = cell["attempts"]?.array?.compactMap { $0.number.flatMap(Int.init(exactly:)) } ?? []

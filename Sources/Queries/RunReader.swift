@@ -62,9 +62,8 @@ package struct RunReader: Sendable {
         }
     }
 
-    /// The newest passing run of the same workflow with a different tree: at the commit where the branch and the run's own
-    /// commit part, else at that commit's newest ancestor that has one. A branch's first run, which had none itself, is one too:
-    /// else there never were a second.
+    /// The newest run of the same workflow with a different tree that can be a baseline: at the commit where the branch and the
+    /// run's own commit part, else at that commit's newest ancestor that has one.
     private func source(
         branch: String, for run: RunSnapshot, object: (ObjectRef) throws -> [UInt8]?
     ) throws -> ResolvedBaseline.Source {
@@ -74,49 +73,76 @@ package struct RunReader: Sendable {
         guard let base = history.commits.first else {
             return .unavailable(history.problem.isEmpty ? "there is no branch '\(branch)'" : history.problem)
         }
-        let passed: [MeasuredRun]
+        let measured: [MeasuredRun]
         do throws(StorageError) {
-            passed = try storage.measuredRuns(
+            measured = try storage.measuredRuns(
                 of: run.record.name, commits: Array(history.commits.prefix(Self.ancestorsMax)), before: run.id)
         } catch {
             throw QueryError.storage(error)
         }
-        let byCommit = Dictionary(grouping: passed, by: \.commit)
+        let byCommit = Dictionary(grouping: measured, by: \.commit)
         // One that was asked for something else is better than none: gates then say what differs, or may let it.
         var other: ResolvedBaseline.Source?
+        var obstacles: [String] = []
         for (distance, commit) in history.commits.prefix(Self.ancestorsMax).enumerated() {
             for candidate in byCommit[commit] ?? [] where candidate.tree != run.record.tree {
-                guard let asksTheSame = try asksAsBaseline(candidate.id, run), asksTheSame || other == nil,
-                    let snapshot = try snapshot(of: candidate.id)
-                else { continue }
+                let asksTheSame: Bool
+                switch try fitness(candidate.id, for: run, branch) {
+                case .none: continue
+                case .hindered(let why):
+                    obstacles.append("\(candidate.id) \(why)")
+                    continue
+                case .fit(let same): asksTheSame = same
+                }
+                guard asksTheSame || other == nil, let snapshot = try snapshot(of: candidate.id) else { continue }
                 let place =
                     distance == 0
                     ? "the merge base" : "\(Spelling.counted(distance, "commit")) before the merge base"
                 let found = ResolvedBaseline.Source.found(
                     try snapshot.results(object: object),
                     name: "\(branch) = \(candidate.id), commit \(commit.prefix(12)), \(place)"
-                        + (candidate.verdict == .pass ? "" : ", which had no baseline itself"))
+                        + Self.words(of: candidate.verdict))
                 if asksTheSame { return found }
                 other = found
             }
         }
         if let other { return other }
+        // What is there and cannot be had is another thing than what never was.
+        if !obstacles.isEmpty {
+            return .unavailable("of branch '\(branch)', \(Spelling.shortened(obstacles, most: 3))")
+        }
+        if !history.problem.isEmpty { return .unavailable(history.problem) }
         return .absent(
-            "no passing run of '\(run.record.name)' at \(base.prefix(12)), where it parts from '\(branch)', nor at "
+            "no run of '\(run.record.name)' that can be one at \(base.prefix(12)), where it parts from '\(branch)', nor at "
                 + "\(Spelling.counted(history.commits.count - 1, "ancestor")) of it: --with-baseline runs it first")
+    }
+
+    /// What a reader should know of a baseline that did not pass as a whole.
+    private static func words(of verdict: Verdict) -> String {
+        switch verdict {
+        case .pass: ""
+        case .waived: ", where something else was waived"
+        case .inconclusive, .incomplete, .fail: ", which could not be compared as a whole itself"
+        }
     }
 
     /// How far back a branch is searched.
     package static let ancestorsMax = 1000
 
-    /// Whether a run says what a commit measures: with nothing uncommitted, of the same repository and the same workflow, and
-    /// on agents that strangers' code does not share.
-    ///
-    /// - Returns: `nil` where it does not; else whether it was given what `run` was.
-    private func asksAsBaseline(_ candidate: RunID, _ run: RunSnapshot) throws(QueryError) -> Bool? {
+    /// Whether a run can be a baseline of another one.
+    private enum Fitness {
+        case none
+        /// It could, but for this.
+        case hindered(String)
+        case fit(asksTheSame: Bool)
+    }
+
+    /// A baseline says what a commit measures: with nothing uncommitted, of the same repository and the same workflow, and on
+    /// agents that strangers' code does not share; and nothing in it was found to be worse than before.
+    private func fitness(_ candidate: RunID, for run: RunSnapshot, _ branch: String) throws(QueryError) -> Fitness {
         let found: StoredRun
         do throws(StorageError) {
-            guard let run = try storage.run(candidate) else { return nil }
+            guard let run = try storage.run(candidate) else { return .none }
             found = run
         } catch {
             throw .storage(error)
@@ -125,13 +151,34 @@ package struct RunReader: Sendable {
         let request: Proto.SubmitRunRequest = try decoded(stored.request, "the request", of: candidate)
         // Not the whole plan: there may be a thousand to look at.
         let head: Proto.PlanHead = try decoded(stored.plan, "the plan", of: candidate)
-        if let judgement = found.ending?.judgement, found.ending?.verdict == .inconclusive {
-            guard Judgement(record: judgement)?.lacksOnlyBaselines == true else { return nil }
+        guard !request.dirty, head.untrusted.isEmpty, run.record.owner.mayRead(runsOf: stored.owner) else {
+            return .none
         }
-        guard !request.dirty, head.untrusted.isEmpty, request.repository == run.request.repository,
-            run.record.owner.mayRead(runsOf: stored.owner)
-        else { return nil }
-        return head.givenInputs == run.plan.givenInputs && request.vars == run.request.vars
+        if let ending = found.ending, ending.verdict != .pass {
+            guard let judgement = Judgement(record: ending.judgement),
+                judgement.canBeBaseline(comparing: [])
+            else { return .none }
+            if judgement.hasWaivers, try waives(judgement, candidate, whatIsComparedBy: run, branch) {
+                return .hindered("is none, for what it compares was waived")
+            }
+        }
+        guard request.repository.lowercased() == run.request.repository.lowercased() else {
+            return .hindered("is of repository '\(request.repository)', and this run of '\(run.request.repository)'")
+        }
+        return .fit(asksTheSame: head.givenInputs == run.plan.givenInputs && request.vars == run.request.vars)
+    }
+
+    /// Whether a run waives a comparison of something that gates of another run compare with it: a drop that somebody has let
+    /// pass until a day would be what is measured by ever after.
+    private func waives(
+        _ judgement: Judgement, _ candidate: RunID, whatIsComparedBy run: RunSnapshot, _ branch: String
+    ) throws(QueryError) -> Bool {
+        let metrics = Set(run.plan.gates.filter { $0.baseline == .branch(branch) }.map(\.metric))
+        let compares = { (rule: GateRule) in
+            metrics.contains(rule.metric) && rule.limits.contains(where: \.needsBaseline)
+        }
+        let rules = try snapshot(of: candidate)?.plan.gates ?? []
+        return !judgement.canBeBaseline(comparing: Set(rules.filter(compares).map(\.name)))
     }
 
     private func named(_ alias: String) throws(QueryError) -> BaselineRecord? {

@@ -20,8 +20,8 @@ package struct PastRun: Equatable, Sendable {
                 passes[Self.key(cell)] = cell.outcome == .passed
             }
             for gate in judgement.gates where gate.isRequired && gate.isApplicable && !gate.isJobs {
-                for group in gate.groups where group.verdict == .pass || group.verdict == .fail {
-                    passes[Self.key(gate, group)] = group.verdict == .pass
+                for group in gate.groups where group.isAnswer {
+                    passes[Self.answer(gate, group)] = group.verdict == .pass
                 }
             }
         }
@@ -41,11 +41,21 @@ package struct PastRun: Equatable, Sendable {
 
     /// Whether it passed there; `nil` where that run was of other code, or came to neither.
     func passed(_ cell: CellJudgement) -> Bool? { passes[Self.key(cell)] }
-    func passed(_ group: GroupJudgement, in gate: GateJudgement) -> Bool? { passes[Self.key(gate, group)] }
+    func passed(_ group: GroupJudgement, in gate: GateJudgement) -> Bool? { passes[Self.answer(gate, group)] }
+
+    /// Compared with another run, a group is asked something else.
+    private static func answer(_ gate: GateJudgement, _ group: GroupJudgement) -> String {
+        key(gate, group) + "\u{0}" + (group.baselineRun?.description ?? "")
+    }
 
     private static func key(_ cell: CellJudgement) -> String { "\u{0}\(cell.job)\u{0}\(cell.cell)" }
 
     private static func key(_ gate: GateJudgement, _ group: GroupJudgement) -> String {
         gate.name + "\u{0}" + CellValues.key(group.place)
     }
+}
+
+extension GroupJudgement {
+    /// Whether it says yes or no to what the gate asks.
+    var isAnswer: Bool { verdict == .fail || verdict == .pass && !passesUncompared }
 }

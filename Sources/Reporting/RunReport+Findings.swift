@@ -112,7 +112,7 @@ extension RunReport {
             look({ cell.name }, cell.outcome == .passed) { $0.passed(cell) }
         }
         for gate in judgement.gates where gate.isRequired && gate.isApplicable && !gate.isJobs {
-            for group in gate.groups where group.verdict == .pass || group.verdict == .fail {
+            for group in gate.groups where group.isAnswer {
                 let name = { () -> String in
                     let place = self.name(of: group, in: gate)
                     return "gate \(gate.name)" + (place.isEmpty ? "" : ", \(place)")

@@ -187,6 +187,25 @@ import Wire
         }
     }
 
+    /// Where the history ends before its beginning, that nothing was found in it says little.
+    @Test func `tells where the history of a shallow clone ends`() async throws {
+        try await withFolder { scratch in
+            let folder = scratch + "/whole"
+            for number in 1...4 {
+                try write("\(number)", to: folder + "/file")
+                if number == 1 { try Self.git("init", "-q", "-b", "main", in: folder) }
+                try Self.git("add", ".", in: folder)
+                try Self.git("commit", "-q", "-m", "\(number)", in: folder)
+            }
+            let whole = try await CodePacking(folder).history(against: "main")
+            #expect(whole.commits.count == 4 && whole.problem.isEmpty)
+            try Self.git("clone", "-q", "--depth", "2", "file://" + folder, scratch + "/shallow", in: folder)
+            let shallow = try await CodePacking(scratch + "/shallow").history(against: "main")
+            #expect(shallow.commits == Array(whole.commits.prefix(2)))
+            #expect(shallow.problem.hasPrefix("this clone is shallow, and its history ends after 2 commits"))
+        }
+    }
+
     @Test func `takes what git tracks and does not ignore, as it lies there now`() async throws {
         try await withFolder { scratch in
             let folder = scratch + "/code"

@@ -485,6 +485,74 @@ import Testing
         #expect(judge([first, other], results: plain(0.9), baselines: absent).gates[1].verdict == .inconclusive)
     }
 
+    /// Each cell by what looks at it: one below the floor keeps no other from its first pass.
+    @Test func `that is absent leaves open what the floors refuse, and nothing else`() {
+        let absent = [ResolvedBaseline(.run(RunID(1)), .absent("no run of branch main"))]
+        var first = rule
+        first.passesFirstOnFloor = true
+        var floor = GateRule(.atLeast(0.85))
+        floor.name = "floor"
+        let results = matrix([0.9, 0.5], number: 2)
+        let found = judge([first, floor], results: results, baselines: absent).gates[1].groups
+        #expect(found.map(\.verdict) == [.pass, .inconclusive])
+        #expect(found[1].reason.hasSuffix("its plain limits do not pass") && found[1].isUncompared)
+        var mean = floor
+        mean.per = .run
+        #expect(
+            judge([first, mean], results: results, baselines: absent).gates[1].groups.map(\.verdict)
+                == [.inconclusive, .inconclusive])
+        // Whoever answers for the floor answers for the first pass by it.
+        var dated = results
+        dated.header.provenance.append(.init("submitted_at", "2026-11-23T10:00:00Z"))
+        let terms = JudgingTerms(waivers: [
+            Waiver(
+                .gate("floor"), place: [.init("x", .number(1))], reason: "known", author: "ada",
+                lastDay: "2026-12-31", position: SourcePosition(file: "w.yml", line: 1, column: 1))
+        ])
+        let waived = judge([first, floor], results: dated, baselines: absent, terms: terms)
+        #expect(waived.gates[1].groups.map(\.verdict) == [.pass, .pass] && waived.verdict == .waived)
+    }
+
+    /// What a commit on a branch came with is no reason for the branch to have no baseline ever after; what got worse is.
+    @Test func `of later runs is a run in which nothing that was compared is worse`() {
+        let older = matrix([0.9, 0.8], number: 1)
+        let judged = { (ours: Results, theirs: Results, rules: [GateRule]) in
+            judge(rules, results: ours, baselines: [ResolvedBaseline(.run(RunID(1)), .found(theirs, name: "r1"))])
+        }
+        var floor = GateRule(.atLeast(0.7))
+        floor.name = "floor"
+        var evaluated = matrix([0.9, 0.8], number: 2)
+        evaluated.header.provenance.append(.init("evaluator", "b"))
+        let cases: [(String, Results, Results, Verdict, Bool)] = [
+            ("equal", matrix([0.9, 0.8], number: 2), older, .pass, true),
+            ("worse", matrix([0.9, 0.75], number: 2), older, .fail, false),
+            ("a new cell", matrix([0.9, 0.8, 0.8], number: 2), older, .inconclusive, true),
+            ("a cell that is gone", matrix([0.9], number: 2), older, .incomplete, true),
+            ("gone, and another worse", matrix([0.8], number: 2), older, .fail, false),
+            ("another evaluator", evaluated, older, .inconclusive, true),
+            ("a new cell below the floor", matrix([0.9, 0.8, 0.6], number: 2), older, .fail, false),
+        ]
+        for (name, ours, theirs, verdict, can) in cases {
+            let found = judged(ours, theirs, [rule, floor])
+            #expect(found.verdict == verdict, "\(name): \(found.gates[1].groups.map(\.reason))")
+            #expect(found.canBeBaseline(comparing: ["gate"]) == can, "\(name)")
+            #expect(Judgement(record: found.record)?.canBeBaseline(comparing: ["gate"]) == can, "\(name)")
+        }
+        // A cell that the baseline lost in quarantine has no value there.
+        var lost = older
+        lost.header.jobs[0].cells[1].required = false
+        lost.shards[1].metrics = []
+        let found = judged(matrix([0.9, 0.8], number: 2), lost, [rule])
+        #expect(found.verdict == .inconclusive && found.canBeBaseline(comparing: ["gate"]))
+        #expect(found.gates[1].groups[1].reason.hasSuffix("eval (1) gave no value there and did not have to"))
+        var lenient = rule
+        lenient.newCellsFloorOnly = true
+        #expect(judged(matrix([0.9, 0.8], number: 2), lost, [lenient, floor]).verdict == .pass)
+        // One that nobody could look for stays unknown.
+        let away = judge([rule], results: older, baselines: [ResolvedBaseline(.run(RunID(1)), .unavailable("away"))])
+        #expect(!away.canBeBaseline(comparing: []))
+    }
+
     private func matrix(_ values: [Double?], number: UInt64) -> Results {
         var job = job(cells: values.count)
         job.cells = job.cells.enumerated().filter { values[$0.offset] != nil }.map(\.element)

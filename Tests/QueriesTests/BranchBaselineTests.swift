@@ -15,7 +15,8 @@ import Wire
     private func add(
         _ sample: StoredSample, _ number: UInt64, commit: String, tree: UInt8, accuracy: Double = 0.9,
         dirty: Bool = false, untrusted: String? = nil, gates: [GateRule] = [], history: [String]? = nil,
-        ends: Bool = true, given: [String] = [], vars: [String: String] = [:]
+        ends: Bool = true, given: [String] = [], vars: [String: String] = [:], repository: String = "",
+        problem: String = ""
     ) throws {
         sample.run = RunID(number)
         var plan = StoredSample.plan(cells: 1, shards: ShardPlan(), gates: gates)
@@ -24,11 +25,13 @@ import Wire
         try sample.submit(plan, tree: tree, commit: commit) { request in
             request.dirty = dirty
             request.vars = vars
+            request.repository = repository
             guard let history else { return }
             request.branches = [
                 .with {
                     $0.name = "main"
                     $0.commits = history
+                    $0.problem = problem
                 }
             ]
         }
@@ -61,16 +64,81 @@ import Wire
         #expect(found?.baselineSource == "main = r2, commit bbbb, the merge base")
     }
 
+    /// What a run came to, as far as it tells whether it can be a baseline.
+    private func end(_ sample: StoredSample, _ number: UInt64, _ groups: [String: Verdict]) throws {
+        let gates = groups.sorted { $0.key < $1.key }.map { name, verdict in
+            GateJudgement(
+                name: name, isRequired: true, question: "",
+                groups: [GroupJudgement(place: [], verdict: verdict, reason: "as it was then")])
+        }
+        let judgement = Judgement(gates: gates, cells: [])
+        try sample.store.commit([
+            .runEnded(
+                RunEnding(
+                    run: RunID(number), at: sample.clock, verdict: judgement.verdict, exitCode: 0,
+                    judgement: judgement.record))
+        ])
+    }
+
     /// Else a day's exception would be the measure of all days after it.
-    @Test func `is never a run that a waiver let pass`() throws {
+    @Test func `is never a run whose drop a waiver let pass`() throws {
         let sample = try StoredSample()
         try add(sample, 1, commit: base, tree: 1, accuracy: 0.95)
-        try add(sample, 2, commit: base, tree: 1, accuracy: 0.5, ends: false)
-        try sample.store.commit([
-            .runEnded(RunEnding(run: RunID(2), at: sample.clock, verdict: .waived, exitCode: 0, judgement: []))
-        ])
+        try add(sample, 2, commit: base, tree: 1, accuracy: 0.5, gates: Self.gates, ends: false)
+        try end(sample, 2, ["g": .waived])
         try add(sample, 3, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
         #expect(try group(sample)?.baselineSource == "main = r1, commit bbbb, the merge base")
+        // Where it is the only one, that there is none is not that there never was one.
+        var first = Self.gates
+        first[0].passesFirstOnFloor = true
+        first[0].limits.append(.atLeast(0.1))
+        let alone = try StoredSample()
+        try add(alone, 1, commit: base, tree: 1, accuracy: 0.5, gates: Self.gates, ends: false)
+        try end(alone, 1, ["g": .waived])
+        try add(alone, 2, commit: tip, tree: 2, gates: first, history: [base, old], ends: false)
+        let found = try group(alone)
+        #expect(found?.verdict == .inconclusive)
+        #expect(found?.reason.contains("r1 is none, for what it compares was waived") == true, "\(found?.reason ?? "")")
+    }
+
+    /// A waiver of a latency says nothing of the accuracy that was measured, nor does one of a plain limit.
+    @Test func `is a run that waives something else`() throws {
+        var latency = Self.gates[0]
+        (latency.name, latency.metric) = ("latency", "latency_ms")
+        let floor = GateRule(name: "floor", metric: "accuracy", limits: [.atLeast(0.99)])
+        for waived in ["latency", "floor"] {
+            let sample = try StoredSample()
+            try add(sample, 1, commit: base, tree: 1, gates: Self.gates + [latency, floor], ends: false)
+            try end(sample, 1, ["g": .pass, waived: .waived])
+            try add(sample, 2, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
+            #expect(
+                try group(sample)?.baselineSource
+                    == "main = r1, commit bbbb, the merge base, where something else was waived", "\(waived)")
+        }
+    }
+
+    /// "First" means that there never was one, not that nobody can see it from here.
+    @Test func `that is out of sight is not one that never was`() throws {
+        var first = Self.gates
+        first[0].passesFirstOnFloor = true
+        first[0].limits.append(.atLeast(0.1))
+        let sample = try StoredSample()
+        try add(sample, 1, commit: tip, tree: 2, gates: first, history: [base], ends: false)
+        #expect(try group(sample)?.verdict == .pass)
+        for (number, problem, repository, words) in [
+            (2 as UInt64, "this clone is shallow", "", "no baseline: this clone is shallow"),
+            (3, "", "Alice/Fork", "r9 is of repository 'o/n', and this run of 'Alice/Fork'"), (4, "", "O/N", ""),
+        ] {
+            let sample = try StoredSample()
+            if !repository.isEmpty { try add(sample, 9, commit: base, tree: 1, repository: "o/n") }
+            try add(
+                sample, 10 + number, commit: tip, tree: 2, gates: first, history: [base], ends: false,
+                repository: repository, problem: problem)
+            let found = try group(sample)
+            #expect(found?.verdict == (words.isEmpty ? .pass : .inconclusive))
+            #expect(words.isEmpty || found?.reason.contains(words) == true, "\(found?.reason ?? "")")
+            #expect(!words.isEmpty || found?.baselineRun == RunID(9))
+        }
     }
 
     /// A branch's first run has nothing to be compared with. If it were none either, there never would be one.
@@ -82,7 +150,8 @@ import Wire
         // The second could not be compared for another reason: nobody knows where it parts from main.
         #expect(
             try group(sample)?.baselineSource
-                == "main = r1, commit aaaa, 1 commit before the merge base, which had no baseline itself")
+                == "main = r1, commit aaaa, 1 commit before the merge base, which could not be compared as a whole itself"
+        )
         #expect(try group(sample)?.verdict == .pass)
         // One that was compared, and came to nothing certain, is none.
         var tested = Self.gates
@@ -159,7 +228,7 @@ import Wire
         #expect(none?.verdict == .inconclusive)
         #expect(
             none?.reason
-                == "accuracy: no baseline: no passing run of 'nightly' at bbbb, where it parts from 'main', nor at 1 ancestor of it: --with-baseline runs it first"
+                == "accuracy: no baseline: no run of 'nightly' that can be one at bbbb, where it parts from 'main', nor at 1 ancestor of it: --with-baseline runs it first"
         )
         try add(sample, 2, commit: tip, tree: 2, gates: Self.gates, ends: false)
         #expect(try group(sample)?.reason.contains("does not say where it parts from branch 'main'") == true)

@@ -163,6 +163,28 @@ import Testing
         #expect(report.otherwise.map(\.name) == ["gate floor, eval (iris)"])
     }
 
+    /// What was compared with another run, or with none yet, was another question.
+    @Test func `is none to another question`() {
+        func judged(_ verdict: Verdict, _ reason: String, against run: UInt64?) -> Judgement {
+            var group = GroupJudgement(place: [], verdict: verdict, reason: reason)
+            group.baselineRun = run.map { RunID($0) }
+            return Judgement(
+                gates: [GateJudgement(name: "reg", isRequired: true, question: "", groups: [group])], cells: [])
+        }
+        let fails = judged(.fail, "acc 0.96 -> 0.86", against: 1)
+        for (here, count) in [
+            (judged(.pass, "acc 0.86 -> 0.86", against: 1), 1), (judged(.pass, "acc 0.85 -> 0.86", against: 2), 0),
+            (judged(.pass, "acc: no baseline: there is none; its plain limits pass", against: nil), 0),
+        ] {
+            let past = PastRun(
+                run: RunID(3), submittedAt: Sample.start, verdict: .fail, fails, isSameCode: true)
+            var facts = Sample.green.facts
+            facts.history = [past]
+            let report = RunReport(facts: facts, results: Sample.green.results, judgement: here)
+            #expect(report.otherwise.count == count, "\(here.gates[0].groups[0].reason)")
+        }
+    }
+
     @Test func `is none where the code or the inputs were others`() {
         var failing = Sample.green
         failing.cause = { _, _ in Cause(.userExit, code: 1, evidence: "x") }

@@ -94,7 +94,9 @@ extension Commands {
             // Who leaves the baseline does not want what was to be compared with it.
             if code == .interrupted { return code }
             if code != .passed {
-                Terminal.complain("note: \(base) did not pass; it is a baseline only if a baseline was all it lacked")
+                Terminal.complain(
+                    "note: \(base) did not pass; it is a baseline only if nothing in it failed or was found to be worse"
+                )
             }
         }
         return nil

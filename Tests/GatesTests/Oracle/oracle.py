@@ -729,8 +729,8 @@ def benjamini_hochberg(values):
 
 
 def floors_of(rule, rules, run, baseline):
-    """What plain limits on the same metric say (None where there are none), and which cells they look at together."""
-    verdicts, together = [], []
+    """What plain limits on the same metric say, by the cells that they look at together."""
+    together = []
     for other in rules:
         limits = other["limits"] if other is not rule else [x for x in rule["limits"] if x[0] not in RELATIVE]
         if not limits or any(limit[0] in RELATIVE for limit in limits):
@@ -740,11 +740,19 @@ def floors_of(rule, rules, run, baseline):
         if other is not rule and rule["required"] and not other["required"]:
             continue
         floor = dict(other, limits=limits, test="none", when=True)
-        gate = judge_gate(floor, rules, run, baseline, [])
-        verdicts.append(worst([group["verdict"] for group in gate]))
-        for _, sets in groups_of(floor, next(iter(run.jobs.values()))).values():
-            together.append({id(cell) for cells in sets for cell in cells})
-    return (worst(verdicts) if verdicts else None), together
+        groups = judge_gate(floor, rules, run, baseline, [])
+        waive([{"gate": other["name"], "groups": groups}], run.case)
+        places = groups_of(floor, next(iter(run.jobs.values()))).values()
+        for index, (_, sets) in enumerate(places):
+            good = len(groups) == len(places) and groups[index]["verdict"] in ("pass", "waived")
+            together.append(({id(cell) for cells in sets for cell in cells}, good))
+    return together
+
+
+def floors_pass(floors, cells):
+    """Whether whatever looks at any of these cells passes, and each is looked at."""
+    looking = [(looked, good) for looked, good in floors if looked & cells]
+    return all(good for _, good in looking) and cells <= set().union(*[looked for looked, _ in looking])
 
 
 def judge_gate(rule, rules, run, baseline, comparisons):
@@ -757,7 +765,7 @@ def judge_gate(rule, rules, run, baseline, comparisons):
                 or rule["weight"] \
                 or (rule["test"] == "regression" and rule["detect"] is None and rule["n_at_least"] is None):
             return [{"where": {}, "verdict": "incomplete"}]
-    floors = None, []
+    floors = []
     if relative and (rule["first"] or rule["new_cells"]):
         floors = floors_of(rule, rules, run, baseline)
     theirs = {}
@@ -782,7 +790,8 @@ def judge_gate(rule, rules, run, baseline, comparisons):
         opened = None
         if relative:
             if baseline is None:
-                verdicts.append("pass" if rule["first"] and floors[0] in ("pass", "waived") else "inconclusive")
+                asked = {id(cell) for cells in sets for cell in cells}
+                verdicts.append("pass" if rule["first"] and floors_pass(floors, asked) else "inconclusive")
                 group["broken"] = not rule["first"]
             elif baseline.tree == run.tree:
                 verdicts.append("inconclusive")
@@ -813,18 +822,28 @@ def judge_gate(rule, rules, run, baseline, comparisons):
     return list(answers.values())
 
 
+def is_lost(rule, cell):
+    """It did not have to pass, and there is nothing of it to compare with."""
+    if cell.required:
+        return False
+    try:
+        cell.read(rule["metric"], rule["statistic"])
+    except (Fail, Incomplete):
+        return True
+    return False
+
+
 def compare(rule, relative, place, sets, theirs, floors, verdicts_beside):
     """A verdict, or a comparison that waits for its family; what else is said of the group stands beside."""
-    verdict, together = floors
     if any(len(theirs.get(cell.key, [])) > 1 for cells in sets for cell in cells):
         return "inconclusive"
-    theirs = {key: cells[0] for key, cells in theirs.items()}
+    theirs = {key: cells[0] for key, cells in theirs.items() if not is_lost(rule, cells[0])}
     new = {id(cell) for cells in sets for cell in cells if cell.key not in theirs}
     if new and not rule["new_cells"]:
         return "inconclusive"
     # Each new cell has to be vouched for by limits that look at nothing but new cells of this group.
-    vouched = set().union(*[cells for cells in together if cells <= new])
-    if new and (verdict not in ("pass", "waived") or vouched != new):
+    vouched = set().union(*[cells for cells, _ in floors if cells <= new])
+    if new and (not floors_pass(floors, new) or vouched != new):
         verdicts_beside.append("inconclusive")
     kept = [[cell for cell in cells if cell.key in theirs] for cells in sets]
     kept = [cells for cells in kept if cells]
@@ -909,6 +928,7 @@ def on_baseline(rule, kept, theirs):
 def judge(case):
     quarantine(case)
     run = Run(case["results"])
+    run.case = case
     baseline = Run(case["baseline"]) if case["baseline"] else None
     jobs = []
     for cells in run.jobs.values():
