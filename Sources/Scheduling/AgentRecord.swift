@@ -50,6 +50,9 @@ struct AgentRecord: Sendable {
     var freeGPUs = 0
     var leases: Set<ShardID> = []
     var tally = FaultTally()
+    var losses = LossTally()
+    /// Since when it has leases.
+    var busySince: Instant?
     var quarantine: Quarantine?
     /// Its key in the index of agents that can be offered something.
     var indexKey: UInt64?
@@ -110,6 +113,12 @@ struct AgentRecord: Sendable {
             devices[index].isLeased = leased
             if !devices[index].isOut { freeGPUs += leased ? -1 : 1 }
         }
+    }
+
+    /// Whether something that it did is to be remembered while it is away.
+    var isRemembered: Bool {
+        quarantine != nil || tally.faults > 0 || losses.losses > 0
+            || devices.contains { $0.quarantine != nil || $0.isProbing || $0.timesOut > 0 || $0.tally.faults > 0 }
     }
 
     /// Whether attempts may be offered to it.

@@ -110,15 +110,18 @@ extension Farm {
         return slot
     }
 
+    /// So many that are away are remembered for what they did.
+    private static let rememberedMax = 1000
+
     /// Lets go of agents that are not connected, have no lease, and of which nothing needs to be remembered.
     mutating func dropDeparted() {
         for agent in departed {
             let state = agents[agent]
-            guard agentSlots[state.id] == agent, !state.isOnline, !state.isDraining, state.leases.isEmpty,
-                state.quarantine == nil
-            else {
+            guard agentSlots[state.id] == agent, !state.isOnline, !state.isDraining, state.leases.isEmpty else {
                 continue
             }
+            // Agents that come under a new name each time must not be remembered for ever.
+            if state.isRemembered, agentSlots.count - agentsOnline <= Self.rememberedMax { continue }
             agentSlots[state.id] = nil
             agentSlotsFree.append(agent)
             keep(only: [], on: agent)
@@ -128,6 +131,7 @@ extension Farm {
     }
 
     private mutating func countOnline(_ agent: Int, _ sign: Int) {
+        agentsOnline += sign
         cpusOnline += sign * agents[agent].capacity.cpus
         gpusOnline += sign * agents[agent].devices.count
     }

@@ -324,6 +324,7 @@ extension Farm {
         } else {
             leases[shard] = lease
         }
+        if agents[lease.agent].leases.isEmpty { agents[lease.agent].busySince = lease.at }
         agents[lease.agent].leases.insert(shard)
         meter(lease.owner, cpus: lease.cpus, gpus: lease.devices.count)
         self[cell: place].leased.insert(shard.shard)
@@ -347,6 +348,10 @@ extension Farm {
         }
         laggards.remove(shard)
         agents[lease.agent].leases.remove(shard)
+        if agents[lease.agent].leases.isEmpty, let since = agents[lease.agent].busySince {
+            agents[lease.agent].losses.worked(since.duration(to: now))
+            agents[lease.agent].busySince = nil
+        }
         meter(lease.owner, cpus: -lease.cpus, gpus: -lease.devices.count)
         if lease.isAcknowledged {
             self[job: place].worked -= 1

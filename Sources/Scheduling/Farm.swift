@@ -127,6 +127,7 @@ package struct Farm: Sendable {
     /// Agents that can be offered something: see `AgentRecord.indexKey`.
     var openAgents = OrderedKeys<UInt64>()
     /// What all connected agents have.
+    var agentsOnline = 0
     var cpusOnline = 0
     var gpusOnline = 0
     /// Queued shards whose memory was raised after `oom`: what is the most that an agent has may change.

@@ -1,3 +1,4 @@
+import Glibc
 package import Model
 
 /// What became of attempts on one agent, or on one GPU: how many the infrastructure's own faults ended there.
@@ -23,6 +24,29 @@ struct FaultTally: Sendable, Equatable {
         var sum = a
         sum.attempts += b.attempts
         sum.faults += b.faults
+        return sum
+    }
+}
+
+/// How often an agent was lost with what it worked on, and how long it had work.
+struct LossTally: Sendable, Equatable {
+    /// Beyond so much work, both are halved.
+    static let busyMax = Duration.minutes(7 * 24 * 60)
+
+    private(set) var losses = 0
+    private(set) var busy = Duration.zero
+
+    mutating func countLoss() { losses += 1 }
+
+    mutating func worked(_ time: Duration) {
+        busy += max(.zero, time)
+        while busy > Self.busyMax { (losses, busy) = (losses / 2, busy / 2) }
+    }
+
+    static func + (a: Self, b: Self) -> Self {
+        var sum = a
+        sum.losses += b.losses
+        sum.busy += b.busy
         return sum
     }
 }
@@ -61,6 +85,25 @@ package func faultsByChance(faults: Int, of attempts: Int, peersFaults: Int, of 
     return min(1, tail / sum)
 }
 
+/// How likely it is that so many of all losses or more are one agent's, if they come to all alike in the time in which they have
+/// work. What takes many agents at one time (a network, a rack) comes to each of them.
+///
+/// The conditional test of two Poisson rates: the upper tail of the binomial distribution (Przyborowski and Wilenski 1940).
+package func lossesByChance(losses: Int, in busy: Duration, peersLosses: Int, in peersBusy: Duration) -> Double {
+    let time = busy.inSeconds + peersBusy.inSeconds
+    guard time > 0, losses > 0 else { return 1 }
+    let (share, all) = (busy.inSeconds / time, losses + peersLosses)
+    guard share > 0, share < 1 else { return share > 0 ? 1 : 0 }
+    // By logarithms: neither term nor factor leaves the range of numbers.
+    var logTerm = Double(all) * log1p(-share)
+    var tail = 0.0
+    for count in 0...all {
+        if count >= losses { tail += exp(logTerm) }
+        logTerm += log(Double(all - count)) - log(Double(count + 1)) + log(share) - log1p(-share)
+    }
+    return min(1, tail)
+}
+
 extension Farm {
     /// Fewer faults are nobody's pattern.
     static let faultsMin = 3
@@ -76,11 +119,10 @@ extension Farm {
         switch cause.kind {
         case .agentFault, .gpuFault, .diskFull: isFault = true
         case .lostAgent:
-            // It took all that it worked on with it, and that is one witness. Where a network took many agents, none is out of line.
-            // A shard that takes every agent with it is one witness, too.
+            // It took all that it worked on with it, and that is one witness. A shard that takes every agent with it is one, too.
             guard !agents[lease.agent].isLossCounted, lease.after?.cause != Cause(.lostAgent).label else { return }
             agents[lease.agent].isLossCounted = true
-            isFault = true
+            return countLoss(of: lease.agent)
         case .passed, .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM: isFault = false
         // Nobody knows whose fault these are.
         case .cancelled, .notNeeded, .dataUnavailable, .preempted, .queueTimeout: return
@@ -104,6 +146,31 @@ extension Farm {
         guard isFault, agents[agent].quarantine == nil else { return }
         if cause.kind == .gpuFault { checkDevices(of: agent, lease) }
         checkFaults(of: agent)
+    }
+
+    private mutating func countLoss(of agent: Int) {
+        agents[agent].losses.countLoss()
+        if let quarantine = agents[agent].quarantine {
+            if quarantine.isProbing { self.quarantine(agent, "its probe ended \(Cause(.lostAgent).label) too") }
+            return
+        }
+        let own = losses(of: agent)
+        guard own.losses >= Self.faultsMin else { return }
+        var peers = LossTally()
+        for other in agents.indices where other != agent { peers = peers + losses(of: other) }
+        let chance = lossesByChance(losses: own.losses, in: own.busy, peersLosses: peers.losses, in: peers.busy)
+        guard let odds = odds(chance, among: agentSlots.count) else { return }
+        quarantine(
+            agent,
+            "lost \(own.losses) times in \(own.busy.spelled) of work, the others "
+                + "\(Spelling.counted(peers.losses, "time")) in \(peers.busy.spelled); by chance that is \(odds)")
+    }
+
+    /// With the time of what it works on now.
+    private func losses(of agent: Int) -> LossTally {
+        var tally = agents[agent].losses
+        if let since = agents[agent].busySince { tally.worked(since.duration(to: now)) }
+        return tally
     }
 
     private mutating func checkDevices(of agent: Int, _ lease: LeaseRecord) {
@@ -155,10 +222,15 @@ extension Farm {
         guard peers.attempts >= Self.peersMin else { return nil }
         let chance = faultsByChance(
             faults: own.faults, of: own.attempts, peersFaults: peers.faults, of: peers.attempts)
-        guard chance < 0.01 / Double(max(1, count)) else { return nil }
-        let odds = chance > 0 ? "1 in \(Self.rounded(1 / chance))" : "next to never"
+        guard let odds = odds(chance, among: count) else { return nil }
         return "\(own.faults) of \(own.attempts) attempts ended with \(what), of the others' \(peers.faults) of "
             + "\(peers.attempts); by chance that is \(odds)"
+    }
+
+    /// What a chance is in words; `nil` where it may be that, at 1 % for all that are watched together.
+    private func odds(_ chance: Double, among count: Int) -> String? {
+        guard chance < 0.01 / Double(max(1, count)) else { return nil }
+        return chance > 0 ? "1 in \(Self.rounded(1 / chance))" : "next to never"
     }
 
     /// Two digits are enough: `2400000`.
@@ -176,7 +248,7 @@ extension Farm {
         let times = (agents[agent].quarantine?.times ?? 0) + 1
         let until = now.advanced(by: period(times))
         agents[agent].quarantine = Quarantine(reason: reason, since: now, until: until, times: times)
-        agents[agent].tally = FaultTally()
+        (agents[agent].tally, agents[agent].losses) = (FaultTally(), LossTally())
         endReservation(onAgent: agent)
         reindex(agent)
         timers.add(.quarantine(agent: agent), at: until)
@@ -185,7 +257,7 @@ extension Farm {
     /// By a probe that went well, or by hand.
     mutating func release(fromQuarantine agent: Int) {
         agents[agent].quarantine = nil
-        agents[agent].tally = FaultTally()
+        (agents[agent].tally, agents[agent].losses) = (FaultTally(), LossTally())
         free(agent)
     }
 

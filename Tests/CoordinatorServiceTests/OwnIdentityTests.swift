@@ -24,8 +24,8 @@ import Wire
         let anywhere = Address(host: "127.0.0.1", port: 0)
         let (remarks, remark) = AsyncStream.makeStream(of: String.self)
         var settings = CoordinatorServer.Settings(state: folder, listen: [anywhere], enrolmentListen: [anywhere])
-        // A moment before it is due, until somebody has connected.
-        let wallClock = Mutex(made.advanced(by: .milliseconds(1_199_500)))
+        // A moment before it is due, until somebody has connected; certificates count whole seconds.
+        let wallClock = Mutex(made.advanced(by: .seconds(1_198)))
         settings.wallClock = { wallClock.withLock { $0 } }
         let server = try await CoordinatorServer.start(
             settings,
@@ -34,7 +34,7 @@ import Wire
         let loop = try EventLoop(name: "test-clients")
         let before = try await Link.connect(to: server.addresses[0], as: admin, on: loop)
         #expect(before.peer?.serial == old.certificate.serial)
-        wallClock.withLock { $0 = made.advanced(by: .seconds(1_201)) }
+        wallClock.withLock { $0 = made.advanced(by: .seconds(1_202)) }
         for await said in remarks where said.contains("own certificate was renewed until") { break }
         let after = try await Link.connect(to: server.addresses[0], as: admin, on: loop)
         let stored = try Identity(file: folder + "/coordinator.pem").certificate

@@ -93,10 +93,75 @@ import Testing
                 // Not before the third, however many attempts it had.
                 #expect((3...6).contains(losses), "\(losses)")
                 let said = stage.farm.quarantines(of: "bad").first
-                #expect(said?.contains("\(losses) of \(losses) attempts ended with faults") == true, "\(said ?? "")")
+                #expect(
+                    said?.contains("lost \(losses) times in \((losses - 1) * 5) s of work, the others 0 times in ")
+                        == true,
+                    "\(said ?? "")")
             }
             for name in ["a", "b", "c"] { #expect(stage.farm.quarantines(of: AgentID(name)).isEmpty) }
         }
+    }
+
+    /// While it is away it has nothing any more that would keep it known.
+    @Test func `remembers what an agent did that was away until its leases ended`() {
+        var stage = stage(["a", "b", "c", "bad"])
+        var losses = 0
+        while stage.farm.quarantines(of: "bad").isEmpty, losses < 12 {
+            for lease in stage.allLeases { stage(.attemptStarted(lease.attempt, by: lease.agent)) }
+            stage(.agentDisconnected("bad"))
+            for _ in 0..<8 {
+                stage.pass(.seconds(5))
+                for lease in stage.allLeases where lease.agent != "bad" {
+                    stage(.attemptFinished(lease.attempt, by: lease.agent, Cause(.passed), listed: nil))
+                }
+            }
+            #expect(!stage.allLeases.contains { $0.agent == "bad" })
+            stage.join("bad", cpus: 2)
+            stage.pass(.seconds(1))
+            losses += 1
+        }
+        #expect((3...6).contains(losses), "\(losses)")
+    }
+
+    /// One that has long attempts is lost with few of them; the others, as often, with many.
+    @Test func `does not come of long attempts where all agents are lost alike`() {
+        var stage = Stage()
+        for name in ["long", "short"] { stage.join(name, cpus: 1, labels: [name]) }
+        for (run, name) in [(1 as UInt64, "long"), (2, "short")] {
+            stage.submit(
+                run,
+                .one(
+                    cells: [PlannedCell(id: "x", name: "x", labels: [name])], shards: ShardPlan(count: 2000),
+                    failFast: false,
+                    retry: RetryPolicy(attemptsMax: 50, backoffMin: .seconds(1), backoffMax: .seconds(1))))
+        }
+        for _ in 0..<8 {
+            for _ in 0..<20 {
+                for lease in stage.allLeases { stage(.attemptStarted(lease.attempt, by: lease.agent)) }
+                for lease in stage.allLeases where lease.agent == "short" {
+                    stage(.attemptFinished(lease.attempt, by: lease.agent, Cause(.passed), listed: nil))
+                }
+                stage.work(.seconds(5))
+            }
+            for lease in stage.allLeases { stage(.attemptStarted(lease.attempt, by: lease.agent)) }
+            for name in ["long", "short"] {
+                stage(.agentDisconnected(AgentID(name)))
+                stage.join(name, cpus: 1, labels: [name])
+            }
+            stage.pass(.seconds(2))
+        }
+        #expect(stage.farm.quarantines(of: "long").isEmpty && stage.farm.quarantines(of: "short").isEmpty)
+    }
+
+    /// Sums of exact terms by Python: `comb(n, k) * p**k * (1 - p)**(n - k)` from `losses` on, `p = busy / (busy + peersBusy)`.
+    @Test(arguments: [
+        (5, 60, 0, 180, 0.000_976_562_5), (3, 3600, 2, 7200, 0.209_876_543_209_876_53),
+        (0, 60, 5, 60, 1), (4, 100, 1, 100_000, 4.976_069_840_314_442e-12),
+    ])
+    func `asks chance as a binomial does`(losses: Int, busy: Int64, peers: Int, peersBusy: Int64, expected: Double) {
+        let chance = lossesByChance(
+            losses: losses, in: .seconds(busy), peersLosses: peers, in: .seconds(peersBusy))
+        #expect(abs(chance - expected) <= 1e-10 * expected, "\(chance), not \(expected)")
     }
 
     @Test func `is ended by hand`() {
