@@ -200,12 +200,24 @@ package struct CodePacking: Sendable {
         }
     }
 
-    /// `git@host:owner/name.git`, `https://host/owner/name`: the last two parts.
+    /// `owner/name` of `git@host:owner/name.git`, `group/sub/name` of `https://host/group/sub/name`; of a folder of this machine the
+    /// last two parts.
     package static func repository(_ remote: String) -> String {
         var text = remote[...]
+        while text.hasSuffix("/") { text = text.dropLast() }
         if text.hasSuffix(".git") { text = text.dropLast(4) }
-        let parts = text.split { $0 == "/" || $0 == ":" }
-        return parts.count >= 2 ? parts.suffix(2).joined(separator: "/") : ""
+        var parts = text.split(separator: "/")
+        if let scheme = text.firstRange(of: "://") {
+            guard text[..<scheme.lowerBound] != "file" else { return parts.suffix(2).joined(separator: "/") }
+            // The host, with its port.
+            parts = Array(text[scheme.upperBound...].split(separator: "/").dropFirst())
+        } else if let colon = text.firstIndex(of: ":"), !text[..<colon].contains("/") {
+            // As scp(1) writes it.
+            parts = text[text.index(after: colon)...].split(separator: "/")
+        } else {
+            parts = parts.suffix(2)
+        }
+        return parts.count >= 2 ? parts.joined(separator: "/") : ""
     }
 
     private static func line(_ bytes: [UInt8]) -> String {

@@ -234,15 +234,22 @@ package struct HostStep: Equatable, Sendable {
         // `try?`: an answer that is no JSON holds nothing of ours.
         let value = try? JSONParser.value(response.body, repeatedKeys: .keepFirst, depthMax: 100)
         let entries = (kind == .check ? value?["check_runs"]?.array : value?.array) ?? []
+        var later: Found?
         for entry in entries {
             guard let id = Self.id(of: entry), let mark = mark(of: entry), isWritten(entry, by: author) else {
                 continue
             }
-            if let key = mark.key, key.isLater(than: report.key), kind != .check { return .done(id: id, by: key) }
+            if let key = mark.key, key.isLater(than: report.key) {
+                // A check run of this run, which is older than that, may be changed: the newest one counts.
+                guard kind == .check else { return .done(id: id, by: key) }
+                later = later ?? .done(id: id, by: key)
+                continue
+            }
             if mark.key == report.key { return says(entry) ? .done(id: id, by: report.key) : .outdated(id: id) }
             // Of statuses and check runs each run has its own. An earlier status is found before those that are older still.
             if kind == .comment { return .outdated(id: id) }
         }
+        if let later { return later }
         return entries.count >= Self.pageSize ? .nextPage : .nothing
     }
 
@@ -324,23 +331,45 @@ package struct HostStep: Equatable, Sendable {
             return .again(
                 "\(response.status) with no answer of the interface\(type): is '\(target.api)' the right address?",
                 after: nil, isUndone: false)
-        // Apps are no users.
-        case let status where question == .whoAmI && [403, 404].contains(status) && !Self.isLimited(response):
-            return .good(HTTPResponse(status: status))
+        // Apps are no users, and GitHub says so.
+        case 403 where question == .whoAmI && Self.message(response).contains(Self.noUser):
+            return .good(HTTPResponse(status: 403))
+        // After an answer that was lost, or one that somebody else gave meanwhile: it is what it was to become, or further.
+        case 400 where target.host == .gitlab && Self.message(response).hasPrefix(Self.noTransition):
+            return .good(response)
         case let status where question == .overwrite && [403, 404, 410].contains(status) && !Self.isLimited(response):
             return .gone
         case 408, 500..<600:
             return .again("\(response.status) of the server", after: Self.asked(response, at: now), isUndone: false)
-        case 429: return .again("429, too many requests", after: Self.asked(response, at: now), isUndone: true)
-        // GitHub says so too when a limit of requests is reached.
-        case 403 where Self.isLimited(response):
-            return .again("403, too many requests", after: Self.asked(response, at: now), isUndone: true)
+        // GitHub says 403 too when a limit of requests is reached.
+        case 403 where Self.isLimited(response), 429:
+            return .again(
+                "\(response.status), too many requests", after: Self.asked(response, at: now) ?? Self.limitPause,
+                isUndone: true)
         default: return .refused(refusal(response))
         }
     }
 
+    private static let noUser = "Resource not accessible by integration"
+    private static let noTransition = "Cannot transition status"
+    /// Where a server does not say how long; GitHub wants a minute at least.
+    private static let limitPause = Duration.seconds(60)
+
+    /// GitHub's second limit comes with a sentence, and not always with a header.
     private static func isLimited(_ response: HTTPResponse) -> Bool {
-        response.headers["retry-after"] != nil || response.headers["x-ratelimit-remaining"] == "0"
+        let said = message(response).lowercased()
+        return response.headers["retry-after"] != nil || isUsedUp(response) || said.contains("rate limit")
+            || said.contains("abuse")
+    }
+
+    private static func isUsedUp(_ response: HTTPResponse) -> Bool {
+        (response.headers["x-ratelimit-remaining"] ?? response.headers["ratelimit-remaining"]) == "0"
+    }
+
+    /// What a server says of an answer that is none; empty where it says nothing.
+    private static func message(_ response: HTTPResponse) -> String {
+        let value = try? JSONParser.value(response.body, repeatedKeys: .keepFirst, depthMax: 100)
+        return value?["message"]?.string ?? value?["error"]?.string ?? ""
     }
 
     /// Whether it has the shape of what was asked for: a page of a proxy or of somebody's login is none.
@@ -357,7 +386,9 @@ package struct HostStep: Equatable, Sendable {
         if let text = response.headers["retry-after"], let seconds = Int64(text), seconds >= 0 {
             return .seconds(min(seconds, 86_400))
         }
-        if let text = response.headers["x-ratelimit-reset"] ?? response.headers["ratelimit-reset"],
+        // Every answer tells when the next requests are counted; who has some left need not wait for that.
+        if isUsedUp(response),
+            let text = response.headers["x-ratelimit-reset"] ?? response.headers["ratelimit-reset"],
             let at = Int64(text)
         {
             return max(.zero, now.duration(to: .seconds(min(at, 1 << 32))))
@@ -367,9 +398,11 @@ package struct HostStep: Equatable, Sendable {
 
     /// Why a request was refused, and what to do about it.
     private func refusal(_ response: HTTPResponse) -> String {
-        let value = try? JSONParser.value(response.body, repeatedKeys: .keepFirst, depthMax: 100)
-        let said = (value?["message"]?.string ?? value?["error"]?.string).map { ": \($0.prefix(200))" } ?? ""
+        let message = Self.message(response)
+        let said = message.isEmpty ? "" : ": \(message.prefix(200))"
         switch (target.host, response.status) {
+        case (_, 301), (_, 302), (_, 307), (_, 308):
+            return "\(response.status), \(target.repository) has another name or place now: name it by that\(said)"
         case (_, 401): return "401, the token is not valid\(said)"
         case (.github, 403):
             let needed =

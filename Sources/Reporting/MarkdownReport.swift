@@ -15,6 +15,8 @@ extension RunReport {
 struct MarkdownReport {
     private static let reasonsShown = 20
     private static let cellsShown = 25
+    /// Of them, as many as fit beside the gates.
+    private static let cellsCharactersMax = 30_000
     private static let rowsShown = 100
 
     let report: RunReport
@@ -200,8 +202,9 @@ struct MarkdownReport {
     private var cells: [String] {
         let notable = report.notableCells
         guard !notable.isEmpty else { return [] }
-        var lines = ["### Cells to look at", ""]
+        var (all, shown, count) = (["### Cells to look at", ""], 0, 0)
         for (job, cell) in notable.prefix(Self.cellsShown) {
+            var lines: [String] = []
             let first = cell.reasons.first.map { ": \(MarkdownText.html($0, most: 160))" } ?? ""
             lines += ["<details><summary>\(cell.mark.picture) \(html(cell.name))\(first)</summary>", ""]
             for reason in cell.ownReasons.prefix(6) { lines.append("- \(item(reason))") }
@@ -216,9 +219,14 @@ struct MarkdownReport {
             let commands = report.lookFurther(cell, of: job, shard: shards.count == 1 ? shards[0].shard : nil)
             if !commands.isEmpty { lines += [""] + MarkdownText.block(commands) }
             lines += ["", "</details>"]
+            count += lines.reduce(0) { $0 + $1.unicodeScalars.count + 1 }
+            guard count <= Self.cellsCharactersMax else { break }
+            all += lines
+            shown += 1
         }
-        if notable.count > Self.cellsShown { lines += ["", "… and \(notable.count - Self.cellsShown) more cells."] }
-        return lines
+        let left = notable.count - shown
+        if left > 0 { all += ["", "… and \(left)\(shown > 0 ? " more" : "") \(left == 1 ? "cell" : "cells")."] }
+        return all
     }
 
     private var retries: [String] {

@@ -172,6 +172,17 @@ import Wire
         #expect(CodeHistory.address(of: remote) == address)
     }
 
+    @Test(arguments: [
+        ("git@github.com:owner/name.git", "owner/name"), ("https://github.com/owner/name", "owner/name"),
+        ("https://me:pw@example.org:8443/group/sub/name.git/", "group/sub/name"),
+        ("ssh://git@host:22/group/sub/name.git", "group/sub/name"), ("git@host:group/sub/name.git", "group/sub/name"),
+        ("/srv/git/owner/name.git", "owner/name"), ("../owner/name", "owner/name"),
+        ("file:///srv/git/owner/name.git", "owner/name"), ("https://host/name", ""), ("name", ""), ("", ""),
+    ])
+    func `names the repository by its whole path`(remote: String, name: String) {
+        #expect(CodePacking.repository(remote) == name)
+    }
+
     @Test func `refuses a farm's own folder within code that no git keeps`() async throws {
         try await withFolder { scratch in
             try write("1", to: scratch + "/code/eval.py")

@@ -221,7 +221,9 @@ private struct FakeHost {
         (403, "commit status not delivered: 403, needs statuses: write: no", 3),
         (404, "there is no owner/name that the token may see", 3), (401, "401, the token is not valid", 3),
         (422, "422, the server does not take it: no", 3), (500, "500 of the server, 6 times", 3),
-        (429, "429, too many requests, 6 times", 3), (302, "commit status not delivered: 302", 3),
+        (429, "429, too many requests, 6 times", 3),
+        (302, "302, owner/name has another name or place now: name it by that: no", 3),
+        (301, "301, owner/name has another name or place now", 3),
     ])
     func `tells what a server refuses, and ends`(status: Int, words: String, count: Int) {
         var host = FakeHost()
@@ -257,6 +259,28 @@ private struct FakeHost {
                         headers: ["x-ratelimit-remaining": "0", "x-ratelimit-reset": "1800000060"])) : nil
         }
         #expect(limited.problems == [] && limited.waited >= .seconds(60))
+        // When requests are counted anew every answer tells.
+        let counted = perform(&host, report(), to: github) { count, _ in
+            count == 1
+                ? .response(
+                    HTTPResponse(
+                        status: 502,
+                        headers: ["x-ratelimit-remaining": "4990", "x-ratelimit-reset": "1800003000"])) : nil
+        }
+        #expect(counted.problems == [] && counted.waited < .seconds(60))
+        // The second limit is told in words.
+        for status in [403, 429] {
+            var host = FakeHost()
+            let second = perform(&host, report(), to: github) { count, request in
+                count < 20 && count % 2 == 0
+                    ? .response(
+                        HTTPResponse(
+                            status: status,
+                            body: Array(#"{"message":"You have exceeded a secondary rate limit."}"#.utf8))) : nil
+            }
+            #expect(second.problems == [] && second.waited >= .seconds(60), "\(second.problems)")
+            #expect(host.comments.count == 1)
+        }
         let asking = perform(&host, report(), to: github) { _, request in
             request.url.contains("statuses")
                 ? .response(HTTPResponse(status: 503, headers: ["retry-after": "86400"])) : nil

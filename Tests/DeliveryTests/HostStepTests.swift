@@ -143,8 +143,52 @@ import Testing
         for kind in HostStep.Kind.allCases {
             let (mine, later) = (Self.step(kind, 17), Self.step(kind, 18))
             let found = mine.found(in: try Self.shown([later.write(over: nil)], kind, .github), by: Self.me)
-            // Each run has a check run of its own.
-            #expect(found == (kind == .check ? .nothing : .done(id: "1", by: later.report.key)), "\(kind)")
+            #expect(found == .done(id: "1", by: later.report.key), "\(kind)")
+        }
+    }
+
+    /// GitHub takes the newest check run of a name for the check: one that comes late would stand above what came after it.
+    @Test func `is no check run behind that of a later run`() throws {
+        let (earlier, later) = (Self.step(.check, 17, verdict: .pass), Self.step(.check, 18, verdict: .fail))
+        let alone = try Self.shown([later.write(over: nil)], .check, .github)
+        #expect(earlier.found(in: alone, by: nil) == .done(id: "1", by: later.report.key))
+        // One that was there before is brought up to date: it stays older.
+        let began = Self.step(.check, 17, verdict: nil)
+        let both = try Self.shown([began.write(over: nil), later.write(over: nil)], .check, .github)
+        #expect(earlier.found(in: both, by: nil) == .outdated(id: "1"))
+    }
+
+    @Test func `takes a state that GitLab has already for done`() {
+        let now = Instant.seconds(1_800_000_000)
+        let answer = { (words: String) in
+            HTTPAnswer.response(HTTPResponse(status: 400, body: Array(#"{"message":"\#(words)"}"#.utf8)))
+        }
+        let step = Self.step(.status, 17, at: .gitlab, verdict: nil)
+        guard
+            case .good = step.meaning(
+                of: answer("Cannot transition status via :run from :running"), to: .write, at: now)
+        else {
+            Issue.record("it is done")
+            return
+        }
+        guard case .refused = step.meaning(of: answer("state is invalid"), to: .write, at: now) else {
+            Issue.record("it is not done")
+            return
+        }
+    }
+
+    /// Only what GitHub says to apps tells one; else what somebody else wrote were taken for ours.
+    @Test func `knows an app by what is said to it`() {
+        let now = Instant.seconds(1_800_000_000)
+        let step = Self.step(.comment, 17)
+        for (words, isGood) in [("Resource not accessible by integration", true), ("Forbidden", false)] {
+            let answer = HTTPAnswer.response(
+                HTTPResponse(status: 403, body: Array(#"{"message":"\#(words)"}"#.utf8)))
+            guard case .good = step.meaning(of: answer, to: .whoAmI, at: now) else {
+                #expect(!isGood, "\(words)")
+                continue
+            }
+            #expect(isGood, "\(words)")
         }
     }
 

@@ -228,6 +228,14 @@ import Testing
         let open = try await deliver("github", "")
         #expect(open.0.status == 2 && open.0.error.contains("can be read by others"), "\(open.0.error)")
         #expect(chmod(token, 0o600) == 0)
+        // What is not committed is not what the commit comes to.
+        try farm.write("code/eval.yml", Self.workflow + "\n# another\n")
+        let dirty = try await farm.sheaf("run", workflow, "--state", state)
+        #expect(dirty.status == 0, "\(dirty.error)")
+        let refused = try await farm.sheaf(
+            "deliver", "r2", "--to", "github", "--repository", "owner/name", "--token-file", token, "--state", state)
+        #expect(refused.status == 2 && refused.error.contains("commit it first"), "\(refused.output)\(refused.error)")
+        try farm.write("code/eval.yml", Self.workflow)
 
         for host in ["github", "gitlab"] {
             // Trouble that passes: a limit, a server that is down for a moment, an answer that is lost after the write.

@@ -76,6 +76,11 @@ extension Commands {
         guard let run = RunID(text("run")) else {
             throw CommandFailure("the report names no run", exitCode: .farm)
         }
+        guard value["provenance"]?["dirty"]?.boolean != true else {
+            throw CommandFailure(
+                "what differs from commit \(text("commit").prefix(12)) cannot be delivered as its result; commit it first",
+                exitCode: .usage)
+        }
         return DeliveredReport(
             run: run, farm: try Farming.farm(arguments), workflow: text("workflow"), commit: text("commit"),
             verdict: Verdict(rawValue: text("verdict")), summary: text("summary"),
