@@ -98,6 +98,8 @@ package struct Delivery: Sendable {
             return goOn()
         }
         switch step.found(in: response, by: step.needsAuthor ? author : nil) {
+        // Each run has a check run of its own: a later one's stays as it is.
+        case .done(_, let key) where step.kind == .check && key != step.report.key: stage = .write(over: nil)
         // Somebody asked for it: it is said anew, whoever said it before.
         case .done(let id, _), .outdated(let id): stage = .write(over: id)
         case .nextPage where page < settings.pagesMax: stage = .search(page: page + 1)

@@ -1,4 +1,3 @@
-import Glibc
 package import Model
 
 /// What became of attempts on one agent, or on one GPU: how many the infrastructure's own faults ended there.
@@ -94,14 +93,17 @@ package func lossesByChance(losses: Int, in busy: Duration, peersLosses: Int, in
     guard time > 0, losses > 0 else { return 1 }
     let (share, all) = (busy.inSeconds / time, losses + peersLosses)
     guard share > 0, share < 1 else { return share > 0 ? 1 : 0 }
-    // By logarithms: neither term nor factor leaves the range of numbers.
-    var logTerm = Double(all) * log1p(-share)
-    var tail = 0.0
+    let odds = share / (1 - share)
+    var term = 1.0
+    var (sum, tail) = (0.0, 0.0)
     for count in 0...all {
-        if count >= losses { tail += exp(logTerm) }
-        logTerm += log(Double(all - count)) - log(Double(count + 1)) + log(share) - log1p(-share)
+        sum += term
+        if count >= losses { tail += term }
+        term *= Double(all - count) / Double(count + 1) * odds
+        guard sum > 1e200 || term > 1e200 else { continue }
+        (term, sum, tail) = (term * 1e-200, sum * 1e-200, tail * 1e-200)
     }
-    return min(1, tail)
+    return min(1, tail / sum)
 }
 
 extension Farm {

@@ -148,6 +148,9 @@ private struct FakeHost {
             host.comments[1].body.hasPrefix(
                 "<!-- sheaf: nightly_20__3c_eval_3e_ -->\n<!-- sheaf-run: r18 -->\n# report"))
         #expect(host.statuses[0]["state"] == "failure" && host.checks[0].body["conclusion"] == "failure")
+        // Whoever delivers an earlier one again takes nothing of a later one's.
+        #expect(perform(&host, report(16), to: github).problems == [])
+        #expect(host.checks.map { $0.body["external_id"]?.string } == ["r17", "r18", "r16"])
         var other = FakeHost()
         for _ in 0..<2 { #expect(perform(&other, report(), to: gitlab).problems == []) }
         #expect(other.statuses.count == 2 && other.checks.isEmpty && other.comments.count == 1)
@@ -222,8 +225,8 @@ private struct FakeHost {
         (404, "there is no owner/name that the token may see", 3), (401, "401, the token is not valid", 3),
         (422, "422, the server does not take it: no", 3), (500, "500 of the server, 6 times", 3),
         (429, "429, too many requests, 6 times", 3),
-        (302, "302, owner/name has another name or place now: name it by that: no", 3),
-        (301, "301, owner/name has another name or place now", 3),
+        (302, "302, the server sends elsewhere: is 'https://api.github.com' the right address?", 3),
+        (301, "301, owner/name has another name or place now: give that to --repository", 3),
     ])
     func `tells what a server refuses, and ends`(status: Int, words: String, count: Int) {
         var host = FakeHost()

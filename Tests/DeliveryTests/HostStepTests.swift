@@ -5,7 +5,7 @@ import Testing
 
 /// What is left at a code host is found again there, by whose it is.
 @Suite struct `A step at a code host` {
-    private static func step(
+    static func step(
         _ kind: HostStep.Kind, _ run: UInt64, farm: String = "0a1b2c3d4e5f", at host: DeliveryTarget.Host = .github,
         verdict: Verdict? = .pass, summary: String = "all 3 gates pass", body: String = "# report"
     ) -> HostStep {
@@ -156,40 +156,6 @@ import Testing
         let began = Self.step(.check, 17, verdict: nil)
         let both = try Self.shown([began.write(over: nil), later.write(over: nil)], .check, .github)
         #expect(earlier.found(in: both, by: nil) == .outdated(id: "1"))
-    }
-
-    @Test func `takes a state that GitLab has already for done`() {
-        let now = Instant.seconds(1_800_000_000)
-        let answer = { (words: String) in
-            HTTPAnswer.response(HTTPResponse(status: 400, body: Array(#"{"message":"\#(words)"}"#.utf8)))
-        }
-        let step = Self.step(.status, 17, at: .gitlab, verdict: nil)
-        guard
-            case .good = step.meaning(
-                of: answer("Cannot transition status via :run from :running"), to: .write, at: now)
-        else {
-            Issue.record("it is done")
-            return
-        }
-        guard case .refused = step.meaning(of: answer("state is invalid"), to: .write, at: now) else {
-            Issue.record("it is not done")
-            return
-        }
-    }
-
-    /// Only what GitHub says to apps tells one; else what somebody else wrote were taken for ours.
-    @Test func `knows an app by what is said to it`() {
-        let now = Instant.seconds(1_800_000_000)
-        let step = Self.step(.comment, 17)
-        for (words, isGood) in [("Resource not accessible by integration", true), ("Forbidden", false)] {
-            let answer = HTTPAnswer.response(
-                HTTPResponse(status: 403, body: Array(#"{"message":"\#(words)"}"#.utf8)))
-            guard case .good = step.meaning(of: answer, to: .whoAmI, at: now) else {
-                #expect(!isGood, "\(words)")
-                continue
-            }
-            #expect(isGood, "\(words)")
-        }
     }
 
     @Test func `goes on to the next page only behind a full one`() throws {

@@ -217,6 +217,43 @@ import Testing
     }
 
     /// A token that nobody reads is no reason to wait for an agent that holds it.
+    /// What fits no cell says nothing, and whoever wrote it thinks that it does.
+    @Test(arguments: [
+        ("per: [nope]", "", "", "no matrix has the axis 'nope'"), ("per: [d]", "", "", ""),
+        ("per: cell", "waivers", "{gate: g, where: {d: z}}", "no cell has d z"),
+        ("per: cell", "waivers", "{gate: g, where: {d: x, seed: '1'}}", "no cell has seed 1"),
+        ("per: cell", "waivers", "{gate: g, where: {d: x, seed: 1}}", ""),
+        ("per: cell", "waivers", "{gate: g, where: {extra: yes}}", ""),
+        ("per: [d]", "waivers", "{gate: g, where: {seed: 1}}", "does not tell its groups apart"),
+        ("per: cell", "quarantine", "{job: a, where: {e: x}}", "no cell has the axis 'e'"),
+        ("per: cell", "quarantine", "{job: a, where: {D: y}}", ""),
+        ("per: cell", "quarantine", "{job: c, where: {d: y}}", ""),
+    ])
+    func `names gates and waivers that fit no cell`(per: String, list: String, entry: String, words: String) {
+        let more = list.isEmpty ? "" : "\(list): [\(entry.dropLast()), reason: r, author: a, until: '2030-01-01'}]\n"
+        let text = """
+            sheaf: 1
+            on: push
+            jobs:
+              a:
+                runs-on: x
+                timeout-minutes: 5
+                strategy: {matrix: {d: [x, y], seed: [1, 2], include: [{d: x, extra: yes}]}}
+                steps: [{run: 'echo "{}" > $SHEAF_METRICS'}]
+              b: {runs-on: x, timeout-minutes: 5, steps: [{run: y}]}
+              c:
+                runs-on: x
+                timeout-minutes: 5
+                strategy: {matrix: "${{ fromJSON(vars.m) }}"}
+                steps: [{run: y}]
+            gates:
+              g: {metric: acc, job: a, \(per), at-least: 0.5}
+            \(more)
+            """
+        let found = Workflow.read(Array(text.utf8), file: "w.yml").diagnostics.map(\.problem)
+        #expect(words.isEmpty ? found.isEmpty : found.contains { $0.contains(words) }, "\(found)")
+    }
+
     @Test func `asks for no secret in what has no effect`() throws {
         let text = """
             on: push

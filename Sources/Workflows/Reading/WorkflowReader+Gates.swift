@@ -377,14 +377,12 @@ extension WorkflowReader {
             error(node, "a list of axes belongs here", help: "[python, backend]")
             return []
         }
-        let read = jobs.filter { job == nil || $0.id == job }
-        let isOpen = read.contains { $0.matrix?.entries == nil || $0.matrix?["include"] != nil }
-        let known = read.flatMap { $0.matrix?.entries?.map(\.key) ?? [] }.filter {
-            !["include", "exclude"].contains($0)
-        }
+        // Which of them the gate reads shows when one writes metrics.
+        let axes = MatrixAxes(of: jobs.filter { job == nil || $0.id == job })
+        let known = axes.all.map(\.name)
         return items.compactMap { item in
             guard let axis = text(item, "an axis") else { return nil }
-            if !isOpen && !known.contains(axis) {
+            if !axes.isOpen && !known.contains(axis) {
                 error(
                     item, "no matrix has the axis '\(axis)'",
                     help: Spelling.nearest(to: axis, among: known).map { "did you mean '\($0)'?" }

@@ -1,3 +1,4 @@
+import Expressions
 import Model
 
 // Tests of gates, and the waivers that people write down.
@@ -139,10 +140,65 @@ extension WorkflowReader {
                 return nil
             }
             place = members
+            if let name = texts[key] {
+                checkPlace(node, members, of: gates?.first { $0.name == name }, jobs, gates == nil ? name : nil, what)
+            }
         }
         let subject: Waiver.Subject = gates == nil ? .cells(job: texts[key] ?? "") : .gate(texts[key] ?? "")
         return Waiver(
             subject, place: place, reason: texts["reason"] ?? "", author: texts["author"] ?? "", lastDay: day,
             position: node.position)
+    }
+
+    /// What fits no cell, as far as the file tells, covers nothing.
+    ///
+    /// - Parameters:
+    ///   - gate: that a waiver is of.
+    ///   - job: that a quarantine is of.
+    private mutating func checkPlace(
+        _ node: YAMLNode, _ place: [Value.Member], of gate: GateRule?, _ jobs: [JobSource], _ job: String?,
+        _ what: String
+    ) {
+        let job = job ?? gate?.job
+        let axes = MatrixAxes(of: jobs.filter { job == nil || $0.id == job })
+        for member in place {
+            let position = node[member.key]?.position ?? node.position
+            if let gate, !gate.tellsApart(member.key) {
+                warning(
+                    .idle, position,
+                    "\(what) of the gate '\(gate.name)' for '\(member.key)', which does not tell its groups apart",
+                    help: "name what the gate has in 'per', or leave it out")
+                continue
+            }
+            guard let axis = axes[member.key] else {
+                if !axes.isOpen {
+                    let known = axes.all.map(\.name)
+                    warning(
+                        .idle, position, "no cell has the axis '\(member.key)'",
+                        help: Spelling.nearest(to: member.key, among: known).map { "did you mean '\($0)'?" }
+                            ?? (known.isEmpty ? "no job has a matrix" : "the axes are \(known.joined(separator: ", "))")
+                    )
+                }
+                continue
+            }
+            guard let values = axis.values, !values.contains(member.value), !axes.isOpen else { continue }
+            let shown = Conversion.text(of: member.value)
+            warning(
+                .idle, position, "no cell has \(member.key) \(shown): \(what) for it covers nothing",
+                help: values.contains { Conversion.text(of: $0) == shown }
+                    ? "write it as the matrix does, a number without quotes and a text with them"
+                    : "its values are \(Spelling.shortened(values.map { Conversion.text(of: $0) }, most: 10))")
+        }
+    }
+}
+
+extension GateRule {
+    /// Whether groups of the gate may differ in an axis.
+    fileprivate func tellsApart(_ axis: String) -> Bool {
+        switch per {
+        case .cell: !over.contains(axis)
+        case .axes(let axes): axes.contains(axis)
+        case .run: false
+        }
     }
 }

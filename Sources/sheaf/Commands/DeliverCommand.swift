@@ -11,7 +11,8 @@ extension Commands {
         name: "deliver", summary: "tell GitHub or GitLab what a run came to",
         discussion: """
             A commit status, at GitHub a check run, and one comment that is kept up to date. What cannot be delivered is said,
-            with what it needs; the run's verdict stays what it is. Exit code 0 when all of it was delivered, else 3.
+            with what it needs; the run's verdict stays what it is. A run of uncommitted changes is no commit's result, and is
+            refused. Exit code 0 when all of it was delivered, else 3.
 
               sheaf deliver r17 --to github --repository owner/name --request 12 --token-file token
               sheaf deliver r17 --to gitlab --repository group/name --request 12 --token-file token
