@@ -87,10 +87,17 @@ struct PodmanWorld {
     init?() {
         let (holder, input, output) = (Process(), Pipe(), Pipe())
         holder.executableURL = URL(filePath: "/usr/bin/unshare")
-        // crun refuses machines where both versions of cgroups hold controllers: it is not shown the second.
-        holder.arguments = [
-            "--mount", "sh", "-c", "umount /sys/fs/cgroup/unified 2>/dev/null; echo $$; exec cat >/dev/null",
-        ]
+        // crun refuses machines where both versions of cgroups hold controllers: it is not shown the second. Podman's
+        // records are this world's own: another world's containers have mounts that cannot be seen from here.
+        let world = """
+            umount /sys/fs/cgroup/unified 2>/dev/null
+            for place in /var/lib/containers /run/libpod /run/containers/storage /dev/shm; do
+                mkdir -p $place && mount -t tmpfs -o mode=1777 tmpfs $place || exit 1
+            done
+            echo $$
+            exec cat >/dev/null
+            """
+        holder.arguments = ["--mount", "sh", "-c", world]
         (holder.standardInput, holder.standardOutput) = (input, output)
         guard (try? holder.run()) != nil else { return nil }
         Self.lifeline.withLock { $0.append(input) }

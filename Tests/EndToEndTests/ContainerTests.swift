@@ -15,12 +15,19 @@ private struct OwnPodman {
         guard geteuid() == 0, files.allSatisfy(FileManager.default.isExecutableFile(atPath:)) else { return nil }
         let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-e2e-podman-\(getpid())").path
         // What one call of podman mounts the next one sees. crun refuses machines where both versions of cgroups hold
-        // controllers: it is not shown the second.
+        // controllers: it is not shown the second. Podman's records are this world's own: another world's containers
+        // have mounts that cannot be seen from here.
         let (holder, input, output) = (Process(), Pipe(), Pipe())
+        let own = """
+            umount /sys/fs/cgroup/unified 2>/dev/null
+            for place in /var/lib/containers /run/libpod /run/containers/storage /dev/shm; do
+                mkdir -p $place && mount -t tmpfs -o mode=1777 tmpfs $place || exit 1
+            done
+            echo $$
+            exec cat >/dev/null
+            """
         holder.executableURL = URL(filePath: "/usr/bin/unshare")
-        holder.arguments = [
-            "--mount", "sh", "-c", "umount /sys/fs/cgroup/unified 2>/dev/null; echo $$; exec cat >/dev/null",
-        ]
+        holder.arguments = ["--mount", "sh", "-c", own]
         (holder.standardInput, holder.standardOutput) = (input, output)
         guard (try? holder.run()) != nil else { return nil }
         let world = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
@@ -57,16 +64,18 @@ private struct OwnPodman {
     }
 
     func networks() async throws -> String {
-        try await Finished.run(
-            folder + "/bin/podman", ["network", "ls", "--format={{.Name}}", "--filter=label=sheaf.agent"],
-            environment: environment
-        ).output
+        try await answer(["network", "ls", "--format={{.Name}}", "--filter=label=sheaf.agent"])
     }
 
     func containers() async throws -> String {
-        let answer = try await Finished.run(
-            folder + "/bin/podman", ["ps", "--all", "--format={{.Names}} {{.Image}}"], environment: environment)
-        return answer.output.split(separator: "\n").filter { $0.contains(Self.image) }.joined(separator: "\n")
+        try await answer(["ps", "--all", "--format={{.Names}} {{.Image}}"])
+            .split(separator: "\n").filter { $0.contains(Self.image) }.joined(separator: "\n")
+    }
+
+    private func answer(_ arguments: [String]) async throws -> String {
+        let answer = try await Finished.run(folder + "/bin/podman", arguments, environment: environment)
+        guard answer.status == 0 else { throw Failure("podman \(arguments): \(answer.status) \(answer.error)") }
+        return answer.output
     }
 }
 
@@ -123,7 +132,7 @@ private struct OwnPodman {
             try await farm.startAgent("one", cpus: 1)
             let run = try await farm.sheaf("submit", file, "--tree", farm.folder + "/code")
             #expect(run.status == 0, "\(run.error)")
-            while living("sleep\0\(mark)").count < 2 { try await Task.sleep(for: .milliseconds(20)) }
+            while sleepers(mark) < 2 { try await Task.sleep(for: .milliseconds(20)) }
             #expect(try await !podman.containers().isEmpty)
             #expect(try await !podman.networks().isEmpty)
             await farm.killAgent("one")
@@ -150,7 +159,7 @@ private struct OwnPodman {
             #expect(logs.output.contains("inside /"), "\(logs.output)")
             let run = try await farm.sheaf("submit", long, "--tree", farm.folder + "/code")
             #expect(run.status == 0, "\(run.error)")
-            while living("sleep\0\(mark)").count < 2 { try await Task.sleep(for: .milliseconds(20)) }
+            while sleepers(mark) < 2 { try await Task.sleep(for: .milliseconds(20)) }
             #expect(try await !podman.containers().isEmpty)
             await farm.killAgent("one")
             while !living("sleep\0\(mark)").isEmpty { try await Task.sleep(for: .milliseconds(20)) }

@@ -163,7 +163,7 @@ import Testing
                 """)
             let submitted = try await farm.sheaf("submit", workflow)
             #expect(submitted.status == 0, "\(submitted.error)")
-            while living("sleep\0\(mark)").count < 4 { await Task.yield() }
+            while sleepers(mark) < 4 { await Task.yield() }
             await farm.killAgent("one")
             while !living("sleep\0\(mark)").isEmpty { await Task.yield() }
         }

@@ -876,7 +876,7 @@ extension Proto {
         package var name: String = ""
         /// Their merge base, then its ancestors, newest first; at most 1000. Empty where there is none.
         package var commits: [String] = []
-        /// Why there is none.
+        /// Why there is none, or why the list ends before the history does.
         package var problem: String = ""
         package var unknown = UnknownFields()
 
