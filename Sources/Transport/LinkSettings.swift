@@ -26,8 +26,9 @@ package struct LinkSettings: Sendable {
 /// The limits of a listener.
 package struct LinkServerSettings: Sendable {
     package var link = LinkSettings.standard
-    /// Peers that have not shown a certificate yet. Beyond it the oldest is dropped for the newest.
-    package var strangersMax = 512
+    /// Peers that have not shown a certificate yet: more than a farm has agents who all come back when it was started again.
+    /// Beyond it the oldest is dropped for the newest.
+    package var strangersMax = 2048
     /// How long a peer without a certificate may stay, on a listener that takes strangers.
     package var strangerStayMax = Duration.seconds(30)
     package var linksMax = 20_000

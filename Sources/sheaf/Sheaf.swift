@@ -6,10 +6,11 @@ enum Sheaf {
     static func main() async {
         // A peer or a pipe that goes away is an error of that write, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
+        // What serves says what it does in passing; it goes on, and ends well, although a line of that was lost.
+        let serves = ["coordinator", "agent"].contains(CommandLine.arguments.dropFirst().first ?? "")
+        if serves { Terminal.serve() }
         let code = await run(Array(CommandLine.arguments.dropFirst()))
         await LocalState.stop()
-        // What serves says what it does in passing; it ends well although a line of that was lost.
-        let serves = ["coordinator", "agent"].contains(CommandLine.arguments.dropFirst().first ?? "")
         Terminal.end((serves ? code : Terminal.outcome(of: code)).rawValue)
     }
 

@@ -292,3 +292,10 @@ func sleepers(_ mark: String) -> Int {
         FileManager.default.contents(atPath: "/proc/\($0)/cmdline") == Data("sleep\0\(mark)\0".utf8)
     }
 }
+
+/// Of a process that lives; `nil` where it does not.
+func parent(of pid: Int32) -> Int32? {
+    let status = FileManager.default.contents(atPath: "/proc/\(pid)/status").map { String(decoding: $0, as: UTF8.self) }
+    let line = status?.split(separator: "\n").first { $0.hasPrefix("PPid:") }
+    return line.flatMap { Int32($0.filter(\.isNumber)) }
+}

@@ -220,3 +220,44 @@ import Testing
         }
     }
 }
+
+/// A terminal on which somebody has pressed Ctrl-S, a collector of logs that hangs.
+@Suite struct `A coordinator whose output nobody reads` {
+    @Test(.timeLimit(.minutes(10)))
+    func `serves on, and says it all later`() async throws {
+        let farm = try RealFarm()
+        let coordinator = try Running(
+            "/bin/sh",
+            [
+                "-c",
+                """
+                mkfifo "$1/output" && cat <"$1/output" & echo "reader $!"
+                while [ ! -p "$1/output" ]; do :; done
+                exec "$0" coordinator --state "$1/farm" --listen 127.0.0.1:0 --enrol 127.0.0.1:0 >"$1/output"
+                """, RealFarm.sheaf, farm.folder,
+            ], log: farm.folder + "/coordinator.log")
+        let reader = try #require(
+            Int32(try await coordinator.line(with: "reader ").split(separator: " ").last ?? ""))
+        // The shell's child is the shell that became `cat`, or has it as its only child.
+        _ = try await coordinator.line(with: "listening at ")
+        #expect(try await farm.sheaf("enrol", "--token-file", farm.folder + "/farm/admin.token").status == 0)
+        let token = try await farm.token("user", "anna")
+        let reading = [reader] + living("cat").filter { parent(of: $0) == reader }
+        for pid in reading { kill(pid, SIGSTOP) }
+        let full = open(farm.folder + "/output", O_WRONLY | O_NONBLOCK)
+        #expect(full >= 0)
+        let noise = [UInt8](repeating: UInt8(ascii: "\n"), count: 4096)
+        while write(full, noise, noise.count) > 0 {}
+        #expect(errno == EAGAIN)
+        close(full)
+        let anna = try await Finished.run(
+            RealFarm.sheaf, ["enrol", "--token-file", token], environment: ["SHEAF_HOME": farm.folder + "/anna"])
+        #expect(anna.status == 0, "\(anna.error)")
+        let status = try await farm.sheaf("status")
+        #expect(status.status == 0, "\(status.error)")
+        for pid in reading { kill(pid, SIGCONT) }
+        _ = try await coordinator.line(with: "anna enrolled")
+        await coordinator.kill()
+        await farm.end()
+    }
+}

@@ -185,7 +185,7 @@ extension Benchmark {
 
 extension [Double] {
     /// The value that a part of all others does not exceed.
-    fileprivate func quantile(_ part: Double) -> Double {
+    func quantile(_ part: Double) -> Double {
         let sorted = self.sorted()
         return sorted.isEmpty ? 0 : sorted[Swift.min(sorted.count - 1, Int(Double(sorted.count) * part))]
     }

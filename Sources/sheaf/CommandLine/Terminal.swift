@@ -1,4 +1,5 @@
 import Glibc
+import Locks
 
 import struct Synchronization.Atomic
 
@@ -27,6 +28,17 @@ enum Terminal {
     static func complainRaw(_ text: String) { write(Array(text.utf8), to: STDERR_FILENO) }
     static func complain(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
 
+    /// What a service says goes through threads of its own from now on: whoever reads it, or does not, holds up nothing else.
+    static func serve() {
+        services.withLock { services in
+            for descriptor in [STDOUT_FILENO, STDERR_FILENO] {
+                services[descriptor] = services[descriptor] ?? ServiceOutput(to: descriptor)
+            }
+        }
+    }
+
+    private static let services = Mutex([CInt: ServiceOutput]())
+
     /// The error number of the first write to standard output that failed; 0 while none has.
     private static let outputFailure = Atomic<CInt>(0)
 
@@ -43,12 +55,25 @@ enum Terminal {
     /// Ends the process, with what was written out. Not by `exit`: that would tear down what libraries share (OpenSSL's tables)
     /// under threads that let go of their connections only now, and the heap broke with it.
     static func end(_ code: CInt) -> Never {
+        for service in services.withLock({ Array($0.values) }) { service.flush() }
         fflush(nil)
         _exit(code)
     }
 
     /// Writes all of it. A reader that has gone away ends the program quietly, as it does other filters.
     private static func write(_ bytes: [UInt8], to descriptor: CInt) {
+        if let service = services.withLock({ $0[descriptor] }) { return service.add(bytes) }
+        let failure = writeAll(bytes, to: descriptor)
+        if failure == EPIPE { end(141) }
+        if failure != 0 && descriptor == STDOUT_FILENO {
+            _ = outputFailure.compareExchange(expected: 0, desired: failure, ordering: .relaxed)
+        }
+    }
+
+    /// Blocks until all of it is written, or cannot be.
+    ///
+    /// - Returns: 0, or the number of the error.
+    static func writeAll(_ bytes: [UInt8], to descriptor: CInt) -> CInt {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes { buffer in
@@ -56,18 +81,14 @@ enum Terminal {
             }
             if count > 0 {
                 sent += count
-            } else if errno == EPIPE {
-                end(141)
             } else if errno == EAGAIN {
                 // Whoever gave us this descriptor has made it non-blocking.
                 var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&room, 1, -1)
             } else if errno != EINTR {
-                if descriptor == STDOUT_FILENO {
-                    _ = outputFailure.compareExchange(expected: 0, desired: errno, ordering: .relaxed)
-                }
-                return
+                return errno
             }
         }
+        return 0
     }
 }

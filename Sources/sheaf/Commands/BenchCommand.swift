@@ -69,7 +69,7 @@ struct Benchmark: Sendable {
     /// Prepares, works and says how long the work alone took.
     var run: @Sendable (_ scratch: BenchFolder) async throws -> Sample
 
-    static let all = decisions + judging + bytes + farm + coordinator
+    static let all = decisions + judging + bytes + farm + coordinator + connections
 
     func measure(_ repetitions: Int, in scratch: BenchFolder) async throws -> Figure {
         _ = try await run(scratch)
