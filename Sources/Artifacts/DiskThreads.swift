@@ -4,11 +4,15 @@ import Locks
 /// Threads for what blocks or computes long: reading and syncing files, hashing, compressing. Swift's own pool never
 /// waits for them, and the event loops' threads come before them.
 package final class DiskThreads: Sendable {
-    /// Used by the whole process; its threads live as long as that.
-    package static let shared = DiskThreads(count: max(2, min(16, sysconf(CInt(_SC_NPROCESSORS_ONLN)))))
+    /// For what somebody waits for. Used by the whole process; its threads live as long as that.
+    package static let shared = DiskThreads(count: widthStandard, niceness: 0)
+    /// For the contents of artifacts, of which there can be any amount: nothing else waits behind them.
+    package static let bulk = DiskThreads(count: widthStandard, niceness: 5)
 
-    /// How nice the threads are to the event loops.
-    private static let niceness: CInt = 5
+    private static var widthStandard: Int { max(2, min(16, sysconf(CInt(_SC_NPROCESSORS_ONLN)))) }
+
+    /// How nice the threads are to the event loops, and to those for which somebody waits.
+    private let niceness: CInt
 
     private typealias Work = @Sendable () -> Void
 
@@ -20,7 +24,8 @@ package final class DiskThreads: Sendable {
     private let state = Mutex(State())
     private let signal: Semaphore
 
-    private init(count: Int) {
+    private init(count: Int, niceness: CInt) {
+        self.niceness = niceness
         signal = Semaphore()
         for _ in 0..<count {
             let argument = unsafe Unmanaged.passRetained(self).toOpaque()
@@ -70,7 +75,7 @@ package final class DiskThreads: Sendable {
 
     private func serve() {
         // A thread's own niceness; only a wish, so a refusal does not matter.
-        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
         while true {
             signal.wait()
             let work = state.withLock { state -> Work? in

@@ -52,7 +52,7 @@ package struct LocalChannel: ObjectChannel {
     private let store: ObjectStore
     private let threads: DiskThreads
 
-    package init(_ store: ObjectStore, threads: DiskThreads = .shared) {
+    package init(_ store: ObjectStore, threads: DiskThreads = .bulk) {
         self.store = store
         self.threads = threads
     }

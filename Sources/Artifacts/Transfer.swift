@@ -19,7 +19,7 @@ package struct Transfer<Channel: ObjectChannel>: Sendable {
     /// - Parameter cache: objects that this machine keeps; downloads look there first, and leave there what they fetch.
     /// - Parameter known: what earlier packings saw, so that files which have not changed are not read again.
     package init(
-        _ channel: Channel, cache: ObjectStore? = nil, known: PackCache? = nil, threads: DiskThreads = .shared
+        _ channel: Channel, cache: ObjectStore? = nil, known: PackCache? = nil, threads: DiskThreads = .bulk
     ) {
         self.channel = channel
         self.cache = cache

@@ -14,7 +14,7 @@ struct ObjectsService: Sendable {
     let coordinator: Coordinator
     let keeper: StoreKeeper
     let people: People
-    private let threads = DiskThreads.shared
+    private let threads = DiskThreads.bulk
     private let parts = TreeParts()
 
     init(store: ObjectStore, coordinator: Coordinator, keeper: StoreKeeper, people: People) {

@@ -109,7 +109,7 @@ package struct Retention: Sendable {
         let used = min(now.advanced(by: .zero - settings.grace), await coordinator.earliestLease ?? now)
         // As long ago by the disk's clock, should that have been set back: what is new bears an old time then.
         let since = min(used, disk.advanced(by: .zero - used.duration(to: now)))
-        let (needed, lock) = try await DiskThreads.shared.run { [keeper, store] in
+        let (needed, lock) = try await DiskThreads.bulk.run { [keeper, store] in
             (
                 try NeededObjects(in: keeper.storage, store, at: now),
                 try FolderLock(store.path)
@@ -118,7 +118,7 @@ package struct Retention: Sendable {
         guard let lock else { return nil }
         defer { withExtendedLifetime(lock) {} }
         for run in await logs.runs where needed.dropped.contains(run) { await logs.remove(run) }
-        return try await DiskThreads.shared.run { [store] in
+        return try await DiskThreads.bulk.run { [store] in
             try store.sweep(keep: needed.digests, unusedSince: since)
         }
     }
