@@ -160,6 +160,7 @@ extension Agent {
     private func beat(_ stream: LinkStream) async throws {
         while true {
             try await Task.sleep(for: heartbeatEvery)
+            host.berths.look(on: host)
             let beat = holdings.beat(at: Clock.monotonic())
             let running = beat.holds.map { Proto.AttemptRef($0) }
             let free = Files.freeBytes(at: settings.workFolder)

@@ -145,7 +145,7 @@ package actor Agent {
             gpuHealth: { [places = discovery.places] in Discovery.gpuHealth(places.nvml) },
             sharesGPUs: settings.sharesGPUs,
             keepsWorkspaces: settings.keepsWorkspaces, incarnation: incarnation, views: found.views, warden: warden,
-            engine: engine, attempts: attempts)
+            engine: engine, attempts: attempts, berths: Berths(areMadeAhead: true))
         var leftover: [String] = []
         let leftovers = spool.leftovers(remarks: &leftover)
         for remark in leftover { tell(.remark(remark)) }
@@ -153,6 +153,7 @@ package actor Agent {
         await agent.adopt(leftovers)
         await agent.lookAtDevices()
         await agent.adopt(locks: await DiskThreads.shared.run { host.environments.locks(most: keptMax) })
+        host.berths.prepare(Cgroups.Limits(cpus: 1, processesMax: host.processesMax), on: host)
         return agent
     }
 

@@ -109,6 +109,14 @@ final class Chamber: Sendable {
         return MountTable(now).isStill(MountTable(founded), points: points, on: MountTable(machine))
     }
 
+    /// Whether what the machine has mounted now is what it shows, beside what is its own.
+    ///
+    /// - Parameter machine: the machine's table, as text.
+    func follows(_ machine: String) -> Bool {
+        guard let now = MountTable.text(of: "\(pid)") else { return false }
+        return MountTable(now).follows(MountTable(machine), besides: points)
+    }
+
     /// Whether its first process lives.
     var isAlive: Bool {
         var ended = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)

@@ -68,4 +68,19 @@ struct MountTable: Equatable, Sendable {
                 entries[number] != nil || !shown.contains(entry.mount) && !points.contains(String(entry.mount.point))
             }
     }
+
+    /// Whether it has all that the machine has, and nothing that the machine has no longer: where a machine keeps what it mounts
+    /// to itself, a world that was there before goes on as it was.
+    ///
+    /// - Parameter points: where something was mounted for this world alone; what lies below does not count.
+    /// - Parameter machine: the machine's own table, now.
+    func follows(_ machine: MountTable, besides points: Set<String>) -> Bool {
+        func shown(_ table: MountTable) -> Set<Mount> {
+            Set(table.entries.values.map(\.mount)).filter { mount in
+                let point = String(mount.point)
+                return !points.contains { point == $0 || point.hasPrefix($0 + "/") }
+            }
+        }
+        return shown(self) == shown(machine)
+    }
 }

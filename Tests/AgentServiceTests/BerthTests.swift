@@ -261,6 +261,66 @@ struct `A berth` {
     }
 }
 
+/// The first attempt of a run waits for none to be made.
+@Suite(.serialized, .timeLimit(.minutes(10)), .enabled(if: Chamber.refusal == nil && Workshop.isRoot))
+struct `A berth made ahead` {
+    private func workshop() async throws -> Workshop {
+        let workshop = try await Workshop(accounts: Workshop.users).withViews(areMadeAhead: true)
+        workshop.host.berths.prepare(Cgroups.Limits(cpus: 1), on: workshop.host)
+        return workshop
+    }
+
+    /// Another one than that.
+    private func ahead(in workshop: Workshop, after last: String? = nil) async -> String {
+        while true {
+            if let folder = workshop.host.berths.ahead, folder != last { return folder }
+            await Task.yield()
+        }
+    }
+
+    private func place(in workshop: Workshop, run number: UInt64) async throws -> String {
+        let ended = try await workshop.again(
+            [run("dirname \"$PWD\"; ls -A \"$PWD\" /tmp /dev/shm | grep -v :$")], of: number)
+        #expect(ended.report.cause == "passed", "\(ended.report.evidence) \(ended.err)")
+        #expect(ended.out.count(where: { !$0.isEmpty }) == 2, "\(ended.out)")
+        return ended.out[0]
+    }
+
+    @Test func `is the next run's, whose others go, and nothing stays`() async throws {
+        let workshop = try await workshop()
+        let first = await ahead(in: workshop)
+        #expect(try await place(in: workshop, run: 1) == first)
+        let second = await ahead(in: workshop, after: first)
+        #expect(try await place(in: workshop, run: 1) == first)
+        #expect(try await place(in: workshop, run: 2) == second)
+        _ = await ahead(in: workshop, after: second)
+        #expect(workshop.host.berths.made == 2)
+        // The thread that made it had removed the first run's before.
+        #expect(!Files.exists(first))
+        workshop.host.berths.close()
+        #expect(Files.names(in: workshop.host.attemptsFolder).isEmpty)
+    }
+
+    @Test func `is nobody's once the machine has mounted something`() async throws {
+        let workshop = try await workshop()
+        let first = await ahead(in: workshop)
+        // Not in a folder of which chambers have their own.
+        let place = "/run/sheaf-mounted-\(getpid())"
+        try Files.makeFolder(place, mode: 0o755)
+        defer { rmdir(place) }
+        #expect(unsafe mount("tmpfs", place, "tmpfs", 0, nil) == 0)
+        defer { umount(place) }
+        #expect(try await self.place(in: workshop, run: 1) != first)
+        let second = await ahead(in: workshop, after: first)
+        #expect(!Files.exists(first))
+        umount(place)
+        workshop.host.berths.look(on: workshop.host)
+        #expect(await ahead(in: workshop, after: second) != second)
+        workshop.host.berths.close()
+        #expect(Files.names(in: workshop.host.attemptsFolder).isEmpty)
+    }
+}
+
 extension Workshop {
     private static let numbers = Atomic<UInt32>(0)
 

@@ -60,12 +60,14 @@ final class Workshop: Sendable {
     /// Another workshop, with a private view of the file system.
     ///
     /// - Parameter shown: what attempts see beside their own folder.
-    func withViews(shown: [String] = []) async throws -> Workshop {
+    /// - Parameter areMadeAhead: berths, as an agent has them made.
+    func withViews(shown: [String] = [], areMadeAhead: Bool = false) async throws -> Workshop {
         let account = try #require(host.accounts.probe)
         return try await Workshop(cgroups: host.cgroups, accounts: host.accounts) {
             $0.views = PrivateViews(
                 attempts: $0.attemptsFolder, hidden: [$0.spoolFolder], shown: [$0.workFolder + "/environments"] + shown,
                 account: account)
+            $0.berths = Berths(areMadeAhead: areMadeAhead)
         }
     }
 
