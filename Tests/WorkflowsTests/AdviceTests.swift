@@ -271,6 +271,59 @@ import Testing
         #expect(cell?.labels == ["x", "secret:place"])
     }
 
+    @Test func `knows gates that ask for less than they seem to`() {
+        func told(_ gates: String, today: String? = "2026-11-23") -> [String] {
+            let text = """
+                sheaf: 1
+                on: workflow_dispatch
+                jobs:
+                  a:
+                    runs-on: x
+                    timeout-minutes: 5
+                    metrics: metrics.json
+                    steps: [{run: evaluate}]
+                gates:
+                \(gates)
+                """
+            var request = PlanRequest()
+            request.today = today
+            return Workflow.check(Array(text.utf8), file: "w.yml", request: request).diagnostics
+                .filter { [.metric, .baseline, .idle].contains($0.rule) }.map { "\($0)" }
+        }
+        let drop = "baseline: {alias: champion}, drop-at-most: 0.01"
+        for part in ["first: pass-floor", "new-cells: floor-only"] {
+            let alone = told("  g: {metric: accuracy, \(drop), \(part)}")
+            #expect(alone.count == 1 && alone[0].contains("says what 'accuracy' must be"), "\(alone)")
+            #expect(told("  g: {metric: accuracy, at-least: 0.8, \(drop), \(part)}") == [])
+            #expect(told("  f: {metric: accuracy, at-least: 0.8}\n  g: {metric: accuracy, \(drop), \(part)}") == [])
+            #expect(
+                told(
+                    "  f: {metric: accuracy, at-least: 0.8, required: false}\n  g: {metric: accuracy, \(drop), \(part)}"
+                )
+                .count == 1)
+        }
+        let best = told("  g: {metric: accuracy, at-least: 0.9, per: run, aggregate: {quantile: 0.9}}")
+        #expect(
+            best.count == 1 && best[0].contains("the best 10 % of the cells") && best[0].contains("quantile: 0.1"),
+            "\(best)")
+        #expect(told("  g: {metric: latency, at-most: 9, per: run, aggregate: {quantile: 0.9}}") == [])
+        #expect(told("  g: {metric: latency, at-most: 9, per: run, aggregate: {quantile: 0.05}}").count == 1)
+        #expect(told("  g: {metric: accuracy, at-least: 0.9, per: run, aggregate: {quantile: 0.5}}") == [])
+        let waived = """
+              g: {metric: accuracy, at-least: 0.9}
+            waivers:
+              - {gate: g, reason: known, author: alice, until: "2026-11-22"}
+              - {gate: g, reason: known, author: alice, until: "2026-11-23"}
+            quarantine:
+              - {job: a, reason: flaky, author: bob, until: "2025-01-01"}
+            """
+        let ended = told(waived)
+        #expect(
+            ended.count == 2 && ended[0].contains("the waiver of the gate 'g' ended with 2026-11-22")
+                && ended[1].contains("the quarantine of the job 'a' ended with 2025-01-01"), "\(ended)")
+        #expect(told(waived, today: nil) == [])
+    }
+
     @Test func `says which checkouts there cannot be`() {
         for (key, words) in [("ref: main", "another commit ('main')"), ("repository: a/b", "another repository")] {
             let found = advice("uses: actions/checkout@v4\n        with: {\(key)}")

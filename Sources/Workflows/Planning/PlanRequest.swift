@@ -28,6 +28,8 @@ package struct PlanRequest: Sendable {
     package var isKnown = true
     /// The submitter says that its code is a stranger's.
     package var isUntrusted = false
+    /// The day on which somebody asks, in UTC: `2026-12-31`. `nil`: nothing is said of what ends with a day.
+    package var today: String?
 
     package init(
         eventName: String? = nil, event: Value = .object([]), inputs: [(name: String, value: String)] = [],

@@ -180,6 +180,7 @@ extension Workflow {
         let title = title(of: request, base, &mistakes)
         let gates = readGates(asked, &mistakes)
         let evaluators = readEvaluators(asked, &mistakes)
+        mistakes += advice(on: gates, request.today)
         let shards = planned.reduce(0) { $0 + ($1.cells?.count ?? 1) * $1.shards.count }
         if shards > Limits.shardsPerRunMax {
             let top = SourcePosition(file: file, line: 1, column: 1)

@@ -111,11 +111,37 @@ extension WorkflowReader {
                 "the first run finds none of branch '\(branch)' to compare with, and cannot pass: those after it compare with it",
                 help: "first: pass-floor, and a plain limit (at-least, at-most, between) by which the first one passes")
         }
+        advise(on: rule, parts, at: place)
         testing(parts, of: &rule, at: place)
         if rule.thresholds.isEmpty, let contradiction = rule.contradiction {
             error(place, "the gate '\(entry.key)': \(contradiction.problem)", help: contradiction.help)
         }
         return rule
+    }
+
+    /// What is allowed, and asks for less than it seems to.
+    private mutating func advise(on rule: GateRule, _ parts: [String: YAMLNode], at place: YAMLNode) {
+        guard case .quantile(let part) = rule.aggregate else { return }
+        for limit in rule.limits {
+            let asksOfTheBest =
+                switch limit.direction {
+                case .higher: part > 0.5
+                case .lower: part < 0.5
+                case nil: false
+                }
+            guard asksOfTheBest else { continue }
+            let share = Self.spelled((limit.direction == .higher ? 1 - part : part) * 100)
+            warning(
+                .metric, (parts["aggregate"] ?? place).position,
+                "the gate '\(rule.name)' holds where the best \(share) % of the cells do: the others may be anything",
+                help: "aggregate: {quantile: \(Self.spelled(1 - part))}, or worst")
+            return
+        }
+    }
+
+    private static func spelled(_ number: Double) -> String {
+        let short = (number * 10_000).rounded() / 10_000
+        return short == short.rounded() ? "\(Int(short))" : "\(short)"
     }
 
     private mutating func checkGroups(_ parts: [String: YAMLNode], _ rule: GateRule, at place: YAMLNode) {

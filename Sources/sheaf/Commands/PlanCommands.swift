@@ -2,6 +2,7 @@ import Client
 import JSON
 import Model
 import Programs
+import Transport
 import Workflows
 
 extension Commands {
@@ -145,6 +146,7 @@ struct LoadedWorkflow {
         self.reading = reading
         var request = try Self.request(arguments, tree: tree)
         request.isKnown = isKnown
+        request.today = String(Instant.wallClock().utc.prefix(10))
         if isKnown, arguments.value("event-file") == nil, arguments.value("tree") == nil {
             Self.lookAround(tree, into: &request)
         }
