@@ -11,7 +11,7 @@ SHELL := /bin/bash
 PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev libboost-dev pkg-config \
             libcurl4 protobuf-compiler python3-protobuf python3-venv python3-cryptography python3-yaml git openssl bc procps \
             iproute2
-TEST_PACKAGES := podman crun containernetworking-plugins busybox-static python3-pytest strace
+TEST_PACKAGES := podman docker-registry crun containernetworking-plugins busybox-static python3-pytest strace
 # PyPI packages: programs that the tests have read what Sheaf writes.
 READERS := junitparser==5.0.3 junit2html==31.1.4
 FILTER ?=

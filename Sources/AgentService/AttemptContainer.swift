@@ -130,7 +130,9 @@ final class AttemptContainer: Sendable {
     static func failure(of image: String, _ said: String, whose: String) -> AgentError {
         let line = said.split(whereSeparator: \.isNewline).last.map { String($0.prefix(500)) } ?? "it said nothing"
         let text = "the \(whose) of '\(image.prefix(200))' does not start: \(line)"
-        return lasting.contains { said.lowercased().contains($0) } ? .user(text) : .dataUnavailable(text)
+        // What the kernel refuses to the engine is the machine's affair, not the image's.
+        let told = said.lowercased().replacing("permission denied", with: "")
+        return lasting.contains(where: told.contains) ? .user(text) : .dataUnavailable(text)
     }
 
     private static func facts(

@@ -77,6 +77,23 @@ import Wire
         ("localhost/x", "localhost/x"), ("host:5000/x", "host:5000/x"), ("a/b@sha256:12", "docker.io/a/b@sha256:12"),
     ])
     func `names the registry`(image: String, name: String) { #expect(ContainerEngine.fullName(image) == name) }
+
+    /// An image that is nowhere is the job's fault; what its machine refuses the engine is not.
+    @Test(arguments: [
+        ("Error: initializing source docker://x: requested access to the resource is denied", true),
+        ("pull access denied for x, repository does not exist or may require 'docker login'", true),
+        ("reading manifest 1 in h/x: unauthorized: authentication required", true),
+        ("reading manifest 9 in h/x: manifest unknown", true),
+        ("/usr/bin/slirp4netns failed: \"open(\\\"/dev/net/tun\\\"): Permission denied\"", false),
+        ("crun: create cgroup: Permission denied: OCI permission denied", false), ("dial tcp: i/o timeout", false),
+    ])
+    func `that does not start is told by its cause`(said: String, isJobs: Bool) {
+        switch AttemptContainer.failure(of: "x", said, whose: "container") {
+        case .user: #expect(isJobs)
+        case .dataUnavailable: #expect(!isJobs)
+        case let other: Issue.record("\(other)")
+        }
+    }
 }
 
 /// A view of the file system that all calls of podman share, as long as this process lives: mounts of one call are seen by

@@ -72,6 +72,15 @@ private struct OwnPodman {
             .split(separator: "\n").filter { $0.contains(Self.image) }.joined(separator: "\n")
     }
 
+    /// Puts the image where a registry has it.
+    func push(as name: String, by user: String, _ environment: [String: String]) async throws {
+        let all = self.environment.merging(environment) { $1 }
+        for arguments in [["tag", Self.image, name], ["push", "--quiet", "--creds", user, name], ["untag", name]] {
+            let done = try await Finished.run(folder + "/bin/podman", arguments, environment: all)
+            guard done.status == 0 else { throw Failure("podman \(arguments): \(done.status) \(done.error)") }
+        }
+    }
+
     private func answer(_ arguments: [String]) async throws -> String {
         let answer = try await Finished.run(folder + "/bin/podman", arguments, environment: environment)
         guard answer.status == 0 else { throw Failure("podman \(arguments): \(answer.status) \(answer.error)") }
@@ -164,6 +173,69 @@ private struct OwnPodman {
             await farm.killAgent("one")
             while !living("sleep\0\(mark)").isEmpty { try await Task.sleep(for: .milliseconds(20)) }
             while try await !podman.containers().isEmpty {}
+        }
+    }
+
+    /// `credentials:` at a registry that asks who one is.
+    @Test(
+        .enabled(
+            if: OwnPodman.shared != nil && FileManager.default.isExecutableFile(atPath: "/usr/bin/docker-registry")),
+        .timeLimit(.minutes(10)))
+    func `has an image that not everybody may have`() async throws {
+        let podman = try #require(OwnPodman.shared)
+        try await withFarm { farm in
+            // By bcrypt, cost 5; the password is in no file but this one and the agent's secrets.
+            let password = "s3cret-of-anna"
+            try farm.write("registry/users", "anna:$2y$05$EECDSYQ3TziGEp1SpUzz0OUvG74zfBVygHIctVYhDr4Y3KcnLk7wi\n")
+            let settings = try farm.write(
+                "registry/config.yml",
+                """
+                version: 0.1
+                storage: {filesystem: {rootdirectory: \(farm.folder)/registry/store}}
+                http: {addr: "127.0.0.1:0"}
+                auth: {htpasswd: {realm: test, path: \(farm.folder)/registry/users}}
+                """)
+            let registry = try Running("/usr/bin/docker-registry", ["serve", settings], log: nil)
+            let line = try await registry.line(with: "listening on 127.0.0.1:")
+            let start = try #require(line.range(of: "listening on ")).upperBound
+            let address = String(line[start...].prefix { $0 != "\"" })
+            let image = address + "/team/eval:1"
+            let open = try farm.write(
+                "registry/registries.conf", "[[registry]]\nlocation = \"\(address)\"\ninsecure = true\n")
+            let insecure = ["CONTAINERS_REGISTRIES_CONF": open]
+            try await podman.push(as: image, by: "anna:" + password, insecure)
+            farm.environment = podman.environment.merging(insecure) { $1 }
+            func run(_ password: String, agent: String) async throws -> (Finished, evidence: String) {
+                let secrets = try farm.write("\(agent).secrets", "REGISTRY=\(password)\n")
+                chmod(secrets, 0o600)
+                let file = try farm.write(
+                    "code/w.yml",
+                    """
+                    on: workflow_dispatch
+                    jobs:
+                      a:
+                        runs-on: self-hosted
+                        timeout-minutes: 5
+                        container:
+                          image: \(image)
+                          credentials: {username: anna, password: "${{ secrets.REGISTRY }}"}
+                        steps:
+                          - run: test ! -e /usr && echo inside
+                    """)
+                try await farm.startAgent(agent, cpus: 1, "--secrets", secrets)
+                let run = try await farm.sheaf("submit", file, "--wait", "--tree", farm.folder + "/code")
+                await farm.killAgent(agent)
+                return (run, run.output + run.error)
+            }
+            let refused = try await run("wrong", agent: "one")
+            #expect(refused.0.status == 1 && refused.evidence.contains("unauthorized"), "\(refused.evidence)")
+            let passed = try await run(password, agent: "two")
+            #expect(passed.0.status == 0, "\(passed.evidence)")
+            for place in ["farm", "agents"] {
+                let found = try await Finished.run("/bin/grep", ["-rlF", password, farm.folder + "/" + place])
+                #expect(found.status == 1, "\(found.output)")
+            }
+            await registry.kill()
         }
     }
 }
