@@ -75,7 +75,7 @@ private struct OwnPodman {
     /// Puts the image where a registry has it.
     func push(as name: String, by user: String, _ environment: [String: String]) async throws {
         let all = self.environment.merging(environment) { $1 }
-        for arguments in [["tag", Self.image, name], ["push", "--quiet", "--creds", user, name], ["untag", name]] {
+        for arguments in [["tag", Self.image, name], ["push", "--quiet", "--creds", user, name], ["rmi", name]] {
             let done = try await Finished.run(folder + "/bin/podman", arguments, environment: all)
             guard done.status == 0 else { throw Failure("podman \(arguments): \(done.status) \(done.error)") }
         }
