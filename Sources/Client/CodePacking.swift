@@ -69,7 +69,8 @@ package struct CodePacking: Sendable {
     /// Where a branch and the commit that is checked out part, and what came before.
     package struct History: Equatable, Sendable {
         package var branch: String
-        /// Their merge base, then its ancestors, newest first.
+        /// Their merge base, then what the branch was before it: first parents, newest first. Commits that came with a merge were never
+        /// what the branch was.
         package var commits: [String] = []
         /// Why there is none, or why the list ends before the history does.
         package var problem = ""
@@ -92,7 +93,7 @@ package struct CodePacking: Sendable {
                 return history
             }
             let list = try await Self.git(
-                ["rev-list", "--max-count=\(Self.historyMax)", Self.line(base)], in: folder)
+                ["rev-list", "--first-parent", "--max-count=\(Self.historyMax)", Self.line(base)], in: folder)
             history.commits = String(decoding: list ?? [], as: UTF8.self).split(separator: "\n").map(String.init)
             if history.commits.count < Self.historyMax,
                 let shallow = try await Self.git(["rev-parse", "--is-shallow-repository"], in: folder, mayFail: true),

@@ -119,6 +119,7 @@ extension GroupJudgement {
         count = open.count
         flips = open.flips
         isUncompared = isUncompared && answer.verdict == .pass
+        isWorse = isWorse || answer.verdict != .pass
         guard answer.verdict >= open.floor.verdict else {
             (verdict, reason) = open.floor
             return

@@ -8,7 +8,7 @@ extension Judge {
         var limit: GateRule.Limit
         /// Whether evidence for it is missing or broken, on either side.
         var isBroken = false
-        /// Whether there is nothing on the other side that it could be compared with.
+        /// Whether the plan alone says that there is nothing on the other side that it could be compared with.
         var isUncompared = false
         var bound: [Double] = []
         /// What was compared with the baseline.
@@ -44,6 +44,7 @@ extension Judge {
         if let comparison {
             let relative = relative(group, rule, job: job, comparison)
             checks += relative.checks
+            judgement.isWorse = relative.checks.contains { $0.verdict != .pass && !$0.isUncompared }
             open = relative.open
             judgement.flips = relative.flips
         }

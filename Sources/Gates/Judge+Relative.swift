@@ -9,12 +9,13 @@ extension Judge {
     ) -> Relative {
         let limits = rule.limits.filter(\.needsBaseline)
         let all = { (verdict: Verdict, reason: String) -> Relative in
-            let checks = limits.map { limit in
-                Check(
-                    verdict: verdict, reason: "\(rule.metric): \(reason)", limit: limit,
-                    isUncompared: verdict == .inconclusive)
-            }
-            return (checks, nil, nil)
+            (limits.map { Check(verdict: verdict, reason: "\(rule.metric): \(reason)", limit: $0) }, nil, nil)
+        }
+        // What the plan itself says: there is nothing yet that it could be compared with.
+        let unmatched = { (verdict: Verdict, reason: String) -> Relative in
+            var relative = all(verdict, GroupJudgement.noBaseline + reason)
+            for place in relative.checks.indices { relative.checks[place].isUncompared = verdict != .pass }
+            return relative
         }
         // What a waiver must not cover.
         let broken = { (verdict: Verdict, reason: String) -> Relative in
@@ -24,13 +25,16 @@ extension Judge {
         }
         switch comparison.side {
         case .blocked(let obstacle):
-            return obstacle.isBroken
+            var blocked =
+                obstacle.isBroken
                 ? broken(.inconclusive, obstacle.reason) : all(.inconclusive, obstacle.reason)
+            for place in blocked.checks.indices { blocked.checks[place].isUncompared = obstacle.isOfPlan }
+            return blocked
         case .floors(let reason):
             let cells = Set(group.cells.joined())
-            return all(
+            return unmatched(
                 comparison.floors.pass(cells) ? .pass : .inconclusive,
-                "\(GroupJudgement.noBaseline)\(reason); \(comparison.floors.sentence(rule.metric, cells))")
+                "\(reason); \(comparison.floors.sentence(rule.metric, cells))")
         case .table(let place, let other):
             let cells = Array(group.cells.joined())
             let expected = candidate.cells.jobs[job].cells
@@ -45,29 +49,35 @@ extension Judge {
                 case .lost:
                     new.insert(cell)
                     lost.insert(cell)
+                case .skipped(let why):
+                    return all(.inconclusive, "\(GroupJudgement.noBaseline)\(name(cell)) did not run there: \(why)")
                 case .several:
                     return all(.inconclusive, "several cells of the baseline have the values of \(name(cell))")
                 }
             }
+            // Beside others, what came down could hide behind a new one.
+            let without = new.count == cells.count ? unmatched : { all($0, GroupJudgement.noBaseline + $1) }
+            let told = { (cell: Int) in
+                "\(name(cell)) \(lost.contains(cell) ? "gave no value there and did not have to" : "is a new cell")"
+            }
             var unvouched: [Check] = []
             if let first = cells.first(where: new.contains) {
-                let told = lost.contains(first) ? "gave no value there and did not have to" : "is a new cell"
-                guard rule.newCellsFloorOnly else {
-                    return all(.inconclusive, "no baseline: \(name(first)) \(told)")
-                }
+                guard rule.newCellsFloorOnly else { return without(.inconclusive, told(first)) }
                 if !comparison.floors.vouch(for: new) {
                     // The cells beside it are compared all the same: what fails there fails, whatever the floors came to.
                     unvouched =
-                        all(
+                        without(
                             .inconclusive,
-                            "\(name(first)) \(told); \(comparison.floors.sentence(rule.metric, new, areNew: true))"
+                            "\(told(first)); \(comparison.floors.sentence(rule.metric, new, areNew: true))"
                         ).checks
                 }
             }
             let kept = group.cells.map { $0.filter { twins[$0] != nil } }.filter { !$0.isEmpty }
             guard !kept.isEmpty else {
                 if !unvouched.isEmpty { return (unvouched, nil, nil) }
-                return all(.pass, "a new cell; \(comparison.floors.sentence(rule.metric, new, areNew: true))")
+                return without(
+                    .pass,
+                    "\(cells.first.map(told) ?? ""); \(comparison.floors.sentence(rule.metric, new, areNew: true))")
             }
             var ours = group
             ours.cells = kept
@@ -101,10 +111,7 @@ extension Judge {
                 }
                 switch test(rule, job: job, in: place, job: other, cells: pairs) {
                 case .open(let test): return (unvouched, test, nil)
-                case .stopped(let verdict, let reason):
-                    var stopped = all(verdict, reason)
-                    for place in stopped.checks.indices { stopped.checks[place].isUncompared = false }
-                    return (stopped.checks + unvouched, nil, nil)
+                case .stopped(let verdict, let reason): return (all(verdict, reason).checks + unvouched, nil, nil)
                 case .uncomparable(let reason):
                     return (all(.inconclusive, reason).checks + unvouched, nil, nil)
                 case .broken(let verdict, let reason): return broken(verdict, reason)

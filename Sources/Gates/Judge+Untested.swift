@@ -65,10 +65,7 @@ extension Judge {
             switch onItems(items, limit, rule) {
             case .same: break
             case .refused(let verdict, let reason):
-                checks.append(
-                    Check(
-                        verdict: verdict, reason: "\(rule.metric): \(reason)", limit: limit,
-                        isUncompared: verdict == .inconclusive))
+                checks.append(Check(verdict: verdict, reason: "\(rule.metric): \(reason)", limit: limit))
             case .others(let ours, let theirs, let note):
                 var check = check(limit, ours, against: theirs ?? baseline.value, rule, isAveraged: cells > 1)
                 check.reason += note

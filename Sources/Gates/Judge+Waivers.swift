@@ -44,8 +44,8 @@ extension Judge {
         return (results, notes)
     }
 
-    /// Gates with their waivers applied. A waiver covers what was measured and does not hold, or cannot be decided;
-    /// never what is missing or broken, on either side.
+    /// Gates with their waivers applied. A waiver covers what was measured and does not hold, or cannot be decided, and a cell that
+    /// the plan has no longer; never what is missing or broken, on either side.
     func waive(_ gates: [GateJudgement]) -> [GateJudgement] {
         let day = Self.day(candidate.cells.results.header)
         return gates.map { gate in
@@ -59,10 +59,10 @@ extension Judge {
 
     private static func waived(_ group: GroupJudgement, _ named: [Waiver], day: String?) -> GroupJudgement {
         var group = group
-        guard group.verdict == .fail || group.verdict == .inconclusive else { return group }
+        guard group.verdict == .fail || group.verdict == .inconclusive || group.isVanished else { return group }
         let fitting = named.filter { covers($0, group.place) }
         let standing = day.flatMap { day in fitting.first { !isOver($0, day) } }
-        guard group.isMeasured else {
+        guard group.isMeasured || group.isVanished else {
             if let standing { group.reason += "; the waiver by \(standing.author) covers nothing missing or broken" }
             return group
         }
@@ -97,6 +97,25 @@ extension Judge {
                 else { return nil }
                 return "the quarantine by \(waiver.author) fits no cell of job '\(id)': \(place)"
             }
+        }
+    }
+
+    /// What a person has to say before a branch is measured by this run: other items or another evaluator may be meant, and may hide
+    /// that something came down.
+    func unmeasurableNotes(_ gates: [GateJudgement], _ rules: [GateRule]) -> [String] {
+        guard let run = candidate.cells.results.header.run,
+            !gates.contains(where: { $0.isRequired && $0.verdict == .fail })
+        else { return [] }
+        var branches: [String: [String]] = [:]
+        for gate in gates where gate.isRequired && gate.isApplicable {
+            guard case .branch(let branch)? = rules.first(where: { $0.name == gate.name })?.baseline,
+                gate.groups.contains(where: { $0.isWorse && $0.baselineRun != nil })
+            else { continue }
+            branches[branch, default: []].append(gate.name)
+        }
+        return branches.sorted { $0.key < $1.key }.map { branch, names in
+            "no later run of '\(branch)' is measured by this one, for what \(Spelling.shortened(names, most: 3)) could not compare, or had "
+                + "waived: where that is meant to stay, sheaf baseline set NAME \(run)"
         }
     }
 }

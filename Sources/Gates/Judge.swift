@@ -55,7 +55,8 @@ package func judge(
     let jobs = judge.jobsGate()
     var judgement = Judgement(gates: [jobs] + judge.gates(rules), cells: judge.cellJudgements())
     judgement.baselines = baselines.map(\.note)
-    judgement.notes = judge.idleWaivers(judgement.gates) + judge.quarantineNotes
+    judgement.notes =
+        judge.idleWaivers(judgement.gates) + judge.quarantineNotes + judge.unmeasurableNotes(judgement.gates, rules)
     return judgement
 }
 
@@ -176,10 +177,13 @@ struct Judge {
         var reason: String
         /// Whether evidence is missing or broken. What is whole and cannot be compared may be waived.
         var isBroken: Bool
+        /// Whether the plan alone says so: there was none yet.
+        var isOfPlan: Bool
 
-        init(_ reason: String, isBroken: Bool) {
+        init(_ reason: String, isBroken: Bool, isOfPlan: Bool = false) {
             self.reason = reason
             self.isBroken = isBroken
+            self.isOfPlan = isOfPlan
         }
     }
 
@@ -225,7 +229,7 @@ struct Judge {
         case .absent(let reason):
             comparison.side =
                 rule.passesFirstOnFloor
-                ? .floors(reason) : .blocked(Obstacle("no baseline: \(reason)", isBroken: true))
+                ? .floors(reason) : .blocked(Obstacle("no baseline: \(reason)", isBroken: true, isOfPlan: true))
         case .found(let results, let name):
             comparison.source = name
             comparison.run = results.header.run
@@ -257,7 +261,8 @@ struct Judge {
             if tables[place] == nil { tables[place] = MetricTable(CellTable(results)) }
             let id = candidate.cells.jobs[job].expected.id
             guard let other = tables[place]?.cells.jobs.firstIndex(where: { $0.expected.id == id }) else {
-                comparison.side = .blocked(Obstacle("the baseline has no job '\(id)'", isBroken: true))
+                comparison.side = .blocked(
+                    Obstacle("the baseline has no job '\(id)'", isBroken: true, isOfPlan: true))
                 return comparison
             }
             comparison.side = .table(place, job: other)
@@ -305,6 +310,8 @@ struct Judge {
         case several
         /// It has one that did not have to pass, in quarantine above all, and gave no value.
         case lost
+        /// It has one that did not run: its own `if`, or a tier.
+        case skipped(String)
     }
 
     /// The baseline's cells that match `cells`.
@@ -314,6 +321,7 @@ struct Judge {
                 let twin = there.byKey[candidate.cells.jobs[job].cells[cell].key]
             else { return .none }
             guard twin >= 0 else { return .several }
+            if let why = there.cells[twin].expected.skipped { return .skipped(why) }
             guard !there.cells[twin].expected.required else { return .twin(twin) }
             if case .measured? = tables[place]?.reading(rule, job: other, cell: twin) { return .twin(twin) }
             return .lost
@@ -338,14 +346,17 @@ struct Judge {
             let reason = "a cell of the baseline vanished: \(cell.expected.name)"
             if let group = groups.firstIndex(where: { $0.key == key }) {
                 guard judgements[group].verdict < .incomplete else { continue }
-                judgements[group].isUncompared = judgements[group].verdict == .pass || judgements[group].isUncompared
+                let was = judgements[group]
+                judgements[group].isUncompared = was.verdict == .pass || was.isUncompared
+                judgements[group].isVanished = was.isMeasured
                 judgements[group].verdict = .incomplete
-                judgements[group].reason = reason
+                judgements[group].reason = was.verdict == .pass ? reason : "\(reason); \(was.reason)"
             } else {
                 var vanished = GroupJudgement(place: place, verdict: .incomplete, reason: reason)
                 vanished.baselineSource = comparison.source
                 vanished.baselineRun = comparison.run
                 vanished.isUncompared = true
+                vanished.isVanished = true
                 judgements.append(vanished)
             }
         }

@@ -103,8 +103,13 @@ package struct GroupJudgement: Equatable, Sendable {
     package var isInfrastructureOnly = false
     /// Whether all evidence that it takes is there and whole, the baseline's too: nothing else can be waived.
     package var isMeasured = false
-    /// Whether nothing keeps it from passing but that there is nothing which it can be compared with.
+    /// Whether nothing keeps it from passing but what the plan itself says: that there was no run before, or that cells are new, gone,
+    /// or were in quarantine. What was measured could be compared wherever there was something.
     package var isUncompared = false
+    /// Whether a comparison with the baseline does not hold, or could not be decided: for a waived one.
+    package var isWorse = false
+    /// Whether a cell that the baseline had to measure is gone, and nothing else is missing.
+    var isVanished = false
 
     package init(place: [Value.Member], verdict: Verdict, reason: String) {
         self.place = place
@@ -196,27 +201,27 @@ package struct CellAttempts: Equatable, Sendable {
 }
 
 extension Judgement {
-    /// Whether later runs of a branch can be measured by this one: nothing that was compared is worse, and what a person took the
-    /// responsibility for is not passed on as what others are measured by.
+    /// Whether later runs of a branch can be measured by this one: it passes, or nothing keeps it from that but what the plan itself says
+    /// (a first run, a cell that is new or gone) and waivers of something else than a comparison.
     ///
-    /// What could not be compared (a first run, a cell that is new or gone, other items, another evaluator) came with a commit
-    /// that is on the branch by now. Where that were no baseline there would never be one again.
+    /// Such a change came with a commit that is on the branch by now: where that were no baseline there would never be one again.
+    /// What could not be compared for another reason (other items, another evaluator, another device) may hide a drop, and a waiver
+    /// of a drop is not what others are measured by: there a person has to say so, by giving the run a name.
     ///
-    /// - Parameter comparing: the names of gates whose waivers count: those that compare.
+    /// - Parameter comparing: the names of gates whose waived comparisons count.
     package func canBeBaseline(comparing: Set<String>) -> Bool {
-        baselines.allSatisfy { $0.state != .unavailable }
-            && gates.allSatisfy { gate in
-                !gate.isRequired || !gate.isApplicable
-                    || gate.groups.allSatisfy { group in
-                        group.verdict == .pass || group.isUncompared
-                            || group.verdict == .waived && !comparing.contains(gate.name)
-                    }
-            }
+        gates.allSatisfy { gate in
+            !gate.isRequired || !gate.isApplicable
+                || gate.groups.allSatisfy { group in
+                    group.verdict == .pass || group.isUncompared
+                        || group.verdict == .waived && (!group.isWorse || !comparing.contains(gate.name))
+                }
+        }
     }
 
-    /// Whether anything was waived that was compared and found worse, or not decided.
-    package var hasWaivers: Bool {
-        gates.contains { $0.groups.contains { $0.verdict == .waived && !$0.isUncompared } }
+    /// Whether a comparison was waived that does not hold, or was not decided.
+    package var waivesComparison: Bool {
+        gates.contains { $0.groups.contains { $0.verdict == .waived && $0.isWorse } }
     }
 }
 

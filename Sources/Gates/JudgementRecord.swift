@@ -99,6 +99,7 @@ extension GroupJudgement {
             .init("measured", .boolean(isMeasured)), .init("rests_on", .array(restsOn.map(\.written))),
         ]
         if isUncompared { members.append(.init("uncompared", .boolean(true))) }
+        if isWorse { members.append(.init("worse", .boolean(true))) }
         if let unit { members.append(.init("unit", .string(unit))) }
         if let spread { members.append(.init("spread", spread.written)) }
         if let flips { members.append(.init("flips", flips.written)) }
@@ -124,6 +125,7 @@ extension GroupJudgement {
         isInfrastructureOnly = value["infrastructure"]?.boolean ?? false
         isMeasured = value["measured"]?.boolean ?? false
         isUncompared = value["uncompared"]?.boolean ?? false
+        isWorse = value["worse"]?.boolean ?? false
         for cell in value["rests_on"]?.array ?? [] {
             guard let job = cell["job"]?.string, let name = cell["cell"]?.string else { return nil }
             let attempts = cell["attempts"]?.array?.compactMap { $0.number.flatMap(Int.init(exactly:)) } ?? []

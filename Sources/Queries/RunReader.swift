@@ -63,7 +63,11 @@ package struct RunReader: Sendable {
     }
 
     /// The newest run of the same workflow with a different tree that can be a baseline: at the commit where the branch and the
-    /// run's own commit part, else at that commit's newest ancestor that has one.
+    /// run's own commit part, else at that commit's newest ancestor that has one. At one commit, what passed goes before what did
+    /// not.
+    ///
+    /// One that was asked for something else, or did not run cells that this run has to (a tier), is better than none: gates then say
+    /// what differs, or may let it.
     private func source(
         branch: String, for run: RunSnapshot, object: (ObjectRef) throws -> [UInt8]?
     ) throws -> ResolvedBaseline.Source {
@@ -74,39 +78,46 @@ package struct RunReader: Sendable {
             return .unavailable(history.problem.isEmpty ? "there is no branch '\(branch)'" : history.problem)
         }
         let measured: [MeasuredRun]
+        let named: Set<RunID>
         do throws(StorageError) {
             measured = try storage.measuredRuns(
                 of: run.record.name, commits: Array(history.commits.prefix(Self.ancestorsMax)), before: run.id)
+            named = Set(try storage.baselines().map(\.run))
         } catch {
             throw QueryError.storage(error)
         }
         let byCommit = Dictionary(grouping: measured, by: \.commit)
-        // One that was asked for something else is better than none: gates then say what differs, or may let it.
-        var other: ResolvedBaseline.Source?
+        var second: (source: ResolvedBaseline.Source, rank: Int)?
         var obstacles: [String] = []
         for (distance, commit) in history.commits.prefix(Self.ancestorsMax).enumerated() {
-            for candidate in byCommit[commit] ?? [] where candidate.tree != run.record.tree {
+            let there = (byCommit[commit] ?? []).filter {
+                $0.tree != run.record.tree && ($0.verdict < .fail || named.contains($0.id))
+            }
+            for candidate in there.filter({ $0.verdict == .pass }) + there.filter({ $0.verdict != .pass }) {
                 let asksTheSame: Bool
-                switch try fitness(candidate.id, for: run, branch) {
+                switch try fitness(candidate.id, for: run, branch, isNamed: named.contains(candidate.id)) {
                 case .none: continue
                 case .hindered(let why):
                     obstacles.append("\(candidate.id) \(why)")
                     continue
                 case .fit(let same): asksTheSame = same
                 }
-                guard asksTheSame || other == nil, let snapshot = try snapshot(of: candidate.id) else { continue }
+                guard let snapshot = try snapshot(of: candidate.id) else { continue }
+                let isWhole = Self.ran(snapshot.plan, whatHasToRunIn: run.plan)
+                let rank = (asksTheSame ? 2 : 0) + (isWhole ? 1 : 0)
+                guard rank > second?.rank ?? -1 else { continue }
                 let place =
                     distance == 0
                     ? "the merge base" : "\(Spelling.counted(distance, "commit")) before the merge base"
                 let found = ResolvedBaseline.Source.found(
                     try snapshot.results(object: object),
                     name: "\(branch) = \(candidate.id), commit \(commit.prefix(12)), \(place)"
-                        + Self.words(of: candidate.verdict))
-                if asksTheSame { return found }
-                other = found
+                        + Self.words(of: candidate.verdict, isNamed: named.contains(candidate.id)))
+                if rank == 3 { return found }
+                second = (found, rank)
             }
         }
-        if let other { return other }
+        if let second { return second.source }
         // What is there and cannot be had is another thing than what never was.
         if !obstacles.isEmpty {
             return .unavailable("of branch '\(branch)', \(Spelling.shortened(obstacles, most: 3))")
@@ -117,10 +128,21 @@ package struct RunReader: Sendable {
                 + "\(Spelling.counted(history.commits.count - 1, "ancestor")) of it: --with-baseline runs it first")
     }
 
+    /// Whether no cell that a run has to measure was left out in another one, as a tier or an `if` does.
+    private static func ran(_ there: Plan, whatHasToRunIn here: Plan) -> Bool {
+        here.jobs.allSatisfy { job in
+            guard let other = there.jobs.first(where: { $0.id == job.id })?.cells else { return true }
+            let left = Set(other.filter { $0.skipped != nil }.map(\.id))
+            return left.isEmpty
+                || (job.cells ?? []).allSatisfy { $0.skipped != nil || !$0.required || !left.contains($0.id) }
+        }
+    }
+
     /// What a reader should know of a baseline that did not pass as a whole.
-    private static func words(of verdict: Verdict) -> String {
+    private static func words(of verdict: Verdict, isNamed: Bool) -> String {
         switch verdict {
         case .pass: ""
+        case _ where isNamed: ", verdict \(verdict.rawValue), which somebody has named as one"
         case .waived: ", where something else was waived"
         case .inconclusive, .incomplete, .fail: ", which could not be compared as a whole itself"
         }
@@ -137,9 +159,15 @@ package struct RunReader: Sendable {
         case fit(asksTheSame: Bool)
     }
 
-    /// A baseline says what a commit measures: with nothing uncommitted, of the same repository and the same workflow, and on
-    /// agents that strangers' code does not share; and nothing in it was found to be worse than before.
-    private func fitness(_ candidate: RunID, for run: RunSnapshot, _ branch: String) throws(QueryError) -> Fitness {
+    /// A baseline says what a commit measures: with nothing uncommitted, of the same workflow, and on agents that strangers' code does
+    /// not share; and nothing in it was found to be worse than before, or could not be compared for a reason that may hide that.
+    ///
+    /// A commit's name stands for all that is in it, whatever its repository is called: a renamed one, a fork.
+    ///
+    /// - Parameter isNamed: a person has made it a baseline (`sheaf baseline set`), whatever it came to.
+    private func fitness(
+        _ candidate: RunID, for run: RunSnapshot, _ branch: String, isNamed: Bool
+    ) throws(QueryError) -> Fitness {
         let found: StoredRun
         do throws(StorageError) {
             guard let run = try storage.run(candidate) else { return .none }
@@ -154,16 +182,14 @@ package struct RunReader: Sendable {
         guard !request.dirty, head.untrusted.isEmpty, run.record.owner.mayRead(runsOf: stored.owner) else {
             return .none
         }
-        if let ending = found.ending, ending.verdict != .pass {
-            guard let judgement = Judgement(record: ending.judgement),
-                judgement.canBeBaseline(comparing: [])
-            else { return .none }
-            if judgement.hasWaivers, try waives(judgement, candidate, whatIsComparedBy: run, branch) {
-                return .hindered("is none, for what it compares was waived")
+        if let ending = found.ending, ending.verdict != .pass, !isNamed {
+            guard let judgement = Judgement(record: ending.judgement), judgement.canBeBaseline(comparing: []) else {
+                return .none
             }
-        }
-        guard request.repository.lowercased() == run.request.repository.lowercased() else {
-            return .hindered("is of repository '\(request.repository)', and this run of '\(run.request.repository)'")
+            if judgement.waivesComparison, try waives(judgement, candidate, whatIsComparedBy: run, branch) {
+                return .hindered(
+                    "is none, for what it compares was waived (sheaf baseline set NAME \(candidate) makes it one)")
+            }
         }
         return .fit(asksTheSame: head.givenInputs == run.plan.givenInputs && request.vars == run.request.vars)
     }

@@ -80,7 +80,10 @@ extension GateJudgement {
         let count = groups.count
         guard verdict > .pass else {
             let pass = count == 1 ? "passes" : "all \(count) groups pass"
-            return pass + (groups.contains(where: \.passesUncompared) ? " by plain limits alone: no baseline yet" : "")
+            let uncompared = groups.count(where: \.passesUncompared)
+            guard uncompared > 0 else { return pass }
+            return pass + (uncompared == count ? "" : ", \(uncompared) of them")
+                + " by plain limits alone: no baseline yet"
         }
         guard count > 1 else { return verdict.predicate(of: 1) }
         return "\(verdict.predicate(of: 1)) in \(groups.count { $0.verdict == verdict }) of \(count) groups"

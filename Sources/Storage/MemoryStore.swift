@@ -163,7 +163,7 @@ package final class MemoryStore: Storage {
         read { state in
             let found = state.runs.values.filter { run in
                 run.run.id < before && run.run.name == workflow && commits.contains(run.run.commit)
-                    && run.ending.map { $0.verdict != .fail } ?? false
+                    && run.ending != nil
             }
             return found.sorted { $0.run.id > $1.run.id }.map {
                 MeasuredRun(

@@ -5,7 +5,6 @@ package struct MeasuredRun: Equatable, Sendable {
     package var id: RunID
     package var commit: String
     package var tree: Digest?
-    /// `pass` or `inconclusive`.
     package var verdict: Verdict
 
     package init(id: RunID, commit: String, tree: Digest?, verdict: Verdict) {

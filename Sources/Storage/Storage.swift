@@ -15,8 +15,7 @@ package protocol Storage: AnyObject, Sendable {
     ///
     /// - Parameter reader: only runs that this one may read, as `Principal.mayRead(runsOf:)` has it; `nil`: all.
     func runs(before: RunID?, most: Int, readableBy reader: Principal?) throws(StorageError) -> [StoredRun]
-    /// Runs of a workflow that passed, not by a waiver, or could not be decided, at one of these commits, below `before`, newest
-    /// first.
+    /// Runs of a workflow that have ended, at one of these commits, below `before`, newest first.
     func measuredRuns(of workflow: String, commits: [String], before: RunID) throws(StorageError) -> [MeasuredRun]
     /// Runs of a workflow that have ended, below `before`, newest first, at most `most`.
     ///

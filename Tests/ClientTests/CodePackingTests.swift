@@ -198,6 +198,27 @@ import Wire
         }
     }
 
+    /// What a merge brought was never what the branch was, and may have been anything.
+    @Test func `goes back along the branch itself`() async throws {
+        try await withFolder { scratch in
+            let folder = scratch + "/code"
+            try write("1", to: folder + "/file")
+            try Self.git("init", "-q", "-b", "main", in: folder)
+            try Self.git("commit", "-q", "--allow-empty", "-m", "first", in: folder)
+            try Self.git("switch", "-q", "-c", "topic", in: folder)
+            for message in ["wrong", "right"] {
+                try Self.git("commit", "-q", "--allow-empty", "-m", message, in: folder)
+            }
+            try Self.git("switch", "-q", "main", in: folder)
+            try Self.git("merge", "-q", "--no-ff", "-m", "merged", "topic", in: folder)
+            try Self.git("switch", "-q", "-c", "next", in: folder)
+            try Self.git("commit", "-q", "--allow-empty", "-m", "next", in: folder)
+            let history = try await CodePacking(folder).history(against: "main")
+            let expected = ["main", "main^1"].map { try? Self.told("rev-parse", $0, in: folder) }
+            #expect(history.commits.map(Optional.some) == expected, "\(history)")
+        }
+    }
+
     /// Where the history ends before its beginning, that nothing was found in it says little.
     @Test func `tells where the history of a shallow clone ends`() async throws {
         try await withFolder { scratch in

@@ -67,9 +67,9 @@ import Wire
     /// What a run came to, as far as it tells whether it can be a baseline.
     private func end(_ sample: StoredSample, _ number: UInt64, _ groups: [String: Verdict]) throws {
         let gates = groups.sorted { $0.key < $1.key }.map { name, verdict in
-            GateJudgement(
-                name: name, isRequired: true, question: "",
-                groups: [GroupJudgement(place: [], verdict: verdict, reason: "as it was then")])
+            var group = GroupJudgement(place: [], verdict: verdict, reason: "as it was then")
+            group.isWorse = verdict != .pass && name != "floor"
+            return GateJudgement(name: name, isRequired: true, question: "", groups: [group])
         }
         let judgement = Judgement(gates: gates, cells: [])
         try sample.store.commit([
@@ -117,6 +117,100 @@ import Wire
         }
     }
 
+    /// A gate may hold a plain limit beside: waiving that one lets no drop pass.
+    @Test func `is a run that waives the plain limit of a gate that compares`() throws {
+        let sample = try StoredSample()
+        try add(sample, 1, commit: base, tree: 1, gates: Self.gates, ends: false)
+        var group = GroupJudgement(place: [], verdict: .waived, reason: "below the floor")
+        let judgement = { (isWorse: Bool) in
+            group.isWorse = isWorse
+            return Judgement(
+                gates: [GateJudgement(name: "g", isRequired: true, question: "", groups: [group])], cells: [])
+        }
+        try sample.store.commit([
+            .runEnded(
+                RunEnding(
+                    run: RunID(1), at: sample.clock, verdict: .waived, exitCode: 0, judgement: judgement(false).record))
+        ])
+        try add(sample, 2, commit: tip, tree: 2, gates: Self.gates, history: [base, old], ends: false)
+        #expect(try self.group(sample)?.baselineRun == RunID(1))
+        #expect(!judgement(true).canBeBaseline(comparing: ["g"]) && judgement(true).canBeBaseline(comparing: []))
+    }
+
+    /// At one commit, what could not be compared hides nothing that passed there; and a person can say that a run is one.
+    @Test func `is what passed before what did not, unless somebody names that`() throws {
+        let sample = try StoredSample()
+        try add(sample, 1, commit: base, tree: 1, accuracy: 0.9)
+        try add(sample, 2, commit: base, tree: 1, accuracy: 0.2, gates: Self.gates, history: [base], ends: false)
+        try end(sample, 2, ["g": .inconclusive])
+        try add(sample, 3, commit: tip, tree: 2, accuracy: 0.2, gates: Self.gates, history: [base, old], ends: false)
+        #expect(try group(sample)?.verdict == .fail)
+        #expect(try group(sample)?.baselineRun == RunID(1))
+        // A drop that is meant to stay, and came to a failure.
+        let alone = try StoredSample()
+        try add(alone, 1, commit: old, tree: 1, accuracy: 0.9)
+        try add(alone, 2, commit: base, tree: 3, accuracy: 0.2, gates: Self.gates, ends: false)
+        try end(alone, 2, ["g": .fail])
+        try add(alone, 3, commit: tip, tree: 2, accuracy: 0.2, gates: Self.gates, history: [base, old], ends: false)
+        #expect(try group(alone)?.verdict == .fail)
+        try alone.store.commit([
+            .baselineSet(BaselineRecord(alias: "smaller-model", run: RunID(2), setBy: "user ada", setAt: alone.clock))
+        ])
+        #expect(try group(alone)?.verdict == .pass)
+        #expect(
+            try group(alone)?.baselineSource
+                == "main = r2, commit bbbb, the merge base, verdict fail, which somebody has named as one")
+    }
+
+    /// A pull request's lane leaves cells out: what they came to before is in a run that had them.
+    @Test func `is a run of all that has to be measured, where there is one`() throws {
+        let sample = try StoredSample()
+        func add(_ number: UInt64, _ commit: String, _ values: [Double?], tree: UInt8, history: [String]) throws {
+            sample.run = RunID(number)
+            var plan = StoredSample.plan(cells: 2, shards: ShardPlan(), gates: number == 3 ? Self.gates : [])
+            for (cell, value) in values.enumerated() where value == nil {
+                plan.jobs[0].cells?[cell].skipped = "its tier is full, this run's is pr"
+            }
+            try sample.submit(plan, tree: tree, commit: commit) { request in
+                request.dirty = false
+                request.branches = [
+                    .with {
+                        $0.name = "main"
+                        $0.commits = history
+                    }
+                ]
+            }
+            try sample.resolve()
+            for (cell, value) in values.enumerated() {
+                if let value { try sample.pass(cell, 0, metrics: "{\"accuracy\": \(value)}") }
+            }
+            if number < 3 { try sample.end() }
+        }
+        try add(1, old, [0.9, 0.8], tree: 1, history: [])
+        try add(2, base, [0.9, nil], tree: 3, history: [])
+        try add(3, tip, [0.9, 0.2], tree: 2, history: [base, old])
+        let found = try group(sample)
+        #expect(found?.baselineSource == "main = r1, commit aaaa, 1 commit before the merge base")
+        let snapshot = try #require(try sample.snapshot())
+        let judged = judge(
+            snapshot.plan.gates, results: try snapshot.results(object: sample.object),
+            baselines: try sample.reader.baselines(of: snapshot, object: sample.object))
+        #expect(judged.gates[1].groups.map(\.verdict) == [.pass, .fail])
+        // Where no run had it, there is nothing that it could be compared with, and floors do not vouch for that.
+        var lenient = Self.gates
+        lenient[0].newCellsFloorOnly = true
+        lenient[0].limits.append(.atLeast(0.1))
+        let theirs = try #require(try sample.reader.snapshot(of: RunID(2)))
+        let alone = judge(
+            lenient, results: try snapshot.results(object: sample.object),
+            baselines: [
+                ResolvedBaseline(.branch("main"), .found(try theirs.results(object: sample.object), name: "r2"))
+            ]
+        ).gates[1].groups
+        #expect(alone.map(\.verdict) == [.pass, .inconclusive])
+        #expect(alone[1].reason.contains("eval (1) did not run there: its tier is full"), "\(alone[1].reason)")
+    }
+
     /// "First" means that there never was one, not that nobody can see it from here.
     @Test func `that is out of sight is not one that never was`() throws {
         var first = Self.gates
@@ -125,9 +219,10 @@ import Wire
         let sample = try StoredSample()
         try add(sample, 1, commit: tip, tree: 2, gates: first, history: [base], ends: false)
         #expect(try group(sample)?.verdict == .pass)
+        // A commit is the same one in a fork, and in a repository that was renamed.
         for (number, problem, repository, words) in [
             (2 as UInt64, "this clone is shallow", "", "no baseline: this clone is shallow"),
-            (3, "", "Alice/Fork", "r9 is of repository 'o/n', and this run of 'Alice/Fork'"), (4, "", "O/N", ""),
+            (3, "", "Alice/Fork", ""), (4, "", "O/N", ""),
         ] {
             let sample = try StoredSample()
             if !repository.isEmpty { try add(sample, 9, commit: base, tree: 1, repository: "o/n") }

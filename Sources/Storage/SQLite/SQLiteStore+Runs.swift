@@ -52,7 +52,7 @@ extension SQLiteStore {
         let found = try rows(
             """
             SELECT id, commit_id, tree, verdict FROM runs
-            WHERE id < ? AND name = ? AND verdict IN ('pass', 'waived', 'inconclusive', 'incomplete')
+            WHERE id < ? AND name = ? AND verdict IN ('pass', 'waived', 'inconclusive', 'incomplete', 'fail')
                 AND commit_id IN (SELECT value FROM json_each(?))
             """,
             [
