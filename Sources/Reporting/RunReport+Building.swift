@@ -198,7 +198,9 @@ private struct CellMarks {
         case .passed:
             // Nothing looks at what it measured: no reader should take it for more.
             if cell.isNeutral && !cell.reason.isEmpty { return (.neutral, [cell.reason]) }
-        case .notApplicable: return (.skipped, [cell.reason])
+        case .notApplicable:
+            // A gate that asks for what it should have measured says so.
+            if all.isEmpty { return (.skipped, [cell.reason]) }
         case .failed, .incomplete, .notReached:
             if cell.isNeutral { return (.neutral, [cell.reason]) }
             all.insert((cell.outcome == .incomplete ? .incomplete : .fail, cell.reason), at: 0)

@@ -29,7 +29,8 @@ extension RunReport {
                         ]
                     ],
                     "partialFingerprints": [
-                        "gateAndGroup/v1": .string("\(gate.name)/\(JSONWriter.text(.object(group.place)))")
+                        "gateAndGroup/v1": .string(
+                            Self.told("\(gate.name)/\(JSONWriter.text(.object(group.place)))"))
                     ],
                     "properties": [
                         "verdict": .string(group.verdict.rawValue),

@@ -607,6 +607,36 @@ import Testing
         #expect(judge([rule], results: candidate, baselines: baseline(optional)).verdict == .pass)
     }
 
+    /// The plan says that it is gone: whoever meant that may say so.
+    @Test func `that lost a cell may be waived for that cell, and for nothing that is missing beside`() {
+        var candidate = matrix([0.9], number: 2)
+        candidate.header.provenance.append(.init("submitted_at", "2026-11-23T10:00:00Z"))
+        let older = matrix([0.9, 0.8], number: 1)
+        let waiver = { (place: [Value.Member]) in
+            JudgingTerms(waivers: [
+                Waiver(.gate("gate"), place: place, reason: "3.8 is gone", author: "ada", lastDay: "2026-12-31")
+            ])
+        }
+        let judged = { (rule: GateRule, ours: Results, place: [Value.Member]) in
+            judge([rule], results: ours, baselines: baseline(older), terms: waiver(place)).gates[1]
+        }
+        let one = judged(rule, candidate, [.init("x", .number(1))])
+        #expect(one.groups.map(\.verdict) == [.pass, .waived])
+        #expect(one.groups[1].reason.hasSuffix("else incomplete: a cell of the baseline vanished: eval (1)"))
+        #expect(judged(rule, candidate, [.init("x", .number(0))]).verdict == .incomplete)
+        var whole = rule
+        whole.per = .run
+        #expect(judged(whole, candidate, []).verdict == .waived)
+        var silent = candidate
+        silent.shards[0].metrics = []
+        #expect(judged(whole, silent, []).verdict == .incomplete)
+        // What is worse is waived with it, and told.
+        var worse = matrix([0.5], number: 2)
+        worse.header.provenance = candidate.header.provenance
+        let both = judged(whole, worse, [])
+        #expect(both.verdict == .waived && both.groups[0].isWorse, "\(both.groups[0].reason)")
+    }
+
     @Test func `without a value leaves it open`() {
         var broken = older
         broken.shards[0].metrics = []

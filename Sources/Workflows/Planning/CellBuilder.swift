@@ -59,7 +59,12 @@ struct CellBuilder {
         if job.needsNode, !isContained, !cell.labels.contains("node") { cell.labels.append("node") }
         cell.labels += job.secrets.map(SecretName.label)
         cell.inputs = job.heldInputs(request, &mistakes)
-        cell.skipped = outOfTier(&mistakes) ?? skipped(&mistakes)
+        if let reason = outOfTier(&mistakes) {
+            // Left out on purpose, by the run as a whole: gates ask nothing of it. What its own condition leaves out, they miss.
+            (cell.skipped, cell.required) = (reason, false)
+        } else {
+            cell.skipped = skipped(&mistakes)
+        }
         return cell
     }
 

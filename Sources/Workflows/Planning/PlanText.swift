@@ -99,7 +99,7 @@ package enum PlanText {
                 let labels = cell.labels.isEmpty ? "" : "  on \(cell.labels.joined(separator: ", "))"
                 let python = cell.python.map { "  python \($0)" } ?? ""
                 let environment = cell.environment.map { "  to \($0)" } ?? ""
-                let required = cell.required ? "" : "  not required"
+                let required = cell.required || cell.skipped != nil ? "" : "  not required"
                 let skipped = cell.skipped.map { "  skipped: \($0)" } ?? ""
                 text +=
                     "  \(cell.name)\(labels)\(python)  \(ask(cell.resources))\(environment)\(required)\(skipped)\n"
