@@ -199,14 +199,15 @@ extension Coordinator {
         await committed()
     }
 
-    func setBaseline(_ record: BaselineRecord, by who: Principal) async {
+    /// - Parameter reason: why a run that did not pass is one; may be empty.
+    func setBaseline(_ record: BaselineRecord, by who: Principal, because reason: String) async {
         baselinesSet += 1
         store([
             .baselineSet(record),
             .audited(
                 AuditRecord(
                     at: record.setAt, who: who.title, action: "set baseline",
-                    subject: "\(record.alias) to \(record.run)")),
+                    subject: "\(record.alias) to \(record.run)" + (reason.isEmpty ? "" : ": \(reason)"))),
         ])
         await committed()
     }

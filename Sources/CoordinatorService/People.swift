@@ -231,13 +231,16 @@ struct People: Sendable {
         guard let stored = try await stored(run), let ending = stored.ending else {
             throw LinkStatus(.conflict, "\(run) has not ended; a baseline is a run that has its results")
         }
-        guard ending.verdict <= .waived else {
+        guard ending.verdict <= .waived || !request.because.isEmpty else {
             throw LinkStatus(
-                .conflict, "\(run) ended with '\(ending.verdict.rawValue)'; a baseline is a run that passed")
+                .conflict,
+                "\(run) ended with '\(ending.verdict.rawValue)'; a baseline is a run that passed, or one of which somebody says why it is to be one: --because WHY"
+            )
         }
+        guard request.because.count <= 1000 else { throw LinkStatus(.invalid, "a reason has 1000 characters at most") }
         try await refuseForeign(request.alias, who)
         let record = BaselineRecord(alias: request.alias, run: run, setBy: who.title, setAt: clock.now)
-        await coordinator.setBaseline(record, by: who)
+        await coordinator.setBaseline(record, by: who, because: request.because)
         return Proto.Baseline(record)
     }
 

@@ -115,7 +115,7 @@ extension Judge {
         }
         return branches.sorted { $0.key < $1.key }.map { branch, names in
             "no later run of '\(branch)' is measured by this one, for what \(Spelling.shortened(names, most: 3)) could not compare, or had "
-                + "waived: where that is meant to stay, sheaf baseline set NAME \(run)"
+                + "waived: where that is meant to stay, sheaf baseline set NAME \(run) --because WHY"
         }
     }
 }

@@ -188,7 +188,8 @@ package struct RunReader: Sendable {
             }
             if judgement.waivesComparison, try waives(judgement, candidate, whatIsComparedBy: run, branch) {
                 return .hindered(
-                    "is none, for what it compares was waived (sheaf baseline set NAME \(candidate) makes it one)")
+                    "is none, for what it compares was waived (sheaf baseline set NAME \(candidate) --because WHY makes it one)"
+                )
             }
         }
         return .fit(asksTheSame: head.givenInputs == run.plan.givenInputs && request.vars == run.request.vars)

@@ -301,7 +301,7 @@ import Wire
             let set = DispatchSemaphore(value: 0)
             Task {
                 let record = BaselineRecord(alias: "champion", run: RunID(2), setBy: "alice", setAt: at)
-                await coordinator.setBaseline(record, by: Principal(role: .user, name: "alice"))
+                await coordinator.setBaseline(record, by: Principal(role: .user, name: "alice"), because: "")
                 set.signal()
             }
             set.wait()

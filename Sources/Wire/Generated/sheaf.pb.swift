@@ -1616,13 +1616,15 @@ extension Proto {
 }
 
 extension Proto {
-    /// From a person who may read the run, which must have ended with `pass` or `waived`. `alias` has 1 to 64 of the
-    /// characters A-Z, a-z, 0-9, `.`, `_` and `-`. One that names a run which the person may not read stays.
+    /// From a person who may read the run, which must have ended with `pass` or `waived`, or else `because` says why it is one
+    /// all the same: at most 1000 characters, kept in the audit log. `alias` has 1 to 64 of the characters A-Z, a-z, 0-9, `.`,
+    /// `_` and `-`. One that names a run which the person may not read stays.
     package struct SetBaselineRequest: ProtoMessage {
         package static let protoName = "sheaf.v1.SetBaselineRequest"
 
         package var alias: String = ""
         package var run: UInt64 = 0
+        package var because: String = ""
         package var unknown = UnknownFields()
 
         package init() {}
@@ -1632,6 +1634,7 @@ extension Proto {
                 switch tag {
                 case 10: alias = try reader.value(ProtoString.self)
                 case 16: run = try reader.value(ProtoUInt64.self)
+                case 26: because = try reader.value(ProtoString.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -1640,6 +1643,7 @@ extension Proto {
         package func encode(to writer: inout ProtoWriter) {
             writer.field(ProtoString.self, 1, alias)
             writer.field(ProtoUInt64.self, 2, run)
+            writer.field(ProtoString.self, 3, because)
             writer.unknown(unknown)
         }
     }

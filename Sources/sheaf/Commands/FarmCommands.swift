@@ -283,9 +283,18 @@ extension Commands {
 
     static let baselineSet = Command(
         name: "baseline set", summary: "give a run a name that gates compare with",
-        discussion: "  sheaf baseline set champion r17",
-        operands: [.init(name: "ALIAS", help: "the name"), .init(name: "RUN", help: "a run that passed")],
-        options: Farming.options,
+        discussion: """
+            A run that has a name is also a baseline of the branch that its commit is on, whatever it came to.
+
+              sheaf baseline set champion r17
+              sheaf baseline set smaller-model r23 --because "half the size for two points: #31"
+            """,
+        operands: [
+            .init(name: "ALIAS", help: "the name"), .init(name: "RUN", help: "a run that passed, or was waived"),
+        ],
+        options: [
+            .value("because", "WHY", "why one that did not pass is one all the same; kept in the audit log")
+        ] + Farming.options,
         run: { arguments in
             let run = try RunID(whole: arguments.operands[1])
             let answer = try await Farming.call(
@@ -293,6 +302,7 @@ extension Commands {
                 .with {
                     $0.alias = arguments.operands[0]
                     $0.run = run.number
+                    $0.because = arguments.value("because") ?? ""
                 })
             Terminal.print("\(answer.alias) is r\(answer.run)")
             return .passed
