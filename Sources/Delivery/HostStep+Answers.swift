@@ -69,17 +69,19 @@ extension HostStep {
         }
     }
 
-    /// How long the server asks to wait.
+    private static let waitMax = Duration.seconds(86_400)
+
+    /// How long the server asks to wait; a day at most, whatever it says.
     private static func asked(_ response: HTTPResponse, at now: Instant) -> Duration? {
         if let text = response.headers["retry-after"], let seconds = Int64(text), seconds >= 0 {
-            return .seconds(min(seconds, 86_400))
+            return min(.seconds(seconds), waitMax)
         }
         // Every answer tells when the next requests are counted; who has some left need not wait for that.
         if isUsedUp(response),
             let text = response.headers["x-ratelimit-reset"] ?? response.headers["ratelimit-reset"],
             let at = Int64(text)
         {
-            return max(.zero, now.duration(to: .seconds(min(at, 1 << 32))))
+            return min(max(.zero, now.duration(to: .seconds(at))), waitMax)
         }
         return nil
     }

@@ -2,11 +2,14 @@ package import Model
 
 extension ResolvedBaseline {
     var note: BaselineNote {
-        switch source {
-        case .found(let results, let name): BaselineNote(reference, name, results.header)
-        case .absent(let reason): BaselineNote(reference, .absent, reason)
-        case .unavailable(let reason): BaselineNote(reference, .unavailable, reason)
-        }
+        var note =
+            switch source {
+            case .found(let results, let name): BaselineNote(reference, name, results.header)
+            case .absent(let reason): BaselineNote(reference, .absent, reason)
+            case .unavailable(let reason): BaselineNote(reference, .unavailable, reason)
+            }
+        note.gates = gates
+        return note
     }
 
     /// The baselines of a judging that is done again: what was noted then, with the results that are at hand now.
@@ -17,13 +20,16 @@ extension ResolvedBaseline {
     package static func again(
         _ references: [GateRule.BaselineReference], notes: [BaselineNote], files: [(results: Results, name: String)]
     ) -> [ResolvedBaseline] {
-        references.map { ResolvedBaseline($0, again($0, notes: notes, files: files)) }
+        references.flatMap { reference in
+            let noted = notes.filter { $0.reference == reference }
+            guard !noted.isEmpty else { return [ResolvedBaseline(reference, again(reference, nil, files: files))] }
+            return noted.map { ResolvedBaseline(reference, gates: $0.gates, again(reference, $0, files: files)) }
+        }
     }
 
     private static func again(
-        _ reference: GateRule.BaselineReference, notes: [BaselineNote], files: [(results: Results, name: String)]
+        _ reference: GateRule.BaselineReference, _ note: BaselineNote?, files: [(results: Results, name: String)]
     ) -> Source {
-        let note = notes.first { $0.reference == reference }
         if case .run(let run) = reference {
             // That run is meant, and no other: what a file says of itself decides, not that it was given.
             guard let file = files.first(where: { $0.results.header.run == run }) else {
@@ -68,7 +74,7 @@ extension BaselineNote {
         provenance = header.provenance
     }
 
-    /// `{"run"|"branch"|"alias": …, "state", "text", "of"}`.
+    /// `{"run"|"branch"|"alias": …, "gates", "state", "text", "of"}`.
     var written: Value {
         let reference: Value.Member =
             switch reference {
@@ -77,6 +83,7 @@ extension BaselineNote {
             case .alias(let alias): .init("alias", .string(alias))
             }
         var members = [reference, .init("state", .string(state.rawValue)), .init("text", .string(text))]
+        if let gates { members.append(.init("gates", .array(gates.map(Value.string)))) }
         if let run { members.append(.init("of", .string(run.description))) }
         if let commit { members.append(.init("commit", .string(commit))) }
         if let tree { members.append(.init("tree", .string(tree.hex))) }
@@ -101,6 +108,7 @@ extension BaselineNote {
             return nil
         }
         self.init(reference, state, text, run: value["of"]?.string.flatMap { RunID($0) })
+        gates = value["gates"]?.array?.compactMap(\.string)
         commit = value["commit"]?.string
         tree = value["tree"]?.string.flatMap { Digest(hex: $0) }
         provenance = value["provenance"]?.members ?? []

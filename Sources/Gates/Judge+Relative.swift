@@ -41,16 +41,17 @@ extension Judge {
             let name = { (cell: Int) in expected[cell].expected.name }
             var twins: [Int: Int] = [:]
             var new: Set<Int> = []
-            var lost: Set<Int> = []
+            var why: [Int: String] = [:]
             for (cell, match) in zip(cells, matches(cells, rule, job: job, in: place, job: other)) {
                 switch match {
                 case .twin(let twin): twins[cell] = twin
                 case .none: new.insert(cell)
                 case .lost:
                     new.insert(cell)
-                    lost.insert(cell)
-                case .skipped(let why):
-                    return all(.inconclusive, "\(GroupJudgement.noBaseline)\(name(cell)) did not run there: \(why)")
+                    why[cell] = "gave no value there and did not have to"
+                case .skipped(let reason):
+                    new.insert(cell)
+                    why[cell] = "did not run there (\(reason))"
                 case .several:
                     return all(.inconclusive, "several cells of the baseline have the values of \(name(cell))")
                 }
@@ -58,7 +59,7 @@ extension Judge {
             // Beside others, what came down could hide behind a new one.
             let without = new.count == cells.count ? unmatched : { all($0, GroupJudgement.noBaseline + $1) }
             let told = { (cell: Int) in
-                "\(name(cell)) \(lost.contains(cell) ? "gave no value there and did not have to" : "is a new cell")"
+                "\(name(cell)) \(why[cell] ?? "is a new cell")"
             }
             var unvouched: [Check] = []
             if let first = cells.first(where: new.contains) {

@@ -12,10 +12,13 @@ package struct ResolvedBaseline: Sendable {
     }
 
     package var reference: GateRule.BaselineReference
+    /// The names of the gates that it is for; `nil` for all that ask for it and have none of their own.
+    package var gates: [String]?
     package var source: Source
 
-    package init(_ reference: GateRule.BaselineReference, _ source: Source) {
+    package init(_ reference: GateRule.BaselineReference, gates: [String]? = nil, _ source: Source) {
         self.reference = reference
+        self.gates = gates
         self.source = source
     }
 }
@@ -218,7 +221,8 @@ struct Judge {
         let needsFloors = rule.passesFirstOnFloor || rule.newCellsFloorOnly
         var comparison = Comparison(side: .blocked(Obstacle("", isBroken: true)), source: "", floors: Floors())
         if needsFloors { comparison.floors = floors(rule, job: job, among: rules) }
-        let place = baselines.firstIndex { $0.reference == rule.baseline }
+        let asked = baselines.indices.filter { baselines[$0].reference == rule.baseline }
+        let place = asked.first { baselines[$0].gates?.contains(rule.name) == true } ?? asked.first
         guard rule.baseline != nil, let place else {
             comparison.side = .blocked(Obstacle("no baseline was given", isBroken: true))
             return comparison
@@ -227,9 +231,7 @@ struct Judge {
         case .unavailable(let reason):
             comparison.side = .blocked(Obstacle("no baseline: \(reason)", isBroken: true))
         case .absent(let reason):
-            comparison.side =
-                rule.passesFirstOnFloor
-                ? .floors(reason) : .blocked(Obstacle("no baseline: \(reason)", isBroken: true, isOfPlan: true))
+            comparison.side = Self.first(rule, reason)
         case .found(let results, let name):
             comparison.source = name
             comparison.run = results.header.run
@@ -261,13 +263,22 @@ struct Judge {
             if tables[place] == nil { tables[place] = MetricTable(CellTable(results)) }
             let id = candidate.cells.jobs[job].expected.id
             guard let other = tables[place]?.cells.jobs.firstIndex(where: { $0.expected.id == id }) else {
-                comparison.side = .blocked(
-                    Obstacle("the baseline has no job '\(id)'", isBroken: true, isOfPlan: true))
+                comparison.side = Self.first(rule, "the baseline has no job '\(id)'")
                 return comparison
             }
-            comparison.side = .table(place, job: other)
+            if let why = tables[place]?.whyUnmeasured(rule.metric, job: other) {
+                comparison.side = Self.first(rule, "the baseline does not measure it: \(why)")
+            } else {
+                comparison.side = .table(place, job: other)
+            }
         }
         return comparison
+    }
+
+    /// What stands on the other side of what was never measured before.
+    private static func first(_ rule: GateRule, _ reason: String) -> Comparison.Side {
+        rule.passesFirstOnFloor
+            ? .floors(reason) : .blocked(Obstacle("no baseline: \(reason)", isBroken: true, isOfPlan: true))
     }
 
     /// What the gates with only plain limits on the same metric come to, `rule`'s own plain limits included. Advisory gates vouch
@@ -310,7 +321,7 @@ struct Judge {
         case several
         /// It has one that did not have to pass, in quarantine above all, and gave no value.
         case lost
-        /// It has one that did not run: its own `if`, or a tier.
+        /// It has one that did not run: its own `if`, or a tier. Where a branch is meant, none of its runs that was found did run it.
         case skipped(String)
     }
 

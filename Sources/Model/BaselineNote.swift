@@ -10,6 +10,8 @@ package struct BaselineNote: Equatable, Sendable {
     }
 
     package var reference: GateRule.BaselineReference
+    /// The gates that it was for; `nil` for all that ask for it.
+    package var gates: [String]?
     package var state: State
     /// What the report calls it, or where it was looked for.
     package var text: String

@@ -7,7 +7,11 @@
     package static let epoch = Instant(nanoseconds: 0)
     package static let distantFuture = Instant(nanoseconds: .max)
 
-    package static func seconds(_ seconds: Int64) -> Self { Self(nanoseconds: seconds * 1_000_000_000) }
+    /// So many seconds after the epoch, held at the limits of `Int64` nanoseconds (the years 1677 and 2262).
+    package static func seconds(_ seconds: Int64) -> Self {
+        let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return Self(nanoseconds: overflow ? (seconds < 0 ? .min : .max) : nanoseconds)
+    }
 
     /// The instant `duration` later; sticks to `distantFuture` where the sum does not fit.
     package func advanced(by duration: Duration) -> Self {
@@ -49,7 +53,11 @@
         return String(repeating: "0", count: max(0, width - text.count)) + text
     }
 
-    package func duration(to other: Self) -> Duration { .nanoseconds(other.nanoseconds &- nanoseconds) }
+    /// How long it is to `other`, held at the limits of `Int64` nanoseconds (292 years).
+    package func duration(to other: Self) -> Duration {
+        let (difference, overflow) = other.nanoseconds.subtractingReportingOverflow(nanoseconds)
+        return .nanoseconds(overflow ? (other < self ? .min : .max) : difference)
+    }
     @inlinable package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 }
 

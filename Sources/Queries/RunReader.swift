@@ -35,7 +35,7 @@ package struct RunReader: Sendable {
         }
     }
 
-    /// Answers the baseline references of a run's gates, each once. Nobody's verdict rests on runs that its owner may not
+    /// Answers the baseline references of a run's gates, each once, or by gate where they are measured by several runs. Nobody's verdict rests on runs that its owner may not
     /// read.
     ///
     /// - Parameter object: as for `RunSnapshot.results`.
@@ -46,113 +46,39 @@ package struct RunReader: Sendable {
         for reference in run.plan.gates.compactMap(\.baseline) where !seen.contains(reference) {
             seen.append(reference)
         }
-        return try seen.map { ResolvedBaseline($0, try source(of: $0, for: run, object: object)) }
+        return try seen.flatMap { reference in
+            let gates = run.plan.gates.filter { $0.baseline == reference }
+            return try baselines(reference, for: run, gates, object: object)
+        }
     }
 
-    private func source(
-        of reference: GateRule.BaselineReference, for run: RunSnapshot, object: (ObjectRef) throws -> [UInt8]?
-    ) throws -> ResolvedBaseline.Source {
+    private func baselines(
+        _ reference: GateRule.BaselineReference, for run: RunSnapshot, _ gates: [GateRule],
+        object: (ObjectRef) throws -> [UInt8]?
+    ) throws -> [ResolvedBaseline] {
         let owner = run.record.owner
         switch reference {
-        case .run(let run): return try source(run, called: run.description, for: owner, object: object)
+        case .run(let run):
+            return [
+                ResolvedBaseline(reference, try source(run, called: run.description, for: owner, object: object))
+            ]
         case .alias(let alias):
-            guard let known = try named(alias) else { return .absent("nothing is called '\(alias)' yet") }
-            return try source(known.run, called: "\(alias) = \(known.run)", for: owner, object: object)
-        case .branch(let branch): return try source(branch: branch, for: run, object: object)
-        }
-    }
-
-    /// The newest run of the same workflow with a different tree that can be a baseline: at the commit where the branch and the
-    /// run's own commit part, else at that commit's newest ancestor that has one. At one commit, what passed goes before what did
-    /// not.
-    ///
-    /// One that was asked for something else, or did not run cells that this run has to (a tier), is better than none: gates then say
-    /// what differs, or may let it.
-    private func source(
-        branch: String, for run: RunSnapshot, object: (ObjectRef) throws -> [UInt8]?
-    ) throws -> ResolvedBaseline.Source {
-        guard let history = run.request.branches.first(where: { $0.name == branch }) else {
-            return .unavailable("the submission does not say where it parts from branch '\(branch)'")
-        }
-        guard let base = history.commits.first else {
-            return .unavailable(history.problem.isEmpty ? "there is no branch '\(branch)'" : history.problem)
-        }
-        let measured: [MeasuredRun]
-        let named: Set<RunID>
-        do throws(StorageError) {
-            measured = try storage.measuredRuns(
-                of: run.record.name, commits: Array(history.commits.prefix(Self.ancestorsMax)), before: run.id)
-            named = Set(try storage.baselines().map(\.run))
-        } catch {
-            throw QueryError.storage(error)
-        }
-        let byCommit = Dictionary(grouping: measured, by: \.commit)
-        var second: (source: ResolvedBaseline.Source, rank: Int)?
-        var obstacles: [String] = []
-        for (distance, commit) in history.commits.prefix(Self.ancestorsMax).enumerated() {
-            let there = (byCommit[commit] ?? []).filter {
-                $0.tree != run.record.tree && ($0.verdict < .fail || named.contains($0.id))
+            guard let known = try named(alias) else {
+                return [ResolvedBaseline(reference, .absent("nothing is called '\(alias)' yet"))]
             }
-            for candidate in there.filter({ $0.verdict == .pass }) + there.filter({ $0.verdict != .pass }) {
-                let asksTheSame: Bool
-                switch try fitness(candidate.id, for: run, branch, isNamed: named.contains(candidate.id)) {
-                case .none: continue
-                case .hindered(let why):
-                    obstacles.append("\(candidate.id) \(why)")
-                    continue
-                case .fit(let same): asksTheSame = same
-                }
-                guard let snapshot = try snapshot(of: candidate.id) else { continue }
-                let isWhole = Self.ran(snapshot.plan, whatHasToRunIn: run.plan)
-                let rank = (asksTheSame ? 2 : 0) + (isWhole ? 1 : 0)
-                guard rank > second?.rank ?? -1 else { continue }
-                let place =
-                    distance == 0
-                    ? "the merge base" : "\(Spelling.counted(distance, "commit")) before the merge base"
-                let found = ResolvedBaseline.Source.found(
-                    try snapshot.results(object: object),
-                    name: "\(branch) = \(candidate.id), commit \(commit.prefix(12)), \(place)"
-                        + Self.words(of: candidate.verdict, isNamed: named.contains(candidate.id)))
-                if rank == 3 { return found }
-                second = (found, rank)
+            let name = "\(alias) = \(known.run)"
+            return [ResolvedBaseline(reference, try source(known.run, called: name, for: owner, object: object))]
+        case .branch(let branch):
+            return try withoutActuallyEscaping(object) {
+                try BranchSearch(reader: self, run: run, branch: branch, gates: gates, object: $0).baselines()
             }
         }
-        if let second { return second.source }
-        // What is there and cannot be had is another thing than what never was.
-        if !obstacles.isEmpty {
-            return .unavailable("of branch '\(branch)', \(Spelling.shortened(obstacles, most: 3))")
-        }
-        if !history.problem.isEmpty { return .unavailable(history.problem) }
-        return .absent(
-            "no run of '\(run.record.name)' that can be one at \(base.prefix(12)), where it parts from '\(branch)', nor at "
-                + "\(Spelling.counted(history.commits.count - 1, "ancestor")) of it: --with-baseline runs it first")
     }
 
-    /// Whether no cell that a run has to measure was left out in another one, as a tier or an `if` does.
-    private static func ran(_ there: Plan, whatHasToRunIn here: Plan) -> Bool {
-        here.jobs.allSatisfy { job in
-            guard let other = there.jobs.first(where: { $0.id == job.id })?.cells else { return true }
-            let left = Set(other.filter { $0.skipped != nil }.map(\.id))
-            return left.isEmpty
-                || (job.cells ?? []).allSatisfy { $0.skipped != nil || !$0.required || !left.contains($0.id) }
-        }
-    }
-
-    /// What a reader should know of a baseline that did not pass as a whole.
-    private static func words(of verdict: Verdict, isNamed: Bool) -> String {
-        switch verdict {
-        case .pass: ""
-        case _ where isNamed: ", verdict \(verdict.rawValue), which somebody has named as one"
-        case .waived: ", where something else was waived"
-        case .inconclusive, .incomplete, .fail: ", which could not be compared as a whole itself"
-        }
-    }
-
-    /// How far back a branch is searched.
-    package static let ancestorsMax = 1000
+    // MARK: What can be a baseline
 
     /// Whether a run can be a baseline of another one.
-    private enum Fitness {
+    enum Fitness {
         case none
         /// It could, but for this.
         case hindered(String)
@@ -165,7 +91,7 @@ package struct RunReader: Sendable {
     /// A commit's name stands for all that is in it, whatever its repository is called: a renamed one, a fork.
     ///
     /// - Parameter isNamed: a person has made it a baseline (`sheaf baseline set`), whatever it came to.
-    private func fitness(
+    func fitness(
         _ candidate: RunID, for run: RunSnapshot, _ branch: String, isNamed: Bool
     ) throws(QueryError) -> Fitness {
         let found: StoredRun

@@ -74,7 +74,8 @@ extension GateJudgement {
 extension BaselineNote {
     fileprivate var reported: Value {
         [
-            "baseline": .string(name), "state": .string(state.rawValue), "text": .string(text),
+            "baseline": .string(name), "gates": gates.map { .array($0.map(Value.string)) } ?? .null,
+            "state": .string(state.rawValue), "text": .string(text),
             "run": orNull(run?.description), "commit": orNull(commit), "tree": orNull(tree?.hex),
             "provenance": .object(provenance),
         ]

@@ -322,7 +322,8 @@ extension RunReport {
     private var comparedWith: [(name: String, text: String)] {
         var rows: [(String, String)] = []
         for note in judgement.baselines where note.state == .found {
-            rows.append(("baseline \(note.name)", note.text))
+            let gates = note.gates.map { " (of \(Spelling.shortened($0, most: 5)))" } ?? ""
+            rows.append(("baseline \(note.name)", note.text + gates))
             let side = { (ours: String?, theirs: String?, what: String) in
                 guard ours != nil || theirs != nil else { return }
                 rows.append(

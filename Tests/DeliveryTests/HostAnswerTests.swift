@@ -44,6 +44,24 @@ import Testing
         }
     }
 
+    /// Whatever a server, or what stands before it, says: nothing is waited for longer than a day.
+    @Test(arguments: [
+        ("-9223372036854775808", 0), ("-9223372037", 0), ("-1", 0), ("1", 0), ("1800000000", 0), ("1800000090", 90),
+        ("9223372036", 86_400), ("9223372037", 86_400), ("9223372036854775807", 86_400), ("9223372036854775808", 60),
+        ("soon", 60), ("", 60), ("1800000090.5", 60),
+    ])
+    func `survives any time that is said`(text: String, seconds: Int) {
+        let limit = ["x-ratelimit-remaining": "0", "x-ratelimit-reset": text]
+        #expect(
+            Self.meaning(429, "", limit)
+                == .again("429, too many requests", after: .seconds(seconds), isUndone: true))
+        let isTime = Int64(text) != nil && Int64(text) ?? 0 >= 0
+        let pause = isTime ? min(Int64(text) ?? 0, 86_400) : 60
+        #expect(
+            Self.meaning(429, "", ["retry-after": text])
+                == .again("429, too many requests", after: .seconds(pause), isUndone: true))
+    }
+
     /// The counters come with every answer, also where something else is wrong.
     @Test func `binds by its counters only who has used them up`() {
         #expect(Self.meaning(502, "", Self.counted) == .again("502 of the server", after: nil, isUndone: false))

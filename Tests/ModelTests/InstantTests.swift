@@ -18,6 +18,18 @@ import Testing
         #expect(Instant.seconds(951_782_400).utc == "2000-02-29T00:00:00Z")
     }
 
+    @Test func `is held where 64 bits end`() {
+        #expect(Instant.seconds(.max) == .distantFuture && Instant.seconds(9_223_372_037) == .distantFuture)
+        #expect(Instant.seconds(9_223_372_036).nanoseconds == 9_223_372_036_000_000_000)
+        let first = Instant.seconds(.min)
+        #expect(first.nanoseconds == .min && first == .seconds(-9_223_372_037))
+        #expect(first.duration(to: .seconds(1)) == .nanoseconds(Int64.max))
+        #expect(Instant.seconds(1).duration(to: first) == .nanoseconds(Int64.min))
+        #expect(
+            first.advanced(by: .seconds(-1)) == first
+                && Instant.distantFuture.advanced(by: .seconds(1)) == .distantFuture)
+    }
+
     @Test(arguments: [
         (Duration.zero, "0 ms"), (.microseconds(400), "0 ms"), (.milliseconds(42), "42 ms"),
         (.milliseconds(420), "0.42 s"), (.milliseconds(7_200), "7.2 s"), (.milliseconds(7_030), "7.03 s"),

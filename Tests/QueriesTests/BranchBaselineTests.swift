@@ -196,19 +196,147 @@ import Wire
             snapshot.plan.gates, results: try snapshot.results(object: sample.object),
             baselines: try sample.reader.baselines(of: snapshot, object: sample.object))
         #expect(judged.gates[1].groups.map(\.verdict) == [.pass, .fail])
-        // Where no run had it, there is nothing that it could be compared with, and floors do not vouch for that.
+        // Where no run of the branch had it, it is as good as new: a nightly run of all cells has to begin somewhere.
         var lenient = Self.gates
-        lenient[0].newCellsFloorOnly = true
         lenient[0].limits.append(.atLeast(0.1))
         let theirs = try #require(try sample.reader.snapshot(of: RunID(2)))
-        let alone = judge(
-            lenient, results: try snapshot.results(object: sample.object),
-            baselines: [
-                ResolvedBaseline(.branch("main"), .found(try theirs.results(object: sample.object), name: "r2"))
+        let known = ResolvedBaseline(
+            .branch("main"), .found(try theirs.results(object: sample.object), name: "r2"))
+        let alone = { (gates: [GateRule]) in
+            judge(gates, results: try snapshot.results(object: sample.object), baselines: [known])
+        }
+        #expect(try alone(lenient).gates[1].groups.map(\.verdict) == [.pass, .inconclusive])
+        #expect(try alone(lenient).canBeBaseline(comparing: []))
+        lenient[0].newCellsFloorOnly = true
+        let groups = try alone(lenient).gates[1].groups
+        #expect(groups.map(\.verdict) == [.pass, .pass])
+        #expect(
+            groups[1].reason.contains("eval (1) did not run there (its tier is full, this run's is pr)"),
+            "\(groups[1].reason)")
+    }
+
+    /// A run of one or two jobs with a cell each; a value of `nil` is of a job that its `if` left out.
+    private func addJobs(
+        _ sample: StoredSample, _ number: UInt64, _ commit: String, _ values: [(metric: String, value: Double)?],
+        gates: [GateRule] = [], history: [String] = []
+    ) throws {
+        sample.run = RunID(number)
+        var plan = StoredSample.plan(cells: 1, shards: ShardPlan(), gates: gates)
+        for place in values.indices.dropFirst() {
+            var job = plan.jobs[0]
+            job.id = "eval\(place)"
+            plan.jobs.append(job)
+        }
+        try sample.submit(plan, tree: UInt8(number), commit: commit) { request in
+            request.dirty = false
+            request.branches = [
+                .with {
+                    $0.name = "main"
+                    $0.commits = history
+                }
             ]
-        ).gates[1].groups
-        #expect(alone.map(\.verdict) == [.pass, .inconclusive])
-        #expect(alone[1].reason.contains("eval (1) did not run there: its tier is full"), "\(alone[1].reason)")
+        }
+        for (job, value) in values.enumerated() {
+            guard let value else {
+                try sample.resolve(job, kind: .notApplicable, reason: "nothing of it was touched")
+                continue
+            }
+            try sample.resolve(job)
+            let cell = CellID(run: sample.run, job: job, cell: 0)
+            let file = sample.put("{\"\(value.metric)\": \(value.value)}")
+            try sample.run(AttemptID(shard: ShardID(cell: cell, shard: 0), number: 1)) { $0.metrics = file }
+            try sample.store.commit([
+                .shardsSettled(
+                    SettlementRecord(
+                        cell: cell, first: 0, last: 0, attempt: 1, cause: Cause(.passed), at: sample.clock))
+            ])
+        }
+        if gates.isEmpty { try sample.end() }
+    }
+
+    private func groups(_ sample: StoredSample) throws -> [GroupJudgement] {
+        let snapshot = try #require(try sample.snapshot())
+        return judge(
+            snapshot.plan.gates, results: try snapshot.results(object: sample.object),
+            baselines: try sample.reader.baselines(of: snapshot, object: sample.object)
+        ).gates.dropFirst().flatMap(\.groups)
+    }
+
+    private static func gate(_ name: String, job: String, _ metric: String = "accuracy") -> GateRule {
+        GateRule(
+            name: name, job: job, metric: metric, limits: [.dropAtMost(.absolute(0.01)), .atLeast(0.1)],
+            baseline: .branch("main"))
+    }
+
+    /// In a repository of several models, a commit measures those that it touches.
+    @Test func `is for each job the newest run that ran it`() throws {
+        let gates = [Self.gate("one", job: "eval"), Self.gate("two", job: "eval1")]
+        let sample = try StoredSample()
+        try addJobs(sample, 1, old, [("accuracy", 0.9), ("accuracy", 0.8)])
+        try addJobs(sample, 2, base, [nil, ("accuracy", 0.7)])
+        try addJobs(
+            sample, 3, tip, [("accuracy", 0.5), ("accuracy", 0.7)], gates: gates, history: [base, old])
+        let found = try groups(sample)
+        #expect(found.map(\.verdict) == [.fail, .pass])
+        #expect(
+            found.map(\.baselineSource) == [
+                "main = r1, commit aaaa, 1 commit before the merge base", "main = r2, commit bbbb, the merge base",
+            ])
+        // Whoever judges the export again says the same, of the same files.
+        let snapshot = try #require(try sample.snapshot())
+        let answers = try sample.reader.baselines(of: snapshot, object: sample.object)
+        #expect(answers.map(\.gates) == [["one"], ["two"]])
+        let judgement = judge(
+            gates, results: try snapshot.results(object: sample.object), baselines: answers)
+        let notes = try #require(Judgement(record: judgement.record)).baselines
+        let files = try [2, 1].map { (number: UInt64) in
+            let other = try #require(try sample.reader.snapshot(of: RunID(number)))
+            return (results: try other.results(object: sample.object), name: "r\(number).jsonl")
+        }
+        let again = judge(
+            gates, results: try snapshot.results(object: sample.object),
+            baselines: ResolvedBaseline.again([.branch("main")], notes: notes, files: files))
+        #expect(again.gates.map(\.groups) == judgement.gates.map(\.groups))
+    }
+
+    /// A job that never ran, and a metric that never was reported, have to begin somewhere.
+    @Test(arguments: [
+        (nil, "the baseline does not measure it: job 'eval' was skipped there: nothing of it was touched"),
+        ("loss", "the baseline does not measure it: none of its cells reports accuracy"),
+    ])
+    func `that never measured it is none`(reported: String?, words: String) throws {
+        for isFirst in [false, true] {
+            var gate = Self.gate("g", job: "eval")
+            gate.passesFirstOnFloor = isFirst
+            let sample = try StoredSample()
+            try addJobs(sample, 1, base, [reported.map { ($0, 0.9) }])
+            try addJobs(sample, 2, tip, [("accuracy", 0.5)], gates: [gate], history: [base])
+            let found = try #require(try groups(sample).first)
+            #expect(found.verdict == (isFirst ? .pass : .inconclusive), "\(found.reason)")
+            #expect(reported == nil || found.reason.contains(words), "\(found.reason)")
+            #expect(isFirst || found.isUncompared)
+            // Somebody may also name one that never measured it.
+            gate.baseline = .run(RunID(1))
+            try addJobs(sample, 3, tip, [("accuracy", 0.5)], gates: [gate], history: [base])
+            let asked = try #require(try groups(sample).first)
+            #expect(
+                asked.verdict == (isFirst ? .pass : .inconclusive) && asked.reason.contains(words), "\(asked.reason)")
+        }
+    }
+
+    /// That a metric was forgotten for a while hides nothing.
+    @Test func `is looked for beyond runs that lack the metric`() throws {
+        var gate = Self.gate("g", job: "eval")
+        gate.passesFirstOnFloor = true
+        let commits = (1...19).map { "c\($0)" }
+        let sample = try StoredSample()
+        try addJobs(sample, 1, old, [("accuracy", 0.9)])
+        for (place, commit) in commits.enumerated() {
+            try addJobs(sample, UInt64(place + 2), commit, [("loss", 0.1)])
+        }
+        try addJobs(sample, 30, tip, [("accuracy", 0.5)], gates: [gate], history: commits + [old])
+        let found = try #require(try groups(sample).first)
+        #expect(found.verdict == .fail && found.baselineRun == RunID(1), "\(found.reason)")
     }
 
     /// "First" means that there never was one, not that nobody can see it from here.

@@ -110,21 +110,14 @@ extension Benchmark {
         let loop = try EventLoop(name: "bench")
         let (client, address, identity) = try await process.admin(on: loop)
         let agent = try await PassingAgent.join(address, try await makeAgent("bench", by: client), loop)
-        var sources: [String] = []
-        var links: [Link] = []
-        for number in 0..<4 {
-            let source = try scratch.fresh("in-\(number)")
-            try Files.write(noise(mebibytes << 20, seed: UInt64(number)), to: source + "/file")
-            sources.append(source)
-            links.append(try await Link.connect(to: address, as: identity, on: try EventLoop(name: "bench-\(number)")))
-        }
+        let uploaders = try await uploaders(to: address, as: identity, in: scratch)
         let isOver = Mutex(false)
-        async let uploads: Void = withThrowingTaskGroup(of: Void.self) { [sources, links] group in
+        async let uploads: Void = withThrowingTaskGroup(of: Void.self) { group in
             defer { isOver.withLock { $0 = true } }
-            for (source, link) in zip(sources, links) {
+            for uploader in uploaders {
                 group.addTask {
-                    let scan = try TreeScan(of: Folder(at: source), .everything(except: []))
-                    _ = try await Transfer(LinkObjects.submission(link)).upload(TreePlan(scan))
+                    let scan = try TreeScan(of: Folder(at: uploader.source), .everything(except: []))
+                    _ = try await Transfer(LinkObjects.submission(uploader.link)).upload(TreePlan(scan))
                 }
             }
             try await group.waitForAll()
@@ -135,8 +128,27 @@ extension Benchmark {
             served.offers.append(try await agent.offered(by: client))
         }
         try await uploads
-        for link in links + [agent.link, client.link] { await link.close() }
+        for link in uploaders.map(\.link) + [agent.link, client.link] { await link.close() }
         return figure(served)
+    }
+
+    private struct Uploader: Sendable {
+        var source: String
+        var link: Link
+    }
+
+    private static func uploaders(
+        to address: Address, as identity: Identity, in scratch: BenchFolder
+    ) async throws -> [Uploader] {
+        var uploaders: [Uploader] = []
+        for number in 0..<4 {
+            let source = try scratch.fresh("in-\(number)")
+            try Files.write(noise(mebibytes << 20, seed: UInt64(number)), to: source + "/file")
+            let loop = try EventLoop(name: "bench-\(number)")
+            uploaders.append(
+                Uploader(source: source, link: try await Link.connect(to: address, as: identity, on: loop)))
+        }
+        return uploaders
     }
 }
 

@@ -73,6 +73,7 @@ class Cell:
         self.neutral = not self.required or expected.get("continue_on_error", False)
         self.skipped = expected.get("skipped")
         self.lines = sorted((line for line in lines if line["shard"] >= 0), key=lambda line: line["shard"])
+        self.all_lines = lines
         self.status = self.judge_status(lines)
 
     def judge_status(self, lines):
@@ -796,6 +797,10 @@ def judge_gate(rule, rules, run, baseline, comparisons):
             elif baseline.tree == run.tree:
                 verdicts.append("inconclusive")
                 group["broken"] = True
+            elif never_measured(rule, baseline):
+                asked = {id(cell) for cells in sets for cell in cells}
+                verdicts.append("pass" if rule["first"] and floors_pass(floors, asked) else "inconclusive")
+                group["broken"] = not rule["first"]
             else:
                 try:
                     result = compare(rule, relative, place, sets, theirs, floors, verdicts)
@@ -811,19 +816,41 @@ def judge_gate(rule, rules, run, baseline, comparisons):
         if opened:
             opened.group = group
             comparisons.append(opened)
-    if relative and baseline is not None and baseline.tree != run.tree:
+    if relative and baseline is not None and baseline.tree != run.tree and not never_measured(rule, baseline):
         ours = {cell.key for cell in cells}
         for cell in next(iter(baseline.jobs.values())):
             if cell.key in ours or not cell.required or cell.skipped is not None:
                 continue
             (key, (place, _)), = groups_of(rule, [cell]).items()
-            group = answers.setdefault(key, {"where": place, "verdict": "pass", "value": None, "n": None, "p": None})
+            if key not in answers:
+                answers[key] = {"where": place, "verdict": "pass", "value": None, "n": None, "p": None, "vanished": True}
+            group = answers[key]
+            if group["verdict"] in ("pass", "inconclusive"):
+                group["vanished"] = group.get("vanished") or group["value"] is not None and not group.get("broken")
             group["verdict"] = worst([group["verdict"], "incomplete"])
     return list(answers.values())
 
 
+def never_measured(rule, baseline):
+    """Whether nothing went wrong in the baseline, and nothing in it reports the metric."""
+    asked = [cell for cell in next(iter(baseline.jobs.values())) if cell.skipped is None]
+    if not any(cell.required for cell in asked):
+        return False
+    for cell in asked:
+        if cell.required and cell.status != "passed":
+            return False
+        for line in cell.all_lines:
+            if "" in line["metrics"] or rule["metric"] in line["metrics"] or line.get("absent"):
+                return False
+            if any(rule["metric"] in item for item in line.get("items", [])):
+                return False
+    return True
+
+
 def is_lost(rule, cell):
-    """It did not have to pass, and there is nothing of it to compare with."""
+    """There is nothing of it to compare with, and that is nobody's fault: it did not have to pass, or did not run."""
+    if cell.skipped is not None:
+        return True
     if cell.required:
         return False
     try:
@@ -1014,10 +1041,12 @@ def quarantine(case):
 
 
 def waive(gates, case):
-    """What was measured and does not hold, or is not decided, may be waived; what is missing or broken never."""
+    """What was measured and does not hold, or is not decided, may be waived, and a cell that is no longer planned; what is
+    missing or broken never."""
     for gate in gates:
         for group in gate["groups"]:
-            if group["verdict"] not in ("fail", "inconclusive") or group.get("value") is None or group.get("broken"):
+            measured = group.get("value") is not None and not group.get("broken")
+            if not (group.get("vanished") or measured and group["verdict"] in ("fail", "inconclusive")):
                 continue
             if any(waiver["gate"] == gate["gate"] and covers(waiver, group["where"]) and day_of(case)
                    and waiver["until"] >= day_of(case) for waiver in case.get("waivers", [])):
