@@ -196,7 +196,10 @@ extension Coordinator {
     }
 
     private func waiting(_ member: ConcurrencyGroups.Member) -> String? {
-        groups.blocker(of: member).map { "waits for \(title(of: $0.holder)) of concurrency group '\($0.group)'" }
+        groups.blocker(of: member).map { blocker in
+            "waits for \(title(of: blocker.holder)) of concurrency group '\(blocker.group)'"
+                + (blocker.ahead > 0 ? ", and \(blocker.ahead) before it" : "")
+        }
     }
 
     private func title(of member: ConcurrencyGroups.Member) -> String {

@@ -227,9 +227,11 @@ struct RunLibrary: Sendable {
             let snapshot = try snapshot(of: run)
             let results = try snapshot.results(object: object)
             let report = try report(of: snapshot, results, rates: rates, logTails: tails)
-            return DeliveredReport(
+            var delivered = DeliveredReport(
                 run: run, workflow: snapshot.record.name, commit: snapshot.record.commit,
                 verdict: snapshot.ending?.verdict, summary: report.verdictSentence, markdown: report.markdown)
+            delivered.isCancelled = report.facts.isCancelled
+            return delivered
         }
     }
 

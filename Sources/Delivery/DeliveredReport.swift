@@ -9,6 +9,8 @@ package struct DeliveredReport: Equatable, Sendable {
     package var commit: String
     /// `nil` while the run goes on.
     package var verdict: Verdict?
+    /// Whether the run ended because somebody cancelled it, or a newer one took its place.
+    package var isCancelled = false
     /// The verdict in one sentence.
     package var summary: String
     /// The whole report; hosts take a little more than 65 000 characters.

@@ -174,7 +174,7 @@ package struct HostStep: Equatable, Sendable {
                     "title": .string(checkTitle), "summary": .string(checkSummary),
                 ]),
         ]
-        if let verdict = report.verdict { members.append(.init("conclusion", .string(Self.conclusion(verdict)))) }
+        if let conclusion { members.append(.init("conclusion", .string(conclusion))) }
         return members + link("details_url")
     }
 
@@ -207,13 +207,17 @@ package struct HostStep: Equatable, Sendable {
         switch report.verdict {
         case nil: "running"
         case .pass, .waived: "success"
+        case .incomplete where report.isCancelled: "canceled"
         case .inconclusive, .incomplete, .fail: "failed"
         }
     }
 
-    private static func conclusion(_ verdict: Verdict) -> String {
-        switch verdict {
+    /// `nil` while the run goes on.
+    private var conclusion: String? {
+        switch report.verdict {
+        case nil: nil
         case .pass, .waived: "success"
+        case .incomplete where report.isCancelled: "cancelled"
         case .inconclusive, .incomplete: "action_required"
         case .fail: "failure"
         }
@@ -268,7 +272,7 @@ package struct HostStep: Equatable, Sendable {
         case .check:
             let output = entry["output"]
             return Self.agree(entry["status"], report.verdict == nil ? "in_progress" : "completed")
-                && Self.agree(entry["conclusion"], report.verdict.map(Self.conclusion) ?? "")
+                && Self.agree(entry["conclusion"], conclusion ?? "")
                 && Self.agree(output?["title"], checkTitle) && Self.agree(output?["summary"], checkSummary)
         case .status:
             // GitLab takes it as `state` and shows it as `status`.

@@ -141,7 +141,7 @@ struct CellTable {
     private static func ending(of cell: Cell, in job: ExpectedJob) -> (CellJudgement.Outcome, String)? {
         switch job.ending {
         case .notApplicable: (.notApplicable, job.reason.isEmpty ? "its 'if' was false" : job.reason)
-        case .notReached: (.notReached, job.reason.isEmpty ? "something it needs failed" : job.reason)
+        case .notReached: (.notReached, job.reason.isEmpty ? "something it needs did not succeed" : job.reason)
         case .failed: (.failed, job.reason.isEmpty ? "its job came to no cells" : job.reason)
         case .ran: cell.expected.skipped.map { (.notApplicable, $0) }
         }

@@ -47,6 +47,7 @@ extension RunSnapshot {
             endedAt: ending?.at, notes: notes)
         facts.title = plan.title
         if let cancellation {
+            facts.isCancelled = true
             facts.notes.insert(
                 "cancelled by \(cancellation.by) at \(cancellation.at.utc)"
                     + (cancellation.reason.isEmpty ? "" : ": \(cancellation.reason)"), at: 0)

@@ -19,6 +19,7 @@ extension RunReport {
         members += [
             .init("verdict", isOver ? .string(judgement.verdict.rawValue) : .null),
             .init("exit_code", isOver ? .number(Double(judgement.exitCode)) : .null),
+            .init("cancelled", .boolean(facts.isCancelled)),
             .init("summary", .string(verdictSentence)),
             .init("gates", .array(judgement.gates.map { $0.reported(in: self) })),
             .init("blame", .array(blames.map { $0.reported(sentence: sentence($0)) })),

@@ -109,7 +109,8 @@ struct JUnitReport {
             let outcome: Outcome =
                 switch job.ending {
                 case .notApplicable: .skipped(tally)
-                case .notReached, .failed: .failure(tally, type: job.ending.rawValue, details: [tally])
+                case .failed: .failure(tally, type: job.ending.rawValue, details: [tally])
+                case .notReached: .error(tally, type: job.ending.rawValue, details: [tally])
                 case .ran where report.isOver: .error("its cells are not known", type: "incomplete", details: [tally])
                 case .ran: .skipped("its cells are not known yet")
                 }

@@ -6,6 +6,8 @@ package struct RunFacts: Equatable, Sendable {
     package var workflow: String
     /// What this run is about; empty where nobody said.
     package var title = ""
+    /// Whether somebody cancelled it, or a newer run took its place.
+    package var isCancelled = false
     /// The workflow file's path as the submitter gave it.
     package var file: String
     package var event: String

@@ -121,9 +121,12 @@ package struct ConcurrencyGroups: Sendable {
         guard group.waiting.count < Self.queueMax else {
             return effects + [.turnAway(member, group: group.name)]
         }
+        // Behind others that queue it would gain nothing by it.
+        if wanted.cancels && group.waiting.isEmpty {
+            effects.append(.cancel(holder, for: member, group: group.name))
+        }
         places[member] = key
         group.waiting.append(Waiting(member: member, queues: wanted.queues))
-        if wanted.cancels { effects.append(.cancel(holder, for: member, group: group.name)) }
         return effects
     }
 
@@ -163,12 +166,24 @@ package struct ConcurrencyGroups: Sendable {
         places[member] = key
     }
 
-    /// Whom it waits for, and the group's name; `nil` when it does not.
-    package func blocker(of member: Member) -> (holder: Member, group: String)? {
-        guard let group = places[member].flatMap({ groups[$0] }), let holder = group.holder, holder != member else {
-            return nil
+    /// What keeps one from starting.
+    package struct Blocker: Equatable, Sendable {
+        package var holder: Member
+        package var group: String
+        /// How many others start before it.
+        package var ahead: Int
+
+        package init(holder: Member, group: String, ahead: Int) {
+            (self.holder, self.group, self.ahead) = (holder, group, ahead)
         }
-        return (holder, group.name)
+    }
+
+    /// Whom it waits for; `nil` when it does not.
+    package func blocker(of member: Member) -> Blocker? {
+        guard let group = places[member].flatMap({ groups[$0] }), let holder = group.holder,
+            let place = group.waiting.firstIndex(where: { $0.member == member })
+        else { return nil }
+        return Blocker(holder: holder, group: group.name, ahead: place)
     }
 
     /// Whether it has started and not ended.

@@ -282,7 +282,8 @@ extension Farm {
         if let quarantine = agents[agent].quarantine, quarantine.until <= now, !quarantine.isProbing {
             agents[agent].quarantine?.isProbing = true
         }
-        if agents[agent].isOnline { free(agent) } else { agents[agent].quarantine = nil }
+        // One that is away is probed when it comes back.
+        if agents[agent].isOnline { free(agent) }
         departed.append(agent)
     }
 

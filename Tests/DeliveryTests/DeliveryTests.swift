@@ -44,7 +44,7 @@ private struct FakeHost {
         }
         if path.contains("/check-runs") {
             guard (body?["output"]?["summary"]?.string ?? "").utf16.count <= 65_535,
-                ["success", "failure", "action_required"].contains(body?["conclusion"]?.string ?? "")
+                ["success", "failure", "cancelled", "action_required"].contains(body?["conclusion"]?.string ?? "")
             else { return invalid("output") }
             if request.method == "PATCH", let id = Int(path.split(separator: "/").last ?? ""),
                 let place = checks.firstIndex(where: { $0.id == id })
@@ -207,6 +207,18 @@ private struct FakeHost {
             _ = perform(&host, report(verdict: verdict), to: github)
             #expect(host.statuses[0]["state"] == .string(state))
             #expect(host.checks[0].body["conclusion"] == .string(conclusion))
+        }
+        // What somebody cancelled needs nobody's action; what failed before that did.
+        for (verdict, conclusion, state) in [
+            (Verdict.incomplete, "cancelled", "canceled"), (.fail, "failure", "failed"),
+        ] {
+            var cancelled = report(verdict: verdict)
+            cancelled.isCancelled = true
+            var (host, other) = (FakeHost(), FakeHost())
+            _ = perform(&host, cancelled, to: github)
+            _ = perform(&other, cancelled, to: gitlab)
+            #expect(host.checks[0].body["conclusion"] == .string(conclusion))
+            #expect(other.statuses[0]["state"] == .string(state))
         }
     }
 

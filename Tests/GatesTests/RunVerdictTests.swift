@@ -64,8 +64,15 @@ import Testing
         results.header.jobs.append(ExpectedJob(id: "deploy", ending: .notApplicable, reason: "push only", cells: []))
         #expect(verdict().verdict == .pass)
         #expect(verdict().gates[0].groups[1].reason == "skipped: push only")
+        // It did nothing wrong: what failed says so itself.
         results.header.jobs[1].ending = .notReached
+        #expect(verdict().verdict == .incomplete && !verdict().isInfrastructureOnly)
+        results.shards[0].cause = Cause(.userExit, code: 3)
         #expect(verdict().verdict == .fail)
+        // An agent that was lost is the only reason for all of it.
+        results.shards[0].cause = Cause(.lostAgent)
+        #expect(verdict().verdict == .incomplete && verdict().isInfrastructureOnly && verdict().exitCode == 3)
+        results.shards[0].cause = Cause(.passed)
         results.header.jobs[1].ending = .ran
         #expect(verdict().verdict == .incomplete)
         results.header.jobs[1].cells = [ExpectedCell(id: "d", name: "deploy", skipped: "'if' was false")]

@@ -107,10 +107,10 @@ import Testing
             GateRule(name: "drop", metric: "accuracy", limits: [.dropAtMost(.absolute(0))], baseline: .alias("x"))
         ]
         cases.append((compared, .inconclusive))
-        for ending in [ExpectedJob.Ending.notReached, .failed] {
+        for (ending, verdict) in [(ExpectedJob.Ending.notReached, Verdict.incomplete), (.failed, .fail)] {
             var sample = Sample.green
             sample.jobsBeside = [ExpectedJob(id: "later", ending: ending, reason: "why", cells: [])]
-            cases.append((sample, .fail))
+            cases.append((sample, verdict))
         }
         var skipped = Sample.green
         skipped.jobsBeside = [ExpectedJob(id: "docs", ending: .notApplicable, reason: "if", cells: [])]

@@ -33,6 +33,24 @@ import Testing
         #expect(groups.leave(run(1)) == [.start(run(2))])
     }
 
+    @Test func `cancel nobody for one that has to wait for others anyway`() {
+        var groups = Groups()
+        _ = groups.enter(run(1), ConcurrencyGroup(name: "a", queues: true), of: "r")
+        _ = groups.enter(run(2), ConcurrencyGroup(name: "a", queues: true), of: "r")
+        #expect(groups.enter(run(3), ConcurrencyGroup(name: "a", cancels: true), of: "r") == [])
+        #expect(groups.blocker(of: run(3)) == .init(holder: run(1), group: "a", ahead: 1))
+        // A newer one of its kind takes its place, and waits as it did.
+        #expect(
+            groups.enter(run(4), ConcurrencyGroup(name: "a", cancels: true), of: "r") == [
+                .replace(run(3), by: run(4), group: "a")
+            ])
+        #expect(groups.leave(run(1)) == [.start(run(2))])
+        #expect(
+            groups.enter(run(5), ConcurrencyGroup(name: "a", cancels: true), of: "r") == [
+                .replace(run(4), by: run(5), group: "a"), .cancel(run(2), for: run(5), group: "a"),
+            ])
+    }
+
     @Test func `are apart by name and repository`() {
         var groups = Groups()
         for (number, (name, repository)) in [("a", "r"), ("b", "r"), ("a", "s")].enumerated() {
@@ -77,8 +95,7 @@ import Testing
         let queue = ConcurrencyGroup(name: "a", queues: true)
         for number in UInt64(1)...3 { _ = groups.enter(run(number), queue, of: "r") }
         // One that does not queue waits behind them, and its place may be taken.
-        #expect(
-            groups.enter(run(4), ConcurrencyGroup(name: "a", cancels: true), of: "r").map(Self.name) == ["cancel 1"])
+        #expect(groups.enter(run(4), ConcurrencyGroup(name: "a", cancels: true), of: "r") == [])
         #expect(groups.enter(run(5), ConcurrencyGroup(name: "a"), of: "r").map(Self.name) == ["replace 4"])
         #expect(groups.enter(run(6), queue, of: "r") == [])
         for next in [2, 3, 5, 6] as [UInt64] {
@@ -147,7 +164,9 @@ import Testing
                         let known = waiting[name]?.first { $0.member == older }
                         #expect(known?.queues == false && older < newer, "seed \(seed)")
                         waiting[name]?.removeAll { $0.member == older }
-                    case .cancel(let holder, _, _): #expect(going[name] == holder, "seed \(seed)")
+                    case .cancel(let holder, _, _):
+                        // Behind others that queue, the newer one would gain nothing by it.
+                        #expect(going[name] == holder && waiting[name, default: []].isEmpty, "seed \(seed)")
                     case .refuse, .turnAway: Issue.record("seed \(seed): nobody here waits for another group")
                     }
                 }
@@ -173,8 +192,9 @@ import Testing
                 }
                 for (name, members) in waiting {
                     #expect(members.count { !$0.queues } <= 1, "seed \(seed)")
-                    for one in members {
-                        #expect(groups.blocker(of: one.member)?.holder == going[name], "seed \(seed)")
+                    for (place, one) in members.enumerated() {
+                        let blocker = groups.blocker(of: one.member)
+                        #expect(blocker?.holder == going[name] && blocker?.ahead == place, "seed \(seed)")
                     }
                 }
             }

@@ -123,6 +123,28 @@ import Testing
         #expect((3...6).contains(losses), "\(losses)")
     }
 
+    /// Else who waits long enough is taken for well.
+    @Test func `is not over for one that was away all the while`() {
+        var stage = stage(["a", "b", "c", "bad"])
+        _ = work(&stage, 12) { $0.agent == "bad" }
+        #expect(!stage.farm.quarantines(of: "bad").isEmpty)
+        _ = work(&stage, 1) { $0.agent == "bad" }
+        stage(.agentDisconnected("bad"))
+        _ = work(&stage, 50, step: .seconds(20)) { _ in false }
+        stage.join("bad", cpus: 2)
+        let probe = stage.leases.values.filter { $0.agent == "bad" }
+        #expect(probe.count == 1, "\(probe.count)")
+        #expect(stage.farm.quarantines(of: "bad").first?.contains("one attempt at a time") == true)
+        // And it is longer when that fails.
+        let since = stage.now
+        for lease in probe {
+            stage(.attemptFinished(lease.attempt, by: lease.agent, Cause(.agentFault), listed: nil))
+        }
+        #expect(
+            stage.farm.quarantines(of: "bad").first?.contains(since.advanced(by: .minutes(20)).utc) == true,
+            "\(stage.farm.quarantines(of: "bad"))")
+    }
+
     /// One that has long attempts is lost with few of them; the others, as often, with many.
     @Test func `does not come of long attempts where all agents are lost alike`() {
         var stage = Stage()

@@ -137,7 +137,8 @@ import Testing
         var failed = all
         failed[1].outcome = .failure
         #expect(
-            try workflow.resolve(job: 5, ancestors: failed, request) == .notReached("it needs 'ci', which failed"))
+            try workflow.resolve(job: 5, ancestors: failed, request)
+                == .notReached("it needs 'ci', which did not succeed"))
         // Another cell's call goes on.
         guard case .cells = try workflow.resolve(job: 2, ancestors: [setup, failed[2]], request) else {
             Issue.record("a failure in one call stops another")
@@ -161,7 +162,7 @@ import Testing
         }
         #expect(
             try #require(Self.read(Self.caller).workflow).resolve(job: 1, ancestors: [broken], PlanRequest())
-                == .notReached("it needs 'setup', which failed"))
+                == .notReached("it needs 'setup', which did not succeed"))
     }
 
     /// Read as often as it is called, the last of these files would be read a hundred thousand million times.

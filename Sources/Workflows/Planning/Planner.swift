@@ -255,7 +255,8 @@ extension Workflow {
         if let failed = ancestors.first(where: { $0.outcome == .failure || $0.outcome == .cancelled }),
             !asksForStatus(job)
         {
-            let what = failed.outcome == .failure ? "failed" : "was cancelled"
+            // Also for want of an agent: it is told where the job is.
+            let what = failed.outcome == .failure ? "did not succeed" : "was cancelled"
             return .notReached("it needs '\(failed.id)', which \(what)")
         }
         if let skipped = ancestors.first(where: { $0.outcome == .skipped }), !asksForStatus(job) {

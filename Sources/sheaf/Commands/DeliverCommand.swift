@@ -82,10 +82,12 @@ extension Commands {
                 "what differs from commit \(text("commit").prefix(12)) cannot be delivered as its result; commit it first",
                 exitCode: .usage)
         }
-        return DeliveredReport(
+        var delivered = DeliveredReport(
             run: run, farm: try Farming.farm(arguments), workflow: text("workflow"), commit: text("commit"),
             verdict: Verdict(rawValue: text("verdict")), summary: text("summary"),
             markdown: String(decoding: markdown, as: UTF8.self), link: arguments.value("link") ?? "")
+        delivered.isCancelled = value["cancelled"]?.boolean ?? false
+        return delivered
     }
 
     /// Does what a delivery says, until nothing is left.
