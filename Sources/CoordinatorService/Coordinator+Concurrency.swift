@@ -41,13 +41,13 @@ extension Coordinator {
         guard member.part != .run else { return cancelled(member.run, by: group, reason) }
         if case .call = member.part { stoppedCalls[member] = reason }
         note("\(name(of: member)): \(reason)", in: member.run)
-        return stop(grouped[member, default: []].sorted(), reason)
+        return stop(grouped[member, default: []].sorted(), in: member, reason)
     }
 
-    /// Others have taken the place of these cells of one run.
-    private func stop(_ cells: [CellID], _ reason: String) -> [Farm.Event] {
+    /// Others have taken the place of these cells.
+    private func stop(_ cells: [CellID], in member: ConcurrencyGroups.Member, _ reason: String) -> [Farm.Event] {
         guard let run = cells.first?.run else { return [] }
-        store([.cellsStopped(cells, reason: reason)], touching: run)
+        store([.cellsStopped(cells, group: member.group, reason: reason)], touching: run)
         return byJob(cells).map { .cellsStopped(run, job: $0.job, $0.cells, reason: reason) }
     }
 
@@ -97,7 +97,7 @@ extension Coordinator {
             var isIn = true
             for place in places(of: cell).dropFirst(index) where isIn {
                 if let reason = reasonToStop(cell, at: place.member) {
-                    events += stop([cell], reason)
+                    events += stop([cell], in: place.member, reason)
                     isIn = false
                     continue
                 }
@@ -154,9 +154,10 @@ extension Coordinator {
     /// - Parameters:
     ///   - begun: cells that were let in, those that have ended included.
     ///   - going: those of them that have not ended.
-    ///   - stopped: cells whose place others have taken, and why.
-    func restoreGroups(of run: LiveRun, begun: [CellID], going: Set<CellID>, stopped: [(cell: CellID, reason: String)])
-    {
+    ///   - stopped: cells whose place others have taken, in which group and why.
+    func restoreGroups(
+        of run: LiveRun, begun: [CellID], going: Set<CellID>, stopped: [(cell: CellID, stop: CellRecord.Stop)]
+    ) {
         for cell in begun {
             for (member, group) in run.places(of: cell) {
                 if case .call(let call) = member.part {
@@ -168,13 +169,11 @@ extension Coordinator {
                 groups.restore(member, group: group.name, of: run.household)
             }
         }
-        for (cell, reason) in stopped {
-            // Of several groups, which it was stopped in is not stored.
-            let places = run.places(of: cell)
-            guard places.count == 1, case .call(let call) = places[0].member.part, !run.isOver(call: call) else {
-                continue
+        for (cell, stop) in stopped {
+            for (member, _) in run.places(of: cell) where member.group == stop.group {
+                guard case .call(let call) = member.part, !run.isOver(call: call) else { continue }
+                stoppedCalls[member] = stop.reason
             }
-            stoppedCalls[places[0].member] = reason
         }
     }
 

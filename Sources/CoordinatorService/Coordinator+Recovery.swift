@@ -182,8 +182,8 @@ struct StoredDecisions: Sendable {
         Set(cellsBegun).subtracting(cells.lazy.filter { $0.ending != nil }.map(\.cell))
     }
 
-    /// Cells whose place in a concurrency group others have taken, and why.
-    var cellsStopped: [(cell: CellID, reason: String)] {
+    /// Cells whose place in a concurrency group others have taken.
+    var cellsStopped: [(cell: CellID, stop: CellRecord.Stop)] {
         cells.compactMap { cell in cell.stopped.map { (cell.cell, $0) } }
     }
 
@@ -280,8 +280,8 @@ struct StoredDecisions: Sendable {
         for cell in cells {
             if let ending = cell.ending.flatMap(Farm.CellEnding.init) {
                 decisions.append(.cellEnded(cell.cell, ending))
-            } else if let reason = cell.stopped {
-                decisions.append(.cellStopped(cell.cell, reason: reason))
+            } else if let stop = cell.stopped {
+                decisions.append(.cellStopped(cell.cell, reason: stop.reason))
             }
         }
         for job in jobs {

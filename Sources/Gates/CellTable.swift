@@ -114,7 +114,9 @@ struct CellTable {
         cell.shardCount = cell.expected.shards ?? working.first?.shardCount ?? 0
         cell.contradiction = cell.contradiction ?? Self.repetition(working)
         if working.isEmpty || cell.shardCount == 0 {
-            if gaps.isEmpty && failures.isEmpty { gaps.append(("no shard settled", false)) }
+            if gaps.isEmpty && failures.isEmpty {
+                gaps.append((job.reason.isEmpty ? "no shard settled" : "never started: \(job.reason)", false))
+            }
         } else {
             let present = Set(working.map(\.shard))
             for shard in 0..<cell.shardCount where !present.contains(shard) {

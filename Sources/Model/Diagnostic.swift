@@ -60,6 +60,8 @@ package struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
         /// A text that strangers write, in a script.
         case injection
         case matrix
+        /// A concurrency group that holds, or ends, what it is to order.
+        case concurrency
         case labels
         case environment
         case deprecated

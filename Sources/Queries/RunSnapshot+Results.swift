@@ -96,6 +96,8 @@ extension RunSnapshot {
         return header
     }
 
+    private func ran(_ place: Int) -> Bool { jobs[place].map { $0.kind == .cells } ?? false }
+
     private func expectedJob(_ place: Int) -> ExpectedJob {
         var job = ExpectedJob(id: plan.jobs[place].id, cells: [], writesMetrics: plan.jobs[place].writesMetrics)
         switch jobs[place]?.kind {
@@ -104,7 +106,8 @@ extension RunSnapshot {
         case .notReached: job.ending = .notReached
         case .failed: job.ending = .failed
         }
-        if job.ending != .ran { job.reason = jobs[place]?.reason ?? "" }
+        // Of one that never started, too: it was cancelled before.
+        if job.ending != .ran || !ran(place) { job.reason = jobs[place]?.reason ?? "" }
         job.cells = eachCell(of: place).map { cell in
             ExpectedCell(
                 id: cell.cell.id, name: cell.cell.name, values: cell.cell.values, shards: shardCount(of: cell.id),

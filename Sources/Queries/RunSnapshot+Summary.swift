@@ -41,6 +41,7 @@ extension RunSnapshot {
         case .cells, .unresolved, nil: break
         }
         if cell.skipped != nil { return "skipped" }
+        if ending != nil || jobs[place.job]?.ending != nil { return "cancelled" }
         return isWorking ? "running" : "waiting"
     }
 }

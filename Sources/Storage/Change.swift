@@ -8,8 +8,8 @@ package enum Change: Equatable, Sendable {
     /// A cell's number of shards became known; `listing` names the object with its items.
     case cellSharded(CellID, shards: Int, items: Int?, listing: Digest?)
     case cellEnded(CellID, ending: String)
-    /// Others of their concurrency group have taken the place of these cells. The first reason counts.
-    case cellsStopped([CellID], reason: String)
+    /// Others of a concurrency group have taken the place of these cells in it. The first reason counts.
+    case cellsStopped([CellID], group: String, reason: String)
     case attemptLeased(LeaseRecord)
     /// The agent did not take the offer: the lease never was, and its number is used again.
     case leaseWithdrawn(AttemptID)

@@ -52,10 +52,10 @@ package final class MemoryStore: Storage {
                 stopped: state.cells[cell]?.stopped)
         case .cellEnded(let cell, let ending):
             state.cells[cell, default: CellRecord(cell: cell, shards: nil, items: nil, listing: nil)].ending = ending
-        case .cellsStopped(let cells, let reason):
+        case .cellsStopped(let cells, let group, let reason):
             for id in cells {
                 var cell = state.cells[id] ?? CellRecord(cell: id, shards: nil, items: nil, listing: nil)
-                cell.stopped = cell.stopped ?? reason
+                cell.stopped = cell.stopped ?? CellRecord.Stop(group: group, reason: reason)
                 state.cells[id] = cell
             }
         case .attemptLeased(let lease): try insert(StoredAttempt(lease: lease), lease.attempt, into: &state.attempts)

@@ -159,11 +159,22 @@ package struct CellRecord: Equatable, Sendable {
     package var items: Int?
     package var listing: Digest?
     package var ending: String?
-    /// Why others of its concurrency group have taken its place; `nil`: they have not.
-    package var stopped: String?
+    /// That others have taken its place; `nil`: they have not.
+    package var stopped: Stop?
+
+    package struct Stop: Equatable, Sendable {
+        /// The concurrency group, in lower case.
+        package var group: String
+        package var reason: String
+
+        package init(group: String, reason: String) {
+            self.group = group
+            self.reason = reason
+        }
+    }
 
     package init(
-        cell: CellID, shards: Int?, items: Int?, listing: Digest?, ending: String? = nil, stopped: String? = nil
+        cell: CellID, shards: Int?, items: Int?, listing: Digest?, ending: String? = nil, stopped: Stop? = nil
     ) {
         self.stopped = stopped
         self.cell = cell

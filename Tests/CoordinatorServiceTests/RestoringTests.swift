@@ -44,7 +44,8 @@ private struct StoreJournal: Journaling {
             ])
             if case .cells(let cells, _, _, _) = resolution { runs[place].plan.jobs[job].cells = cells }
         case .cellsStopped(let run, let job, let cells, let reason):
-            batches.append([.cellsStopped(cells.map { CellID(run: run, job: job, cell: $0) }, reason: reason)])
+            let stopped = cells.map { CellID(run: run, job: job, cell: $0) }
+            batches.append([.cellsStopped(stopped, group: "g", reason: reason)])
         case .agentJoined, .agentDisconnected, .agentDraining, .agentPooled, .devicesLooked, .agentReleased,
             .agentRemoved, .leasesRenewed, .attemptStarted, .environmentEntered, .offerDeclined, .attemptFinished,
             .cellsReleased, .timeReached, .resume:

@@ -139,6 +139,28 @@ import Wire
         #expect(judgement.gates[0].groups.map(\.verdict) == [.incomplete, .pass, .incomplete, .fail, .incomplete])
     }
 
+    /// Of a job that waited when its run was cancelled nothing is missing, and nothing waits.
+    @Test func `tell of a job that never started why`() throws {
+        let sample = try StoredSample()
+        let cells = StoredSample.plan().jobs[0].cells
+        try sample.submit(StoredSample.plan(beside: [Model.PlannedJob(id: "later", cells: cells)]))
+        try sample.resolve()
+        #expect(try sample.snapshot()?.cellSummaries().map(\.state) == Array(repeating: "waiting", count: 4))
+        try sample.settle(0, 0...1, attempt: 0, cause: Cause(.cancelled, evidence: "Ctrl-C"))
+        try sample.settle(1, 0...1, attempt: 0, cause: Cause(.cancelled, evidence: "Ctrl-C"))
+        try sample.store.commit([
+            .cellEnded(CellID(run: sample.run, job: 0, cell: 0), ending: "cancelled"),
+            .cellEnded(CellID(run: sample.run, job: 0, cell: 1), ending: "cancelled"),
+            .jobEnded(run: sample.run, job: 1, ending: "cancelled", reason: "the run was cancelled by alice"),
+        ])
+        #expect(try sample.snapshot()?.cellSummaries().map(\.state) == Array(repeating: "cancelled", count: 4))
+        let judgement = judge([], results: try #require(try sample.results()))
+        #expect(judgement.gates[0].groups.map(\.verdict) == [.incomplete, .incomplete])
+        #expect(
+            judgement.gates[0].groups[1].reason.contains("never started: the run was cancelled by alice"),
+            "\(judgement.gates[0].groups[1].reason)")
+    }
+
     @Test func `say where they come from`() throws {
         let sample = try StoredSample()
         var capacity = Proto.Capacity()

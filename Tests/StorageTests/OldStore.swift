@@ -186,7 +186,7 @@ enum OldStore {
         if schema >= 9 {
             batches.append([
                 .poolSet(Pool(name: "forks", allowsUntrusted: true)), .agentPooled(name: "cpu-1", pool: "forks"),
-                .cellsStopped([listed], reason: "r5 came"),
+                .cellsStopped([listed], group: "prod", reason: "r5 came"),
             ])
         }
         #endif

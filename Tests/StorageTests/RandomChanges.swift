@@ -147,7 +147,7 @@ struct RandomChanges {
         },
         { .cacheUsed($0.cacheName(), at: $0.at()) },
         { .cachesDropped([$0.cacheName()]) },
-        { .cellsStopped([$0.cell(), $0.cell()], reason: $0.word("r2 came", "r3 came")) },
+        { .cellsStopped([$0.cell(), $0.cell()], group: $0.word("a", "b"), reason: $0.word("r2 came", "r3 came")) },
         { .agentPooled(name: $0.word("a", "b", "c"), pool: $0.word("default", "forks")) },
         { .poolSet(Pool(name: $0.word("default", "forks"), allowsUntrusted: $0.number(2) == 0)) },
     ]

@@ -40,6 +40,71 @@ import Testing
         #expect(told.allSatisfy { $0.severity == .warning && $0.problem.contains("has no effect here") })
     }
 
+    private static let grouped = """
+        on: push
+        TOP
+        jobs:
+          a:
+            runs-on: x
+            timeout-minutes: 5
+            JOB
+            steps: [{run: "true"}]
+        """
+
+    @Test(arguments: [
+        ("concurrency: deploy", "concurrency: Deploy", "the job is never let in"),
+        ("concurrency: deploy", "concurrency: {group: other}", nil),
+        ("", "strategy: {matrix: {m: [1, 2, 3]}}\n    concurrency: g", "one goes on, one waits"),
+        ("", "strategy: {matrix: {m: [1, 2], n: [1, 2]}}\n    concurrency: {group: g}", "one goes on, one waits"),
+        (
+            "", "strategy: {matrix: {m: [1, 2]}}\n    concurrency: {group: g, cancel-in-progress: true}",
+            "each ends the one"
+        ),
+        ("", "strategy: {matrix: {include: [{m: 1}, {m: 2}, {m: 3}]}}\n    concurrency: g", "one goes on, one waits"),
+        ("", "strategy: {matrix: {m: [1, 2]}}\n    concurrency: g", nil),
+        ("", "strategy: {matrix: {m: [1, 2, 3]}}\n    concurrency: {group: g, queue: max}", nil),
+        ("", "strategy: {max-parallel: 1, matrix: {m: [1, 2, 3]}}\n    concurrency: g", nil),
+        ("", "strategy: {matrix: {m: [1, 2, 3]}}\n    concurrency: 'g-${{ matrix.m }}'", nil),
+        ("", "strategy: {matrix: {m: [1, 2, 3]}}\n    concurrency: 'g-${{ strategy.job-index }}'", nil),
+        ("", "strategy: {matrix: {m: [1, 2, 3], exclude: [{m: 1}]}}\n    concurrency: g", nil),
+    ])
+    func `names groups that hold or end what is in them`(top: String, job: String, words: String?) {
+        let text = Self.grouped.replacing("TOP", with: top).replacing("JOB", with: job)
+        let told = diagnostics(text)
+        #expect(told.allSatisfy { $0.severity == .warning }, "\(told)")
+        let groups = told.filter { $0.rule == .concurrency }
+        #expect(groups.count == (words == nil ? 0 : 1), "\(told)")
+        #expect(words == nil || groups.first?.problem.contains(words ?? "") == true, "\(groups)")
+    }
+
+    /// `github.workflow` is the caller's name in a called workflow, as at GitHub: many write both files with one line.
+    @Test(arguments: [
+        ("${{ github.workflow }}-${{ github.ref }}", true), ("inner-${{ github.ref }}", false),
+        ("${{ github.workflow }}-${{ inputs.name }}", false),
+    ])
+    func `names a called workflow that waits for its caller`(inner: String, isTold: Bool) {
+        let called = """
+            on: {workflow_call: {inputs: {name: {type: string}}}}
+            concurrency: {group: "\(inner)"}
+            jobs: {b: {runs-on: x, timeout-minutes: 5, steps: [{run: "true"}]}}
+            """
+        for (top, job) in [
+            ("concurrency: \"${{ github.workflow }}-${{ github.ref }}\"", ""),
+            ("", ", concurrency: \"${{ github.workflow }}-${{ github.ref }}\""),
+            ("concurrency: \"${{ github.workflow }}-${{ inputs.name }}\"", ""),
+        ] {
+            let text = """
+                on: {push: , workflow_dispatch: {inputs: {name: {type: string}}}}
+                \(top)
+                jobs: {a: {uses: ./called.yml, with: {name: x}\(job)}}
+                """
+            let told = diagnostics(
+                text, files: WorkflowFiles(isWhole: true) { $0 == "./called.yml" ? Array(called.utf8) : nil })
+            let groups = told.filter { $0.rule == .concurrency }
+            #expect(groups.count == (isTold && !top.contains("inputs") ? 1 : 0), "\(told)")
+        }
+    }
+
     @Test func `stands where it does whatever ends the lines`() {
         let text = """
             on: push

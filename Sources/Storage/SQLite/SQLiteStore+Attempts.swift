@@ -34,7 +34,7 @@ extension SQLiteStore {
     package func cells(of run: RunID) throws(StorageError) -> [CellRecord] {
         try rows(
             """
-            SELECT job, cell, shards, items, listing, ending, stop_reason FROM cells
+            SELECT job, cell, shards, items, listing, ending, stop_group, stop_reason FROM cells
             WHERE run = ?
             ORDER BY job, cell
             """, [.run(run)]
@@ -42,7 +42,9 @@ extension SQLiteStore {
             CellRecord(
                 cell: CellID(run: run, job: $0.int(0), cell: $0.int(1)), shards: $0.optionalInt(2),
                 items: $0.optionalInt(3), listing: $0.optionalDigest(4), ending: $0.optionalText(5),
-                stopped: $0.optionalText(6))
+                stopped: $0.optionalText(7).map { [group = $0.optionalText(6)] in
+                    CellRecord.Stop(group: group ?? "", reason: $0)
+                })
         }
     }
 

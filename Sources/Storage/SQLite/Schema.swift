@@ -202,12 +202,13 @@ enum Schema {
         CREATE INDEX runs_by_owner ON runs (owner, id);
         CREATE INDEX runs_by_team ON runs (team, id);
         """,
-        // A cell whose place in its concurrency group others have taken: why. NULL for all others.
+        // A cell whose place in a concurrency group others have taken: in which, and why. NULL for all others.
         // Whose code agents take. Those of an older store are where an agent is that nobody has put elsewhere.
         // What is flaky is told by runs of the same code.
         // The key that a token was used for: its holder may ask once more for an answer that was lost.
         """
         ALTER TABLE cells ADD COLUMN stop_reason TEXT;
+        ALTER TABLE cells ADD COLUMN stop_group TEXT;
         CREATE TABLE pools (
             name TEXT PRIMARY KEY,
             allows_untrusted INTEGER NOT NULL

@@ -99,14 +99,16 @@ struct Writer: ~Copyable {
                 .run(cell.run), .int(cell.job), .int(cell.cell), .int(shards), .int(items), .digest(listing))
         case .cellEnded(let cell, let ending):
             try endCell.run(.run(cell.run), .int(cell.job), .int(cell.cell), .text(ending))
-        case .cellsStopped(let cells, let reason):
+        case .cellsStopped(let cells, let group, let reason):
             for cell in cells {
                 try perform(
                     """
-                    INSERT INTO cells (run, job, cell, stop_reason)
-                    VALUES (?, ?, ?, ?)
-                    ON CONFLICT DO UPDATE SET stop_reason = coalesce(cells.stop_reason, excluded.stop_reason)
-                    """, .run(cell.run), .int(cell.job), .int(cell.cell), .text(reason))
+                    INSERT INTO cells (run, job, cell, stop_group, stop_reason)
+                    VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT DO UPDATE SET
+                        stop_group = coalesce(cells.stop_group, excluded.stop_group),
+                        stop_reason = coalesce(cells.stop_reason, excluded.stop_reason)
+                    """, .run(cell.run), .int(cell.job), .int(cell.cell), .text(group), .text(reason))
             }
         case .attemptLeased(let record):
             try insert(record)

@@ -134,6 +134,7 @@ extension Diagnostic.Rule {
         case .unfetched: "A file that nothing in the job fetches or makes"
         case .injection: "A text that strangers write, in a script"
         case .matrix: "A matrix with parts that do nothing"
+        case .concurrency: "Concurrency groups that hold, or end, what they are to order"
         case .labels: "Labels that no agent has"
         case .environment: "A name that no variable can have"
         case .deprecated: "A command or a version that is no longer what it was"

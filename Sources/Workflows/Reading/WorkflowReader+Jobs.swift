@@ -139,12 +139,14 @@ extension WorkflowReader {
             job.isUnread = readingFails { job.call = $0.call(parts, of: job, in: workflow, at: entry) }
             if brokenExpressions > broken { job.isUnread = true }
             if job.isUnread { job.call?.workflow = nil }
+            adviseOnConcurrency(of: job, in: workflow)
             if let most = job.maxParallel {
                 unsupported(
                     most, "'max-parallel' of a job that calls a workflow", help: "give it to the jobs of that workflow")
             }
             return job
         }
+        adviseOnConcurrency(of: job, in: workflow)
         placement(parts, of: &job, at: entry)
         measures(parts, of: &job)
         job.isUnread = brokenExpressions > broken

@@ -1,7 +1,7 @@
 import Expressions
 import Model
 
-/// Parts that several places of a workflow have: permissions, defaults, env, concurrency.
+/// Parts that several places of a workflow have: permissions, defaults, env.
 extension WorkflowReader {
     mutating func permissions(_ node: YAMLNode) -> Permissions? {
         if let word = node.scalar?.text {
@@ -82,38 +82,6 @@ extension WorkflowReader {
     func isOneExpression(_ text: String) -> Bool {
         let text = text.trimmingSpace
         return text.hasPrefix("${{") && text.hasSuffix("}}")
-    }
-
-    mutating func concurrency(_ node: YAMLNode, in scope: ExpressionScope) {
-        guard node.entries != nil else {
-            if node.scalar.map({ $0.text.isEmpty }) ?? false || node.isNull {
-                error(node, "'concurrency' must name a group", help: "concurrency: ${{ github.ref }}")
-            } else {
-                template(node, "'concurrency'", in: scope)
-            }
-            return
-        }
-        let keys = [Key("group"), Key("cancel-in-progress"), Key("queue")]
-        guard let parts = mapping(node, "'concurrency'", keys) else { return }
-        if let group = parts["group"] {
-            template(group, "'group'", in: scope)
-        } else {
-            error(node, "'concurrency' has no 'group'", help: "group: ${{ github.ref }}")
-        }
-        if let cancel = parts["cancel-in-progress"] {
-            _ = literal(cancel, "'cancel-in-progress'", "true or false", in: scope) { $0.boolean != nil }
-        }
-        if let queue = parts["queue"], let word = text(queue, "'queue'") {
-            if word == "max" {
-                if let cancel = parts["cancel-in-progress"], cancel.scalar.map({ $0.text != "false" }) ?? true {
-                    error(
-                        queue, "'queue: max' and 'cancel-in-progress' exclude each other",
-                        help: "who waits for its turn ends nobody: remove one of them")
-                }
-            } else if word != "single" {
-                error(queue, "'queue' must be single or max, not '\(word)'", help: "queue: single, or leave it out")
-            }
-        }
     }
 
     /// The environment that a job deploys to.
