@@ -49,12 +49,17 @@ struct DiskUse: Equatable, Sendable {
 extension AttemptDriver {
     /// Looks at what the attempt's files take of the disk, for as long as it works.
     func watchDisk() async {
-        guard let limit = assignment.disk, let folder = place?.folder.path else { return }
+        guard let limit = assignment.disk, let place else { return }
+        let (folder, enclosure) = (place.folder.path, place.enclosure)
         var use = DiskUse(limit: limit, free: ByteCount(Files.freeBytes(at: folder)), at: Clock.monotonic())
         while (try? await Task.sleep(for: DiskUse.pause)) != nil {
             let (free, began) = (ByteCount(Files.freeBytes(at: folder)), Clock.monotonic())
             guard use.isCountDue(free: free, at: began) else { continue }
-            let size = await DiskThreads.shared.run { TreeSize(of: folder) }
+            let size = await DiskThreads.shared.run {
+                var size = TreeSize(of: folder)
+                size.addUnlinked(openIn: enclosure.members().map(\.pid))
+                return size
+            }
             guard !Task.isCancelled else { return }
             // What cannot be counted is too much: whoever wants to hide files nests them.
             let held = size.isTooDeep ? ByteCount(.max) : ByteCount(size.bytes)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// What the files below a folder take of its disk.
@@ -33,6 +34,20 @@ struct TreeSize: Equatable, Sendable {
         guard unsafe fstat(folder, &facts) == 0 else { return }
         device = UInt64(facts.st_dev)
         count(folder, depth: 0)
+    }
+
+    /// Adds files on the same disk that have no name any more, and that these processes have open: until they close them, or end, they
+    /// take what they took.
+    mutating func addUnlinked(openIn pids: [pid_t]) {
+        for pid in pids {
+            for descriptor in Files.names(in: "/proc/\(pid)/fd") {
+                var file = clinux_unlinked()
+                guard unsafe clinux_find_unlinked("/proc/\(pid)/fd/\(descriptor)", &file) == 1, file.device == device,
+                    seen.insert(File(device: device, inode: file.inode)).inserted
+                else { continue }
+                bytes = bytes.addingReportingOverflow(file.bytes).partialValue
+            }
+        }
     }
 
     private mutating func count(_ folder: CInt, depth: Int) {

@@ -55,6 +55,26 @@ import Wire
         #expect(TreeSize(of: path + "/none").bytes == 0)
     }
 
+    @Test func `is also what is open and has no name any more`() throws {
+        let path = try folder()
+        defer { Files.removeTree(path) }
+        try Files.write([UInt8](repeating: 7, count: 1 << 20), to: path + "/one")
+        var named = TreeSize(of: path)
+        let (file, again) = (open(path + "/one", O_RDONLY | O_CLOEXEC), open(path + "/one", O_RDONLY | O_CLOEXEC))
+        named.addUnlinked(openIn: [getpid()])
+        #expect(named.bytes >= 1 << 20 && named.bytes < 2 << 20)
+        try #require(unlink(path + "/one") == 0)
+        var size = TreeSize(of: path)
+        #expect(size.bytes < 1 << 20)
+        size.addUnlinked(openIn: [getpid(), 1 << 22])
+        #expect(size.bytes == named.bytes)
+        close(file)
+        close(again)
+        var left = TreeSize(of: path)
+        left.addUnlinked(openIn: [getpid()])
+        #expect(left.bytes < 1 << 20)
+    }
+
     @Test func `cannot be hidden in folders without end`() throws {
         let path = try folder()
         defer { Files.removeTree(path) }

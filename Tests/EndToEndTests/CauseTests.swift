@@ -55,6 +55,10 @@ import Testing
                 job: "hoarder", keys: ["resources: {cpus: 1, disk: 8MiB}"],
                 step: "run: head -c 30000000 /dev/zero > big; exec sleep 1000", cause: "user_error",
                 evidence: ["its files took ", "and it had asked for 8 MiB (resources.disk)"]),
+            Row(
+                job: "hider", keys: ["resources: {cpus: 1, disk: 8MiB}"],
+                step: "run: exec 3> big; rm big; head -c 30000000 /dev/zero >&3; exec sleep 1000", cause: "user_error",
+                evidence: ["its files took ", "and it had asked for 8 MiB (resources.disk)"]),
             // Its agents are there, and none has the label.
             Row(
                 job: "nowhere", keys: ["queue-timeout-minutes: 0.05"], step: "run: 'true'", cause: "queue_timeout",

@@ -1,4 +1,6 @@
 #pragma once
+#include <stdint.h>
+
 // Asks the kernel to begin writing a file's dirty pages, without waiting. 0, or a negative errno.
 int clinux_start_writeback(int descriptor);
 
@@ -12,3 +14,12 @@ int clinux_lock_last_byte(int descriptor);
 // Lets go of either lock for all who share this opening: also where a child of this process still has a copy of it, between
 // its fork and its exec. 0, or a negative errno.
 int clinux_unlock_file(int descriptor);
+
+typedef struct {
+    uint64_t device, inode;
+    int64_t bytes;
+} clinux_unlinked;
+
+// What a file takes of its disk that has no name any more, by a link to it in /proc; asks no file system's server anew, so that none
+// can hold the caller up. 1, 0 where it has a name or is no file, or a negative errno.
+int clinux_find_unlinked(const char *path, clinux_unlinked *found);
