@@ -50,7 +50,7 @@ enum MarkdownText {
     private static let pause = "&#8203;"
 
     /// What has to be written otherwise wherever GitHub shows it: the letters of HTML, and what it would turn into a
-    /// mention or a link (@name, http://, www.) where its characters stand together; #12 is left to the callers, as `$`
+    /// mention or a link (@name, http://, www., GH-12) where its characters stand together; #12 is left to the callers, as `$`
     /// is, which begins mathematics.
     private static func apart(_ index: Int, of scalars: [Unicode.Scalar]) -> String? {
         switch scalars[index] {
@@ -60,6 +60,10 @@ enum MarkdownText {
         case "@": "@" + pause
         case ":" where scalars.dropFirst(index + 1).starts(with: "//".unicodeScalars): ":" + pause
         case "." where scalars[..<index].suffix(3).elementsEqual("www".unicodeScalars): pause + "."
+        // GH-12 is #12.
+        case "-"
+        where ["gh", "GH", "Gh", "gH"].contains { scalars[..<index].suffix(2).elementsEqual($0.unicodeScalars) }:
+            pause + "-"
         default: nil
         }
     }
