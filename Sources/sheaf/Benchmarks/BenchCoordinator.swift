@@ -18,6 +18,19 @@ extension Benchmark {
         ) { scratch in
             try await shards(8_000, in: scratch) { Sample($0.processor.inSeconds * 1e6 / Double($0.count)) }
         },
+        Benchmark(
+            name: "coordinator.cpu1m", unit: "µs/shard", what: "the same beside 1 000 000 shards that wait for an agent"
+        ) { scratch in
+            try await shards(8_000, beside: 1_000_000, in: scratch) {
+                Sample($0.processor.inSeconds * 1e6 / Double($0.count))
+            }
+        },
+        Benchmark(
+            name: "coordinator.queued", unit: "bytes/shard",
+            what: "resident memory of the coordinator's process for each of 1 000 000 queued shards of 100 cells"
+        ) { scratch in
+            try await shards(100, beside: 1_000_000, in: scratch) { Sample(Double($0.resident) / 1e6) }
+        },
     ]
 
     /// What shards took: by the clock, and of the coordinator's processor time in steps of 10 ms.
@@ -25,10 +38,33 @@ extension Benchmark {
         var count: Int
         var taken: Duration
         var processor: Duration
+        /// What the coordinator's process holds in memory for the shards that wait, in bytes.
+        var resident: Int
+    }
+
+    /// Shards that no agent can take, in cells of 10 000.
+    private static func queue(_ count: Int, _ client: FarmClient) async throws {
+        let cells = (0..<max(1, count / 10_000)).map(String.init).joined(separator: ", ")
+        _ = try await client.call(
+            Proto.Farm.SubmitRun.self,
+            .with {
+                $0.file = "waiting.yml"
+                $0.workflow = """
+                    sheaf: 1
+                    on: {workflow_dispatch: {}}
+                    jobs:
+                      wait:
+                        runs-on: [self-hosted, no-agent-has-this]
+                        strategy: {matrix: {cell: [\(cells)]}}
+                        shards: 10000
+                        steps: [{run: "true"}]
+                    """
+                $0.key = Submitting.newKey()
+            })
     }
 
     private static func shards(
-        _ count: Int, in scratch: BenchFolder, _ figure: (Work) -> Sample
+        _ count: Int, beside queued: Int = 0, in scratch: BenchFolder, _ figure: (Work) -> Sample
     ) async throws -> Sample {
         let folder = try scratch.fresh("coordinator")
         let process = try await CoordinatorProcess.start(in: folder)
@@ -47,6 +83,11 @@ extension Benchmark {
             }
         }
         defer { work.cancel() }
+        // Once all that a first run brings into memory is there.
+        try await run(workflow("\"true\"", shards: 100), client)
+        let residentBefore = try process.residentBytes()
+        if queued > 0 { try await queue(queued, client) }
+        let resident = try process.residentBytes() - residentBefore
         let before = try process.processorTime()
         let began = ContinuousClock.now
         try await run(workflow("\"true\"", shards: count), client)
@@ -54,7 +95,7 @@ extension Benchmark {
         let processor = try process.processorTime() - before
         for agent in agents { await agent.link.close() }
         await client.link.close()
-        return figure(Work(count: count, taken: taken, processor: processor))
+        return figure(Work(count: count, taken: taken, processor: processor, resident: resident))
     }
 
     /// An identity of an agent of the farm, as its owner gives one.

@@ -23,8 +23,8 @@ extension Benchmark {
             what: "median of 50: submission, on an open connection, to the first line of the step's process"
         ) { scratch in try await latencies(in: scratch) { Sample($0.starts.quantile(0.5)) } },
         Benchmark(
-            name: "run.start99", unit: "ms", what: "the slowest but one of those 50"
-        ) { scratch in try await latencies(in: scratch) { Sample($0.starts.quantile(0.98)) } },
+            name: "run.start99", unit: "ms", what: "the 99th percentile of 1000 such runs"
+        ) { scratch in try await latencies(of: 1000, in: scratch) { Sample($0.starts.quantile(0.99)) } },
         Benchmark(
             name: "submit.cold", unit: "ms", what: "median of 20: the process 'sheaf submit', from its start to its end"
         ) { scratch in try await coldSubmissions(20, in: scratch) },
@@ -101,18 +101,18 @@ extension Benchmark {
         }
     }
 
-    /// In milliseconds, of 50 runs one after the other: until the step's first line was read, and until the verdict is here.
+    /// In milliseconds, of runs one after the other: until the step's first line was read, and until the verdict is here.
     private struct Latencies {
         var starts: [Double] = []
         var results: [Double] = []
     }
 
     private static func latencies(
-        in scratch: BenchFolder, _ figure: (Latencies) -> Sample
+        of runs: Int = 50, in scratch: BenchFolder, _ figure: (Latencies) -> Sample
     ) async throws -> Sample {
         try await withFarm(in: scratch) { _, client in
             var latencies = Latencies()
-            for _ in 0..<50 {
+            for _ in 0..<runs {
                 let began = Instant.wallClock()
                 let run = try await run(workflow("echo here"), client)
                 latencies.results.append(began.duration(to: .wallClock()).inSeconds * 1000)
