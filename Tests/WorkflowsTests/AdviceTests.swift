@@ -442,9 +442,13 @@ import Testing
 
                       echo
                         ${{ github.jobb }}
+                  - run: "one \\
+                      two \\\\
+                      three \\
+                      \\  ${{ github.refff }}"
             """
         let places = diagnostics(text).filter { $0.rule == .member }.map { "\($0.position)" }
-        #expect(places == ["w.yml:9:26", "w.yml:10:32", "w.yml:11:33", "w.yml:13:30", "w.yml:17:24"])
+        #expect(places == ["w.yml:9:26", "w.yml:10:32", "w.yml:11:33", "w.yml:13:30", "w.yml:17:24", "w.yml:21:25"])
     }
 
     @Test func `knows outputs of steps, jobs and called workflows`() {

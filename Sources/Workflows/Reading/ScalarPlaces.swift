@@ -27,6 +27,7 @@ struct ScalarPlaces {
         private(set) var column: Int
         private var scalars: [Unicode.Scalar] = []
         private var isInSingleQuotes = false
+        private var isInDoubleQuotes = false
 
         /// An escape in double quotes takes this many characters more than what it stands for, at most: `\U00000041`.
         private static let escapeMax = 10
@@ -57,7 +58,7 @@ struct ScalarPlaces {
                 skipSpace()
             }
             guard isQuoted, column < scalars.count else { return }
-            isInSingleQuotes = scalars[column] == "'"
+            (isInSingleQuotes, isInDoubleQuotes) = (scalars[column] == "'", scalars[column] == "\"")
             column += 1
         }
 
@@ -72,6 +73,11 @@ struct ScalarPlaces {
         /// Goes behind the next place of a character; what escapes it (`''`, `\`) goes with it.
         mutating func pass(_ scalar: Unicode.Scalar) {
             skipSpace()
+            if isInDoubleQuotes, column == scalars.count - 1, scalars[column] == "\\", line + 1 < lines.count {
+                // The end of the line is escaped: the text goes on in the next.
+                nextLine()
+                skipSpace()
+            }
             let end = min(scalars.count, column + Self.escapeMax)
             guard let found = (column..<max(end, column)).first(where: { scalars[$0] == scalar }) else { return }
             column = found + 1
