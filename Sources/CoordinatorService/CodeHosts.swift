@@ -126,10 +126,7 @@ package struct CodeHosts: Equatable, Sendable {
             throw LinkStatus(.invalid, "only a run of a commit in a repository can be delivered")
         }
         guard !request.dirty else {
-            throw LinkStatus(
-                .invalid,
-                "what differs from commit \(request.commit.prefix(12)) cannot be delivered as its result; commit it first"
-            )
+            throw LinkStatus(.invalid, DeliveredReport.refusal(ofDirty: request.commit))
         }
         guard let place = places.first(where: { $0.repository == request.repository }) else {
             throw LinkStatus(

@@ -32,6 +32,11 @@ package struct DeliveredReport: Equatable, Sendable {
         self.link = link
     }
 
+    /// Why a run of changed files is not told as its commit's.
+    package static func refusal(ofDirty commit: String) -> String {
+        "what differs from commit \(commit.prefix(12)) cannot be delivered as its result; commit it first"
+    }
+
     /// What is left at the host of this run, and found again there: `r17.0a1b2c3d4e5f`.
     package var key: DeliveryKey { DeliveryKey(run: run, farm: farm) }
 

@@ -78,9 +78,7 @@ extension Commands {
             throw CommandFailure("the report names no run", exitCode: .farm)
         }
         guard value["provenance"]?["dirty"]?.boolean != true else {
-            throw CommandFailure(
-                "what differs from commit \(text("commit").prefix(12)) cannot be delivered as its result; commit it first",
-                exitCode: .usage)
+            throw CommandFailure(DeliveredReport.refusal(ofDirty: text("commit")), exitCode: .usage)
         }
         var delivered = DeliveredReport(
             run: run, farm: try Farming.farm(arguments), workflow: text("workflow"), commit: text("commit"),
