@@ -12,6 +12,8 @@ PACKAGES := libssl-dev libsqlite3-dev libzstd-dev libyaml-dev libboost-dev pkg-c
             libcurl4 protobuf-compiler python3-protobuf python3-venv python3-cryptography python3-yaml git openssl bc procps \
             iproute2
 TEST_PACKAGES := podman docker-registry crun containernetworking-plugins busybox-static python3-pytest strace
+# What `make deep` calls beside.
+DEEP_PACKAGES := docker.io
 # PyPI packages: programs that the tests have read what Sheaf writes.
 READERS := junitparser==5.0.3 junit2html==31.1.4
 FILTER ?=
@@ -62,6 +64,7 @@ demo: release
 	cluster/local/demo
 
 deep: test-dependencies
+	$(call install,$(DEEP_PACKAGES))
 	.ci/deep
 
 chaos: release

@@ -14,6 +14,8 @@ final class AttemptContainer: Sendable {
     /// The image's own, for what is not set otherwise.
     let path: String
     let image: String
+    /// What the kernel counts of it, where it lives in groups of its engine's daemon; `nil`: it is in the attempt's own.
+    let counts: CgroupCounts?
     /// Of the first process, by the machine's own count.
     private let first: pid_t
     private let pidfd: CInt
@@ -37,6 +39,7 @@ final class AttemptContainer: Sendable {
         self.first = first
         self.path = path
         self.image = image
+        counts = engine.kind == .docker ? CgroupCounts.of(first) : nil
         self.lifeline = Mutex(lifeline)
         pidfd = clinux_pidfd_open(first)
         namespace = Self.namespace(of: first) ?? ""
@@ -128,7 +131,9 @@ final class AttemptContainer: Sendable {
     ///
     /// - Parameter said: by the engine.
     static func failure(of image: String, _ said: String, whose: String) -> AgentError {
-        let line = said.split(whereSeparator: \.isNewline).last.map { String($0.prefix(500)) } ?? "it said nothing"
+        // Docker's last line names its help, whatever went wrong.
+        let lines = said.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("See 'docker ") }
+        let line = lines.last.map { String($0.prefix(500)) } ?? "it said nothing"
         let text = "the \(whose) of '\(image.prefix(200))' does not start: \(line)"
         // What the kernel refuses to the engine is the machine's affair, not the image's.
         let told = said.lowercased().replacing("permission denied", with: "")

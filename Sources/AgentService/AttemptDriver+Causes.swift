@@ -4,11 +4,18 @@ import Model
 
 extension AttemptDriver {
     /// CPU time of the attempt until now: of all its processes where a cgroup counts, else of those that have ended.
-    var cpuSoFar: UInt64 { place?.enclosure.groups.cpuNanoseconds ?? cpuNanoseconds }
+    var cpuSoFar: UInt64 {
+        (place?.enclosure.groups.cpuNanoseconds ?? cpuNanoseconds) + containersUsage.cpuNanoseconds
+            + (place?.container?.counts?.cpuNanoseconds ?? 0)
+    }
 
-    /// How many processes the kernel has killed for memory so far; `nil` where nobody counts: a daemon's containers live in
-    /// groups of its own.
-    var oomKills: Int? { place?.container?.engine.kind == .docker ? nil : place?.enclosure.groups.oomKills }
+    /// How many processes the kernel has killed for memory so far; `nil` where nobody counts. A daemon's containers live in groups
+    /// of its own.
+    var oomKills: Int? {
+        guard let place else { return nil }
+        guard let counts = place.container?.counts else { return place.enclosure.groups.oomKills }
+        return counts.oomKills.map { $0 + (place.enclosure.groups.oomKills ?? 0) }
+    }
 
     /// Less than this on the agent's disk is none: programs fail before the last byte is taken.
     private static let noRoom = ByteCount.mebibytes(16)
@@ -26,10 +33,14 @@ extension AttemptDriver {
             return Cause(.timeout, evidence: "\(subject) reached its limit of \(Self.words(limit))")
         }
         guard exit.how != .code(0) else { return nil }
-        let oomKills = oomKilledBefore.flatMap { before in place?.enclosure.groups.oomKills.map { $0 - before } }
-        if let oomKills, oomKills > 0, let groups = place?.enclosure.groups {
-            return Self.cause(
-                ofKills: oomKills, subject, limit: groups.memoryLimit, peak: groups.peakMemory)
+        let oomKills = oomKilledBefore.flatMap { before in self.oomKills.map { $0 - before } }
+        if let oomKills, oomKills > 0, let place {
+            if let counts = place.container?.counts, counts.oomKills ?? 0 > 0 {
+                return Self.cause(
+                    ofKills: oomKills, subject, limit: counts.memoryLimit, peak: counts.peakMemory)
+            }
+            let groups = place.enclosure.groups
+            return Self.cause(ofKills: oomKills, subject, limit: groups.memoryLimit, peak: groups.peakMemory)
         }
         devices?.look()
         if let fault = devices?.deviceFault {

@@ -125,6 +125,10 @@ extension AttemptDriver {
     func endContainer() {
         guard let container = place?.container else { return }
         place?.container = nil
+        if let counts = container.counts {
+            containersUsage.peakMemory = max(containersUsage.peakMemory, counts.peakMemory ?? .zero)
+            containersUsage.cpuNanoseconds += counts.cpuNanoseconds ?? 0
+        }
         if let problem = container.end() { output.note("error", problem) }
     }
 }

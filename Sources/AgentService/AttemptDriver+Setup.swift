@@ -163,7 +163,7 @@ extension AttemptDriver {
             environment += ["PATH=\(base)/bin:\(isShared ? host.searchPath : searchPath)", "VIRTUAL_ENV=\(base)"]
         }
         output.beginStep()
-        let oomBefore = place.enclosure.groups.oomKills
+        let oomBefore = oomKills
         let (exit, isLate) = try await execute(
             arguments, environment: environment, directory: directory,
             output: { [output] stream, bytes in

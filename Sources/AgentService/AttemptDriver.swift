@@ -60,6 +60,8 @@ actor AttemptDriver {
     private var cancels: [@Sendable () -> Void] = []
     /// Of the programs that have ended, by their own count: for where no cgroup counts.
     var cpuNanoseconds: UInt64 = 0
+    /// Of containers that have ended, where an engine's daemon keeps them in groups of its own.
+    var containersUsage = (peakMemory: ByteCount.zero, cpuNanoseconds: UInt64(0))
     /// Programs that run now: silence counts only while there is one.
     var running = 0
     private let pokes: AsyncStream<Void>.Continuation
@@ -328,8 +330,9 @@ actor AttemptDriver {
 
     private func countUsage(_ enclosure: Enclosure) {
         var usage = report.usage ?? Proto.Usage()
-        usage.peakMemoryBytes = UInt64(clamping: enclosure.groups.peakMemory?.bytes ?? 0)
-        usage.cpuNs = enclosure.groups.cpuNanoseconds ?? cpuNanoseconds
+        let peak = max(enclosure.groups.peakMemory ?? .zero, containersUsage.peakMemory)
+        usage.peakMemoryBytes = UInt64(clamping: peak.bytes)
+        usage.cpuNs = (enclosure.groups.cpuNanoseconds ?? cpuNanoseconds) + containersUsage.cpuNanoseconds
         report.usage = usage
     }
 

@@ -119,49 +119,25 @@ final class Groups: Sendable {
 
     // MARK: Counting
 
-    /// The most memory that the attempt used at one time, by the kernel's count; `nil` where nobody counts.
-    var peakMemory: ByteCount? {
-        let text =
-            split["memory"].flatMap { Files.value($0 + "/memory.max_usage_in_bytes") }
-            ?? folder(of: "memory").flatMap { Files.value($0 + "/memory.peak") }
-        return text.flatMap { Int64($0) }.map { ByteCount($0) }
+    private var counts: CgroupCounts {
+        let place = { (controller: String, isCounted: Bool) -> CgroupCounts.Place? in
+            if let folder = self.split[controller] { return CgroupCounts.Place(folder: folder, isUnified: false) }
+            return isCounted ? self.unified.map { CgroupCounts.Place(folder: $0, isUnified: true) } : nil
+        }
+        // The unified tree counts processor time without a controller.
+        return CgroupCounts(
+            memory: place("memory", unifiedControllers.contains("memory")), cpu: place("cpuacct", true))
     }
 
-    var memoryLimit: ByteCount? {
-        let text =
-            split["memory"].flatMap { Files.value($0 + "/memory.limit_in_bytes") }
-            ?? folder(of: "memory").flatMap { Files.value($0 + "/memory.max") }
-        // No limit is "max", or the largest number of pages.
-        return text.flatMap { Int64($0) }.flatMap { $0 < 1 << 60 ? ByteCount($0) : nil }
-    }
+    /// The most memory that the attempt used at one time, by the kernel's count; `nil` where nobody counts.
+    var peakMemory: ByteCount? { counts.peakMemory }
+    var memoryLimit: ByteCount? { counts.memoryLimit }
 
     /// How many processes the kernel killed here because memory ran out; `nil` where nobody counts.
-    var oomKills: Int? { countedOOMKills.map { $0 - before.withLock { $0.oomKills } } }
-
-    private var countedOOMKills: Int? {
-        let text =
-            split["memory"].flatMap { Files.value($0 + "/memory.oom_control") }
-            ?? folder(of: "memory").flatMap { Files.value($0 + "/memory.events") }
-        return text.flatMap { Self.field("oom_kill", of: $0) }
-    }
+    var oomKills: Int? { counts.oomKills.map { $0 - before.withLock { $0.oomKills } } }
 
     var cpuNanoseconds: UInt64? {
-        countedCPU.map { counted in counted - min(counted, before.withLock { $0.cpuNanoseconds }) }
-    }
-
-    private var countedCPU: UInt64? {
-        if let text = split["cpuacct"].flatMap({ Files.value($0 + "/cpuacct.usage") }) { return UInt64(text) }
-        return unified.flatMap { Files.value($0 + "/cpu.stat") }.flatMap { Self.field("usage_usec", of: $0) }
-            .map { UInt64($0) * 1000 }
-    }
-
-    /// The number behind a word at the start of a line.
-    static func field(_ name: String, of text: String) -> Int? {
-        for line in text.split(separator: "\n") {
-            let words = line.split(separator: " ")
-            if words.count == 2, words[0] == name { return Int(words[1]) }
-        }
-        return nil
+        counts.cpuNanoseconds.map { counted in counted - min(counted, before.withLock { $0.cpuNanoseconds }) }
     }
 
     // MARK: Ending
@@ -180,8 +156,8 @@ final class Groups: Sendable {
             // The peak of a group of version 2 cannot be set back for all who read it.
             return false
         }
-        let counts = Counts(cpuNanoseconds: countedCPU ?? 0, oomKills: countedOOMKills ?? 0)
-        before.withLock { $0 = counts }
+        let begun = Counts(cpuNanoseconds: counts.cpuNanoseconds ?? 0, oomKills: counts.oomKills ?? 0)
+        before.withLock { $0 = begun }
         return true
     }
 
