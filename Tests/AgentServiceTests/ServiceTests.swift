@@ -355,7 +355,7 @@ import Wire
         #expect(fake.calls.isEmpty, "\(fake.calls)")
     }
 
-    @Test func `leaves none when the agent is killed`() async throws {
+    @Test(.timeLimit(.minutes(5))) func `leaves none when the agent is killed`() async throws {
         let fake = try FakeEngine()
         let mark = sleepMark()
         let engine = fake.engine
@@ -369,7 +369,9 @@ import Wire
                 return
             }
         }
-        #expect(living(mark).count == 1 && fake.left == ["box-b", "net-n"], "\(fake.left)")
+        // The engine answers before its child has become the program.
+        while living(mark).count != 1 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(fake.left == ["box-b", "net-n"], "\(fake.left)")
         var ends: [CInt] = [-1, -1]
         try #require(pipe(&ends) == 0)
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -385,14 +387,16 @@ import Wire
         #expect(living(mark).isEmpty && fake.left.isEmpty, "\(fake.left)")
     }
 
-    @Test func `ends those that an earlier life of the agent has left`() async throws {
+    @Test(.timeLimit(.minutes(5))) func `ends those that an earlier life of the agent has left`() async throws {
         let fake = try FakeEngine()
         let mark = sleepMark()
         let engine = fake.engine
         _ = engine.ask(engine.makeNetwork("n"))
         _ = engine.ask(
             engine.serve(.init(order: .init(name: "b", image: "img", processesMax: 9), command: ["sleep", mark])))
-        #expect(living(mark).count == 1 && fake.left == ["box-b", "net-n"], "\(fake.left)")
+        // The engine answers before its child has become the program.
+        while living(mark).count != 1 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(fake.left == ["box-b", "net-n"], "\(fake.left)")
         #expect(try engine.clear().get() == 1)
         #expect(living(mark).isEmpty && fake.left.isEmpty, "\(fake.left)")
         #expect(try engine.clear().get() == 0)
