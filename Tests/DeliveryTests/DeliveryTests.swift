@@ -27,7 +27,9 @@ private struct FakeHost {
         if path.hasSuffix("/user") { return json(200, ["id": 7, "login": "farm"]) }
         if path.contains("/statuses/") {
             let states =
-                isGitHub ? ["error", "failure", "pending", "success"] : ["pending", "running", "success", "failed"]
+                isGitHub
+                ? ["error", "failure", "pending", "success"]
+                : ["pending", "running", "success", "failed", "canceled", "skipped"]
             guard request.method == "POST", states.contains(body?["state"]?.string ?? ""),
                 (body?["description"]?.string ?? "").utf16.count <= 140
             else { return invalid("state") }
@@ -217,8 +219,8 @@ private struct FakeHost {
             var (host, other) = (FakeHost(), FakeHost())
             _ = perform(&host, cancelled, to: github)
             _ = perform(&other, cancelled, to: gitlab)
-            #expect(host.checks[0].body["conclusion"] == .string(conclusion))
-            #expect(other.statuses[0]["state"] == .string(state))
+            #expect(host.checks.first?.body["conclusion"] == .string(conclusion))
+            #expect(other.statuses.first?["state"] == .string(state))
         }
     }
 
