@@ -40,6 +40,40 @@ import Testing
         #expect(told.allSatisfy { $0.severity == .warning && $0.problem.contains("has no effect here") })
     }
 
+    /// A gate stands behind all jobs, not behind those that the last one needs.
+    @Test func `knows what the condition of a gate may read`() {
+        let text = """
+            sheaf: 1
+            on: {push: , workflow_dispatch: {inputs: {deep: {type: boolean}}}}
+            jobs:
+              changes:
+                runs-on: x
+                outputs: {eval: "yes"}
+                steps: [{run: "true"}]
+              eval:
+                needs: changes
+                runs-on: x
+                metrics: metrics.json
+                steps: [{run: "./eval > metrics.json"}]
+              last: {runs-on: x, steps: [{run: "true"}]}
+            """
+        let gates = { (condition: String) in
+            "gates:\n  floor: {job: eval, metric: acc, at-least: 0.1, when: \(condition)}\n"
+        }
+        for (condition, words) in [
+            ("needs.changes.outputs.eval == 'yes'", nil), ("needs.last.result == 'success' && inputs.deep", nil),
+            ("needs.changes.outputs.evall == 'yes'", "did you mean 'eval'?"),
+            ("needs.change.outputs.eval == 'yes'", "did you mean 'changes'?"),
+        ] {
+            let told = diagnostics(text + "\n" + gates(condition)).filter { $0.problem.contains("has no member") }
+            #expect(told.map(\.suggestion) == (words.map { [$0] } ?? []), "\(told)")
+        }
+        var reading = WorkflowReading(Array(text.utf8), file: "w.yml")
+        reading.add(
+            gates: Array(gates("needs.changes.outputs.eval == 'yes' && inputs.deep").utf8), file: "gates.yml")
+        #expect(reading.planned(PlanRequest()).diagnostics.isEmpty, "\(reading.planned(PlanRequest()).diagnostics)")
+    }
+
     private static let grouped = """
         on: push
         TOP

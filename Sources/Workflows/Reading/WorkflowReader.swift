@@ -102,6 +102,8 @@ struct WorkflowReader {
     }
 
     private mutating func add(gates node: YAMLNode, to workflow: inout Workflow) {
+        // A gate stands behind all jobs.
+        types.needs = types.jobs
         workflow.gates += gates(node, jobs: workflow.jobs)
         adviseOnMetrics(of: workflow)
     }
@@ -164,6 +166,8 @@ struct WorkflowReader {
             error(node, "the file has no 'gates'", help: "gates: {floor: {metric: accuracy, at-least: 0.9}}")
             return
         }
+        // What the workflow itself declares, its file tells.
+        (types.jobs, types.inputs) = (.any, .any)
         unread = workflow.unread
         if readingFails({ $0.add(gates: rules, to: &workflow) }) { unread.gates = true }
         waivers(entries, into: &workflow)
