@@ -203,7 +203,7 @@ private struct CellMarks {
             if all.isEmpty { return (.skipped, [cell.reason]) }
         case .failed, .incomplete, .notReached:
             if cell.isNeutral { return (.neutral, [cell.reason]) }
-            all.insert((cell.outcome == .incomplete ? .incomplete : .fail, cell.reason), at: 0)
+            all.insert((cell.outcome == .failed ? .fail : .incomplete, cell.reason), at: 0)
         }
         let worst = all.map(\.verdict).max() ?? .pass
         let reasons =
