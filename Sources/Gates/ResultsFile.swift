@@ -82,6 +82,11 @@ package struct ResultsFile: Equatable, Sendable {
             writer.key("baselines")
             writer.value(.array(header.baselines.map(\.written)))
         }
+        if !header.conditions.isEmpty {
+            writer.key("conditions")
+            writer.value(
+                .array(header.conditions.map { ["when": .string($0.text), "holds": .boolean($0.holds)] }))
+        }
         writer.endObject()
         writer.newline()
     }

@@ -26,7 +26,7 @@ struct ResultsLine {
     // MARK: the header
 
     private static let headerMembers: Set<String> = [
-        "sheaf", "run", "plan", "commit", "tree", "provenance", "baselines",
+        "sheaf", "run", "plan", "commit", "tree", "provenance", "baselines", "conditions",
     ]
 
     func header(_ node: JSONNode) throws(ResultsFileError) -> (ResultsHeader, hasPlan: Bool) {
@@ -54,6 +54,13 @@ struct ResultsLine {
                     throw error("'baselines' has a strange entry")
                 }
                 header.baselines.append(note)
+            }
+        }
+        if present(node["conditions"]) != nil {
+            for entry in try list("conditions", of: node, in: "the header") {
+                guard let holds = try flag("holds", of: entry) else { throw error("a condition needs 'holds'") }
+                header.conditions.append(
+                    ResultsHeader.Condition(try text("when", of: entry, in: "a condition"), holds: holds))
             }
         }
         guard let plan = present(node["plan"]) else { return (header, false) }

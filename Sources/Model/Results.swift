@@ -20,6 +20,18 @@ package struct ResultsHeader: Equatable, Sendable {
     package var provenance: [Value.Member]
     /// What the baselines of the gates came to; empty before the run was judged.
     package var baselines: [BaselineNote] = []
+    /// What the conditions of gates came to, by their text (`when`): the outputs of jobs that they read are known to the run alone.
+    package var conditions: [Condition] = []
+
+    package struct Condition: Equatable, Sendable {
+        package var text: String
+        package var holds: Bool
+
+        package init(_ text: String, holds: Bool) {
+            self.text = text
+            self.holds = holds
+        }
+    }
 
     package init(
         run: RunID? = nil, jobs: [ExpectedJob], commit: String? = nil, tree: Digest? = nil,

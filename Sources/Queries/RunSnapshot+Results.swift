@@ -14,7 +14,10 @@ extension RunSnapshot {
     package func results(object: (ObjectRef) throws -> [UInt8]?) throws -> Results {
         var results = Results(header: header(), shards: [])
         // `try?`: a damaged judgement is told by whoever shows it; the results stand for themselves.
-        if let judgement = try? judgement() { results.header.baselines = judgement.baselines }
+        if let judgement = try? judgement() {
+            results.header.baselines = judgement.baselines
+            results.header.conditions = conditions(in: judgement)
+        }
         var listing: (cell: CellID, items: Listing)?
         for settlement in settlements {
             guard let cell = cell(settlement.cell) else { continue }
@@ -30,6 +33,17 @@ extension RunSnapshot {
             }
         }
         return results
+    }
+
+    private func conditions(in judgement: Judgement) -> [ResultsHeader.Condition] {
+        var conditions: [ResultsHeader.Condition] = []
+        for gate in judgement.gates {
+            guard let text = plan.gates.first(where: { $0.name == gate.name })?.when,
+                !conditions.contains(where: { $0.text == text })
+            else { continue }
+            conditions.append(ResultsHeader.Condition(text, holds: gate.isApplicable))
+        }
+        return conditions
     }
 
     /// How long a passing shard took, with the items that it had and what was measured on them.

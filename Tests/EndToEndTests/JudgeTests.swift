@@ -32,6 +32,47 @@ import Testing
         return ([header] + lines).joined(separator: "\n") + "\n"
     }
 
+    /// The event and what jobs put out are known to the run alone; its export tells what conditions came to by them.
+    @Test(.timeLimit(.minutes(10))) func `says what the farm said where conditions read outputs and the event`()
+        async throws
+    {
+        let machine = try OwnMachine([
+            "w.yml": """
+            sheaf: 1
+            on: [push, workflow_dispatch]
+            jobs:
+              changes:
+                runs-on: self-hosted
+                timeout-minutes: 5
+                outputs: {eval: "${{ steps.c.outputs.eval }}"}
+                steps: [{id: c, run: echo eval=yes >> $GITHUB_OUTPUT}]
+              eval:
+                needs: changes
+                runs-on: self-hosted
+                timeout-minutes: 5
+                metrics: m.json
+                steps: [{run: 'echo "{\\"m\\": 0.3}" > m.json'}]
+            gates:
+              floor: {job: eval, metric: m, at-least: 0.5, when: needs.changes.outputs.eval == 'yes'}
+              other: {job: eval, metric: m, at-least: 0.5, when: needs.changes.outputs.eval == 'no'}
+              pushed: {job: eval, metric: m, at-least: 0.1, when: github.event_name == 'push'}
+            """
+        ])
+        defer { machine.end() }
+        let run = try await machine.run("w.yml", "--event", "push")
+        #expect(run.status == 1 && run.output.contains("FAIL"), "\(run.output)\(run.error)")
+        let export = machine.folder + "/r1.jsonl"
+        let exported = try await machine.sheaf("export", "r1", "--output", export)
+        #expect(exported.status == 0, "\(exported.error)")
+        let judged = try await Finished.run(
+            RealFarm.sheaf, ["judge", machine.folder + "/code/w.yml", "--results", export],
+            environment: ["SHEAF_HOME": machine.folder + "/nobody"])
+        #expect(judged.status == 1, "\(judged.output)\(judged.error)")
+        for line in ["fail           floor", "not_applicable  other", "pass           pushed", "verdict: fail"] {
+            #expect(judged.output.contains(line), "\(line): \(judged.output)")
+        }
+    }
+
     @Test func `tells what is quarantined, what a waiver does not fit, and whose baseline it was given`() async throws {
         let machine = try OwnMachine([
             "w.yml": Self.workflow, "r9.jsonl": Self.results(9, "exit:3"), "r1.jsonl": Self.results(1, "passed"),

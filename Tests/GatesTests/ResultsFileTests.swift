@@ -33,6 +33,7 @@ import Testing
         shards[3].shardCount = 0
         var results = run(job, shards, provenance: [Value.Member("evaluator", "abc"), Value.Member("n", [1, nil])])
         results.header.jobs.append(ExpectedJob(id: "later", ending: .notReached, reason: "eval failed", cells: []))
+        results.header.conditions = [.init("needs.a.outputs.x == '1'", holds: true), .init("false", holds: false)]
         let file = try ResultsFile.read(ResultsFile.write(results), file: "r.jsonl")
         #expect(file.hasHeader && file.hasPlan)
         #expect(file.results == results)

@@ -41,11 +41,18 @@ extension Commands {
             }
             let baselines = try baselines(
                 of: plan, notes: read.results.header.baselines, files: arguments.all("baseline"))
-            let conditions: [String: Bool]
+            var conditions: [String: Bool]
             do throws(Mistakes) {
                 conditions = try workflow.gateConditions(loaded.request, ancestors: nil)
             } catch {
                 throw CommandFailure(loaded.text(error.diagnostics), exitCode: .usage)
+            }
+            // What the run itself found counts: which event it was of, what its jobs put out.
+            for gate in plan.gates {
+                guard let known = read.results.header.conditions.first(where: { $0.text == gate.when }) else {
+                    continue
+                }
+                conditions[gate.name] = known.holds
             }
             let judgement = Gates.judge(
                 plan.gates, results: read.results, baselines: read.hasHeader ? baselines : absent(baselines),
