@@ -22,13 +22,22 @@ extension ResolvedBaseline {
     ) -> [ResolvedBaseline] {
         references.flatMap { reference in
             let noted = notes.filter { $0.reference == reference }
-            guard !noted.isEmpty else { return [ResolvedBaseline(reference, again(reference, nil, files: files))] }
-            return noted.map { ResolvedBaseline(reference, gates: $0.gates, again(reference, $0, files: files)) }
+            guard !noted.isEmpty else {
+                return [ResolvedBaseline(reference, again(reference, nil, files: files, others: files))]
+            }
+            // What stood in for one reference, or one gate, stands in for no other.
+            let others = files.filter { file in
+                !notes.contains { $0.run != nil && $0.run == file.results.header.run }
+            }
+            return noted.map {
+                ResolvedBaseline(reference, gates: $0.gates, again(reference, $0, files: files, others: others))
+            }
         }
     }
 
     private static func again(
-        _ reference: GateRule.BaselineReference, _ note: BaselineNote?, files: [(results: Results, name: String)]
+        _ reference: GateRule.BaselineReference, _ note: BaselineNote?, files: [(results: Results, name: String)],
+        others: [(results: Results, name: String)]
     ) -> Source {
         if case .run(let run) = reference {
             // That run is meant, and no other: what a file says of itself decides, not that it was given.
@@ -48,7 +57,7 @@ extension ResolvedBaseline {
             return .found(file.results, name: note.text)
         }
         // Another one was asked for by name: it is compared with, and called what it is.
-        if let file = files.first { return .found(file.results, name: file.name) }
+        if let file = others.first { return .found(file.results, name: file.name) }
         switch note.state {
         case .absent: return .absent(note.text)
         case .unavailable: return .unavailable(note.text)

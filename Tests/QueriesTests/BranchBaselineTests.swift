@@ -297,6 +297,14 @@ import Wire
             gates, results: try snapshot.results(object: sample.object),
             baselines: ResolvedBaseline.again([.branch("main")], notes: notes, files: files))
         #expect(again.gates.map(\.groups) == judgement.gates.map(\.groups))
+        // One of them stands in for no other.
+        let without = judge(
+            gates, results: try snapshot.results(object: sample.object),
+            baselines: ResolvedBaseline.again([.branch("main")], notes: notes, files: [files[0]]))
+        #expect(without.gates[1].verdict == .inconclusive && without.gates[2].groups == judgement.gates[2].groups)
+        #expect(
+            without.gates[1].groups[0].reason.contains("the farm compared with main = r1"),
+            "\(without.gates[1].groups[0].reason)")
     }
 
     /// A job that never ran, and a metric that never was reported, have to begin somewhere.
