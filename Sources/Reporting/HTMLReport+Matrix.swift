@@ -53,7 +53,7 @@ extension HTMLReport {
         return notable.map { cell($0, of: job, isOpen: notable.count <= 5) }.joined()
             + (rest.isEmpty
                 ? ""
-                : "<details><summary>\(RunReport.counted(rest.count, "cell")) that need no look</summary>\n"
+                : "<details><summary>\(RunReport.counted(rest.count, "cell")) that \(rest.count == 1 ? "needs" : "need") no look</summary>\n"
                     + rest.map { cell($0, of: job, isOpen: false) }.joined() + "</details>\n")
             + more(job.cells.count { $0.mark.asksForAttention } - notable.count, "cell")
     }
