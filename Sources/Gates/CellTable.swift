@@ -71,6 +71,17 @@ struct CellTable {
         jobs = sorted
     }
 
+    /// Whether something is missing, and nothing that ran is to blame: whatever was not reached then waited for the infrastructure.
+    var isShortByInfrastructureOnly: Bool {
+        guard !jobs.contains(where: { $0.expected.ending == .failed }) else { return false }
+        let counting = jobs.lazy.filter { $0.expected.ending == .ran }.flatMap(\.cells).filter {
+            $0.expected.required && !$0.expected.continueOnError && $0.outcome != .notApplicable
+        }
+        let short = counting.filter { !$0.isComplete }
+        return !short.isEmpty
+            && short.allSatisfy { $0.contradiction == nil && $0.outcome == .incomplete && $0.isInfrastructureOnly }
+    }
+
     static func key(_ values: [Value.Member]) -> String { JSONWriter.text(sorted(.object(values))) }
 
     private static func sorted(_ value: Value) -> Value {

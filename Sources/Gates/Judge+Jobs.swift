@@ -5,14 +5,6 @@ extension Judge {
     func jobsGate() -> GateJudgement {
         var groups: [GroupJudgement] = []
         for job in candidate.cells.jobs.indices { groups.append(jobGroup(job)) }
-        // What kept a job from being reached is told where it is; only what comes of the infrastructure alone is its doing alone.
-        let reached = candidate.cells.jobs.indices.filter { candidate.cells.jobs[$0].expected.ending != .notReached }
-        let missed = reached.map { groups[$0] }.filter { $0.verdict > .waived }
-        if !missed.isEmpty, missed.allSatisfy(\.isInfrastructureOnly) {
-            for job in groups.indices where candidate.cells.jobs[job].expected.ending == .notReached {
-                groups[job].isInfrastructureOnly = true
-            }
-        }
         for index in candidate.cells.strays {
             let shard = candidate.cells.results.shards[index]
             let known = candidate.cells.jobs.firstIndex { $0.expected.id == shard.job }
@@ -76,6 +68,7 @@ extension Judge {
         case .notReached:
             // It did nothing wrong: whatever did has a verdict of its own.
             group.verdict = .incomplete
+            group.isInfrastructureOnly = candidate.cells.isShortByInfrastructureOnly
             group.reason =
                 "not reached: \(job.expected.reason.isEmpty ? "something it needs did not succeed" : job.expected.reason)"
             return group

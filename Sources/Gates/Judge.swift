@@ -129,7 +129,11 @@ struct Judge {
         let groups: [CellGroup]
         switch candidate.groups(of: rule, job: job) {
         case .taken(let found): groups = found
-        case .refused(let reason), .missing(let reason): return stop(.incomplete, reason)
+        case .refused(let reason), .missing(let reason):
+            var group = GroupJudgement(place: [], verdict: .incomplete, reason: reason)
+            group.isInfrastructureOnly =
+                candidate.cells.jobs[job].expected.ending == .notReached && candidate.cells.isShortByInfrastructureOnly
+            return answer(true, [group])
         }
         var comparison: Comparison?
         if rule.limits.contains(where: \.needsBaseline) {

@@ -72,6 +72,12 @@ import Testing
         // An agent that was lost is the only reason for all of it.
         results.shards[0].cause = Cause(.lostAgent)
         #expect(verdict().verdict == .incomplete && verdict().isInfrastructureOnly && verdict().exitCode == 3)
+        // So it is for a gate that reads what was not reached.
+        var later = floor
+        later.job = "deploy"
+        #expect(judge([later], results: results).exitCode == 3)
+        results.shards[0].cause = Cause(.cancelled)
+        #expect(judge([later], results: results).exitCode == 1)
         results.shards[0].cause = Cause(.passed)
         results.header.jobs[1].ending = .ran
         #expect(verdict().verdict == .incomplete)
