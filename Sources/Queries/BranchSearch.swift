@@ -68,11 +68,11 @@ struct BranchSearch {
                     continue
                 case .fit(let same): asksTheSame = same
                 }
-                guard let snapshot = try reader.snapshot(of: candidate.id) else { continue }
-                let promised = gates.map { rank(of: snapshot, for: $0, asksTheSame: asksTheSame) }
-                guard gates.indices.contains(where: { promised[$0] ?? .min > chosen[$0]?.rank ?? .min }) else {
-                    continue
-                }
+                guard let planned = try reader.planned(candidate.id) else { continue }
+                let promised = gates.map { rank(of: planned, for: $0, asksTheSame: asksTheSame) }
+                guard gates.indices.contains(where: { promised[$0] ?? .min > chosen[$0]?.rank ?? .min }),
+                    let snapshot = try reader.snapshot(of: candidate.id)
+                else { continue }
                 let results = try snapshot.results(object: object)
                 let unmeasured = results.unmeasured(gates)
                 var isTaken = false
@@ -132,14 +132,14 @@ struct BranchSearch {
     }
 
     /// What a run is to a gate by what ran in it; `nil` where the job that the gate reads did not run there.
-    private func rank(of there: RunSnapshot, for gate: GateRule, asksTheSame: Bool) -> Int? {
+    private func rank(of there: RunReader.PlannedRun, for gate: GateRule, asksTheSame: Bool) -> Int? {
         let here = run.plan.jobs.filter { job in gate.job.map { $0 == job.id } ?? (job.writesMetrics != false) }
         guard here.count == 1, let job = here.first else {
             // Which job it reads, only the results tell.
             return Rank.of(asksTheSame: asksTheSame, isWhole: Self.isWhole(there.plan.jobs, beside: run.plan.jobs))
         }
         guard let place = there.plan.jobs.firstIndex(where: { $0.id == job.id }) else { return nil }
-        switch there.jobs[place]?.kind {
+        switch there.kinds[place] {
         case .notApplicable: return nil
         case .cells, .unresolved, .notReached, .failed, nil:
             return Rank.of(asksTheSame: asksTheSame, isWhole: Self.isWhole([there.plan.jobs[place]], beside: [job]))

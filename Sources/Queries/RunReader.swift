@@ -77,6 +77,26 @@ package struct RunReader: Sendable {
 
     // MARK: What can be a baseline
 
+    /// What was planned in a run, and what became of its jobs: what is known without its attempts and results.
+    struct PlannedRun {
+        var plan: Plan
+        /// By the job's position; none of a job that was never decided.
+        var kinds: [Int: JobRecord.Kind]
+    }
+
+    func planned(_ id: RunID) throws(QueryError) -> PlannedRun? {
+        let (found, jobs): (StoredRun?, [JobRecord])
+        do throws(StorageError) {
+            (found, jobs) = (try storage.run(id), try storage.jobs(of: id))
+        } catch {
+            throw .storage(error)
+        }
+        guard let found else { return nil }
+        return PlannedRun(
+            plan: try RunSnapshot.plan(of: found, jobs),
+            kinds: Dictionary(jobs.map { ($0.job, $0.kind) }, uniquingKeysWith: { _, last in last }))
+    }
+
     /// Whether a run can be a baseline of another one.
     enum Fitness {
         case none

@@ -31,6 +31,7 @@ private struct OwnDocker {
             cp /bin/busybox image/bin/
             for name in sh cat echo sleep ls test true setsid head tail; do ln -sf busybox image/bin/$name; done
             tar -C image -c . | docker --host "unix://$1/socket" import --change 'ENV PATH=/bin' - \(image) >/dev/null
+            docker --host "unix://$1/socket" run --rm --network=host \(image) /bin/true >/dev/null
             echo ready
             exec 1>&-
             cat >/dev/null
@@ -106,15 +107,17 @@ private struct OwnDocker {
             let causes = Dictionary(
                 shards.map { ($0["job"]?.string ?? "", $0["cause"]?.string ?? "") },
                 uniquingKeysWith: { first, _ in first })
+            let limitsMemory = try await docker.list("info", "--format={{.MemoryLimit}}") == "true\n"
             #expect(
                 causes == [
-                    "passes": "passed", "serves": "passed", "large": "oom", "late": "timeout",
+                    "passes": "passed", "serves": "passed", "large": limitsMemory ? "oom" : "passed", "late": "timeout",
                     "nowhere": "data_unavailable",
                 ])
             #expect(try await farm.sheaf("logs", "r1/passes").output.contains("hello world"))
             // A daemon's containers live in groups of their own: what is counted there is what counts.
             let large = try await farm.sheaf("explain", "r1/large").output
-            #expect(large.contains("at the attempt's limit of 64 MiB; the peak was 64 MiB"), "\(large)")
+            #expect(
+                !limitsMemory || large.contains("at the attempt's limit of 64 MiB; the peak was 64 MiB"), "\(large)")
             let nowhere = try await farm.sheaf("explain", "r1/nowhere").output
             #expect(nowhere.contains("does not start: docker: Error response from daemon"), "\(nowhere)")
             #expect(try await docker.list("ps", "--all", "--quiet").isEmpty)
