@@ -91,30 +91,45 @@ package struct ContainerOptions: Equatable, Sendable {
 
     package init(_ text: String) throws(Refusal) {
         var rest = try Self.parts(of: text)[...]
+        var refused: [String] = []
+        /// All that is refused is told at once; a word behind it may be its value.
+        func refuse(_ word: String) {
+            refused.append(word)
+            if !word.contains("="), let next = rest.first, !next.hasPrefix("-") { rest.removeFirst() }
+        }
         while let word = rest.popFirst() {
             var (name, value): (String, String?)
             if word.hasPrefix("--"), word.count > 2 {
                 let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 (name, value) = (String(parts[0]), parts.count > 1 ? String(parts[1]) : nil)
             } else if word.hasPrefix("-"), let letter = word.dropFirst().first {
-                guard let long = Self.short[letter] else { throw Self.refusal(of: word) }
+                guard let long = Self.short[letter] else {
+                    refuse(word)
+                    continue
+                }
                 (name, value) = (long, word.count > 2 ? String(word.dropFirst(2)) : nil)
                 // `-it`
                 if Self.idleFlags.contains(long), let more = value {
                     guard more.allSatisfy({ Self.short[$0].map(Self.idleFlags.contains) ?? false }) else {
-                        throw Self.refusal(of: word)
+                        refuse(word)
+                        continue
                     }
                     value = nil
                 }
             } else {
-                throw Self.refusal(of: word)
+                refuse(word)
+                continue
             }
             let isFlag = Self.flags.contains(name) || Self.idleFlags.contains(name)
             guard isFlag || Self.valued.contains(name) || Self.idleValued.contains(name) else {
-                throw Self.refusal(of: "--" + name)
+                if value == nil { refuse("--" + name) } else { refused.append("--" + name) }
+                continue
             }
             if isFlag {
-                guard value == nil || value == "true" else { throw Self.refusal(of: word) }
+                guard value == nil || value == "true" else {
+                    refused.append(word)
+                    continue
+                }
             } else if value == nil {
                 guard let next = rest.popFirst() else {
                     throw Refusal(problem: "the container's option --\(name) has no value", help: "--\(name)=…")
@@ -133,11 +148,15 @@ package struct ContainerOptions: Equatable, Sendable {
             }
             words.append(value.map { isFlag ? "--\(name)" : "--\(name)=\($0)" } ?? "--\(name)")
         }
+        if !refused.isEmpty { throw Self.refusal(of: refused) }
     }
 
-    private static func refusal(of word: String) -> Refusal {
-        Refusal(
-            problem: "the container's option '\(word.prefix(100))' is not allowed here",
+    private static func refusal(of words: [String]) -> Refusal {
+        let named = Spelling.shortened(words.map { "'\($0.prefix(100))'" }, most: 10)
+        return Refusal(
+            problem: words.count == 1
+                ? "the container's option \(named) is not allowed here"
+                : "the container's options \(named) are not allowed here",
             help: "a container reaches nothing beyond its attempt; allowed are "
                 + (valued.union(flags)).sorted().map { "--" + $0 }.joined(separator: ", "))
     }

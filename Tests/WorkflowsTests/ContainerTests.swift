@@ -70,6 +70,11 @@ import Testing
         ("container: {image: a, volumes: ['/:/host']}", "w.yml:6:37", "outside of the workspace"),
         ("container: {image: a, volumes: [db:/var/db]}", "w.yml:6:37", "outlives the job"),
         ("container: {image: a, volumes: '${{ fromJSON(vars.v) }}'}", "w.yml:6:36", "one expression"),
+        (
+            "container: {image: a, options: --privileged --pid host -v /:/host --cap-add=ALL --init=maybe}",
+            "w.yml:6:36",
+            "options '--privileged', '--pid', '-v', '--cap-add', '--init=maybe' are not allowed here"
+        ),
         ("services: {db: {image: a, options: --privileged}}", "w.yml:6:40", "'--privileged' is not allowed here"),
         ("services: {db: {image: a, volumes: [db:/var/db]}}", "w.yml:6:41", "outlives the job"),
         ("services: {db: {image: a, ports: ['10.0.0.1:80:80']}}", "w.yml:6:39", "would open a port"),
