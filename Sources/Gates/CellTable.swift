@@ -14,6 +14,8 @@ struct CellTable {
         var outcome = CellJudgement.Outcome.incomplete
         var reason = ""
         var isInfrastructureOnly = false
+        /// It was ended only because something else of its job had ended badly, which has its own cause.
+        var isLetGo = false
         /// Evidence that is there twice, or that nobody asked for.
         var contradiction: String?
 
@@ -67,6 +69,11 @@ struct CellTable {
         for job in sorted.indices {
             let expected = sorted[job].expected
             for cell in sorted[job].cells.indices { settle(&sorted[job].cells[cell], of: expected) }
+            if sorted[job].cells.contains(where: \.isInfrastructureOnly) {
+                for cell in sorted[job].cells.indices where sorted[job].cells[cell].isLetGo {
+                    sorted[job].cells[cell].isInfrastructureOnly = true
+                }
+            }
         }
         jobs = sorted
     }
@@ -118,7 +125,7 @@ struct CellTable {
             case .userExit, .userError, .timeout, .idle, .signal, .oom, .gpuOOM: failures.append(named)
             case .passed, .cancelled, .notNeeded, .lostAgent, .agentFault, .gpuFault, .diskFull, .dataUnavailable,
                 .preempted, .queueTimeout:
-                gaps.append((named, shard.cause.kind.isInfrastructure))
+                gaps.append((named, shard.cause.kind.isInfrastructure || shard.cause.kind == .notNeeded))
             }
         }
         let working = shards.filter { $0.shard != ShardID.listing }
@@ -145,7 +152,9 @@ struct CellTable {
         } else if let first = gaps.first {
             cell.outcome = .incomplete
             cell.reason = Self.counted(first.reason, of: gaps.count)
-            cell.isInfrastructureOnly = cell.contradiction == nil && gaps.allSatisfy(\.isInfrastructure)
+            let isInfrastructure = cell.contradiction == nil && gaps.allSatisfy(\.isInfrastructure)
+            cell.isLetGo = isInfrastructure && shards.allSatisfy { !$0.cause.kind.isInfrastructure }
+            cell.isInfrastructureOnly = isInfrastructure && !cell.isLetGo
         } else {
             cell.outcome = .passed
         }

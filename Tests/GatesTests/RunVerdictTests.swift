@@ -36,6 +36,8 @@ import Testing
         for kind in Cause.Kind.allCases where kind.isInfrastructure {
             #expect(with(.passed, kind).exitCode == 3 && with(.passed, kind).verdict == .incomplete, "\(kind)")
             #expect(with(.cancelled, kind).exitCode == 1, "\(kind)")
+            // What fails fast behind it is no reason of its own.
+            #expect(with(.notNeeded, kind).exitCode == 3, "\(kind)")
             #expect(with(.userExit, kind).exitCode == 1 && with(.userExit, kind).verdict == .fail, "\(kind)")
         }
         for kind in [Cause.Kind.cancelled, .notNeeded, .queueTimeout] {
