@@ -1,7 +1,7 @@
 package import Model
 
 extension ResolvedBaseline {
-    var note: BaselineNote {
+    package var note: BaselineNote {
         var note =
             switch source {
             case .found(let results, let name): BaselineNote(reference, name, results.header)
@@ -9,6 +9,7 @@ extension ResolvedBaseline {
             case .unavailable(let reason): BaselineNote(reference, .unavailable, reason)
             }
         note.gates = gates
+        note.skippedAreNew = skippedAreNew
         return note
     }
 
@@ -29,8 +30,11 @@ extension ResolvedBaseline {
             let others = files.filter { file in
                 !notes.contains { $0.run != nil && $0.run == file.results.header.run }
             }
-            return noted.map {
-                ResolvedBaseline(reference, gates: $0.gates, again(reference, $0, files: files, others: others))
+            return noted.map { note in
+                var resolved = ResolvedBaseline(
+                    reference, gates: note.gates, again(reference, note, files: files, others: others))
+                resolved.skippedAreNew = note.skippedAreNew
+                return resolved
             }
         }
     }
@@ -93,6 +97,7 @@ extension BaselineNote {
             }
         var members = [reference, .init("state", .string(state.rawValue)), .init("text", .string(text))]
         if let gates { members.append(.init("gates", .array(gates.map(Value.string)))) }
+        if skippedAreNew { members.append(.init("skipped_are_new", .boolean(true))) }
         if let run { members.append(.init("of", .string(run.description))) }
         if let commit { members.append(.init("commit", .string(commit))) }
         if let tree { members.append(.init("tree", .string(tree.hex))) }
@@ -118,6 +123,7 @@ extension BaselineNote {
         }
         self.init(reference, state, text, run: value["of"]?.string.flatMap { RunID($0) })
         gates = value["gates"]?.array?.compactMap(\.string)
+        skippedAreNew = value["skipped_are_new"]?.boolean ?? false
         commit = value["commit"]?.string
         tree = value["tree"]?.string.flatMap { Digest(hex: $0) }
         provenance = value["provenance"]?.members ?? []

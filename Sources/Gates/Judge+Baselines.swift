@@ -166,8 +166,8 @@ extension Judge {
         case several
         /// It has one that did not have to pass, in quarantine above all, and gave no value.
         case lost
-        /// It has one that did not run: its own `if`, or a tier. Where a branch is meant, none of its runs that was found did run it.
-        case skipped(String)
+        /// It has one that did not run: its own `if`, or a tier.
+        case skipped(String, isNew: Bool)
     }
 
     /// The baseline's cells that match `cells`.
@@ -177,7 +177,9 @@ extension Judge {
                 let twin = there.byKey[candidate.cells.jobs[job].cells[cell].key]
             else { return .none }
             guard twin >= 0 else { return .several }
-            if let why = there.cells[twin].expected.skipped { return .skipped(why) }
+            if let why = there.cells[twin].expected.skipped {
+                return .skipped(why, isNew: baselines[place].skippedAreNew)
+            }
             guard !there.cells[twin].expected.required else { return .twin(twin) }
             if case .measured? = tables[place]?.reading(rule, job: other, cell: twin) { return .twin(twin) }
             return .lost

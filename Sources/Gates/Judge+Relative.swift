@@ -49,7 +49,9 @@ extension Judge {
                 case .lost:
                     new.insert(cell)
                     why[cell] = "gave no value there and did not have to"
-                case .skipped(let reason):
+                case .skipped(let reason, isNew: false):
+                    return all(.inconclusive, "\(GroupJudgement.noBaseline)\(name(cell)) did not run there: \(reason)")
+                case .skipped(let reason, isNew: true):
                     new.insert(cell)
                     why[cell] = "did not run there (\(reason))"
                 case .several:

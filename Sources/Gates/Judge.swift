@@ -14,6 +14,8 @@ package struct ResolvedBaseline: Sendable {
     package var reference: GateRule.BaselineReference
     /// The names of the gates that it is for; `nil` for all that ask for it and have none of their own.
     package var gates: [String]?
+    /// Whether cells that did not run in it are as good as new: no other run that could be the baseline has run them.
+    package var skippedAreNew = false
     package var source: Source
 
     package init(_ reference: GateRule.BaselineReference, gates: [String]? = nil, _ source: Source) {

@@ -12,6 +12,8 @@ package struct BaselineNote: Equatable, Sendable {
     package var reference: GateRule.BaselineReference
     /// The gates that it was for; `nil` for all that ask for it.
     package var gates: [String]?
+    /// Whether cells that did not run in it are as good as new.
+    package var skippedAreNew = false
     package var state: State
     /// What the report calls it, or where it was looked for.
     package var text: String
@@ -20,6 +22,13 @@ package struct BaselineNote: Equatable, Sendable {
     package var commit: String?
     package var tree: Digest?
     package var provenance: [Value.Member] = []
+
+    /// Whether it says the same, whichever gates it was for.
+    package func isAsGood(as other: Self) -> Bool {
+        var same = other
+        same.gates = gates
+        return self == same
+    }
 
     package init(_ reference: GateRule.BaselineReference, _ state: State, _ text: String, run: RunID? = nil) {
         self.reference = reference

@@ -21,8 +21,8 @@ struct BranchSearch {
 
     /// How far back a branch is searched.
     static let ancestorsMax = 1000
-    /// How many runs are read in vain for a metric that none of them reports. What a job ran is known without reading.
-    static let readInVainMax = 20
+    /// How many runs are read in vain for a gate whose metric none of them reports. What a job ran is known without reading.
+    static let readInVainMax = 100
 
     /// What a run is to a gate; the higher, the better.
     private enum Rank {
@@ -33,10 +33,19 @@ struct BranchSearch {
         static func unmeasured(_ rank: Int) -> Int { rank - 4 }
     }
 
-    /// The best known for a gate, and its place among what was found.
-    private struct Choice {
-        var rank: Int
-        var place: Int
+    /// What has been found for one gate.
+    private struct Search {
+        /// Its best run: how good, its place among what was found, and the cells that it left out.
+        var best: (rank: Int, place: Int, left: Set<String>)?
+        var readInVain = 0
+        /// Why runs that measured it cannot be its baseline.
+        var obstacles: [String] = []
+        /// Cells of its job that ran in any run that could be its baseline, by id.
+        var ran: Set<String> = []
+
+        func improves(with rank: Int?) -> Bool {
+            rank.map { $0 > best?.rank ?? .min && readInVain < BranchSearch.readInVainMax } ?? false
+        }
     }
 
     func baselines() throws -> [ResolvedBaseline] {
@@ -51,36 +60,45 @@ struct BranchSearch {
         let commits = history.commits.prefix(Self.ancestorsMax)
         let (measured, named) = try runs(at: Array(commits))
         var found: [ResolvedBaseline.Source] = []
-        var chosen: [Choice?] = Array(repeating: nil, count: gates.count)
-        var obstacles: [String] = []
-        var inVain = 0
+        var searches: [Search] = Array(repeating: Search(), count: gates.count)
         search: for (distance, commit) in commits.enumerated() {
             let there = (measured[commit] ?? []).filter {
                 $0.tree != run.record.tree && ($0.verdict < .fail || named.contains($0.id))
             }
             for candidate in there.filter({ $0.verdict == .pass }) + there.filter({ $0.verdict != .pass }) {
                 let isNamed = named.contains(candidate.id)
-                let asksTheSame: Bool
-                switch try reader.fitness(candidate.id, for: run, branch, isNamed: isNamed) {
-                case .none: continue
-                case .hindered(let why):
-                    obstacles.append("\(candidate.id) \(why)")
-                    continue
-                case .fit(let same): asksTheSame = same
+                guard
+                    case .fit(let asksTheSame, let waiving) = try reader.fitness(
+                        candidate.id, for: run, isNamed: isNamed),
+                    let planned = try reader.planned(candidate.id)
+                else { continue }
+                var promised: [Int?] = []
+                for (place, gate) in gates.enumerated() {
+                    var rank = rank(of: planned, for: gate, asksTheSame: asksTheSame)
+                    if rank != nil, let waiving, Self.waives(waiving, planned.plan.gates, whatIsComparedBy: gate) {
+                        searches[place].obstacles.append("\(candidate.id) \(Self.waivedWords(candidate.id))")
+                        rank = nil
+                    }
+                    promised.append(rank)
+                    if rank != nil, let cells = job(of: gate, in: planned.plan)?.cells {
+                        searches[place].ran.formUnion(cells.lazy.filter { $0.skipped == nil }.map(\.id))
+                    }
                 }
-                guard let planned = try reader.planned(candidate.id) else { continue }
-                let promised = gates.map { rank(of: planned, for: $0, asksTheSame: asksTheSame) }
-                guard gates.indices.contains(where: { promised[$0] ?? .min > chosen[$0]?.rank ?? .min }),
+                guard gates.indices.contains(where: { searches[$0].improves(with: promised[$0]) }),
                     let snapshot = try reader.snapshot(of: candidate.id)
                 else { continue }
                 let results = try snapshot.results(object: object)
                 let unmeasured = results.unmeasured(gates)
                 var isTaken = false
-                for (place, gate) in gates.enumerated() {
-                    guard let promise = promised[place] else { continue }
+                for (place, gate) in gates.enumerated() where searches[place].improves(with: promised[place]) {
+                    let promise = promised[place] ?? 0
                     let rank = unmeasured.contains(gate.name) ? Rank.unmeasured(promise) : promise
-                    guard rank > chosen[place]?.rank ?? .min else { continue }
-                    chosen[place] = Choice(rank: rank, place: found.count)
+                    guard rank > searches[place].best?.rank ?? .min else {
+                        searches[place].readInVain += 1
+                        continue
+                    }
+                    let cells = job(of: gate, in: planned.plan)?.cells ?? []
+                    searches[place].best = (rank, found.count, Set(cells.filter { $0.skipped != nil }.map(\.id)))
                     isTaken = true
                 }
                 if isTaken {
@@ -88,36 +106,74 @@ struct BranchSearch {
                         "\(branch) = \(candidate.id), commit \(commit.prefix(12)), \(Self.place(distance))"
                         + Self.words(of: candidate.verdict, isNamed: isNamed)
                     found.append(.found(results, name: name))
-                } else {
-                    inVain += 1
                 }
-                if chosen.allSatisfy({ $0?.rank == Rank.best }) || inVain == Self.readInVainMax { break search }
+                if searches.allSatisfy({ $0.best?.rank == Rank.best }) { break search }
             }
         }
-        return answers(reference, chosen, found) {
-            // What is there and cannot be had is another thing than what never was.
-            if !obstacles.isEmpty {
-                return .unavailable("of branch '\(branch)', \(Spelling.shortened(obstacles, most: 3))")
+        let answers = gates.indices.map { place in
+            answer(reference, place, searches[place], found) {
+                if !history.problem.isEmpty { return .unavailable(history.problem) }
+                return .absent(
+                    "no run of '\(run.record.name)' that can be one at \(base.prefix(12)), where it parts from '\(branch)', nor at "
+                        + "\(Spelling.counted(history.commits.count - 1, "ancestor")) of it: --with-baseline runs it first"
+                )
             }
-            if !history.problem.isEmpty { return .unavailable(history.problem) }
-            return .absent(
-                "no run of '\(run.record.name)' that can be one at \(base.prefix(12)), where it parts from '\(branch)', nor at "
-                    + "\(Spelling.counted(history.commits.count - 1, "ancestor")) of it: --with-baseline runs it first")
         }
+        return Self.together(answers)
     }
 
-    /// One answer for all gates where they agree, else one for each run that some of them are measured by.
-    private func answers(
-        _ reference: GateRule.BaselineReference, _ chosen: [Choice?], _ found: [ResolvedBaseline.Source],
+    /// Of one gate; `none`: where no run was found, nor any that could be one but for something.
+    private func answer(
+        _ reference: GateRule.BaselineReference, _ place: Int, _ search: Search, _ found: [ResolvedBaseline.Source],
         none: () -> ResolvedBaseline.Source
-    ) -> [ResolvedBaseline] {
-        var places: [Int?] = []
-        for choice in chosen where !places.contains(choice?.place) { places.append(choice?.place) }
-        return places.map { place in
-            let names = gates.indices.filter { chosen[$0]?.place == place }.map { gates[$0].name }
-            return ResolvedBaseline(
-                reference, gates: places.count > 1 ? names : nil, place.map { found[$0] } ?? none())
+    ) -> ResolvedBaseline {
+        let gate = gates[place]
+        guard let best = search.best else {
+            // What is there and cannot be had is another thing than what never was.
+            let source =
+                search.obstacles.isEmpty
+                ? none() : .unavailable("of branch '\(branch)', \(Spelling.shortened(search.obstacles, most: 3))")
+            return ResolvedBaseline(reference, gates: [gate.name], source)
         }
+        var answer = ResolvedBaseline(reference, gates: [gate.name], found[best.place])
+        // Cells that another run did run are none that nobody knows yet.
+        let asked = (job(of: gate, in: run.plan)?.cells ?? []).filter { $0.skipped == nil }.map(\.id)
+        answer.skippedAreNew = best.left.intersection(asked).isDisjoint(with: search.ran)
+        return answer
+    }
+
+    /// One answer for all gates where they agree, else one for each that some of them share.
+    private static func together(_ answers: [ResolvedBaseline]) -> [ResolvedBaseline] {
+        var shared: [ResolvedBaseline] = []
+        for answer in answers {
+            if let place = shared.firstIndex(where: { $0.note.isAsGood(as: answer.note) }) {
+                shared[place].gates? += answer.gates ?? []
+            } else {
+                shared.append(answer)
+            }
+        }
+        if shared.count == 1 { shared[0].gates = nil }
+        return shared
+    }
+
+    /// The job that a gate reads, where the plan tells.
+    private func job(of gate: GateRule, in plan: Plan) -> PlannedJob? {
+        let jobs = plan.jobs.filter { job in gate.job.map { $0 == job.id } ?? (job.writesMetrics != false) }
+        return jobs.count == 1 ? jobs[0] : nil
+    }
+
+    /// Whether a run waives a comparison of what a gate compares with it: a drop that somebody has let pass until a day would be what
+    /// is measured by ever after.
+    private static func waives(_ judgement: Judgement, _ rules: [GateRule], whatIsComparedBy gate: GateRule) -> Bool {
+        let same = rules.filter { rule in
+            rule.metric == gate.metric && (rule.job == gate.job || rule.job == nil || gate.job == nil)
+                && rule.limits.contains(where: \.needsBaseline)
+        }
+        return !judgement.canBeBaseline(comparing: Set(same.map(\.name)))
+    }
+
+    private static func waivedWords(_ run: RunID) -> String {
+        "is none, for what it compares was waived (sheaf baseline set NAME \(run) --because WHY makes it one)"
     }
 
     private func runs(at commits: [String]) throws(QueryError) -> ([String: [MeasuredRun]], named: Set<RunID>) {
@@ -133,8 +189,7 @@ struct BranchSearch {
 
     /// What a run is to a gate by what ran in it; `nil` where the job that the gate reads did not run there.
     private func rank(of there: RunReader.PlannedRun, for gate: GateRule, asksTheSame: Bool) -> Int? {
-        let here = run.plan.jobs.filter { job in gate.job.map { $0 == job.id } ?? (job.writesMetrics != false) }
-        guard here.count == 1, let job = here.first else {
+        guard let job = job(of: gate, in: run.plan) else {
             // Which job it reads, only the results tell.
             return Rank.of(asksTheSame: asksTheSame, isWhole: Self.isWhole(there.plan.jobs, beside: run.plan.jobs))
         }

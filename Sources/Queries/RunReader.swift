@@ -100,9 +100,8 @@ package struct RunReader: Sendable {
     /// Whether a run can be a baseline of another one.
     enum Fitness {
         case none
-        /// It could, but for this.
-        case hindered(String)
-        case fit(asksTheSame: Bool)
+        /// - waiving: its judgement, where that waives a comparison that does not hold.
+        case fit(asksTheSame: Bool, waiving: Judgement?)
     }
 
     /// A baseline says what a commit measures: with nothing uncommitted, of the same workflow, and on agents that strangers' code does
@@ -112,7 +111,7 @@ package struct RunReader: Sendable {
     ///
     /// - Parameter isNamed: a person has made it a baseline (`sheaf baseline set`), whatever it came to.
     func fitness(
-        _ candidate: RunID, for run: RunSnapshot, _ branch: String, isNamed: Bool
+        _ candidate: RunID, for run: RunSnapshot, isNamed: Bool
     ) throws(QueryError) -> Fitness {
         let found: StoredRun
         do throws(StorageError) {
@@ -128,30 +127,15 @@ package struct RunReader: Sendable {
         guard !request.dirty, head.untrusted.isEmpty, run.record.owner.mayRead(runsOf: stored.owner) else {
             return .none
         }
+        var waiving: Judgement?
         if let ending = found.ending, ending.verdict != .pass, !isNamed {
             guard let judgement = Judgement(record: ending.judgement), judgement.canBeBaseline(comparing: []) else {
                 return .none
             }
-            if judgement.waivesComparison, try waives(judgement, candidate, whatIsComparedBy: run, branch) {
-                return .hindered(
-                    "is none, for what it compares was waived (sheaf baseline set NAME \(candidate) --because WHY makes it one)"
-                )
-            }
+            if judgement.waivesComparison { waiving = judgement }
         }
-        return .fit(asksTheSame: head.givenInputs == run.plan.givenInputs && request.vars == run.request.vars)
-    }
-
-    /// Whether a run waives a comparison of something that gates of another run compare with it: a drop that somebody has let
-    /// pass until a day would be what is measured by ever after.
-    private func waives(
-        _ judgement: Judgement, _ candidate: RunID, whatIsComparedBy run: RunSnapshot, _ branch: String
-    ) throws(QueryError) -> Bool {
-        let metrics = Set(run.plan.gates.filter { $0.baseline == .branch(branch) }.map(\.metric))
-        let compares = { (rule: GateRule) in
-            metrics.contains(rule.metric) && rule.limits.contains(where: \.needsBaseline)
-        }
-        let rules = try snapshot(of: candidate)?.plan.gates ?? []
-        return !judgement.canBeBaseline(comparing: Set(rules.filter(compares).map(\.name)))
+        let asksTheSame = head.givenInputs == run.plan.givenInputs && request.vars == run.request.vars
+        return .fit(asksTheSame: asksTheSame, waiving: waiving)
     }
 
     private func named(_ alias: String) throws(QueryError) -> BaselineRecord? {

@@ -200,8 +200,9 @@ import Wire
         var lenient = Self.gates
         lenient[0].limits.append(.atLeast(0.1))
         let theirs = try #require(try sample.reader.snapshot(of: RunID(2)))
-        let known = ResolvedBaseline(
+        var known = ResolvedBaseline(
             .branch("main"), .found(try theirs.results(object: sample.object), name: "r2"))
+        known.skippedAreNew = true
         let alone = { (gates: [GateRule]) in
             judge(gates, results: try snapshot.results(object: sample.object), baselines: [known])
         }

@@ -848,9 +848,7 @@ def never_measured(rule, baseline):
 
 
 def is_lost(rule, cell):
-    """There is nothing of it to compare with, and that is nobody's fault: it did not have to pass, or did not run."""
-    if cell.skipped is not None:
-        return True
+    """It did not have to pass, and there is nothing of it to compare with."""
     if cell.required:
         return False
     try:
@@ -863,6 +861,8 @@ def is_lost(rule, cell):
 def compare(rule, relative, place, sets, theirs, floors, verdicts_beside):
     """A verdict, or a comparison that waits for its family; what else is said of the group stands beside."""
     if any(len(theirs.get(cell.key, [])) > 1 for cells in sets for cell in cells):
+        return "inconclusive"
+    if any(theirs[cell.key][0].skipped is not None for cells in sets for cell in cells if cell.key in theirs):
         return "inconclusive"
     theirs = {key: cells[0] for key, cells in theirs.items() if not is_lost(rule, cells[0])}
     new = {id(cell) for cells in sets for cell in cells if cell.key not in theirs}
