@@ -10,6 +10,7 @@ extension ResolvedBaseline {
             }
         note.gates = gates
         note.skippedAreNew = skippedAreNew
+        note.returning = returning
         return note
     }
 
@@ -34,6 +35,7 @@ extension ResolvedBaseline {
                 var resolved = ResolvedBaseline(
                     reference, gates: note.gates, again(reference, note, files: files, others: others))
                 resolved.skippedAreNew = note.skippedAreNew
+                resolved.returning = note.returning
                 return resolved
             }
         }
@@ -98,6 +100,7 @@ extension BaselineNote {
         var members = [reference, .init("state", .string(state.rawValue)), .init("text", .string(text))]
         if let gates { members.append(.init("gates", .array(gates.map(Value.string)))) }
         if skippedAreNew { members.append(.init("skipped_are_new", .boolean(true))) }
+        if !returning.isEmpty { members.append(.init("returning", .array(returning.map(Value.string)))) }
         if let run { members.append(.init("of", .string(run.description))) }
         if let commit { members.append(.init("commit", .string(commit))) }
         if let tree { members.append(.init("tree", .string(tree.hex))) }
@@ -124,6 +127,7 @@ extension BaselineNote {
         self.init(reference, state, text, run: value["of"]?.string.flatMap { RunID($0) })
         gates = value["gates"]?.array?.compactMap(\.string)
         skippedAreNew = value["skipped_are_new"]?.boolean ?? false
+        returning = (value["returning"]?.array ?? []).compactMap(\.string)
         commit = value["commit"]?.string
         tree = value["tree"]?.string.flatMap { Digest(hex: $0) }
         provenance = value["provenance"]?.members ?? []

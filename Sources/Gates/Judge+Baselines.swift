@@ -175,7 +175,12 @@ extension Judge {
         cells.map { cell in
             guard let there = tables[place]?.cells.jobs[other],
                 let twin = there.byKey[candidate.cells.jobs[job].cells[cell].key]
-            else { return .none }
+            else {
+                guard baselines[place].returning.contains(candidate.cells.jobs[job].cells[cell].expected.id) else {
+                    return .none
+                }
+                return .skipped("it was gone, and another run of the branch has run it", isNew: false)
+            }
             guard twin >= 0 else { return .several }
             if let why = there.cells[twin].expected.skipped {
                 return .skipped(why, isNew: baselines[place].skippedAreNew)

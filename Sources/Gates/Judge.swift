@@ -16,6 +16,8 @@ package struct ResolvedBaseline: Sendable {
     package var gates: [String]?
     /// Whether cells that did not run in it are as good as new: no other run that could be the baseline has run them.
     package var skippedAreNew = false
+    /// Cells, by id, that it does not have and another run that could be the baseline has run.
+    package var returning: [String] = []
     package var source: Source
 
     package init(_ reference: GateRule.BaselineReference, gates: [String]? = nil, _ source: Source) {

@@ -14,6 +14,8 @@ package struct BaselineNote: Equatable, Sendable {
     package var gates: [String]?
     /// Whether cells that did not run in it are as good as new.
     package var skippedAreNew = false
+    /// Cells, by id, that it does not have and another run that could have been the baseline has run.
+    package var returning: [String] = []
     package var state: State
     /// What the report calls it, or where it was looked for.
     package var text: String

@@ -35,8 +35,8 @@ struct BranchSearch {
 
     /// What has been found for one gate.
     private struct Search {
-        /// Its best run: how good, its place among what was found, and the cells that it left out.
-        var best: (rank: Int, place: Int, left: Set<String>)?
+        /// Its best run: how good, its place among what was found, and its cells, those that it left out apart.
+        var best: (rank: Int, place: Int, cells: Set<String>, left: Set<String>)?
         var readInVain = 0
         /// Why runs that measured it cannot be its baseline.
         var obstacles: [String] = []
@@ -81,7 +81,7 @@ struct BranchSearch {
                     }
                     promised.append(rank)
                     if rank != nil, let cells = job(of: gate, in: planned.plan)?.cells {
-                        searches[place].ran.formUnion(cells.lazy.filter { $0.skipped == nil }.map(\.id))
+                        searches[place].ran.formUnion(cells.lazy.filter { $0.skipped == nil && $0.required }.map(\.id))
                     }
                 }
                 guard gates.indices.contains(where: { searches[$0].improves(with: promised[$0]) }),
@@ -98,7 +98,9 @@ struct BranchSearch {
                         continue
                     }
                     let cells = job(of: gate, in: planned.plan)?.cells ?? []
-                    searches[place].best = (rank, found.count, Set(cells.filter { $0.skipped != nil }.map(\.id)))
+                    searches[place].best = (
+                        rank, found.count, Set(cells.map(\.id)), Set(cells.filter { $0.skipped != nil }.map(\.id))
+                    )
                     isTaken = true
                 }
                 if isTaken {
@@ -107,7 +109,7 @@ struct BranchSearch {
                         + Self.words(of: candidate.verdict, isNamed: isNamed)
                     found.append(.found(results, name: name))
                 }
-                if searches.allSatisfy({ $0.best?.rank == Rank.best }) { break search }
+                if gates.indices.allSatisfy({ isOver(searches[$0], for: gates[$0]) }) { break search }
             }
         }
         let answers = gates.indices.map { place in
@@ -137,9 +139,21 @@ struct BranchSearch {
         }
         var answer = ResolvedBaseline(reference, gates: [gate.name], found[best.place])
         // Cells that another run did run are none that nobody knows yet.
-        let asked = (job(of: gate, in: run.plan)?.cells ?? []).filter { $0.skipped == nil }.map(\.id)
+        let asked = asked(by: gate)
         answer.skippedAreNew = best.left.intersection(asked).isDisjoint(with: search.ran)
+        answer.returning = search.ran.intersection(asked).subtracting(best.cells).sorted()
         return answer
+    }
+
+    /// The cells that have to be measured for a gate, by id.
+    private func asked(by gate: GateRule) -> Set<String> {
+        Set((job(of: gate, in: run.plan)?.cells ?? []).filter { $0.skipped == nil && $0.required }.map(\.id))
+    }
+
+    /// Whether no older run could be better, or know a cell that its best one does not.
+    private func isOver(_ search: Search, for gate: GateRule) -> Bool {
+        guard let best = search.best, best.rank == Rank.best else { return false }
+        return asked(by: gate).isSubset(of: search.ran)
     }
 
     /// One answer for all gates where they agree, else one for each that some of them share.
@@ -201,11 +215,11 @@ struct BranchSearch {
         }
     }
 
-    /// Whether no cell that has to be measured here was left out there, as a tier or an `if` does.
+    /// Whether no cell that has to be measured here was left out there, as a tier or an `if` does, or did not have to pass.
     private static func isWhole(_ there: [PlannedJob], beside here: [PlannedJob]) -> Bool {
         here.allSatisfy { job in
             guard let other = there.first(where: { $0.id == job.id })?.cells else { return true }
-            let left = Set(other.filter { $0.skipped != nil }.map(\.id))
+            let left = Set(other.filter { $0.skipped != nil || !$0.required }.map(\.id))
             return left.isEmpty
                 || (job.cells ?? []).allSatisfy { $0.skipped != nil || !$0.required || !left.contains($0.id) }
         }

@@ -333,6 +333,103 @@ import Wire
         }
     }
 
+    /// One gate whose metric nobody reports ends no other's search.
+    @Test func `is looked for by each gate for itself`() throws {
+        var gates = [Self.gate("one", job: "eval"), Self.gate("two", job: "eval1", "fresh")]
+        for place in gates.indices { gates[place].passesFirstOnFloor = true }
+        let commits = (1...105).map { "c\($0)" }
+        let sample = try StoredSample()
+        try addJobs(sample, 1, old, [("accuracy", 0.9), ("loss", 0.1)])
+        for (place, commit) in commits.enumerated() {
+            try addJobs(sample, UInt64(place + 2), commit, [nil, ("loss", 0.1)])
+        }
+        try addJobs(
+            sample, 200, tip, [("accuracy", 0.5), ("fresh", 0.5)], gates: gates, history: commits.reversed() + [old])
+        let found = try groups(sample)
+        #expect(found.map(\.verdict) == [.fail, .pass] && found[0].baselineRun == RunID(1), "\(found.map(\.reason))")
+    }
+
+    /// Nor does what somebody let pass of one metric say anything of another job's.
+    @Test func `is hindered by a waiver for the gates alone that compare the same`() throws {
+        let gates = [Self.gate("one", job: "eval"), Self.gate("two", job: "eval1")]
+        let sample = try StoredSample()
+        try addJobs(sample, 1, old, [("accuracy", 0.9), ("accuracy", 0.5)])
+        try addJobs(sample, 2, base, [("accuracy", 0.5), ("accuracy", 0.9)], gates: gates, history: [old])
+        try end(sample, 2, ["one": .waived, "two": .pass])
+        try addJobs(sample, 3, tip, [("accuracy", 0.5), ("accuracy", 0.5)], gates: gates, history: [base, old])
+        let found = try groups(sample)
+        #expect(found.map(\.baselineRun) == [RunID(1), RunID(2)] && found.map(\.verdict) == [.fail, .fail])
+    }
+
+    /// A run of the cells with values; `nil` is of one that was left out, or that did not have to pass where `optional` says so.
+    private func addLane(
+        _ sample: StoredSample, _ number: UInt64, _ commit: String, _ values: [Double?], optional: Int? = nil,
+        gates: [GateRule] = [], history: [String] = []
+    ) throws {
+        sample.run = RunID(number)
+        var plan = StoredSample.plan(cells: values.count, shards: ShardPlan(), gates: gates)
+        for (cell, value) in values.enumerated() where value == nil {
+            plan.jobs[0].cells?[cell].skipped = "another lane's"
+        }
+        if let optional { plan.jobs[0].cells?[optional].required = false }
+        try sample.submit(plan, tree: UInt8(number), commit: commit) { request in
+            request.dirty = false
+            request.branches = [
+                .with {
+                    $0.name = "main"
+                    $0.commits = history
+                }
+            ]
+        }
+        try sample.resolve()
+        for (cell, value) in values.enumerated() {
+            if let value { try sample.pass(cell, 0, metrics: "{\"accuracy\": \(value)}") }
+        }
+        if gates.isEmpty { try sample.end() }
+    }
+
+    /// What the branch has measured somewhere is not new, and floors do not speak for it.
+    @Test func `knows cells that only another run has run`() throws {
+        var gate = Self.gate("g", job: "eval")
+        (gate.newCellsFloorOnly, gate.passesFirstOnFloor) = (true, true)
+        let lanes = try StoredSample()
+        try addLane(lanes, 1, old, [0.9, nil])
+        try addLane(lanes, 2, base, [nil, 0.8])
+        try addLane(lanes, 3, tip, [0.5, 0.2], gates: [gate], history: [base, old])
+        #expect(try groups(lanes).map(\.verdict) == [.inconclusive, .fail])
+        // Where no run has it, it has to begin.
+        try addLane(lanes, 4, tip, [0.5, 0.2], gates: [gate], history: [base])
+        #expect(try groups(lanes).map(\.verdict) == [.pass, .fail])
+        // Gone for a while, and back.
+        let gone = try StoredSample()
+        try addLane(gone, 1, old, [0.9, 0.8])
+        try addLane(gone, 2, base, [0.9])
+        try addLane(gone, 3, tip, [0.9, 0.2], gates: [gate], history: [base, old])
+        let back = try groups(gone)
+        #expect(
+            back.map(\.verdict) == [.pass, .inconclusive] && back[1].reason.contains("it was gone"), "\(back[1].reason)"
+        )
+        // Excused for a while.
+        let excused = try StoredSample()
+        try addLane(excused, 1, old, [0.9, 0.8])
+        try addLane(excused, 2, base, [0.9, 0.2], optional: 1)
+        try addLane(excused, 3, tip, [0.9, 0.2], gates: [gate], history: [base, old])
+        let again = try groups(excused)
+        #expect(again.map(\.verdict) == [.pass, .fail] && again[1].baselineRun == RunID(1))
+        // Whoever judges the export again knows it, too.
+        let snapshot = try #require(try gone.snapshot())
+        let results = try snapshot.results(object: gone.object)
+        let judgement = judge(
+            [gate], results: results, baselines: try gone.reader.baselines(of: snapshot, object: gone.object))
+        let older = try #require(try gone.reader.snapshot(of: RunID(2))).results(object: gone.object)
+        let same = judge(
+            [gate], results: results,
+            baselines: ResolvedBaseline.again(
+                [.branch("main")], notes: try #require(Judgement(record: judgement.record)).baselines,
+                files: [(older, "r2.jsonl")]))
+        #expect(same.gates.map(\.groups) == judgement.gates.map(\.groups))
+    }
+
     /// That a metric was forgotten for a while hides nothing.
     @Test func `is looked for beyond runs that lack the metric`() throws {
         var gate = Self.gate("g", job: "eval")
