@@ -33,15 +33,20 @@ extension SettledShard {
 }
 
 extension Results {
-    /// The names of those of `rules` whose metric is not measured in these results, for no fault of theirs.
+    /// The names of those of `rules` to whose metric no cell of these results gives a value.
     package func unmeasured(_ rules: [GateRule]) -> Set<String> {
-        let table = MetricTable(CellTable(self))
-        let names = rules.compactMap { rule -> String? in
-            guard case .taken(let job) = table.job(of: rule), table.whyUnmeasured(rule.metric, job: job) == nil else {
-                return rule.name
+        var table = MetricTable(CellTable(self))
+        var names: Set<String> = []
+        for rule in rules {
+            guard case .taken(let job) = table.job(of: rule) else {
+                names.insert(rule.name)
+                continue
             }
-            return nil
+            let isMeasured = table.cells.jobs[job].cells.indices.contains { cell in
+                if case .measured = table.reading(rule, job: job, cell: cell) { true } else { false }
+            }
+            if !isMeasured { names.insert(rule.name) }
         }
-        return Set(names)
+        return names
     }
 }

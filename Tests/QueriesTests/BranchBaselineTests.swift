@@ -361,6 +361,21 @@ import Wire
         #expect(found.map(\.baselineRun) == [RunID(1), RunID(2)] && found.map(\.verdict) == [.fail, .fail])
     }
 
+    /// A person names a run for what it measured; of what went wrong in it, it says nothing.
+    @Test func `is no named run in which the job failed, where another has a value`() throws {
+        let gates = [Self.gate("one", job: "eval"), Self.gate("two", job: "eval1")]
+        let sample = try StoredSample()
+        try addJobs(sample, 1, old, [("accuracy", 0.9), ("accuracy", 0.9)])
+        try addJobs(sample, 2, base, [("accuracy", 0.5), ("nothing", 0)], gates: gates, history: [old])
+        try end(sample, 2, ["one": .fail, "two": .incomplete])
+        try sample.store.commit([
+            .baselineSet(BaselineRecord(alias: "lower", run: RunID(2), setBy: "user ada", setAt: sample.clock))
+        ])
+        try addJobs(sample, 3, tip, [("accuracy", 0.5), ("accuracy", 0.5)], gates: gates, history: [base, old])
+        let found = try groups(sample)
+        #expect(found.map(\.baselineRun) == [RunID(2), RunID(1)] && found.map(\.verdict) == [.pass, .fail])
+    }
+
     /// A run of the cells with values; `nil` is of one that was left out, or that did not have to pass where `optional` says so.
     private func addLane(
         _ sample: StoredSample, _ number: UInt64, _ commit: String, _ values: [Double?], optional: Int? = nil,
