@@ -78,9 +78,12 @@ struct CellTable {
         jobs = sorted
     }
 
-    /// Whether something is missing, and nothing that ran is to blame: whatever was not reached then waited for the infrastructure.
-    var isShortByInfrastructureOnly: Bool {
-        guard !jobs.contains(where: { $0.expected.ending == .failed }) else { return false }
+    /// Whether a job was not reached for the infrastructure alone: something that ran is missing, and nothing else is to blame, nor
+    /// did a gate hold it.
+    func isHeldByInfrastructureOnly(_ job: ExpectedJob) -> Bool {
+        guard job.ending == .notReached, job.reason.hasPrefix(ExpectedJob.needsWords),
+            !jobs.contains(where: { $0.expected.ending == .failed })
+        else { return false }
         let counting = jobs.lazy.filter { $0.expected.ending == .ran }.flatMap(\.cells).filter {
             $0.expected.required && !$0.expected.continueOnError && $0.outcome != .notApplicable
         }

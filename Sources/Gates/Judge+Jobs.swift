@@ -68,7 +68,7 @@ extension Judge {
         case .notReached:
             // It did nothing wrong: whatever did has a verdict of its own.
             group.verdict = .incomplete
-            group.isInfrastructureOnly = candidate.cells.isShortByInfrastructureOnly
+            group.isInfrastructureOnly = candidate.cells.isHeldByInfrastructureOnly(job.expected)
             group.reason =
                 "not reached: \(job.expected.reason.isEmpty ? "something it needs did not succeed" : job.expected.reason)"
             return group

@@ -135,8 +135,7 @@ struct Judge {
         case .taken(let found): groups = found
         case .refused(let reason), .missing(let reason):
             var group = GroupJudgement(place: [], verdict: .incomplete, reason: reason)
-            group.isInfrastructureOnly =
-                candidate.cells.jobs[job].expected.ending == .notReached && candidate.cells.isShortByInfrastructureOnly
+            group.isInfrastructureOnly = candidate.cells.isHeldByInfrastructureOnly(candidate.cells.jobs[job].expected)
             return answer(true, [group])
         }
         var comparison: Comparison?

@@ -61,6 +61,8 @@ package struct ExpectedJob: Equatable, Sendable {
     package var ending: Ending
     /// What made the ending, in a sentence; empty for `ran`.
     package var reason: String
+    /// How the reason of one begins that was not reached for another job, and not for a gate.
+    package static let needsWords = "it needs "
     package var cells: [ExpectedCell]
     /// Whether the workflow says that it writes metrics; `nil` in results of a version that did not tell. Gates that name no job
     /// read the one that does, whatever came of it.

@@ -73,6 +73,9 @@ import Testing
         #expect(verdict().verdict == .fail)
         // An agent that was lost is the only reason for all of it.
         results.shards[0].cause = Cause(.lostAgent)
+        results.header.jobs[1].reason = "gate 'floor' fails"
+        #expect(verdict().verdict == .incomplete && verdict().exitCode == 1)
+        results.header.jobs[1].reason = "it needs 'eval', which did not succeed"
         #expect(verdict().verdict == .incomplete && verdict().isInfrastructureOnly && verdict().exitCode == 3)
         // So it is for a gate that reads what was not reached.
         var later = floor

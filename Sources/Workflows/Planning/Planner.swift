@@ -257,7 +257,7 @@ extension Workflow {
         {
             // Also for want of an agent: it is told where the job is.
             let what = failed.outcome == .failure ? "did not succeed" : "was cancelled"
-            return .notReached("it needs '\(failed.id)', which \(what)")
+            return .notReached("\(ExpectedJob.needsWords)'\(failed.id)', which \(what)")
         }
         if let skipped = ancestors.first(where: { $0.outcome == .skipped }), !asksForStatus(job) {
             return .notApplicable("it needs '\(skipped.id)', which was skipped")
