@@ -98,7 +98,9 @@ struct MetricTable {
     func groups(of rule: GateRule, job: Int) -> Taken<[CellGroup]> {
         let all = cells.jobs[job]
         if all.expected.ending == .notApplicable {
-            return .missing("job '\(all.expected.id)' was skipped: \(all.expected.reason)")
+            return .missing(
+                "job '\(all.expected.id)' was skipped: \(all.expected.reason); where that is meant, give the gate the same condition as its 'when'"
+            )
         }
         if all.expected.ending == .notReached {
             return .missing("job '\(all.expected.id)' was not reached: \(all.expected.reason)")

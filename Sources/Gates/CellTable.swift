@@ -84,12 +84,11 @@ struct CellTable {
         guard job.ending == .notReached, job.reason.hasPrefix(ExpectedJob.needsWords),
             !jobs.contains(where: { $0.expected.ending == .failed })
         else { return false }
-        let counting = jobs.lazy.filter { $0.expected.ending == .ran }.flatMap(\.cells).filter {
-            $0.expected.required && !$0.expected.continueOnError && $0.outcome != .notApplicable
-        }
-        let short = counting.filter { !$0.isComplete }
-        return !short.isEmpty
-            && short.allSatisfy { $0.contradiction == nil && $0.outcome == .incomplete && $0.isInfrastructureOnly }
+        let ran = jobs.lazy.filter { $0.expected.ending == .ran }.flatMap(\.cells)
+        // Also what did not have to pass may be what others needed.
+        guard !ran.contains(where: { $0.outcome == .failed || $0.contradiction != nil }) else { return false }
+        let short = ran.filter { $0.outcome == .incomplete && $0.expected.required && !$0.expected.continueOnError }
+        return !short.isEmpty && short.allSatisfy(\.isInfrastructureOnly)
     }
 
     static func key(_ values: [Value.Member]) -> String { JSONWriter.text(sorted(.object(values))) }
