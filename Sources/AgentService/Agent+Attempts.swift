@@ -19,23 +19,32 @@ extension Agent {
         // The same offer may come twice.
         guard !holdings.knows(id) else { return }
         if isLeaving { return decline(Proto.AttemptRef(id), "the agent is being stopped") }
+        let behind: AttemptID?
+        do throws(MeaningError) { behind = try offer.behind?.meaning() } catch {
+            return decline(Proto.AttemptRef(id), "\(error)")
+        }
+        held[id] = Held(assignment: assignment)
+        perform(
+            holdings.handle(
+                .offered(id, lease: .milliseconds(Int64(offer.leaseMs)), behind: behind), at: Clock.monotonic()))
+    }
+
+    /// Begins what is to begin now, or says why it cannot.
+    private func begin(_ id: AttemptID) {
+        guard let assignment = held[id]?.assignment else { return }
+        held[id] = nil
+        func refuse(_ reason: String) {
+            perform(holdings.handle(.refused(id, reason), at: Clock.monotonic()))
+        }
         let share = Share(
             cpus: assignment.cpus, memory: assignment.memory, disk: assignment.disk, gpus: assignment.gpus)
         if let refusal = share.refusal(of: capacity, beside: held.values.map(\.share)) ?? diskRefusal(share) {
-            return decline(Proto.AttemptRef(id), refusal)
+            return refuse(refusal)
         }
         // Its earlier life on this agent said something: what it says now stands behind that.
         orphanedLogs.removeValue(forKey: id)?.cancel()
         let log: LogSpool
-        do throws(AgentError) { log = try LogSpool(at: spool.logPath(id)) } catch {
-            return decline(Proto.AttemptRef(id), "\(error)")
-        }
-        let effects = holdings.handle(
-            .offered(id, lease: .milliseconds(Int64(offer.leaseMs))), at: Clock.monotonic())
-        guard effects.contains(.begin(id)) else {
-            spool.forget(id)
-            return decline(Proto.AttemptRef(id), "the offer was longer on its way than its lease")
-        }
+        do throws(AgentError) { log = try LogSpool(at: spool.logPath(id)) } catch { return refuse("\(error)") }
         if let tree = assignment.tree { keptTrees = Self.remembering(tree, in: keptTrees) }
         var host = host
         // Not waited for: the farm hears of it when it comes.
@@ -49,7 +58,6 @@ extension Agent {
         held[id] = entry
         held[id]?.logging = Task { await self.sendLog(of: id) }
         tell(.attemptStarted(id, assignment.cellName))
-        perform(effects)
         say(
             .started(
                 .with {
@@ -95,8 +103,11 @@ extension Agent {
     func perform(_ effects: [Holdings.Effect]) {
         for effect in effects {
             switch effect {
-            // Whoever took the offer begins, or declines.
-            case .begin, .decline: break
+            case .begin(let attempt): begin(attempt)
+            case .decline(let attempt, let reason):
+                held[attempt] = nil
+                decline(Proto.AttemptRef(attempt), reason)
+                if isIdle { onIdle?() }
             case .stop(let attempt):
                 guard let driver = held[attempt]?.driver else { continue }
                 let reason = cancelReasons[attempt] ?? ""

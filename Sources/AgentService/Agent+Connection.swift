@@ -185,6 +185,9 @@ extension Agent {
                 cancelReasons[attempt] = cancel.reason
                 perform(holdings.handle(.cancelled(attempt), at: Clock.monotonic()))
                 cancelReasons[attempt] = nil
+            case .recall(let recall):
+                guard let attempt = try? recall.attempt?.meaning() else { continue }
+                perform(holdings.handle(.recalled(attempt), at: Clock.monotonic()))
             case .forget(let forget):
                 guard let attempt = try? forget.attempt?.meaning() else { continue }
                 perform(holdings.handle(.forgotten(attempt), at: Clock.monotonic()))

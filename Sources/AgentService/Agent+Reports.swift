@@ -53,11 +53,16 @@ extension Agent {
         guard held[id] != nil else { return }
         held[id]?.share = Share()
         held[id]?.driver = nil
-        let effects = holdings.handle(.ended(id), at: Clock.monotonic())
+        let kind = Cause.Kind(rawValue: report.cause) ?? .agentFault
+        var effects = holdings.handle(.ended(id, isFault: kind.isInfrastructure), at: Clock.monotonic())
+        // What waited for its place begins before anything is written.
+        let next = effects.filter { if case .begin = $0 { true } else { false } }
+        effects.removeAll(where: next.contains)
+        perform(next)
         if effects.contains(.report(id)) {
             held[id]?.report = report
             keep(report, of: id)
-            tell(.attemptEnded(id, Cause.Kind(rawValue: report.cause) ?? .agentFault))
+            tell(.attemptEnded(id, kind))
         } else {
             // Abandoned: nobody waits for a report. What it said is still worth reading.
             tell(.attemptEnded(id, .lostAgent))

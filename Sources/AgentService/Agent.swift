@@ -13,8 +13,10 @@ import Wire
 package actor Agent {
     /// An attempt that the agent works on, or whose report it still keeps.
     struct Held {
-        /// What it has of the machine; nothing once it has ended.
-        var share: Share
+        /// What it has of the machine; nothing before it has begun and once it has ended.
+        var share = Share()
+        /// As it was offered, until it begins.
+        var assignment: Assignment?
         var driver: AttemptDriver?
         var log: LogSpool?
         var report: Proto.AttemptReport?
@@ -119,7 +121,8 @@ package actor Agent {
             cpus: settings.cpus, memory: settings.memory, disk: settings.diskOffered,
             labels: settings.labels + (engine?.labels ?? []) + settings.secrets.labels,
             inputs: inputs, remarks: &remarks)
-        let capacity = found.capacity
+        var capacity = found.capacity
+        capacity.takesAhead = true
         if !found.addresses.isEmpty, KernelLog() == nil {
             remarks.append(
                 "\(KernelLog.path) cannot be read: attempts that fail with their GPU look as if they failed by themselves"
@@ -233,6 +236,7 @@ package actor Agent {
     /// - Returns: whether it has nothing to tell.
     package func leave(because why: String) async -> Bool {
         isLeaving = true
+        for attempt in holdings.waiting { perform(holdings.handle(.recalled(attempt), at: Clock.monotonic())) }
         for attempt in holdings.working { await held[attempt]?.driver?.preempt(why) }
         return isIdle
     }
@@ -243,6 +247,10 @@ package actor Agent {
         let tasks = held.values.flatMap(\.tasks) + orphanedLogs.values
         leaseAlarm?.task.cancel()
         // Somebody else may work on it from now on: the farm hears of it when the agent comes back without it.
+        for attempt in holdings.waiting {
+            _ = holdings.handle(.forgotten(attempt), at: Clock.monotonic())
+            held[attempt] = nil
+        }
         for attempt in holdings.working {
             _ = holdings.handle(.forgotten(attempt), at: Clock.monotonic())
             await held[attempt]?.driver?.endLease()

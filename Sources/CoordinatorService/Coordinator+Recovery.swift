@@ -263,7 +263,8 @@ struct StoredDecisions: Sendable {
                     Farm.Lease(
                         attempt: lease.attempt, agent: lease.agent, devices: lease.devices, cpus: lease.cpus,
                         memory: lease.memory.bytes == 0 ? nil : lease.memory, at: lease.at, until: lease.until,
-                        beside: lease.beside == 0 ? nil : .init(number: lease.beside, why: lease.besideWhy)),
+                        beside: lease.beside == 0 ? nil : .init(number: lease.beside, why: lease.besideWhy),
+                        behind: lease.behind),
                     startedAt: attempt.startedAt))
             guard let ending = attempt.ending else { continue }
             decisions.append(.attemptEnded(lease.attempt, ending.cause, retryAt: ending.retryAt))

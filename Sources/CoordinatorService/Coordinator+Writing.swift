@@ -8,6 +8,7 @@ extension Coordinator {
     /// What leaves after a commit.
     enum Deed: Sendable {
         case offer(Farm.Lease)
+        case recall(AttemptID, AgentID)
         case cancel(AttemptID, AgentID, reason: String)
         case forget(AttemptID, AgentID, reason: String)
         case endLog(AttemptID)
@@ -117,6 +118,8 @@ extension Coordinator {
     private func perform(_ deed: Deed) {
         switch deed {
         case .offer(let lease): offer(lease)
+        case .recall(let attempt, let agent):
+            sessions[agent]?.send(.recall(.with { $0.attempt = Proto.AttemptRef(attempt) }))
         case .cancel(let attempt, let agent, let reason):
             sessions[agent]?.send(
                 .cancel(
@@ -164,6 +167,7 @@ extension Coordinator {
                 .with {
                     $0.assignment = assignment
                     $0.leaseMs = UInt32(clamping: max(0, Int(left.inSeconds * 1000)))
+                    $0.behind = lease.behind.map { Proto.AttemptRef($0) }
                 }))
     }
 }

@@ -149,6 +149,7 @@ package actor Coordinator {
             pending.deeds.append(.cancel(attempt, agent, reason: reason))
         case .forgetAttempt(let attempt, let agent, let reason):
             pending.deeds.append(.forget(attempt, agent, reason: reason))
+        case .offerRecalled(let attempt, let agent): pending.deeds.append(.recall(attempt, agent))
         case .attemptStarted(let attempt, _):
             pending.touch(attempt.shard.cell)
         case .attemptEnded(let attempt, let cause, let retryAt, _): take(ended: attempt, cause, retryAt: retryAt)

@@ -21,7 +21,8 @@ extension Change {
                 LeaseRecord(
                     attempt: lease.attempt, agent: lease.agent, devices: lease.devices, cpus: lease.cpus,
                     memory: lease.memory ?? ByteCount(0), at: max(lease.at, submittedAt), until: lease.until,
-                    beside: lease.beside?.number ?? 0, besideWhy: lease.beside?.why ?? ""))
+                    beside: lease.beside?.number ?? 0, besideWhy: lease.beside?.why ?? "",
+                    behind: lease.behind))
         case .offerWithdrawn(let attempt): self = .leaseWithdrawn(attempt)
         case .attemptStarted(let attempt, let at): self = .attemptStarted(attempt, at: at)
         case .attemptEnded(let attempt, let cause, let retryAt, let why):
@@ -37,7 +38,8 @@ extension Change {
         case .cellEnded(let cell, let ending): self = .cellEnded(cell, ending: ending.rawValue)
         case .jobEnded(let run, let job, let ending, let reason):
             self = .jobEnded(run: run, job: job, ending: ending.rawValue, reason: reason)
-        case .renewed, .cancelAttempt, .forgetAttempt, .groupWanted, .jobReady, .deadlineReached, .runEnded, .wake,
+        case .renewed, .cancelAttempt, .forgetAttempt, .offerRecalled, .groupWanted, .jobReady, .deadlineReached,
+            .runEnded, .wake,
             .continueLater:
             return nil
         }

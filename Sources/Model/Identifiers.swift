@@ -68,6 +68,19 @@ package struct AttemptID: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     package var run: RunID { shard.run }
     package var description: String { "\(shard)#\(number)" }
+
+    /// Reads what `description` says; `nil` when that is something else.
+    package init?(_ description: some StringProtocol) {
+        let parts = description.split(separator: "#", omittingEmptySubsequences: false)
+        guard parts.count == 2, let number = Int(parts[1]) else { return nil }
+        let path = parts[0].split(separator: "/", omittingEmptySubsequences: false)
+        guard path.count == 4, path[0].hasPrefix("r"), let run = UInt64(path[0].dropFirst()), let job = Int(path[1]),
+            let cell = Int(path[2]), let shard = path[3] == "listing" ? ShardID.listing : Int(path[3])
+        else { return nil }
+        self.init(shard: ShardID(run: RunID(run), job: job, cell: cell, shard: shard), number: number)
+        guard self.description == description else { return nil }
+    }
+
     package static func < (a: Self, b: Self) -> Bool { (a.shard, a.number) < (b.shard, b.number) }
 }
 

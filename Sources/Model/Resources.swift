@@ -104,6 +104,8 @@ package struct Capacity: Equatable, Sendable {
     /// Digests of what it has made and shards may need again: locks of environments, manifests of code trees; the last used
     /// first.
     package var keeps: [Digest]
+    /// Whether it can hold an attempt that begins when another one there has ended.
+    package var takesAhead = false
 
     package init(
         cpus: Int, memory: ByteCount, disk: ByteCount = .zero, gpus: [GPU] = [], labels: [String] = [],

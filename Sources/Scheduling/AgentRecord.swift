@@ -201,6 +201,19 @@ struct LeaseRecord: Sendable {
     var after: Former?
     /// It was begun as a second attempt.
     var beside: Farm.Lease.Beside?
+    /// It was offered ahead: it begins when that attempt has ended, and takes over what it had.
+    var behind: AttemptID?
+    /// That attempt has not ended yet, as far as the farm knows.
+    var isWaiting = false
+    /// The attempt that waits behind this one.
+    var heir: AttemptID?
+    /// The one that waited has begun, so this one has ended; what it came to is still on its way.
+    var hasYielded = false
+    /// Its agent was asked to give it back unless it has begun.
+    var isRecalled = false
+
+    /// Whether it has what the shard asked for.
+    var holdsRoom: Bool { !isWaiting && !hasYielded }
 }
 
 /// An agent that an attempt should not go to, for a while.

@@ -19,11 +19,12 @@ extension Farm {
         forgetMatches(of: agent)
         let leased = agents[agent].leases.sorted()
         for shard in leased {
-            guard let lease = record(of: shard, on: agent) else { continue }
+            guard let lease = record(of: shard, on: agent), lease.holdsRoom else { continue }
             agents[agent].take(lease)
         }
         renew(holds, by: id)
         let held = Set(holds)
+        withdrawWaiting(on: agent, besides: held)
         for shard in leased {
             guard let lease = record(of: shard, on: agent) else { continue }
             let attempt = AttemptID(shard: shard, number: lease.number)
@@ -65,7 +66,10 @@ extension Farm {
         let agent = slot(of: id)
         agents[agent].isDraining = isDraining
         agents[agent].drainWhy = isDraining ? why : ""
-        if isDraining { endReservation(onAgent: agent) }
+        if isDraining {
+            endReservation(onAgent: agent)
+            recallAll(from: agent)
+        }
         reindex(agent)
         if isDraining { adjustRaised() } else { free(agent) }
         departed.append(agent)
@@ -76,6 +80,7 @@ extension Farm {
         guard let agent = agentSlots[id], agents[agent].pool != pool else { return }
         agents[agent].pool = pool
         endReservation(onAgent: agent)
+        recallAll(from: agent)
         forgetMatches(of: agent)
         free(agent)
         adjustRaised()
@@ -92,6 +97,7 @@ extension Farm {
         guard let agent = agentSlots[id] else { return }
         disconnect(id)
         agents[agent].isDraining = false
+        withdrawWaiting(on: agent, besides: [])
         for shard in agents[agent].leases.sorted() {
             guard let lease = record(of: shard, on: agent) else { continue }
             conclude(

@@ -9,6 +9,7 @@ extension Farm {
             switch matter {
             case .lease(let attempt): checkLease(attempt)
             case .lag(let attempt): watch(attempt)
+            case .recall(let attempt): recall(attempt)
             case .backoff(let attempt): endBackoff(attempt)
             case .avoidance(let attempt): requeue(attempt)
             case .queued(let attempt): checkQueued(attempt)
@@ -31,6 +32,10 @@ extension Farm {
                 agents[lease.agent].lastHeard.map { "was last heard \($0.duration(to: now).spelled) ago" }
                 ?? "was not heard since the coordinator started"
             let cause = Cause(.lostAgent, evidence: "the lease expired: agent \(agent) \(heard)")
+            // Nobody has heard that it ever began, or that its agent has it.
+            if lease.behind != nil, lease.startedAt == nil, !lease.isAcknowledged {
+                return withdraw(attempt, at: place)
+            }
             tally(lease, cause)
             return conclude(attempt, cause)
         }

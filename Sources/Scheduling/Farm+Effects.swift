@@ -15,6 +15,8 @@ extension Farm {
         package var until: Instant
         /// Of a second attempt, begun while another one goes on; `nil` for all others.
         package var beside: Beside?
+        /// Of one that is offered ahead: it begins when this attempt of the same agent has ended, and takes over what it had.
+        package var behind: AttemptID?
 
         /// Why there are two attempts at a shard.
         package struct Beside: Equatable, Sendable {
@@ -32,7 +34,7 @@ extension Farm {
         package init(
             attempt: AttemptID, agent: AgentID, devices: [String], cpus: Int, memory: ByteCount?,
             disk: ByteCount? = nil,
-            at: Instant, until: Instant, beside: Beside? = nil
+            at: Instant, until: Instant, beside: Beside? = nil, behind: AttemptID? = nil
         ) {
             self.attempt = attempt
             self.agent = agent
@@ -43,6 +45,7 @@ extension Farm {
             self.at = at
             self.until = until
             self.beside = beside
+            self.behind = behind
         }
     }
 
@@ -69,6 +72,8 @@ extension Farm {
         /// - retryAt: when the shard is queued again; `nil` when this was its last attempt.
         /// - why: why it is or is not tried again.
         case attemptEnded(AttemptID, Cause, retryAt: Instant?, why: String)
+        /// The agent gives back what was offered ahead, unless it has begun: it declines, or says that it has started.
+        case offerRecalled(AttemptID, on: AgentID)
         /// The lease never was: its row is removed, and its number is used again.
         case offerWithdrawn(AttemptID)
         case cellSharded(CellID, shards: Int, items: Int?)

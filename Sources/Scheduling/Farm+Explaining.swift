@@ -74,7 +74,10 @@ extension Farm {
     private func explain(_ name: String, _ place: Place, _ lease: LeaseRecord, at now: Instant) -> String {
         let (cell, agent) = (self[cell: place], agents[lease.agent])
         let worked = lease.startedAt.map { max(.zero, $0.duration(to: now)) }
-        let since = worked.map { "since \($0.spelled)" } ?? "and has not started yet"
+        let since =
+            worked.map { "since \($0.spelled)" }
+            ?? (lease.isWaiting
+                ? "and begins once the short one before it there has ended" : "and has not started yet")
         let connection =
             agent.isOnline
             ? "" : "; the agent is not connected, the lease ends in \(now.duration(to: lease.until).spelled)"

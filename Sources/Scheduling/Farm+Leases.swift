@@ -85,7 +85,7 @@ extension Farm {
 
     /// Notes that the agent has taken the lease: it named it.
     private mutating func acknowledge(_ lease: LeaseRecord, of attempt: AttemptID) {
-        guard !lease.isAcknowledged, let place = place(of: attempt.shard.cell) else { return }
+        guard !lease.isAcknowledged, !lease.isWaiting, let place = place(of: attempt.shard.cell) else { return }
         change(attempt) { $0.isAcknowledged = true }
         self[job: place].worked += 1
     }
@@ -93,13 +93,15 @@ extension Farm {
     mutating func start(_ attempt: AttemptID, by agent: AgentID) {
         hear(agent)
         guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
-        acknowledge(lease, of: attempt)
+        succeed(attempt)
+        acknowledge(record(of: attempt) ?? lease, of: attempt)
         guard lease.startedAt == nil else { return }
         if let tree = runSlots[attempt.run].flatMap({ runs[$0].tree }) { keep(tree, on: lease.agent) }
         let startedAt = now
         change(attempt) { ($0.startedAt, $0.countedFrom) = (startedAt, nil) }
         effects.append(.attemptStarted(attempt, at: now))
         watch(attempt)
+        if agents[lease.agent].capacity.takesAhead { begun.append(attempt) }
     }
 
     mutating func decline(_ attempt: AttemptID, by agent: AgentID, reason: String) {
@@ -110,7 +112,9 @@ extension Farm {
             return conclude(attempt, cause)
         }
         guard let place = place(of: attempt.shard.cell) else { return }
-        strike(lease.agent, after: "a declined offer: \(reason)")
+        // What was offered ahead, an agent gives back for good reasons: it was asked to, or what came before it went wrong.
+        if lease.behind == nil { strike(lease.agent, after: "a declined offer: \(reason)") }
+        if lease.isRecalled || lease.cancelledAt != nil, lease.behind != nil { return withdraw(attempt, at: place) }
         effects.append(.offerWithdrawn(attempt))
         let until = now.advanced(by: settings.declinePause)
         let avoidance = Avoidance(
@@ -139,6 +143,8 @@ extension Farm {
     mutating func finish(_ attempt: AttemptID, by agent: AgentID, _ cause: Cause, listed: Int?, shards: Int?) {
         hear(agent)
         guard let lease = current(attempt, by: agent) else { return forget(attempt, on: agent) }
+        // It has begun, though nobody heard of that.
+        succeed(attempt)
         let stop = lease.cancelledAt == nil ? nil : place(of: attempt.shard.cell).flatMap { self.stop(of: $0) }
         let cause = believable(cause, from: agent, stoppedBy: stop)
         switch cause.kind {
@@ -276,7 +282,8 @@ extension Farm {
     /// Takes a lease out of the books and gives the agent back what it used. Of two attempts the other goes on.
     mutating func release(_ attempt: AttemptID, at place: Place) {
         guard let lease = letGo(attempt, at: place) else { return }
-        agents[lease.agent].giveBack(lease)
+        if lease.holdsRoom { agents[lease.agent].giveBack(lease) }
+        settleOrder(of: lease, attempt)
         // With the other one of two the cell stays active.
         if leases[attempt.shard] == nil, self[cell: place].leased.isEmpty { countActive(place, -1) }
         relist(place)
@@ -291,6 +298,7 @@ extension Farm {
         agents[agent].pausedUntil = now.advanced(by: pause)
         agents[agent].pausedAfter = String(what.prefix(300))
         endReservation(onAgent: agent)
+        recallAll(from: agent)
         reindex(agent)
         timers.add(.pause(agent: agent), at: now.advanced(by: pause))
     }

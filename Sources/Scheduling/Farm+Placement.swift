@@ -3,7 +3,7 @@ import Model
 /// Which queued shard goes to which agent.
 extension Farm {
     /// The first shard that an owner has waiting in a class.
-    private struct Candidate {
+    struct Candidate {
         /// The owner's part of what the farm has.
         var share: Share
         var lane: LaneKey
@@ -140,6 +140,13 @@ extension Farm {
         guard let first, first.classIndex != fitting.classIndex else { return fitting }
         reserve(first.classIndex, near: agent)
         return agents[agent].reservation == nil ? fitting : firstCandidate(for: agent)
+    }
+
+    /// The first of all that this agent could take, had it room for it.
+    mutating func candidate(hadItRoom agent: Int) -> Candidate? {
+        var best: Candidate?
+        for classIndex in active.elements where meets(agent, classIndex) { improve(&best, by: classIndex) }
+        return best
     }
 
     /// - Parameters:
@@ -288,13 +295,17 @@ extension Farm {
         freed.append(agent)
     }
 
-    private mutating func grant(_ candidate: Candidate, to agent: Int) {
+    /// - Parameter former: the attempt that it waits behind, and whose devices are its own then; `nil`: it has room at once.
+    mutating func grant(_ candidate: Candidate, to agent: Int, behind former: AttemptID? = nil) {
         workLeft -= 1
         let place = candidate.place
         endReservation(ofClass: candidate.classIndex)
         let shard = ShardID(cell: id(of: place), shard: candidate.shard)
         let requirement = classes[candidate.classIndex].requirement
-        let devices = requirement.gpus.map { agents[agent].freeDevices(for: $0) ?? [] } ?? []
+        let devices =
+            if let former { record(of: former)?.devices ?? [] } else {
+                requirement.gpus.map { agents[agent].freeDevices(for: $0) ?? [] } ?? []
+            }
         let waited = reading(place) - self[cell: place].freshSince
         let returned = unqueue(place, candidate.shard)
         if returned == nil { self[cell: place].fresh.remove(candidate.shard..<candidate.shard + 1) }
@@ -303,10 +314,14 @@ extension Farm {
             memory: requirement.memory, disk: requirement.disk, at: now, until: now.advanced(by: settings.lease),
             nextCheck: now.advanced(by: settings.lease), owner: runs[place.run].owner,
             waited: returned?.waited ?? waited, avoiding: returned?.avoiding ?? [],
-            after: returned?.after)
+            after: returned?.after, behind: former, isWaiting: former != nil)
         hold(lease, of: shard, at: place)
-        agents[agent].take(lease)
-        reindex(agent)
+        if let former {
+            change(former) { $0.heir = AttemptID(shard: shard, number: lease.number) }
+        } else {
+            agents[agent].take(lease)
+            reindex(agent)
+        }
         if self[cell: place].leased.count == 1 { countActive(place, 1) }
         relist(place)
         effects.append(.leased(self.lease(of: shard, lease)))
@@ -326,7 +341,7 @@ extension Farm {
         }
         if agents[lease.agent].leases.isEmpty { agents[lease.agent].busySince = lease.at }
         agents[lease.agent].leases.insert(shard)
-        meter(lease.owner, cpus: lease.cpus, gpus: lease.devices.count)
+        if lease.holdsRoom { meter(lease.owner, cpus: lease.cpus, gpus: lease.devices.count) }
         self[cell: place].leased.insert(shard.shard)
         if let startedAt = lease.startedAt {
             self[job: place].lastWorked = max(self[job: place].lastWorked, startedAt)
@@ -352,7 +367,7 @@ extension Farm {
             agents[lease.agent].losses.worked(since.duration(to: now))
             agents[lease.agent].busySince = nil
         }
-        meter(lease.owner, cpus: -lease.cpus, gpus: -lease.devices.count)
+        if lease.holdsRoom { meter(lease.owner, cpus: -lease.cpus, gpus: -lease.devices.count) }
         if lease.isAcknowledged {
             self[job: place].worked -= 1
             self[job: place].lastWorked = now
@@ -364,6 +379,6 @@ extension Farm {
         Lease(
             attempt: AttemptID(shard: shard, number: lease.number), agent: agents[lease.agent].id,
             devices: lease.devices, cpus: lease.cpus, memory: lease.memory, disk: lease.disk, at: lease.at,
-            until: lease.until, beside: lease.beside)
+            until: lease.until, beside: lease.beside, behind: lease.behind)
     }
 }

@@ -137,7 +137,8 @@ extension Farm {
             memory: lease.memory, disk: self[cell: place].planned.resources.disk ?? settings.defaults.disk,
             at: lease.at, until: lease.until, startedAt: startedAt, isRestored: true,
             nextCheck: lease.until, owner: runs[place.run].owner, avoiding: returned?.avoiding ?? [],
-            after: returned?.after, beside: lease.beside)
+            after: returned?.after, beside: lease.beside, behind: lease.behind,
+            isWaiting: lease.behind != nil && startedAt == nil)
         hold(restored, of: shard, at: place)
     }
 
@@ -192,6 +193,7 @@ extension Farm {
     mutating func finishRestoring() {
         isRestoring = false
         let slots = runSlots.sorted { $0.key < $1.key }.map(\.value)
+        for shard in leases.keys.sorted() { restoreOrder(of: shard) }
         for run in slots { finishRestoring(run: run) }
         for shard in leases.keys.sorted() {
             for lease in [leases[shard], twins[shard]] {

@@ -50,6 +50,8 @@ extension Farm {
                         + "\(lease.memory.map { "\($0)" } ?? "any memory"), \(lease.devices), leased \(lease.at.utcClock), "
                         + "started \(lease.startedAt?.utcClock ?? "never")"
                         + (lease.beside.map { ", beside \($0.number): \($0.why)" } ?? "")
+                        + (lease.behind.map { ", behind \($0)" } ?? "")
+                        + (lease.isWaiting ? ", waits" : lease.hasYielded ? ", has yielded" : "")
                         + (lease.cancelledAt == nil ? "" : ", cancelled"))
             }
         }

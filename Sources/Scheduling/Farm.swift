@@ -40,6 +40,9 @@ package struct Farm: Sendable {
         package var otherAgentWait: Duration
         /// When a second attempt is begun beside one that runs far beyond its peers.
         package var lag = LagRule()
+        /// Shards that take no longer are offered ahead: see `lookAhead`. What is gained is the way to the farm and back, some
+        /// milliseconds; what may be lost is that one waits for so long while another agent is free.
+        package var aheadMax = Duration.milliseconds(500)
 
         package init(
             lease: Duration = .seconds(30), workPerCallMax: Int = 1000, defaults: Defaults = Defaults(),
@@ -132,6 +135,8 @@ package struct Farm: Sendable {
     var gpusOnline = 0
     /// Queued shards whose memory was raised after `oom`: what is the most that an agent has may change.
     var raised = OrderedKeys<ShardID>()
+    /// Attempts that have begun, and behind which something may wait.
+    var begun: [AttemptID] = []
     /// Agents that may be let go at the end of this call.
     var departed: [Int] = []
 
@@ -214,6 +219,7 @@ package struct Farm: Sendable {
         pending.removeFirst(next)
         place()
         placeTwins()
+        offerAhead()
     }
 
     private mutating func announce() {

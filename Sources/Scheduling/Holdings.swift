@@ -8,16 +8,23 @@ package import Model
 /// left; an offer, from when the last message left that the farm had heard before the offer came.
 package struct Holdings: Sendable {
     package enum Event: Equatable, Sendable {
-        case offered(AttemptID, lease: Duration)
+        /// - behind: it begins when that attempt has ended; `nil`, or one that is not worked on: at once.
+        case offered(AttemptID, lease: Duration, behind: AttemptID? = nil)
         /// The answer to a heartbeat, by its number; 0 from a farm that knows no numbers.
         case renewed([AttemptID], lease: Duration, beat: UInt64)
         case cancelled(AttemptID)
+        /// The farm wants it back, unless it has begun.
+        case recalled(AttemptID)
         /// The farm has no use for it.
         case forgotten(AttemptID)
         /// The farm has its report.
         case stored(AttemptID)
         /// Its processes are gone.
-        case ended(AttemptID)
+        ///
+        /// - isFault: it failed by the agent's own fault: nothing else begins in its place.
+        case ended(AttemptID, isFault: Bool = false)
+        /// It was to begin, and cannot.
+        case refused(AttemptID, String)
         /// An earlier life of the agent has left its report.
         case adopted(AttemptID)
         /// Anew, since the agent said what it holds: what was said on the connection before is not answered any more.
@@ -29,8 +36,8 @@ package struct Holdings: Sendable {
 
     package enum Effect: Equatable, Sendable {
         case begin(AttemptID)
-        /// The offer was on its way for longer than its lease.
-        case decline(AttemptID)
+        /// It does not begin here; why, in words.
+        case decline(AttemptID, String)
         /// Ask it to end; what it comes to is reported.
         case stop(AttemptID)
         /// End it at once: somebody else may work on it, nobody wants to hear of it.
@@ -54,6 +61,7 @@ package struct Holdings: Sendable {
     }
 
     private enum State: Sendable {
+        case waiting(until: Instant, behind: AttemptID)
         case working(until: Instant)
         /// Abandoned; its processes are being ended.
         case ending
@@ -90,6 +98,11 @@ package struct Holdings: Sendable {
     package func isWorking(on attempt: AttemptID) -> Bool {
         if case .working? = states[attempt] { true } else { false }
     }
+    package func isWaiting(_ attempt: AttemptID) -> Bool {
+        if case .waiting? = states[attempt] { true } else { false }
+    }
+    /// Attempts that wait for others, in order.
+    package var waiting: [AttemptID] { states.keys.filter(isWaiting).sorted() }
     package func isReporting(_ attempt: AttemptID) -> Bool {
         if case .reporting? = states[attempt] { true } else { false }
     }
@@ -109,18 +122,33 @@ package struct Holdings: Sendable {
     /// Late, repeated and strange messages are normal on a network: they change nothing.
     package mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
         switch event {
-        case .offered(let attempt, let lease):
+        case .offered(let attempt, let lease, let behind):
             guard states[attempt] == nil else { return [] }
             let until = (heardAt ?? now).advanced(by: lease)
-            guard until > now else { return [.decline(attempt)] }
+            guard until > now else {
+                return [.decline(attempt, "the offer was longer on its way than its lease")]
+            }
+            if let behind, isInPlace(behind) {
+                states[attempt] = .waiting(until: until, behind: behind)
+                return [.wake(at: until)]
+            }
             states[attempt] = .working(until: until)
             return [.begin(attempt), .wake(at: until)]
         case .renewed(let attempts, let lease, let beat):
             renew(attempts, lease, beat)
             return []
-        case .cancelled(let attempt): return isWorking(on: attempt) ? [.stop(attempt)] : []
+        case .cancelled(let attempt):
+            if isWaiting(attempt) { return giveBack(attempt, "it was cancelled before it had begun") }
+            return isWorking(on: attempt) ? [.stop(attempt)] : []
+        case .recalled(let attempt):
+            // One that never came, or came and went, certainly does not begin.
+            guard states[attempt] == nil || isWaiting(attempt) else { return [] }
+            return giveBack(attempt, "the farm has taken it back")
         case .forgotten(let attempt):
             switch states[attempt] {
+            case .waiting:
+                states[attempt] = nil
+                return [.drop(attempt)]
             case .working:
                 states[attempt] = .ending
                 return [.abandon(attempt)]
@@ -133,16 +161,17 @@ package struct Holdings: Sendable {
             guard case .reporting? = states[attempt] else { return [] }
             states[attempt] = nil
             return [.drop(attempt)]
-        case .ended(let attempt):
+        case .ended(let attempt, let isFault):
             switch states[attempt] {
             case .working:
                 states[attempt] = .reporting
-                return [.report(attempt)]
+                return follow(attempt, isFault: isFault) + [.report(attempt)]
             case .ending:
                 states[attempt] = nil
-                return [.drop(attempt)]
-            case .reporting, nil: return []
+                return follow(attempt, isFault: isFault) + [.drop(attempt)]
+            case .waiting, .reporting, nil: return []
             }
+        case .refused(let attempt, let why): return isWorking(on: attempt) ? giveBack(attempt, why) : []
         case .adopted(let attempt):
             guard states[attempt] == nil else { return [] }
             states[attempt] = .reporting
@@ -155,6 +184,35 @@ package struct Holdings: Sendable {
         }
     }
 
+    /// Whether something that waits behind it has to go on waiting.
+    private func isInPlace(_ attempt: AttemptID) -> Bool {
+        switch states[attempt] {
+        case .waiting, .working, .ending: true
+        case .reporting, nil: false
+        }
+    }
+
+    private mutating func giveBack(_ attempt: AttemptID, _ why: String) -> [Effect] {
+        states[attempt] = nil
+        // Should anything wait behind it, what it waited for is no longer to come.
+        return [.decline(attempt, why)] + follow(attempt, isFault: false)
+    }
+
+    /// What becomes of what waits behind an attempt that is over.
+    private mutating func follow(_ attempt: AttemptID, isFault: Bool) -> [Effect] {
+        var effects: [Effect] = []
+        for next in waiting {
+            guard case .waiting(let until, attempt)? = states[next] else { continue }
+            if isFault {
+                effects += giveBack(next, "the attempt before it failed by a fault of this agent")
+            } else {
+                states[next] = .working(until: until)
+                effects.append(.begin(next))
+            }
+        }
+        return effects
+    }
+
     private mutating func renew(_ attempts: [AttemptID], _ lease: Duration, _ number: UInt64) {
         // One that was answered already, or names what no heartbeat named, renews nothing.
         let asked = beats.firstIndex { sent in
@@ -165,8 +223,12 @@ package struct Holdings: Sendable {
         beats.removeFirst(index + 1)
         if heardAt != nil { heardAt = beat.at }
         let until = beat.at.advanced(by: lease)
-        for attempt in attempts where beat.holds.contains(attempt) && isWorking(on: attempt) {
-            states[attempt] = .working(until: until)
+        for attempt in attempts where beat.holds.contains(attempt) {
+            switch states[attempt] {
+            case .waiting(_, let behind): states[attempt] = .waiting(until: until, behind: behind)
+            case .working: states[attempt] = .working(until: until)
+            case .ending, .reporting, nil: break
+            }
         }
     }
 
@@ -174,12 +236,15 @@ package struct Holdings: Sendable {
         var next: Instant?
         var effects: [Effect] = []
         for attempt in states.keys.sorted() {
-            guard case .working(let until)? = states[attempt] else { continue }
-            if until <= now {
+            switch states[attempt] {
+            case .waiting(let until, _) where until <= now:
+                states[attempt] = nil
+                effects.append(.drop(attempt))
+            case .working(let until) where until <= now:
                 states[attempt] = .ending
                 effects.append(.abandon(attempt))
-            } else {
-                next = min(next ?? until, until)
+            case .waiting(let until, _), .working(let until): next = min(next ?? until, until)
+            case .ending, .reporting, nil: break
             }
         }
         if let next { effects.append(.wake(at: next)) }

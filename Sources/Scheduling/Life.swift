@@ -276,11 +276,12 @@ package enum Lives {
         ])
 
     package enum HeldState: String, LifeWord {
-        case none, working, ending, reporting
+        case none, waiting, working, ending, reporting
 
         package var meaning: String {
             switch self {
             case .none: "The agent knows nothing of it."
+            case .waiting: "It was offered ahead, and begins when the attempt before it has ended."
             case .working: "Its steps run, for as long as its lease holds."
             case .ending:
                 "Its processes are being ended. Whatever the farm says of it is not looked at, and nothing is reported."
@@ -291,8 +292,11 @@ package enum Lives {
 
     package enum HeldStep: String, LifeWord {
         case offer
+        case offerAhead = "offer, ahead"
         case offerDeclined = "offer, declined"
-        case renewed, cancel
+        case begun = "the one before it ends"
+        case faulted = "the one before it fails by the agent's fault"
+        case renewed, cancel, recall
         case ended = "its steps end"
         case leaseEnded = "its lease ends"
         case stored = "report stored"
@@ -306,9 +310,20 @@ package enum Lives {
         [
             (.none, .offer, .working, ""),
             (.none, .offerDeclined, .none, "no room: it costs no attempt"),
+            (.none, .offerAhead, .waiting, ""),
+            (.waiting, .offerAhead, .waiting, "a repeated offer changes nothing"),
+            (.waiting, .begun, .working, "the farm hears of it when it has begun"),
+            (.waiting, .faulted, .none, "declined: it costs no attempt"),
+            (.waiting, .renewed, .waiting, "the lease counts anew from when the heartbeat left"),
+            (.waiting, .cancel, .none, "declined: it costs no attempt"),
+            (.waiting, .recall, .none, "declined: it costs no attempt"),
+            (.waiting, .forget, .none, "it is no longer current"),
+            (.waiting, .leaseEnded, .none, "the farm takes it to have never begun"),
+            (.waiting, .killed, .none, "it costs no attempt"),
             (.working, .offer, .working, "a repeated offer changes nothing"),
             (.working, .renewed, .working, "the lease counts anew from when the heartbeat left"),
             (.working, .cancel, .working, "its steps are asked to end"),
+            (.working, .recall, .working, "too late"),
             (.working, .ended, .reporting, "with what its steps came to"),
             (.working, .leaseEnded, .ending, "before the farm may give it to another"),
             (.working, .forget, .ending, "it is no longer current"),
@@ -317,6 +332,7 @@ package enum Lives {
             (.ending, .killed, .none, "nothing that it started is left"),
             (.reporting, .renewed, .reporting, ""),
             (.reporting, .cancel, .reporting, "too late: what it came to stays"),
+            (.reporting, .recall, .reporting, "too late"),
             (.reporting, .stored, .none, "the farm has committed it"),
             (.reporting, .forget, .none, "another attempt took its place"),
             (.reporting, .killed, .reporting, "the agent's next life has it from its disk"),

@@ -205,6 +205,7 @@ extension Farm {
             (device.timesOut, device.tally, device.isProbing) = (times, FaultTally(), false)
             device.quarantine = quarantine
         }
+        recallAll(from: agent)
         timers.add(.quarantine(agent: agent), at: until)
     }
 
@@ -252,6 +253,7 @@ extension Farm {
         agents[agent].quarantine = Quarantine(reason: reason, since: now, until: until, times: times)
         (agents[agent].tally, agents[agent].losses) = (FaultTally(), LossTally())
         endReservation(onAgent: agent)
+        recallAll(from: agent)
         reindex(agent)
         timers.add(.quarantine(agent: agent), at: until)
     }
@@ -310,6 +312,7 @@ extension Farm {
         guard hasChanged else { return }
         // What room was kept there may never come now.
         endReservation(onAgent: agent)
+        recallAll(from: agent)
         if agents[agent].isOnline { free(agent) }
     }
 

@@ -25,6 +25,13 @@ extension Farm {
         return max(now, (lease.startedAt ?? lease.at).advanced(by: expected(place)))
     }
 
+    /// When nobody has any more what an attempt holds: what waits behind it takes that over.
+    private func roomEnd(of shard: ShardID, _ lease: LeaseRecord) -> Instant {
+        let end = expectedEnd(of: shard, lease)
+        guard let heir = lease.heir, let place = place(of: heir.shard.cell) else { return end }
+        return end.advanced(by: expected(place))
+    }
+
     /// Something that may be placed on an agent ahead of what it keeps room for.
     struct Filler {
         var requirement: Requirement
@@ -37,7 +44,9 @@ extension Farm {
     func roomExpected(for requirement: Requirement, on agent: Int, beside filler: Filler? = nil) -> Instant? {
         var state = agents[agent]
         var ends = state.leases.compactMap { shard in
-            record(of: shard, on: agent).map { (end: expectedEnd(of: shard, $0), shard: shard, lease: $0) }
+            record(of: shard, on: agent).flatMap { lease in
+                lease.holdsRoom ? (end: roomEnd(of: shard, lease), shard: shard, lease: lease) : nil
+            }
         }
         if let filler {
             // Some lease of nobody's that takes what the filler takes.

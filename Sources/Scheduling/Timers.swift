@@ -8,6 +8,8 @@ struct Timers: Sendable {
         case lease(AttemptID)
         /// This attempt may have run far beyond its peers.
         case lag(AttemptID)
+        /// What was offered ahead may have waited for too long.
+        case recall(AttemptID)
         /// The backoff before this attempt is over.
         case backoff(AttemptID)
         /// Some agent need not be avoided any longer by this queued attempt.

@@ -7,6 +7,7 @@ extension Checker {
     func checkChoice(_ lease: Farm.Lease, _ cell: Cell, _ run: Run) throws(Violation) {
         guard lease.beside == nil else { return try checkYielding(lease) }
         guard isCalm else { return }
+        if lease.behind != nil { return try checkLongestFirst(lease, cell, run) }
         try checkKeeper(lease, cell, run)
         try checkLongestFirst(lease, cell, run)
     }
@@ -25,7 +26,7 @@ extension Checker {
     /// Agents without GPUs come before all others.
     private static func freeGPUs(_ agent: Agent) -> Int {
         let all = agent.capacity.gpus.count
-        return all == 0 ? -1 : all - agent.leases.values.reduce(0) { $0 + $1.devices.count }
+        return all == 0 ? -1 : all - agent.using.reduce(0) { $0 + $1.devices.count }
     }
 
     /// Of the shards of a run that ask for the same, those of the longest cells come first. Where something that waits asks for

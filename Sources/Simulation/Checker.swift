@@ -72,6 +72,20 @@ package struct Checker: Sendable {
         var isOnline = false
         var isDraining = false
         var leases: [AttemptID: Farm.Lease] = [:]
+        /// What was offered ahead, with the attempt that it waits behind.
+        var waiting: [AttemptID: AttemptID] = [:]
+        /// Attempts after which another has begun in their place: they have ended.
+        var yielded: Set<AttemptID> = []
+        mutating func forgetOrder(of attempt: AttemptID) {
+            waiting = waiting.filter { $0.key != attempt && $0.value != attempt }
+            yielded.remove(attempt)
+        }
+
+        /// What takes of its capacity.
+        var using: [Farm.Lease] {
+            leases.filter { waiting[$0.key] == nil && !yielded.contains($0.key) }.sorted { $0.key < $1.key }.map(
+                \.value)
+        }
         /// When it last joined or was removed: its leases may end before their time.
         var changedAt = Instant.epoch
         /// As far as the farm was told.
@@ -270,10 +284,17 @@ package struct Checker: Sendable {
         case .cancelAttempt(let attempt, let agent, _):
             try require(lease(of: attempt)?.agent == agent, .onlyCurrent, "\(attempt) on \(agent)")
             shards[attempt.shard]?.toldToEnd.insert(attempt.number)
+        case .offerRecalled(let attempt, let agent):
+            try require(agents[agent]?.waiting[attempt] != nil, .onlyCurrent, "\(attempt) on \(agent)")
         case .forgetAttempt(let attempt, let agent, _):
             try require(lease(of: attempt)?.agent != agent, .notForgotten, "\(attempt) on \(agent)")
         case .attemptStarted(let attempt, _):
-            try require(lease(of: attempt) != nil, .onlyCurrent, "\(attempt)")
+            guard let lease = lease(of: attempt) else {
+                throw Violation(rule: .onlyCurrent, detail: "\(attempt)", at: now)
+            }
+            if let former = agents[lease.agent]?.waiting.removeValue(forKey: attempt) {
+                agents[lease.agent]?.yielded.insert(former)
+            }
             shards[attempt.shard]?.started.insert(attempt.number)
         case .groupWanted, .deadlineReached, .wake, .continueLater: break
         }
@@ -293,6 +314,7 @@ package struct Checker: Sendable {
         if shards[shard]?.lease?.attempt == attempt { shards[shard]?.lease = twin }
         shards[shard]?.twin = nil
         agents[lease.agent]?.leases[lease.attempt] = nil
+        agents[lease.agent]?.forgetOrder(of: attempt)
         change(shard.cell) { $0.leased -= 1 }
         if cell(shard.cell)?.leased == 0 { runs[shard.run]?.jobs[shard.cell.job].cellsActive -= 1 }
     }
@@ -332,6 +354,7 @@ package struct Checker: Sendable {
         try checkFit(lease, cell, agent, run)
         try checkChoice(lease, cell, run)
         agents[lease.agent]?.leases[lease.attempt] = lease
+        if let behind = lease.behind { agents[lease.agent]?.waiting[lease.attempt] = behind }
         if lease.beside == nil {
             shards[id, default: Shard()].lease = lease
         } else {
@@ -368,7 +391,18 @@ package struct Checker: Sendable {
         _ lease: Farm.Lease, _ whole: Cell, _ agent: Agent, _ run: Run
     ) throws(Violation) {
         let cell = whole.planned
-        let all = agent.leases.sorted { $0.key < $1.key }.map(\.value) + [lease]
+        var all = agent.using + [lease]
+        if let behind = lease.behind {
+            let former = agent.leases[behind]
+            try require(
+                former.map { $0.devices == lease.devices && $0.cpus == lease.cpus && $0.memory == lease.memory }
+                    ?? false
+                    && agent.waiting[behind] == nil && !agent.yielded.contains(behind)
+                    && !agent.waiting.values.contains(behind)
+                    && shards[behind.shard]?.started.contains(behind.number) ?? false, .ahead,
+                "\(lease): \(String(describing: former))")
+            all.removeAll { $0.attempt == behind }
+        }
         let cpus = all.reduce(0) { $0 + $1.cpus }
         let memory = all.reduce(ByteCount.zero) { $0 + ($1.memory ?? .zero) }
         let disk = all.reduce(ByteCount.zero) { $0 + ($1.disk ?? .zero) }

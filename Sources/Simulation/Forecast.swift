@@ -247,7 +247,8 @@ package struct Forecast: Sendable {
             farm.forget(run)
         case .wake(let at): queue.add(.wake, at: max(now, at))
         case .continueLater: events.append(.resume)
-        case .renewed, .cancelAttempt, .forgetAttempt, .attemptStarted, .attemptEnded, .offerWithdrawn, .cellSharded,
+        case .renewed, .cancelAttempt, .forgetAttempt, .offerRecalled, .attemptStarted, .attemptEnded, .offerWithdrawn,
+            .cellSharded,
             .cellEnded, .jobEnded, .deadlineReached:
             break
         }

@@ -47,6 +47,7 @@ struct Happenings: Sendable {
         case offer(Farm.Lease, left: Duration)
         case renewed([AttemptID], beat: UInt64)
         case cancel(AttemptID)
+        case recall(AttemptID)
         case forget(AttemptID)
         case stored(AttemptID)
     }

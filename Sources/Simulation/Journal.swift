@@ -64,7 +64,8 @@ package struct Journal: Journaling {
             rows.append(.settled(cell, shards: shards, attempt: attempt, cause))
         case .cellEnded(let cell, let ending): rows.append(.cellEnded(cell, ending))
         case .jobEnded(let run, let job, let ending, _): rows.append(.jobEnded(run, job: job, ending))
-        case .renewed, .cancelAttempt, .forgetAttempt, .groupWanted, .jobReady, .deadlineReached, .runEnded, .wake,
+        case .renewed, .cancelAttempt, .forgetAttempt, .offerRecalled, .groupWanted, .jobReady, .deadlineReached,
+            .runEnded, .wake,
             .continueLater:
             break
         }

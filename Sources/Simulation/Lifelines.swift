@@ -135,7 +135,7 @@ package struct Lifelines: Sendable {
         case .jobReady(let run, let job): try jobs.take(.jobReady, JobName(run: run, job: job), at: now)
         case .jobEnded(let run, let job, _, _): try jobs.take(.jobEnded, JobName(run: run, job: job), at: now)
         case .runEnded(let run): try runs.take(.runEnded, run, at: now)
-        case .renewed, .forgetAttempt, .groupWanted, .deadlineReached, .wake, .continueLater: break
+        case .renewed, .forgetAttempt, .offerRecalled, .groupWanted, .deadlineReached, .wake, .continueLater: break
         }
     }
 

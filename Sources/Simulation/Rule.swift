@@ -3,6 +3,7 @@ package enum Rule: String, CaseIterable, Sendable {
     // Leases.
     case onlyWhatThereIs = "only shards that there are, are leased and settle"
     case oneLease = "a shard has one lease at a time"
+    case ahead = "what is offered ahead takes over what one attempt of its agent has that goes on, and has begun"
     case twinBeside = "a second attempt is begun beside one that goes on, of a shard that may be worked on twice"
     case twinElsewhere = "a second attempt goes to another agent"
     case twinsMax = "a shard has a few second attempts at most"

@@ -58,6 +58,14 @@ package struct Scenario: Sendable {
         giveOtherInterpreters()
         letRepeat(isComparable: isComparable)
         doubtSome()
+        offerAhead()
+    }
+
+    /// Most agents take offers ahead, and most farms make them. Drawn apart, as reruns are.
+    private mutating func offerAhead() {
+        var random = SplitMix64(seed: seed ^ 0xA4EAD)
+        settings.aheadMax = chance(0.2, &random) ? .zero : .seconds(.random(in: 1...20, using: &random))
+        for agent in agents.indices { agents[agent].capacity.takesAhead = chance(0.8, &random) }
     }
 
     /// Some runs are strangers' code. The agent that can take everything takes these, too; others may, or come to. Drawn apart,

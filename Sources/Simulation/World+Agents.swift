@@ -205,6 +205,9 @@ extension World {
             guard agents[agent].held[attempt] != nil else { return }
             noteUnlessEnding(.cancel, attempt, agent)
             handle(.cancelled(attempt), agent)
+        case .recall(let attempt):
+            noteUnlessEnding(.recall, attempt, agent)
+            handle(.recalled(attempt), agent)
         case .forget(let attempt):
             guard agents[agent].held[attempt] != nil else { return }
             noteUnlessEnding(.forget, attempt, agent)
@@ -224,20 +227,27 @@ extension World {
         if agents[agent].holdings.knows(attempt) {
             // A repeated offer changes nothing; one that comes when the attempt has ended is not even looked at.
             if agents[agent].holdings.isWorking(on: attempt) { note(.offer, attempt, agent) }
+            if agents[agent].holdings.isWaiting(attempt) { note(.offerAhead, attempt, agent) }
             return
         }
         let isUnwanted = now < troubleEnd && chance(scenario.trouble.decline, &random)
-        let effects = isUnwanted ? [] : agents[agent].holdings.handle(.offered(attempt, lease: left), at: now)
-        guard effects.contains(.begin(attempt)) else {
+        guard !isUnwanted else {
             note(.offerDeclined, attempt, agent)
             return send(.declined(attempt), from: agent)
         }
-        note(.offer, attempt, agent)
         agents[agent].held[attempt] = VirtualAgent.Held(lease: lease)
+        let effects = agents[agent].holdings.handle(.offered(attempt, lease: left, behind: lease.behind), at: now)
+        let isWaiting = agents[agent].holdings.isWaiting(attempt)
+        let isWorking = agents[agent].holdings.isWorking(on: attempt)
+        note(isWaiting ? .offerAhead : isWorking ? .offer : .offerDeclined, attempt, agent)
+        perform(effects, agent)
+    }
+
+    /// Its steps begin, and take their time.
+    private mutating func begin(_ attempt: AttemptID, _ agent: Int) {
         send(.started(attempt), from: agent)
         let end = now.advanced(by: scenario.duration(of: attempt))
         happenings.add(.attemptDone(agent: agent, process: agents[agent].process, attempt), at: end)
-        perform(effects, agent)
     }
 
     private mutating func handle(_ event: Holdings.Event, _ agent: Int) {
@@ -247,7 +257,10 @@ extension World {
     private mutating func perform(_ effects: [Holdings.Effect], _ agent: Int) {
         for effect in effects {
             switch effect {
-            case .begin, .decline: break
+            case .begin(let attempt): begin(attempt, agent)
+            case .decline(let attempt, _):
+                agents[agent].held[attempt] = nil
+                send(.declined(attempt), from: agent)
             case .stop(let attempt):
                 guard agents[agent].held[attempt]?.outcome == nil else { continue }
                 agents[agent].held[attempt]?.outcome = (Cause(.cancelled, evidence: "as ordered"), nil)
@@ -269,13 +282,20 @@ extension World {
     mutating func endLeases(_ agent: Int, _ process: Int) {
         guard agents[agent].process == process, flaw != .worksOn else { return }
         let effects = agents[agent].holdings.handle(.timeReached, at: now)
-        for case .abandon(let attempt) in effects { note(.leaseEnded, attempt, agent) }
+        for effect in effects {
+            switch effect {
+            case .abandon(let attempt), .drop(let attempt): note(.leaseEnded, attempt, agent)
+            case .begin, .decline, .stop, .report, .wake: break
+            }
+        }
         perform(effects, agent)
     }
 
     private mutating func noteUnlessEnding(_ step: Lives.HeldStep, _ attempt: AttemptID, _ agent: Int) {
         let holdings = agents[agent].holdings
-        if holdings.isWorking(on: attempt) || holdings.isReporting(attempt) { note(step, attempt, agent) }
+        if holdings.isWaiting(attempt) || holdings.isWorking(on: attempt) || holdings.isReporting(attempt) {
+            note(step, attempt, agent)
+        }
     }
 
     /// Its processes are gone: by themselves, as ordered, or because nobody wants them.
@@ -293,7 +313,16 @@ extension World {
             agents[agent].held[attempt]?.outcome = (cause, listed)
         }
         note(.ended, attempt, agent)
-        handle(.ended(attempt), agent)
+        let isFault = agents[agent].held[attempt]?.outcome?.0.kind.isInfrastructure ?? false
+        let effects = agents[agent].holdings.handle(.ended(attempt, isFault: isFault), at: now)
+        for effect in effects {
+            switch effect {
+            case .begin(let next): note(.begun, next, agent)
+            case .decline(let next, _): note(.faulted, next, agent)
+            case .stop, .abandon, .report, .drop, .wake: break
+            }
+        }
+        perform(effects, agent)
     }
 
     private mutating func report(_ attempt: AttemptID, _ agent: Int) {

@@ -42,7 +42,8 @@ extension World {
             switch effect {
             case .attemptEnded, .offerWithdrawn, .leased: true
             case .settled(_, _, _, let cause): cause.kind == .queueTimeout
-            case .renewed, .cancelAttempt, .forgetAttempt, .attemptStarted, .cellSharded, .cellEnded, .groupWanted,
+            case .renewed, .cancelAttempt, .forgetAttempt, .offerRecalled, .attemptStarted, .cellSharded, .cellEnded,
+                .groupWanted,
                 .jobReady,
                 .jobEnded, .deadlineReached, .runEnded, .wake, .continueLater:
                 false

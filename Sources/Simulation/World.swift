@@ -307,6 +307,7 @@ package struct World<Decider: Deciding>: Sendable {
         switch effect {
         case .leased(let lease): send(.offer(lease, left: max(.zero, now.duration(to: lease.until))), to: lease.agent)
         case .cancelAttempt(let attempt, let agent, _): send(.cancel(attempt), to: agent)
+        case .offerRecalled(let attempt, let agent): send(.recall(attempt), to: agent)
         case .forgetAttempt(let attempt, let agent, _): send(.forget(attempt), to: agent)
         case .deadlineReached(let run, let reason):
             happenings.add(.deadline(life: life, run, reason: reason), at: now)

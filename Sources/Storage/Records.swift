@@ -196,11 +196,14 @@ package struct LeaseRecord: Equatable, Sendable {
     /// Of a second attempt: the number of the one that it was begun beside, and why; 0 and empty for all others.
     package var beside: Int
     package var besideWhy: String
+    /// The attempt of the same agent that this one waited for: it held nothing until then.
+    package var behind: AttemptID?
 
     package init(
         attempt: AttemptID, agent: AgentID, devices: [String], cpus: Int, memory: ByteCount, at: Instant,
-        until: Instant, beside: Int = 0, besideWhy: String = ""
+        until: Instant, beside: Int = 0, besideWhy: String = "", behind: AttemptID? = nil
     ) {
+        self.behind = behind
         self.beside = beside
         self.besideWhy = besideWhy
         self.attempt = attempt

@@ -120,6 +120,7 @@ private final class Farmyard {
         switch message.kind {
         case .welcome: "welcome"
         case .offer(let offer): "offer \(offer.assignment?.attempt?.shard ?? -9)"
+        case .recall(let recall): "recall \(recall.attempt?.shard ?? -9)"
         case .cancel(let cancel): "cancel \(cancel.attempt?.shard ?? -9)"
         case .forget(let forget): "forget \(forget.attempt?.shard ?? -9)"
         case .renewed: "renewed"

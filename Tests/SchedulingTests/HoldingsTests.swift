@@ -19,6 +19,7 @@ import Testing
     }
 
     private static let offered = (Int64(0), Holdings.Event.offered(one, lease: lease))
+    private static let ahead = (Int64(1), Holdings.Event.offered(two, lease: lease, behind: one))
 
     @Test(arguments: [
         Row("begins what it is offered", [offered], [.begin(one), .wake(at: at(30))]),
@@ -37,6 +38,38 @@ import Testing
         Row("waits until the lease has ended", [offered, (29, .timeReached)], [.wake(at: at(30))]),
         Row("abandons what has no lease", [offered, (30, .timeReached)], [.abandon(one)]),
         Row("delivers what an earlier life has left", [(0, .adopted(one))], [.report(one)]),
+        Row("lets what was offered ahead wait", [offered, ahead], [.wake(at: at(31))]),
+        Row(
+            "begins it when the one before it has ended", [offered, ahead, (9, .ended(one))],
+            [.begin(two), .report(one)]),
+        Row(
+            "begins it at once when that has ended before", [offered, (0, .ended(one)), ahead],
+            [.begin(two), .wake(at: at(31))]),
+        Row(
+            "begins it behind what was abandoned, too", [offered, ahead, (5, .forgotten(one)), (6, .ended(one))],
+            [.begin(two), .drop(one)]),
+        Row(
+            "begins nothing where something went wrong", [offered, ahead, (9, .ended(one, isFault: true))],
+            [.decline(two, "the attempt before it failed by a fault of this agent"), .report(one)]),
+        Row(
+            "gives back what waits", [offered, ahead, (5, .recalled(two))],
+            [.decline(two, "the farm has taken it back")]),
+        Row("has given it back then", [offered, ahead, (5, .recalled(two)), (6, .ended(one))], [.report(one)]),
+        Row("gives nothing back that has begun", [offered, ahead, (5, .ended(one)), (6, .recalled(two))], []),
+        Row(
+            "says of a stranger that it does not begin", [(5, .recalled(two))],
+            [.decline(two, "the farm has taken it back")]),
+        Row(
+            "does not begin what is cancelled first", [offered, ahead, (5, .cancelled(two))],
+            [.decline(two, "it was cancelled before it had begun")]),
+        Row("reports nothing of what never began", [offered, ahead, (5, .ended(two))], []),
+        Row(
+            "lets go of what waits without a lease", [offered, ahead, (30, .timeReached), (31, .timeReached)],
+            [.drop(two)]),
+        Row("lets go of what waits that nobody wants", [offered, ahead, (5, .forgotten(two))], [.drop(two)]),
+        Row(
+            "declines what cannot begin", [offered, ahead, (5, .ended(one)), (5, .refused(two, "full"))],
+            [.decline(two, "full")]),
         Row("knows no stranger", [(0, .ended(two)), (0, .forgotten(two)), (0, .cancelled(two))], []),
     ])
     func `answers each event`(row: Row) {
@@ -84,13 +117,28 @@ import Testing
             holdings.handle(.offered(Self.one, lease: Self.lease), at: Self.at(20)) == [
                 .begin(Self.one), .wake(at: Self.at(30)),
             ])
-        #expect(holdings.handle(.offered(Self.two, lease: Self.lease), at: Self.at(30)) == [.decline(Self.two)])
+        #expect(
+            holdings.handle(.offered(Self.two, lease: Self.lease), at: Self.at(30)) == [
+                .decline(Self.two, "the offer was longer on its way than its lease")
+            ])
         let beat = holdings.beat(at: Self.at(31))
         _ = holdings.handle(.renewed([], lease: Self.lease, beat: beat.number), at: Self.at(32))
         #expect(
             holdings.handle(.offered(Self.two, lease: Self.lease), at: Self.at(40)) == [
                 .begin(Self.two), .wake(at: Self.at(61)),
             ])
+    }
+
+    @Test func `renews what waits, which begins with that lease`() {
+        var holdings = Holdings()
+        for (second, event) in [Self.offered, Self.ahead] { _ = holdings.handle(event, at: Self.at(second)) }
+        let beat = holdings.beat(at: Self.at(5))
+        #expect(beat.holds == [Self.one, Self.two] && holdings.waiting == [Self.two] && holdings.working == [Self.one])
+        _ = holdings.handle(.renewed(beat.holds, lease: Self.lease, beat: beat.number), at: Self.at(6))
+        #expect(holdings.isWaiting(Self.two))
+        _ = holdings.handle(.ended(Self.one), at: Self.at(20))
+        #expect(holdings.handle(.timeReached, at: Self.at(34)) == [.wake(at: Self.at(35))])
+        #expect(holdings.handle(.timeReached, at: Self.at(35)) == [.abandon(Self.two)])
     }
 
     @Test func `remembers no more heartbeats than it may`() {

@@ -80,12 +80,13 @@ struct Stage {
     @discardableResult mutating func join(
         _ agent: String, cpus: Int = 4, memory: ByteCount = .gibibytes(16), disk: ByteCount = .zero, gpus: [GPU] = [],
         labels: [String] = [], python: [String] = [], inputs: [HeldInput] = [], team: String? = nil,
-        holds: [AttemptID] = []
+        holds: [AttemptID] = [], takesAhead: Bool = false
     ) -> [Farm.Effect] {
         let interpreters = python.map { Interpreter(version: $0, path: "/usr/bin/python\($0)", source: "system") }
-        let capacity = Capacity(
+        var capacity = Capacity(
             cpus: cpus, memory: memory, disk: disk, gpus: gpus, labels: labels, interpreters: interpreters,
             inputs: inputs)
+        capacity.takesAhead = takesAhead
         return self(.agentJoined(AgentID(agent), team: team, capacity: capacity, holds: holds))
     }
 

@@ -499,7 +499,8 @@ extension Stage {
                 rest.append(.settled(cell, shards: shards, attempt: attempt, cause))
             case .cellEnded(let cell, let ending): rest.append(.cellEnded(cell, ending))
             case .jobEnded(let run, let job, let ending, _): rest.append(.jobEnded(run, job: job, ending))
-            case .renewed, .cancelAttempt, .forgetAttempt, .groupWanted, .jobReady, .deadlineReached, .runEnded, .wake,
+            case .renewed, .cancelAttempt, .forgetAttempt, .offerRecalled, .groupWanted, .jobReady, .deadlineReached,
+                .runEnded, .wake,
                 .continueLater:
                 break
             }

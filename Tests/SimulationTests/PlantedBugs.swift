@@ -19,6 +19,15 @@ extension Rule {
             [
                 .leasesTwice
             ]
+        case .ahead:
+            [
+                Bug(
+                    "offers ahead what asks for more than there will be",
+                    lease: { lease in
+                        if lease.behind != nil { lease.cpus += 1 }
+                    }),
+                Bug("offers behind an attempt that there is not", lease: { $0.behind?.number += 1 }),
+            ]
         case .twinBeside:
             [
                 Bug("takes every shard for one that may be worked on twice", job: { $0.isIdempotent = true }),

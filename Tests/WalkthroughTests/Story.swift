@@ -119,7 +119,8 @@ struct Story {
         case .cellEnded(let cell, let ending): .cellEnded(cell, ending: ending.rawValue)
         case .jobEnded(let run, let job, let ending, let reason):
             .jobEnded(run: run, job: job, ending: ending.rawValue, reason: reason)
-        case .renewed, .cancelAttempt, .forgetAttempt, .groupWanted, .jobReady, .deadlineReached, .runEnded, .wake,
+        case .renewed, .cancelAttempt, .forgetAttempt, .offerRecalled, .groupWanted, .jobReady, .deadlineReached,
+            .runEnded, .wake,
             .continueLater:
             nil
         }
@@ -134,7 +135,8 @@ struct Story {
         case .runEnded: isOver = true
         case .wake(let at): wakeAt = at
         case .continueLater: handle(.resume)
-        case .renewed, .cancelAttempt, .forgetAttempt, .attemptStarted, .cellSharded, .settled, .cellEnded,
+        case .renewed, .cancelAttempt, .forgetAttempt, .offerRecalled, .attemptStarted, .cellSharded, .settled,
+            .cellEnded,
             .groupWanted, .jobEnded, .deadlineReached:
             break
         }

@@ -119,10 +119,13 @@ extension SQLiteStore {
         try rows(
             """
             SELECT owner_role, owner, team, attempts.ended_at / 3600000000000 AS hour,
-                sum(cpus * max(0, attempts.ended_at - leased_at) / 1000000000.0),
+                sum(cpus * max(0, attempts.ended_at - held_at) / 1000000000.0),
                 sum(CASE WHEN devices = '' THEN 0 ELSE length(devices) - length(replace(devices, ',', '')) + 1 END
-                    * max(0, attempts.ended_at - leased_at) / 1000000000.0)
-            FROM runs CROSS JOIN attempts ON attempts.run = runs.id
+                    * max(0, attempts.ended_at - held_at) / 1000000000.0)
+            FROM runs CROSS JOIN (
+                SELECT *, CASE WHEN behind = '' THEN leased_at ELSE coalesce(started_at, ended_at) END AS held_at
+                FROM attempts
+            ) AS attempts ON attempts.run = runs.id
             WHERE (runs.ended_at IS NULL OR runs.ended_at > ?1) AND attempts.ended_at > ?1
                 AND leased_at >= submitted_at
             GROUP BY owner_role, owner, team, hour
@@ -137,7 +140,7 @@ extension SQLiteStore {
 
     private static let selectAttempt = """
         SELECT run, job, cell, shard, attempt, agent, devices, cpus, memory, leased_at, leased_until,
-            started_at, ended_at, cause, code, evidence, retry_at, why, report, beside, beside_why
+            started_at, ended_at, cause, code, evidence, retry_at, why, report, beside, beside_why, behind
         FROM attempts
         """
 
@@ -149,7 +152,7 @@ extension SQLiteStore {
         let lease = LeaseRecord(
             attempt: id, agent: AgentID(row.text(5)), devices: row.text(6).split(separator: ",").map(String.init),
             cpus: row.int(7), memory: ByteCount(row.int64(8)), at: row.instant(9), until: row.instant(10),
-            beside: row.int(19), besideWhy: row.text(20))
+            beside: row.int(19), besideWhy: row.text(20), behind: AttemptID(row.text(21)))
         let ending = row.optionalInstant(12).map {
             AttemptEnding(
                 attempt: id, at: $0, cause: cause(row, from: 13), retryAt: row.optionalInstant(16), why: row.text(17),

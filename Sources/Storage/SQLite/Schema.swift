@@ -206,7 +206,9 @@ enum Schema {
         // Whose code agents take. Those of an older store are where an agent is that nobody has put elsewhere.
         // What is flaky is told by runs of the same code.
         // The key that a token was used for: its holder may ask once more for an answer that was lost.
+        // Which attempt one was offered behind; empty for most.
         """
+        ALTER TABLE attempts ADD COLUMN behind TEXT NOT NULL DEFAULT '';
         ALTER TABLE cells ADD COLUMN stop_reason TEXT;
         ALTER TABLE cells ADD COLUMN stop_group TEXT;
         CREATE TABLE pools (

@@ -22,8 +22,8 @@ struct Writer: ~Copyable {
             """
             INSERT INTO attempts
                 (run, job, cell, shard, attempt, agent, devices, cpus, memory, leased_at, leased_until, beside,
-                beside_why)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                beside_why, behind)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         let start = try database.prepare(
             """
@@ -263,7 +263,7 @@ struct Writer: ~Copyable {
             .run(id.run), .int(id.shard.cell.job), .int(id.shard.cell.cell), .int(id.shard.shard), .int(id.number),
             .text(record.agent.name), .text(record.devices.joined(separator: ",")), .int(record.cpus),
             .integer(record.memory.bytes), .instant(record.at), .instant(record.until), .int(record.beside),
-            .text(record.besideWhy))
+            .text(record.besideWhy), .text(record.behind?.description ?? ""))
     }
 
     private func update(_ ending: AttemptEnding) throws(StorageError) {

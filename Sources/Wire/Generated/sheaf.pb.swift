@@ -2451,6 +2451,7 @@ extension Proto {
             case renewed(Proto.LeaseRenewed)
             /// The agent gets no more offers and ends when its last attempt has ended.
             case drain(Proto.Drain)
+            case recall(Proto.RecallOffer)
         }
 
         package var kind: Kind?
@@ -2467,6 +2468,7 @@ extension Proto {
                 case 34: var value = if case .forget(let present) = kind { present } else { Proto.ForgetAttempt() }; try reader.merge(into: &value); kind = .forget(value)
                 case 42: var value = if case .renewed(let present) = kind { present } else { Proto.LeaseRenewed() }; try reader.merge(into: &value); kind = .renewed(value)
                 case 50: var value = if case .drain(let present) = kind { present } else { Proto.Drain() }; try reader.merge(into: &value); kind = .drain(value)
+                case 58: var value = if case .recall(let present) = kind { present } else { Proto.RecallOffer() }; try reader.merge(into: &value); kind = .recall(value)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2479,6 +2481,7 @@ extension Proto {
             if case .forget(let value) = kind { writer.always(ProtoNested<Proto.ForgetAttempt>.self, 4, value) }
             if case .renewed(let value) = kind { writer.always(ProtoNested<Proto.LeaseRenewed>.self, 5, value) }
             if case .drain(let value) = kind { writer.always(ProtoNested<Proto.Drain>.self, 6, value) }
+            if case .recall(let value) = kind { writer.always(ProtoNested<Proto.RecallOffer>.self, 7, value) }
             writer.unknown(unknown)
         }
     }
@@ -2526,6 +2529,9 @@ extension Proto {
         package var assignment: Proto.Assignment?
         /// How long the lease holds from the moment that this leaves the coordinator, unless renewed.
         package var leaseMs: UInt32 = 0
+        /// Begins when this attempt of the same agent has ended, and has then what that one had; at once if the agent does not work
+        /// on it any more. Only to agents that take such offers: see `Capacity.takes_ahead`.
+        package var behind: Proto.AttemptRef?
         package var unknown = UnknownFields()
 
         package init() {}
@@ -2535,6 +2541,7 @@ extension Proto {
                 switch tag {
                 case 10: try reader.merge(into: &assignment)
                 case 16: leaseMs = try reader.value(ProtoUInt32.self)
+                case 26: try reader.merge(into: &behind)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -2543,6 +2550,33 @@ extension Proto {
         package func encode(to writer: inout ProtoWriter) {
             writer.field(ProtoNested<Proto.Assignment>.self, 1, assignment)
             writer.field(ProtoUInt32.self, 2, leaseMs)
+            writer.field(ProtoNested<Proto.AttemptRef>.self, 3, behind)
+            writer.unknown(unknown)
+        }
+    }
+}
+
+extension Proto {
+    /// The agent gives an offer back that waits behind an attempt: it declines it. Too late once the attempt has begun.
+    package struct RecallOffer: ProtoMessage {
+        package static let protoName = "sheaf.v1.RecallOffer"
+
+        package var attempt: Proto.AttemptRef?
+        package var unknown = UnknownFields()
+
+        package init() {}
+
+        package mutating func decode(from reader: inout ProtoReader) throws(ProtoError) {
+            while let tag = try reader.nextTag() {
+                switch tag {
+                case 10: try reader.merge(into: &attempt)
+                default: try reader.keep(tag, in: &unknown)
+                }
+            }
+        }
+
+        package func encode(to writer: inout ProtoWriter) {
+            writer.field(ProtoNested<Proto.AttemptRef>.self, 1, attempt)
             writer.unknown(unknown)
         }
     }
@@ -4912,6 +4946,8 @@ extension Proto {
         package var inputs: [Proto.HeldInput] = []
         /// What attempts' files may take together. 0: none named.
         package var diskBytes: UInt64 = 0
+        /// It takes offers that wait behind an attempt.
+        package var takesAhead: Bool = false
         package var unknown = UnknownFields()
 
         package init() {}
@@ -4926,6 +4962,7 @@ extension Proto {
                 case 42: try reader.append(ProtoNested<Proto.Interpreter>.self, to: &interpreters)
                 case 50: try reader.append(ProtoNested<Proto.HeldInput>.self, to: &inputs)
                 case 56: diskBytes = try reader.value(ProtoUInt64.self)
+                case 64: takesAhead = try reader.value(ProtoBool.self)
                 default: try reader.keep(tag, in: &unknown)
                 }
             }
@@ -4939,6 +4976,7 @@ extension Proto {
             writer.repeated(ProtoNested<Proto.Interpreter>.self, 5, interpreters)
             writer.repeated(ProtoNested<Proto.HeldInput>.self, 6, inputs)
             writer.field(ProtoUInt64.self, 7, diskBytes)
+            writer.field(ProtoBool.self, 8, takesAhead)
             writer.unknown(unknown)
         }
     }

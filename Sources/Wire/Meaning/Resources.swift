@@ -121,10 +121,11 @@ extension Proto.Capacity {
             return message
         }
         inputs = capacity.inputs.map { Proto.HeldInput($0) }
+        takesAhead = capacity.takesAhead
     }
 
     package func meaning() throws(MeaningError) -> Model.Capacity {
-        Model.Capacity(
+        var capacity = Model.Capacity(
             cpus: Int(cpus), memory: try byteCount("memory_bytes", memoryBytes),
             disk: try byteCount("disk_bytes", diskBytes),
             gpus: try list("gpus", gpus) { gpu throws(MeaningError) in
@@ -133,6 +134,8 @@ extension Proto.Capacity {
             labels: labels,
             interpreters: interpreters.map { Model.Interpreter(version: $0.version, path: $0.path, source: $0.source) },
             inputs: try list("inputs", inputs) { input throws(MeaningError) in try input.meaning() })
+        capacity.takesAhead = takesAhead
+        return capacity
     }
 }
 
