@@ -13,7 +13,6 @@ extension Agent {
     /// Connects, again and again, each time after a longer pause with some jitter: a thousand agents that lost one
     /// coordinator do not come back in one instant.
     func keepConnected() async throws {
-        let loop = try EventLoop(name: "sheaf-agent")
         var pause = Self.pauseMin
         var random = SystemRandomNumberGenerator()
         while !Task.isCancelled {

@@ -104,7 +104,7 @@ extension Agent {
 
     /// Sends the log's last lines, then the report until the farm has answered. What of the log is still missing follows it.
     private func deliver(_ id: AttemptID) async {
-        await settleLog(of: id, within: settings.logFirstMax)
+        await settleLog(of: id)
         guard let report = held[id]?.report, !Task.isCancelled else { return }
         do {
             try await deliver(report, of: id)
@@ -204,6 +204,8 @@ extension Agent {
     func sendLog(of id: AttemptID) async {
         guard let log = held[id]?.log else { return }
         if await send(log, of: id) { held[id]?.isLogSent = true }
+        held[id]?.isLogOver = true
+        held[id]?.logWait?.finish()
     }
 
     /// Sends a log as it grows, from where the farm has it, over as many connections as that takes.
@@ -261,20 +263,34 @@ extension Agent {
     }
 
     /// Waits until the farm has all of the log, as far as it takes it, or the time is over.
-    private func settleLog(of id: AttemptID, within most: Duration) async {
-        guard let logging = held[id]?.logging else { return }
-        await withTaskGroup(of: Void.self) { group in
-            let (ended, end) = AsyncStream.makeStream(of: Void.self)
-            // Ends with the log, whoever still waits for it.
-            Task {
-                await logging.value
-                end.finish()
+    private func settleLog(of id: AttemptID) async {
+        guard let entry = held[id], entry.logging != nil, !entry.isLogOver else { return }
+        // Ends with the log, with the time, or with whoever waits.
+        let (over, end) = AsyncStream.makeStream(of: Void.self)
+        held[id]?.logWait = end
+        logWaits.append((Clock.monotonic().advanced(by: settings.logFirstMax), id))
+        if logWaits.count == 1 { endLogWaits() }
+        var ends = over.makeAsyncIterator()
+        _ = await ends.next(isolation: self)
+        held[id]?.logWait = nil
+    }
+
+    /// One task looks after all that wait: each of them waits as long.
+    private func endLogWaits() {
+        // Ends when nobody waits any more.
+        Task { [weak self] in
+            while let until = await self?.logWaits.first?.until {
+                // Cut short by nothing: it is some seconds.
+                try? await Task.sleep(for: max(.zero, Clock.monotonic().duration(to: until)))
+                await self?.endLogWaits(at: Clock.monotonic())
             }
-            group.addTask { for await _ in ended {} }
-            // Cancelled when the log was sent first.
-            group.addTask { try? await Task.sleep(for: most) }
-            _ = await group.next()
-            group.cancelAll()
+        }
+    }
+
+    private func endLogWaits(at now: Instant) {
+        while let first = logWaits.first, first.until <= now || held[first.attempt]?.logWait == nil {
+            held[first.attempt]?.logWait?.finish()
+            logWaits.removeFirst()
         }
     }
 }

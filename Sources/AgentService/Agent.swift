@@ -24,6 +24,10 @@ package actor Agent {
         var logSent: UInt64 = 0
         /// The farm has all of it, or takes no more.
         var isLogSent = false
+        /// Nobody is sending it any more, sent or not.
+        var isLogOver = false
+        /// Who waits for that ends with it.
+        var logWait: AsyncStream<Void>.Continuation?
         // Each of them is waited for by `stopAll`, or ends by itself.
         var working: Task<Void, Never>?
         var logging: Task<Void, Never>?
@@ -31,6 +35,11 @@ package actor Agent {
 
         var tasks: [Task<Void, Never>] { [working, logging, delivering].compactMap { $0 } }
     }
+
+    /// It lives where its connections do: what it says and hears passes through no other thread. So it writes and reads small
+    /// files of its own there, and leaves what is more to the threads for disks.
+    let loop: EventLoop
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
 
     let settings: AgentSettings
     /// Who the agent is now.
@@ -54,6 +63,8 @@ package actor Agent {
     var keptLocks: [Digest] = []
     var keptTrees: [Digest] = []
     static let keptMax = 64
+    /// Attempts whose reports wait for their logs, the first first, and until when.
+    var logWaits: [(until: Instant, attempt: AttemptID)] = []
     /// Reports that were kept within the last second.
     var unsynced: [AttemptID] = []
     var isDraining = false
@@ -152,7 +163,8 @@ package actor Agent {
         var leftover: [String] = []
         let leftovers = spool.leftovers(remarks: &leftover)
         for remark in leftover { tell(.remark(remark)) }
-        let agent = Agent(settings, host, spool, line, capacity, incarnation, tell)
+        let loop = try EventLoop(name: "sheaf-agent")
+        let agent = Agent(settings, host, spool, line, capacity, incarnation, loop, tell)
         await agent.adopt(leftovers)
         await agent.lookAtDevices()
         await agent.adopt(locks: await DiskThreads.shared.run { host.environments.locks(most: keptMax) })
@@ -201,8 +213,9 @@ package actor Agent {
 
     private init(
         _ settings: AgentSettings, _ host: AttemptHost, _ spool: ReportSpool, _ line: FarmLine, _ capacity: Capacity,
-        _ incarnation: String, _ tell: @escaping @Sendable (AgentEvent) -> Void
+        _ incarnation: String, _ loop: EventLoop, _ tell: @escaping @Sendable (AgentEvent) -> Void
     ) {
+        self.loop = loop
         self.settings = settings
         identity = settings.identity
         self.host = host

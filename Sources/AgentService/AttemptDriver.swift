@@ -192,15 +192,9 @@ actor AttemptDriver {
             perform(effects)
             var wakeAt = Instant.distantFuture
             for case .wake(let at) in effects { wakeAt = min(wakeAt, at) }
-            let delay = max(Duration.milliseconds(1), Clock.monotonic().duration(to: wakeAt))
-            let alarm = Task { [self] in
-                // Cancelled when something else woke the watch first.
-                guard (try? await Task.sleep(for: min(delay, .seconds(3_600)))) != nil else { return }
-                self.pokes.yield()
-            }
-            let goesOn = await pokes.next(isolation: self) != nil
-            alarm.cancel()
-            if !goesOn { return }
+            // Set anew each time: something else may wake the watch first.
+            thread.ring(at: wakeAt) { [pokes = self.pokes] in pokes.yield() }
+            guard await pokes.next(isolation: self) != nil else { return thread.ring(at: .distantFuture) {} }
         }
     }
 

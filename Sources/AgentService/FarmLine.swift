@@ -45,7 +45,7 @@ final class FarmLine: Sendable {
     /// The connection; waits for one.
     ///
     /// - Throws: `CancellationError`.
-    func link() async throws -> Link {
+    nonisolated(nonsending) func link() async throws -> Link {
         while true {
             let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
             let (link, number) = state.withLock { state -> (Link?, Int) in
@@ -82,9 +82,9 @@ struct FarmObjects: Sendable {
     /// - Parameter isEndless: a farm that cannot now is asked until it can.
     /// - Parameter waiting: is told why a farm cannot now, before each pause.
     /// - Throws: `AgentError.farm` when it refuses for good or for too long.
-    func repeating<Result: Sendable>(
+    nonisolated(nonsending) func repeating<Result: Sendable>(
         isEndless: Bool = false, waiting: @Sendable (String) async -> Void = { _ in },
-        _ body: @Sendable () async throws -> Result
+        _ body: nonisolated(nonsending) @Sendable () async throws -> Result
     ) async throws -> Result {
         var refusals = 0
         while true {
@@ -111,7 +111,7 @@ struct FarmObjects: Sendable {
     }
 
     /// Asks the farm something, on the connection there is.
-    func call<Method: ProtoMethod & SendableMetatype>(
+    nonisolated(nonsending) func call<Method: ProtoMethod & SendableMetatype>(
         _: Method.Type, _ request: Method.Request
     ) async throws -> Method.Response {
         let link = try await line.link()

@@ -74,7 +74,7 @@ struct KeptResults: Sendable {
     /// Gives the farm what it lacks of these.
     ///
     /// - Throws: `AgentError.farm` where one is not what it was: this machine has lost it.
-    func send(_ objects: [ObjectRef], by transfer: Transfer<FarmObjects.Channel>) async throws {
+    nonisolated(nonsending) func send(_ objects: [ObjectRef], by transfer: Transfer<FarmObjects.Channel>) async throws {
         // What is not here the farm has already, or asks for by name when it is given the report.
         for object in objects where Files.exists(path(object.digest)) {
             let given: ObjectRef

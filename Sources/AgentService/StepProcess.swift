@@ -76,7 +76,7 @@ final class StepProcess: Sendable {
     func signal(_ number: CInt) { _ = clinux_pidfd_signal(pidfd, number) }
 
     /// Waits until the process has ended and what it wrote was taken.
-    var exit: ProcessExit {
+    nonisolated(nonsending) var exit: ProcessExit {
         get async {
             await withCheckedContinuation { continuation in
                 let known = state.withLock { state -> ProcessExit? in
@@ -90,7 +90,7 @@ final class StepProcess: Sendable {
     }
 
     /// Stops to read, even if something still holds the pipes; back when `output` will not be called any more.
-    func closeOutput() async {
+    nonisolated(nonsending) func closeOutput() async {
         state.withLock { $0.isClosed = true }
         _ = clinux_eventfd_signal(wake)
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in

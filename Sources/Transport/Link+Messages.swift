@@ -20,12 +20,12 @@ extension Link {
 }
 
 extension LinkStream {
-    package func send(_ message: some ProtoMessage) async throws(LinkError) {
+    package nonisolated(nonsending) func send(_ message: some ProtoMessage) async throws(LinkError) {
         try await send(message.encoded())
     }
 
     /// The next message, decoded. Bytes that are no such message end the stream.
-    package func receive<Message: ProtoMessage>(
+    package nonisolated(nonsending) func receive<Message: ProtoMessage>(
         _: Message.Type, limits: ProtoLimits = .standard
     ) async throws(LinkError) -> Message? {
         guard let bytes = try await receive() else { return nil }
@@ -39,9 +39,9 @@ extension LinkStream {
     }
 
     /// Answers a call of one request with one response, or with the status that `body` throws.
-    package func answer<Method: ProtoMethod>(
+    package nonisolated(nonsending) func answer<Method: ProtoMethod>(
         _: Method.Type, limits: ProtoLimits = .standard,
-        _ body: (Method.Request) async throws(LinkStatus) -> Method.Response
+        _ body: nonisolated(nonsending) (Method.Request) async throws(LinkStatus) -> Method.Response
     ) async {
         do throws(LinkError) {
             guard let request = try await receive(Method.Request.self, limits: limits) else {

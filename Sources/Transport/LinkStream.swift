@@ -2,6 +2,8 @@ import struct Synchronization.Atomic
 
 /// One stream of a link: messages both ways, in order, each side ending its own direction.
 ///
+/// What waits here waits where its caller is: one that lives on the link's loop leaves it for nothing.
+///
 /// Letting a stream go without `finish` takes it back: the other side sees it cancelled.
 package final class LinkStream: Sendable {
     package let link: Link
@@ -27,25 +29,25 @@ package final class LinkStream: Sendable {
     package var peer: PeerIdentity? { link.peer }
 
     /// Queues a message. Waits while too much of this stream is unsent: the other side, or the network, is slow.
-    package func send(_ message: [UInt8]) async throws(LinkError) {
+    package nonisolated(nonsending) func send(_ message: [UInt8]) async throws(LinkError) {
         try await link.send(message, on: state)
     }
 
     /// The next message; `nil` once the other side has finished. Its bytes become the sender's credit now.
     ///
     /// Thrown: `.status` when the stream ended with a status that is not OK, what ended the link, or `.cancelled`.
-    package func receive() async throws(LinkError) -> [UInt8]? {
+    package nonisolated(nonsending) func receive() async throws(LinkError) -> [UInt8]? {
         try await link.receive(on: state)
     }
 
     /// Says that nothing more will be sent. A status that is not OK ends both directions at once.
-    package func finish(_ status: LinkStatus = .ok) async {
+    package nonisolated(nonsending) func finish(_ status: LinkStatus = .ok) async {
         finished.store(true, ordering: .relaxed)
         await link.finish(state, status)
     }
 
     /// Called when the handler has returned: whoever asked must not wait for ever.
-    func handlerReturned() async {
+    nonisolated(nonsending) func handlerReturned() async {
         guard !finished.load(ordering: .relaxed) else { return }
         await finish(LinkStatus(.internal, "\(method) ended without an answer"))
     }
