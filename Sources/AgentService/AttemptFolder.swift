@@ -186,8 +186,14 @@ struct AttemptFolder: Sendable {
     /// The folder may belong to that user, who may have put anything under this name: a FIFO on which writing would wait
     /// for ever, a link, a folder. It goes, and what is written is a file that was not there before.
     func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws(AgentError) {
-        Files.removeTree(path)
-        try Files.writeNew(bytes, to: path, mode: self.mode(mode), owner: account.map { ($0.user, $0.group) })
+        let owner = account.map { ($0.user, $0.group) }
+        do throws(AgentError) {
+            try Files.writeNew(bytes, to: path, mode: self.mode(mode), owner: owner)
+        } catch {
+            guard case .system(_, EEXIST) = error else { throw error }
+            Files.removeTree(path)
+            try Files.writeNew(bytes, to: path, mode: self.mode(mode), owner: owner)
+        }
     }
 
     /// Gives a folder of the agent's with everything in it to the attempt's user; the folder last, so that nobody gets at

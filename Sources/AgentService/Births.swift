@@ -58,13 +58,13 @@ enum Births {
         founding view: [Chamber.Mount]? = nil
     ) throws(AgentError) -> (pid: pid_t, pidfd: CInt) {
         var spawned = unsafe clinux_spawned()
-        // Held over the birth, so that a child that ends at once is already known as waited for.
-        let (code, failed): (CInt, String) = Children.known.withLock { living in
-            let code = unsafe birth(program, doors, (input, output, error), view, &spawned)
-            if code == 0 { unsafe living.insert(spawned.pid) }
-            return unsafe (code, spawned.failed.map { unsafe String(cString: $0) } ?? "start")
+        var code: CInt = 0
+        Children.bear {
+            code = unsafe birth(program, doors, (input, output, error), view, &spawned)
+            return unsafe code == 0 ? spawned.pid : nil
         }
         guard code != 0 else { return unsafe (spawned.pid, spawned.pidfd) }
+        let failed = unsafe spawned.failed.map { unsafe String(cString: $0) } ?? "start"
         switch failed {
         case "execute the program": throw .system("execute the program \(program.path)", -code)
         case "enter the working directory": throw .system("\(failed) \(program.directory ?? "")", -code)
@@ -85,7 +85,7 @@ enum Births {
         var raw = clinux_exit()
         let answer = unsafe clinux_collect(pid, pidfd, &raw)
         guard answer != -EAGAIN else { return nil }
-        _ = Children.known.withLock { $0.remove(pid) }
+        Children.forget(pid)
         let how: ProcessExit.How = raw.was_signalled != 0 ? .signal(Int(raw.code)) : .code(Int(raw.code))
         return ProcessExit(how: answer == 0 ? how : .code(255), cpuNanoseconds: raw.cpu_ns)
     }
@@ -97,8 +97,7 @@ enum Births {
         for entry in ProcessTable().entries.values
         where entry.parent == own && entry.isZombie && entry.session != session {
             // Held, so that nobody who is just born is taken for an orphan.
-            Children.known.withLock { living in
-                guard !living.contains(entry.pid) else { return }
+            Children.ifOrphan(entry.pid) {
                 var ended = clinux_exit()
                 _ = unsafe clinux_collect(entry.pid, -1, &ended)
             }

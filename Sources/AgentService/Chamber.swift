@@ -27,6 +27,8 @@ final class Chamber: Sendable {
     /// as it was founded. -1 where one cannot be seen.
     private let table, mountTable: CInt
     private let openFolders: [CInt]
+    /// Its memory segments, semaphores and queues; `nil` where they cannot be listed.
+    private let lists: clinux_ipc?
     /// What was mounted where when it was founded, and where for it alone.
     private let founded: String?
     private let points: Set<String>
@@ -58,6 +60,8 @@ final class Chamber: Sendable {
         let names = ["mnt", "pid", "ipc"].map { "/proc/\(born.pid)/ns/\($0)" }
         let namespaces = names.map { unsafe open($0, O_RDONLY | O_CLOEXEC) }
         (mounts, processes, segments) = (namespaces[0], namespaces[1], namespaces[2])
+        var lists = clinux_ipc()
+        self.lists = unsafe clinux_open_ipc(segments, &lists) == 0 ? lists : nil
         // Before anybody but the first is in it.
         table = unsafe open("/proc/\(born.pid)/root/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         mountTable = unsafe open("/proc/\(born.pid)/mountinfo", O_RDONLY | O_CLOEXEC)
@@ -76,6 +80,7 @@ final class Chamber: Sendable {
         _ = end(within: .seconds(1))
         letGo()
         for raw in [mounts, processes, segments, pidfd, table, mountTable] + openFolders where raw >= 0 { close(raw) }
+        if var lists { unsafe clinux_close_ipc(&lists) }
     }
 
     /// Ends the chamber as the agent's death would: without a signal, and without waiting.
@@ -99,7 +104,8 @@ final class Chamber: Sendable {
         // The kernel wakes whoever waits for a change since the table was opened.
         var changed = pollfd(fd: mountTable, events: Int16(POLLPRI), revents: 0)
         guard mountTable >= 0, unsafe poll(&changed, 1, 0) == 0 || isMountedAsFounded else { return false }
-        return openFolders.allSatisfy { clinux_count_files($0) == 0 } && clinux_count_segments(segments) == 0
+        guard openFolders.allSatisfy({ clinux_count_files($0) == 0 }), var lists else { return false }
+        return unsafe clinux_count_ipc(&lists) == 0
     }
 
     private var isMountedAsFounded: Bool {

@@ -8,10 +8,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ipc.h>
-#include <sys/msg.h>
-#include <sys/sem.h>
-#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,31 +44,48 @@ int clinux_count_processes(int proc) { return count_names(proc, is_number); }
 
 int clinux_count_files(int folder) { return count_names(folder, is_file); }
 
-// POSIX message queues are the files of a file system of the namespace's own, seen by whoever is in it.
-static int count_queues(void) {
+// POSIX message queues are the files of a file system of the namespace's own, seen by whoever is in it. To mount it takes
+// the kernel a moment in which all of the machine's processors have a say, so it is done once.
+static int open_queues(int *folder) {
     enum { CREATE = 6 };
+    *folder = -1;
     int context = (int)syscall(SYS_fsopen, "mqueue", 1u);
     // A kernel without them has none.
     if (context < 0) return errno == ENODEV ? 0 : -errno;
-    int answer = -1;
-    if (syscall(SYS_fsconfig, context, CREATE, NULL, NULL, 0) == 0) {
-        int mounted = (int)syscall(SYS_fsmount, context, 1u, 0u);
-        if (mounted >= 0) {
-            int folder = openat(mounted, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-            answer = folder < 0 ? -errno : count_names(folder, is_file);
-            if (folder >= 0) close(folder);
-            close(mounted);
-        } else {
-            answer = -errno;
-        }
-    } else {
+    int answer = 0;
+    int mounted = syscall(SYS_fsconfig, context, CREATE, NULL, NULL, 0) == 0
+                      ? (int)syscall(SYS_fsmount, context, 1u, 0u)
+                      : -1;
+    if (mounted < 0) {
         answer = -errno;
+    } else {
+        *folder = openat(mounted, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (*folder < 0) answer = -errno;
+        close(mounted);
     }
     close(context);
     return answer;
 }
 
-int clinux_count_segments(int namespace) {
+// The lists belong to the namespace of whoever opens them.
+static int open_list(const char *path, int *list) {
+    *list = open(path, O_RDONLY | O_CLOEXEC);
+    return *list < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static void close_list(int list) {
+    if (list >= 0) close(list);
+}
+
+void clinux_close_ipc(const clinux_ipc *lists) {
+    close_list(lists->segments);
+    close_list(lists->semaphores);
+    close_list(lists->queues);
+    close_list(lists->posix_queues);
+}
+
+int clinux_open_ipc(int namespace, clinux_ipc *lists) {
+    *lists = (clinux_ipc){-1, -1, -1, -1};
     int own = open("/proc/thread-self/ns/ipc", O_RDONLY | O_CLOEXEC);
     if (own < 0) return -errno;
     if (setns(namespace, CLONE_NEWIPC) != 0) {
@@ -80,19 +93,43 @@ int clinux_count_segments(int namespace) {
         close(own);
         return -error;
     }
-    struct shm_info segments;
-    struct seminfo sets;
-    struct msginfo queues;
-    int answer = 0;
-    if (shmctl(0, SHM_INFO, (struct shmid_ds *)&segments) < 0 || semctl(0, 0, SEM_INFO, &sets) < 0
-        || msgctl(0, MSG_INFO, (struct msqid_ds *)&queues) < 0) {
-        answer = -errno;
-    } else {
-        int files = count_queues();
-        answer = files < 0 ? files : segments.used_ids + sets.semusz + queues.msgpool + files;
-    }
+    int answer = open_list("/proc/sysvipc/shm", &lists->segments);
+    if (answer == 0) answer = open_list("/proc/sysvipc/sem", &lists->semaphores);
+    if (answer == 0) answer = open_list("/proc/sysvipc/msg", &lists->queues);
+    if (answer == 0) answer = open_queues(&lists->posix_queues);
     // Else whatever this thread does next would be done in somebody else's world.
     if (setns(own, CLONE_NEWIPC) != 0) abort();
     close(own);
+    if (answer != 0) clinux_close_ipc(lists);
     return answer;
+}
+
+// Lines after the first, which names the columns.
+static int count_lines(int list) {
+    char buffer[4 << 10];
+    int lines = 0;
+    if (list < 0) return 0;
+    for (off_t at = 0;;) {
+        ssize_t bytes = pread(list, buffer, sizeof buffer, at);
+        if (bytes < 0) return -errno;
+        if (bytes == 0) break;
+        for (ssize_t index = 0; index < bytes; index++) lines += buffer[index] == '\n';
+        at += bytes;
+    }
+    return lines > 0 ? lines - 1 : -EINVAL;
+}
+
+int clinux_count_ipc(const clinux_ipc *lists) {
+    int counts[] = {
+        count_lines(lists->segments),
+        count_lines(lists->semaphores),
+        count_lines(lists->queues),
+        lists->posix_queues < 0 ? 0 : count_names(lists->posix_queues, is_file),
+    };
+    int all = 0;
+    for (size_t index = 0; index < sizeof counts / sizeof *counts; index++) {
+        if (counts[index] < 0) return counts[index];
+        all += counts[index];
+    }
+    return all;
 }

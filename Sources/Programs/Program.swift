@@ -60,10 +60,10 @@ package enum Program {
         }
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
         var spawned = clinux_spawned()
-        let code = Children.known.withLock { known in
-            let code = spawn(order, path, input: null, output: out[1], error: err[1], &spawned)
-            if code == 0 { known.insert(spawned.pid) }
-            return code
+        var code: CInt = 0
+        Children.bear {
+            code = spawn(order, path, input: null, output: out[1], error: err[1], &spawned)
+            return code == 0 ? spawned.pid : nil
         }
         for raw in [out[1], err[1], null] { close(raw) }
         defer { for raw in [out[0], err[0]] { close(raw) } }
@@ -202,7 +202,7 @@ package enum Program {
             collected = clinux_collect(spawned.pid, spawned.pidfd, &exit)
         }
         close(spawned.pidfd)
-        Children.known.withLock { _ = $0.remove(spawned.pid) }
+        Children.forget(spawned.pid)
         return (collected, exit)
     }
 

@@ -7,6 +7,17 @@ int clinux_count_processes(int proc);
 // How many names an open folder has. Or a negative errno.
 int clinux_count_files(int folder);
 
-// How many memory segments, semaphore sets and message queues there are in a namespace of them, by a descriptor of its file
-// in /proc/<pid>/ns. Needs the right to enter it. Or a negative errno.
-int clinux_count_segments(int namespace);
+// Where a namespace lists its memory segments, semaphore sets and message queues of either kind; -1 for what this kernel does
+// not have. They keep showing that namespace, and keep it alive, until they are closed.
+typedef struct {
+    int segments, semaphores, queues, posix_queues;
+} clinux_ipc;
+
+// Opens the lists of a namespace, given by a descriptor of its file in /proc/<pid>/ns. Needs the right to enter it, and a
+// /proc. 0 or a negative errno: nothing is open then.
+int clinux_open_ipc(int namespace, clinux_ipc *lists);
+
+// How many there are in all. Or a negative errno.
+int clinux_count_ipc(const clinux_ipc *lists);
+
+void clinux_close_ipc(const clinux_ipc *lists);
