@@ -177,10 +177,14 @@ package actor Agent {
         _ settings: AgentSettings, _ place: String, remarks: inout [String]
     ) throws(AgentError) -> ContainerEngine? {
         guard settings.containers != .none else { return nil }
+        if let images = settings.containerImages, !Files.isFolder(images) {
+            throw .configuration("there is no folder \(images)", help: "--container-images names a folder with images")
+        }
         let wanted = ContainerEngine.Kind(rawValue: settings.containers.rawValue)
         var problem = "it is not on PATH"
-        for engine in ContainerEngine.all(
-            wanted, options: settings.containerOptions, owner: "\(settings.name)-\(place)")
+        for var engine in ContainerEngine.all(
+            wanted, options: settings.containerOptions, owner: "\(settings.name)-\(place)",
+            images: settings.containerImages?.standardizedPath)
         {
             switch engine.clear() {
             case .success(let left):

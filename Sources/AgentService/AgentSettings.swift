@@ -38,6 +38,8 @@ package struct AgentSettings: Sendable {
     package var containers = Containers.any
     /// The owner's words for each container: `--network=host`.
     package var containerOptions: [String] = []
+    /// A folder with images for apptainer, by their names; `nil`: all come from registries.
+    package var containerImages: String?
     /// Whether the agent ends, with `AgentError.unknown`, where the farm has no record of its certificate, because its owner
     /// has a token for a new one. Else it goes on trying: the farm may have been restored from a copy that is too old.
     package var endsWhereUnknown = false
@@ -66,7 +68,7 @@ package struct AgentSettings: Sendable {
     package enum Containers: String, CaseIterable, Sendable {
         /// The first that works.
         case any
-        case podman, docker, none
+        case podman, docker, apptainer, none
     }
 
     package var name: String { identity.principal.name }

@@ -25,16 +25,21 @@ final class AttemptContainer: Sendable {
     private let client: StepProcess
     private let lifeline: Mutex<CInt>
     private let stepsRun = Mutex(0)
+    /// What an engine does not keep of its own: the container's environment, and where scripts for it lie.
+    private let environment: [String]
+    private let scripts: String
 
     /// In the environment of each program that is run in a container: finds what descends from it.
     static let stepMarkName = "SHEAF_CONTAINER_STEP"
 
     private init(
-        _ engine: ContainerEngine, _ name: String, _ client: StepProcess, lifeline: CInt, first: pid_t, path: String,
-        image: String
+        _ engine: ContainerEngine, _ order: ContainerEngine.Order, _ client: StepProcess, lifeline: CInt,
+        first: pid_t, path: String, image: String
     ) throws(AgentError) {
         self.engine = engine
-        self.name = name
+        name = order.name
+        environment = order.environment.map { "\($0.name)=\($0.value)" }
+        scripts = order.scripts
         self.client = client
         self.first = first
         self.path = path
@@ -70,9 +75,10 @@ final class AttemptContainer: Sendable {
         let client: StepProcess
         do {
             defer { close(ends[0]) }
+            let starting = engine.starting(order)
             client = try StepProcess.start(
                 Program(
-                    path: engine.path, arguments: [engine.path] + engine.start(order),
+                    path: starting.path, arguments: starting.arguments,
                     environment: engine.signedIn(for: order).environment, directory: "/"),
                 in: enclosure, input: ends[0]
             ) { stream, bytes in
@@ -112,7 +118,7 @@ final class AttemptContainer: Sendable {
             guard isRunning else { throw Self.failure(of: order.image, heard.withLock { $0.err }, whose: "container") }
             let facts = try Self.facts(of: order.name, engine)
             return try AttemptContainer(
-                engine, order.name, client, lifeline: ends[1], first: facts.first, path: facts.path, image: facts.image)
+                engine, order, client, lifeline: ends[1], first: facts.first, path: facts.path, image: facts.image)
         } catch {
             close(ends[1])
             client.signal(SIGTERM)
@@ -124,7 +130,7 @@ final class AttemptContainer: Sendable {
     /// What an engine says of an image that is nowhere, or that not everybody may have.
     private static let lasting = [
         "manifest unknown", "not found", "denied", "unauthorized", "invalid reference", "name unknown", "no such image",
-        "short-name", "no such file or directory",
+        "short-name", "no such file or directory", "image doesn't exist",
     ]
 
     /// Why a container did not start.
@@ -149,6 +155,15 @@ final class AttemptContainer: Sendable {
         case .failure(let failure): throw .farm("the container \(name) cannot be looked at: \(failure.words)")
         }
         let text = String(decoding: answer.output, as: UTF8.self)
+        if engine.kind == .apptainer {
+            guard let instance = ContainerEngine.Instance.all(answer.output)?.first, instance.pid > 1 else {
+                throw .farm("the container \(name) has no first process: \(text.prefix(200))")
+            }
+            switch engine.searchPath(in: name) {
+            case .success(let path): return (instance.pid, path, instance.image)
+            case .failure(let failure): throw .user("no step can run in '\(instance.image)': \(failure.words)")
+            }
+        }
         let words = text.split(separator: " ", maxSplits: 2).map(String.init)
         guard words.count == 3, let first = pid_t(words[0]), first > 1 else {
             throw .farm("the container \(name) has no first process: \(text.prefix(200))")
@@ -160,19 +175,25 @@ final class AttemptContainer: Sendable {
 
     // MARK: Programs
 
-    /// The engine's command line that runs a program here, and the mark by which it is found.
+    /// The engine's command line that runs a program here, the mark by which it is found, and what is to be removed when it has ended.
     func execute(
         _ arguments: [String], environment: [String], directory: String
-    ) -> (arguments: [String], mark: String) {
+    ) throws(AgentError) -> (path: String, arguments: [String], mark: String, script: String?) {
         let number = stepsRun.withLock { count in
             count += 1
             return count
         }
         let mark = "\(Self.stepMarkName)=\(name)-\(number)"
-        return (
-            [engine.path]
-                + engine.execute(arguments, in: name, environment: environment + [mark], directory: directory), mark
-        )
+        guard engine.kind == .apptainer else {
+            let words = engine.execute(arguments, in: name, environment: environment + [mark], directory: directory)
+            return (engine.path, [engine.path] + words, mark, nil)
+        }
+        let script = "\(scripts)/\(name)-\(number)"
+        try Files.write(
+            ContainerEngine.environmentScript(self.environment + environment + [mark]), to: script, mode: 0o600)
+        let words = engine.executeInInstance(arguments, in: name, script: script, directory: directory)
+        let all = engine.guardWords + [engine.path] + words
+        return (all[0], all, mark, script)
     }
 
     // MARK: Ending
@@ -237,7 +258,7 @@ final class AttemptContainer: Sendable {
         for _ in 0..<Self.removalsMax {
             // Its own `--rm` may be faster, or just at it.
             if case .failure(let failure) = engine.ask(engine.remove([name])) { problem = failure.words }
-            if case .failure = engine.ask(engine.inspect(name)) { return nil }
+            if !engine.has(name) { return nil }
             usleep(100_000)
         }
         return "the container \(name) cannot be removed: \(problem)"

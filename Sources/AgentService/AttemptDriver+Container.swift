@@ -50,13 +50,34 @@ extension AttemptDriver {
         guard let given = assignment.work.container else { throw AgentError.cancelled }
         containersStarted += 1
         var order = try order(
-            given, image, name: "sheaf-\(assignment.id.fileName)-\(host.incarnation)-\(containersStarted)",
+            given, image,
+            name: "\(prefix)\(assignment.id.fileName)-\(host.incarnation)-\(containersStarted)",
             whose: "the container", in: place)
         let folder = place.folder
+        if host.engine?.kind == .apptainer { try makeLayer(&order, folder) }
         let folders = [folder.workspace, folder.home, folder.temporary, folder.files, folder.actions]
         order.mounts = folders.map { ContainerEngine.Mount(source: $0, target: $0) } + order.mounts
         order.network = place.services.map { ContainerEngine.Network(name: $0.network, hosts: $0.hosts) }
         return order
+    }
+
+    /// Whose containers these are, where only their names can tell.
+    private var prefix: String {
+        guard let engine = host.engine, engine.kind == .apptainer else { return "sheaf-" }
+        return ContainerEngine.prefix(of: engine.owner)
+    }
+
+    /// Makes room for what a container writes, and for its volumes, where its engine makes none.
+    private func makeLayer(_ order: inout ContainerEngine.Order, _ folder: AttemptFolder) throws(AgentError) {
+        order.layer = "\(folder.path)/container-\(containersStarted)"
+        order.scripts = folder.files
+        for path in ["", "/overlay", "/tmp"] { try Files.makeFolder(order.layer + path, mode: 0o755) }
+        for (number, target) in order.volumes.enumerated() {
+            let source = "\(order.layer)/volume-\(number)"
+            try Files.makeFolder(source, mode: 0o777)
+            order.mounts.append(.init(source: source, target: target))
+        }
+        order.volumes = []
     }
 
     /// What a container gets that the workflow describes, whatever it is for.
@@ -100,7 +121,7 @@ extension AttemptDriver {
     /// Whom the image's registry gives it to; `nil` where nothing is said, or what is said comes to nothing.
     private func login(
         _ given: JobContainer, _ image: String, _ whose: String, at folder: String
-    ) throws(AgentError) -> String? {
+    ) throws(AgentError) -> ContainerEngine.Login? {
         guard let credentials = given.credentials else { return nil }
         let login = RegistryLogin(
             username: try contexts.text(of: credentials.username, "credentials.username of \(whose)"),
@@ -113,12 +134,12 @@ extension AttemptDriver {
                     : "the \(login.username.isEmpty ? "username" : "password") in the credentials of \(whose) is empty")
         }
         try login.write(for: image, to: folder)
-        return folder
+        return ContainerEngine.Login(folder: folder, person: login)
     }
 
     /// Steps never see what the engine needed for its image.
     func forget(_ order: ContainerEngine.Order) {
-        if let login = order.login { Files.removeTree(login) }
+        if let login = order.login { Files.removeTree(login.folder) }
     }
 
     /// Ends the container with everything in it.

@@ -173,14 +173,14 @@ extension AttemptDriver {
     /// What is started for a program of the attempt: it itself, or the engine's that runs it in the container.
     private func program(
         _ arguments: [String], _ environment: [String], _ directory: String
-    ) throws(AgentError) -> (start: Program, signal: (@Sendable (CInt) -> Bool)?) {
+    ) throws(AgentError) -> (start: Program, signal: (@Sendable (CInt) -> Bool)?, script: String?) {
         guard let place else { throw .cancelled }
         if let container = place.container {
-            let words = container.execute(arguments, environment: environment, directory: directory)
+            let words = try container.execute(arguments, environment: environment, directory: directory)
             let program = Program(
-                path: container.engine.path, arguments: words.arguments, environment: container.engine.environment,
+                path: words.path, arguments: words.arguments, environment: container.engine.environment,
                 directory: "/")
-            return (program, { container.signal($0, marked: words.mark) })
+            return (program, { container.signal($0, marked: words.mark) }, words.script)
         }
         // Steps of a job that has a container never run outside of it.
         guard place.image == nil else { throw .cancelled }
@@ -190,7 +190,7 @@ extension AttemptDriver {
         }
         let program = Program(
             path: found, arguments: arguments, environment: environment, directory: directory, account: place.account)
-        return (program, nil)
+        return (program, nil, nil)
     }
 
     /// Starts a program of the attempt and waits for it.
@@ -201,6 +201,8 @@ extension AttemptDriver {
         guard let place else { throw AgentError.cancelled }
         if isOver { throw AgentError.cancelled }
         let program = try program(arguments, environment, directory)
+        // It has the step's variables, secrets among them: the next step has others.
+        defer { if let script = program.script { Files.remove(script) } }
         for text in program.start.arguments + program.start.environment
         where text.utf8.count >= Program.argumentBytesMax {
             throw AgentError.user(

@@ -42,7 +42,11 @@ extension ContainerEngine {
     }
 
     /// What it offers to jobs.
-    var labels: [String] { [JobContainer.label] + (hasOwnersNetwork ? [] : [JobService.label]) }
+    var labels: [String] {
+        // Apptainer knows none of docker's options, and makes networks for root alone.
+        if kind == .apptainer { return [JobContainer.label] }
+        return [JobContainer.label, JobContainer.optionsLabel] + (hasOwnersNetwork ? [] : [JobService.label])
+    }
 
     func makeNetwork(_ name: String) -> [String] {
         ["network", "create", "--label=\(Self.ownerLabel)=\(owner)", name]
@@ -54,7 +58,7 @@ extension ContainerEngine {
     func removeNetworks(_ names: [String]) -> [String] {
         switch kind {
         case .podman: ["network", "rm", "--force"] + names
-        case .docker: ["network", "rm"] + names
+        case .docker, .apptainer: ["network", "rm"] + names
         }
     }
 

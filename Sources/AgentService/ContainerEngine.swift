@@ -6,7 +6,7 @@ import Programs
 ///
 /// Command lines are values: what a container may do is decided here, and can be read and tested without one.
 struct ContainerEngine: Equatable, Sendable {
-    enum Kind: String, CaseIterable, Sendable { case podman, docker }
+    enum Kind: String, CaseIterable, Sendable { case podman, docker, apptainer }
 
     var kind: Kind
     var path: String
@@ -16,6 +16,11 @@ struct ContainerEngine: Equatable, Sendable {
     var environment: [String] = []
     /// Marks the containers of this agent.
     var owner = ""
+    /// Apptainer's: a folder of the owner's with images by their names.
+    var images: String?
+    /// Apptainer's: whether it is started by root, and what it is started by then.
+    var isRoot = false
+    var guardWords: [String] = []
 
     /// A folder that the container sees.
     struct Mount: Equatable, Sendable {
@@ -41,7 +46,16 @@ struct ContainerEngine: Equatable, Sendable {
         /// `nil`: the engine's own way.
         var network: Network?
         /// The folder of a `RegistryLogin`; `nil`: what the engine's owner has logged in to.
-        var login: String?
+        var login: Login?
+        /// Folders of the attempt's for an engine without storage of its own: what the container writes, and scripts for it.
+        var layer = ""
+        var scripts = ""
+    }
+
+    /// Whom a registry gives an image to, and the folder in which an engine reads that.
+    struct Login: Equatable, Sendable {
+        var folder: String
+        var person: RegistryLogin
     }
 
     /// A network of an attempt's own, as one of its containers is in it.
@@ -66,12 +80,18 @@ struct ContainerEngine: Equatable, Sendable {
     /// What the attempt's group may have, so that its container may have what was leased.
     func bound(_ memory: ByteCount) -> ByteCount {
         switch kind {
-        case .podman: ByteCount(memory.bytes + Self.ownMemory.bytes)
+        case .podman, .apptainer: ByteCount(memory.bytes + Self.ownMemory.bytes)
         case .docker: memory
         }
     }
 
     // MARK: Command lines
+
+    /// The program that starts a container, with its arguments, its own name among them: see `start`.
+    func starting(_ order: Order) -> (path: String, arguments: [String]) {
+        guard kind == .apptainer else { return (path, [path] + start(order)) }
+        return ("/bin/sh", ["sh", "-c", lifeline(order.name), path] + guardWords + [path] + startInstance(order))
+    }
 
     /// Starts a container that lives until its input ends: until the agent closes it, or is no more.
     func start(_ order: Order) -> [String] {
@@ -98,6 +118,7 @@ struct ContainerEngine: Equatable, Sendable {
             words += ["--pull=missing", "--pids-limit=\(order.processesMax)"]
             if let memory = order.memory { words += ["--memory=\(memory.bytes)", "--memory-swap=\(memory.bytes)"] }
             if let cpus = order.cpus { words.append("--cpus=\(cpus)") }
+        case .apptainer: return startInstance(order)
         }
         words += gpuWords(order.gpus)
         for mount in order.mounts {
@@ -117,6 +138,8 @@ struct ContainerEngine: Equatable, Sendable {
         case .podman: return gpus.map { "--device=nvidia.com/gpu=\($0)" }
         // A comma divides fields there: the quotes belong to the value.
         case .docker: return ["--gpus=\"device=\(gpus.joined(separator: ","))\""]
+        // All of them are there; which are its own, the environment says.
+        case .apptainer: return ["--nv"]
         }
     }
 
@@ -132,7 +155,8 @@ struct ContainerEngine: Equatable, Sendable {
 
     /// The first process, by the machine's own count; then the container's environment, in JSON.
     func inspect(_ name: String) -> [String] {
-        ["container", "inspect", "--format={{.State.Pid}} {{.Image}} {{json .Config.Env}}", name]
+        if kind == .apptainer { return ["instance", "list", "--json", name] }
+        return ["container", "inspect", "--format={{.State.Pid}} {{.Image}} {{json .Config.Env}}", name]
     }
 
     /// Ends a container and removes what it wrote, whatever state it is in.
@@ -140,7 +164,14 @@ struct ContainerEngine: Equatable, Sendable {
         switch kind {
         case .podman: ["rm", "--force", "--ignore", "--time=0", "--volumes"] + names
         case .docker: ["rm", "--force", "--volumes"] + names
+        case .apptainer: ["instance", "stop", "--signal", "KILL"] + names
         }
+    }
+
+    /// Whether there is such a container, in whatever state. Blocks.
+    func has(_ name: String) -> Bool {
+        guard case .success(let answer) = ask(inspect(name)) else { return false }
+        return kind != .apptainer || Instance.all(answer.output)?.isEmpty == false
     }
 
     /// The containers of this agent, those that have ended included.
@@ -160,8 +191,11 @@ struct ContainerEngine: Equatable, Sendable {
         var engine = self
         engine.environment.removeAll { $0.hasPrefix("REGISTRY_AUTH_FILE=") || $0.hasPrefix("DOCKER_CONFIG=") }
         switch kind {
-        case .podman: engine.environment.append("REGISTRY_AUTH_FILE=\(login)/\(RegistryLogin.fileName)")
-        case .docker: engine.environment.append("DOCKER_CONFIG=\(login)")
+        case .podman: engine.environment.append("REGISTRY_AUTH_FILE=\(login.folder)/\(RegistryLogin.fileName)")
+        case .docker: engine.environment.append("DOCKER_CONFIG=\(login.folder)")
+        case .apptainer:
+            engine.environment.append("APPTAINER_DOCKER_USERNAME=\(login.person.username)")
+            engine.environment.append("APPTAINER_DOCKER_PASSWORD=\(login.person.password)")
         }
         return engine
     }
@@ -175,13 +209,14 @@ struct ContainerEngine: Equatable, Sendable {
         "PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS", "TMPDIR",
         "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF", "REGISTRY_AUTH_FILE",
         "STORAGE_DRIVER", "STORAGE_OPTS", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
+        "APPTAINER_CACHEDIR", "APPTAINER_TMPDIR", "APPTAINER_CONFIGDIR",
         "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY",
     ]
 
     /// The engines on PATH, whether they work or not.
     ///
     /// - Parameter wanted: the one that the owner names; `nil`: any.
-    static func all(_ wanted: Kind?, options: [String], owner: String) -> [ContainerEngine] {
+    static func all(_ wanted: Kind?, options: [String], owner: String, images: String? = nil) -> [ContainerEngine] {
         let path = variable("PATH") ?? AttemptHost.searchPathStandard
         let environment = passed.compactMap { name in variable(name).map { "\(name)=\($0)" } }
         return (wanted.map { [$0] } ?? Kind.allCases).compactMap { kind in
@@ -189,7 +224,9 @@ struct ContainerEngine: Equatable, Sendable {
                 $0.hasPrefix("/") && Files.isExecutable($0)
             }
             return found.map {
-                ContainerEngine(kind: kind, path: $0, options: options, environment: environment, owner: owner)
+                ContainerEngine(
+                    kind: kind, path: $0, options: options, environment: environment, owner: owner, images: images,
+                    isRoot: geteuid() == 0)
             }
         }
     }
@@ -203,6 +240,12 @@ struct ContainerEngine: Equatable, Sendable {
     func ask(
         _ words: [String], timeout: Duration = answerMax
     ) -> Result<Programs.Program.Answer, Programs.Program.Failure> {
+        ask(path, words, timeout: timeout)
+    }
+
+    func ask(
+        _ path: String, _ words: [String], timeout: Duration
+    ) -> Result<Programs.Program.Answer, Programs.Program.Failure> {
         var order = Programs.Program.Order(path, words)
         order.environment = environment
         order.directory = "/"
@@ -215,8 +258,9 @@ struct ContainerEngine: Equatable, Sendable {
     /// as podman's asks the machine's package manager about each program that it knows.
     ///
     /// - Returns: how many containers there were; of an engine that cannot be used: why.
-    func clear() -> Result<Int, Programs.Program.Failure> {
-        names(list).map { names in
+    mutating func clear() -> Result<Int, Programs.Program.Failure> {
+        if kind == .apptainer { return clearInstances() }
+        return names(list).map { names in
             if !names.isEmpty { _ = ask(remove(names)) }
             if case .success(let networks) = self.names(listNetworks), !networks.isEmpty {
                 _ = ask(removeNetworks(networks))

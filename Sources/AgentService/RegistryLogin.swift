@@ -4,7 +4,7 @@ import Model
 /// A name and a password for the registry of one image, in a folder that an engine reads them from.
 ///
 /// It is there while the engine fetches the image, before the job's steps begin, and belongs to the agent.
-struct RegistryLogin {
+struct RegistryLogin: Equatable, Sendable {
     var username: String
     var password: String
 

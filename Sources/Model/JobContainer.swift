@@ -41,6 +41,8 @@ package struct JobContainer: Equatable, Sendable {
 
     /// What an agent must have to run it.
     package static let label = "containers"
+    /// The same where it has `options`: an engine that knows docker's.
+    package static let optionsLabel = "container-options"
 }
 
 /// A container beside a job's steps, which they reach by its name: a database.

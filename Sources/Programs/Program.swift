@@ -39,6 +39,12 @@ package enum Program {
         /// It was killed because its time was over.
         package var isLate = false
         package var description: String { problem }
+
+        package init(problem: String, complaint: String = "", isLate: Bool = false) {
+            self.problem = problem
+            self.complaint = complaint
+            self.isLate = isLate
+        }
     }
 
     /// Blocks until the program has ended. Its standard error goes nowhere.

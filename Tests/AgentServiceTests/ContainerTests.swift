@@ -53,6 +53,77 @@ import Wire
         #expect(engine.remove(["a"]) == ["rm", "--force", "--volumes", "a"])
     }
 
+    @Test func `makes an instance of apptainer's, within bounds`() throws {
+        var engine = ContainerEngine(
+            kind: .apptainer, path: "/usr/bin/apptainer", options: ["--nvccli"], owner: "node-1-0af3", isRoot: true,
+            guardWords: ["/usr/bin/setpriv", "--bounding-set=-cap_38"])
+        var order = Self.order
+        (order.layer, order.volumes, order.options) = ("/w/container-1", [], [])
+        order.mounts.append(.init(source: "/w/a, \"b\"", target: "/c"))
+        let (path, arguments) = engine.starting(order)
+        #expect(path == "/bin/sh")
+        #expect(
+            arguments == [
+                "sh", "-c",
+                "\"$@\" >&2 && echo sheaf-container-runs && cat >/dev/null; "
+                    + "\"$0\" instance stop --signal KILL sheaf-r1 >/dev/null 2>&1",
+                "/usr/bin/apptainer", "/usr/bin/setpriv", "--bounding-set=-cap_38", "/usr/bin/apptainer", "instance",
+                "start", "--containall", "--no-home", "--no-umask", "--overlay=/w/container-1/overlay",
+                "--workdir=/w/container-1/tmp", "--drop-caps=\(ContainerEngine.capabilitiesDropped)", "--nv",
+                "--mount=type=bind,source=/w/work,destination=/w/work",
+                "--mount=type=bind,source=/w/work/d,destination=/d,ro",
+                "--mount=type=bind,\"source=/w/a, \"\"b\"\"\",destination=/c", "--nvccli",
+                "docker://docker.io/library/python:3.12", "sheaf-r1",
+            ])
+        let dropped = Set(ContainerEngine.capabilitiesDropped.split(separator: ","))
+        #expect(dropped.isSuperset(of: ["CAP_SYS_ADMIN", "CAP_MKNOD", "CAP_NET_ADMIN"]) && dropped.count == 25)
+        #expect(dropped.isDisjoint(with: ["CAP_CHOWN", "CAP_SETUID", "CAP_KILL", "CAP_SETFCAP"]))
+        #expect(
+            engine.executeInInstance(["sh", "x"], in: "a", script: "/s", directory: "/w") == [
+                "--silent", "exec", "--cleanenv", "--no-umask", "--drop-caps=\(ContainerEngine.capabilitiesDropped)",
+                "--pwd=/w", "instance://a", "/bin/sh", "/s", "sh", "x",
+            ])
+        engine.isRoot = false
+        #expect(engine.startInstance(order).contains("--userns"))
+        #expect(!engine.startInstance(order).contains { $0.hasPrefix("--drop-caps") })
+        #expect(ContainerEngine.prefix(of: engine.owner) == "sheaf-0af3-" && engine.labels == ["containers"])
+    }
+
+    @Test(arguments: [(37, []), (38, ["--bounding-set=-cap_38"]), (40, ["--bounding-set=-cap_38,-cap_39,-cap_40"])])
+    func `takes from apptainer's root what apptainer does not know`(last: Int, words: [String]) {
+        #expect(ContainerEngine.unknownCapabilities(last: last) == words)
+    }
+
+    @Test func `sets variables in a script to just their values`() throws {
+        let odd = ["A=b'c\nd $(id)", "NOT-A=x", "9=x", "=x", "B", "_C9=", "A=last"]
+        let script = ContainerEngine.environmentScript(odd)
+        #expect(script == "export A='b'\\''c\nd $(id)'\nexport _C9=''\nexport A='last'\nexec \"$@\"\n")
+        let answer = Programs.Program.output("/bin/sh", ["-c", script, "sh", "/bin/sh", "-c", "printf %s \"$A$_C9\""])
+        #expect(try answer.get() == Array("last".utf8))
+    }
+
+    @Test func `takes an image from the owner's folder, and nothing beside it`() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "sheaf-images-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder + "/images/lab/box", withIntermediateDirectories: true)
+        for name in ["/images/python:3.12.sif", "/other.sif"] {
+            #expect(FileManager.default.createFile(atPath: folder + name, contents: nil))
+        }
+        let engine = ContainerEngine(kind: .apptainer, path: "/usr/bin/apptainer", images: folder + "/images")
+        #expect(engine.source(of: "python:3.12") == folder + "/images/python:3.12.sif")
+        #expect(engine.source(of: "lab/box") == folder + "/images/lab/box")
+        for name in ["../other", "lab/../../other", "/etc", "python:3.13"] {
+            #expect(engine.source(of: name).hasPrefix("docker://"), "\(name)")
+        }
+    }
+
+    @Test func `reads what apptainer says of its instances`() {
+        let json = #"{"instances": [{"instance": "a", "pid": 12, "img": "/i.sif", "ip": ""}, {"pid": 3}]}"#
+        #expect(ContainerEngine.Instance.all(Array(json.utf8)) == [.init(name: "a", pid: 12, image: "/i.sif")])
+        #expect(ContainerEngine.Instance.all(Array(#"{"instances": []}"#.utf8)) == [])
+        #expect(ContainerEngine.Instance.all(Array("INFO: x".utf8)) == nil)
+    }
+
     @Test func `has no password in it: engines read it from a file`() throws {
         let login = RegistryLogin(username: "ada", password: "hunter2")
         #expect(login.config(for: "ghcr.io/a/b:1") == #"{"auths":{"ghcr.io":{"auth":"YWRhOmh1bnRlcjI="}}}"#)
@@ -61,7 +132,7 @@ import Wire
                 == #"{"auths":{"docker.io":{"auth":"YTpi"},"https://index.docker.io/v1/":{"auth":"YTpi"}}}"#)
         #expect(RegistryLogin(username: "a", password: "bc").config(for: "x.y/z").contains(#""YTpiYw==""#))
         var order = Self.order
-        order.login = "/l"
+        order.login = .init(folder: "/l", person: login)
         for (kind, entry) in [
             (ContainerEngine.Kind.podman, "REGISTRY_AUTH_FILE=/l/config.json"), (.docker, "DOCKER_CONFIG=/l"),
         ] {

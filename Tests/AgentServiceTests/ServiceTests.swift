@@ -51,8 +51,10 @@ import Wire
     }
 
     @Test(arguments: [
-        ([], ["containers", "services"]), (["--userns=auto"], ["containers", "services"]),
-        (["--network=host"], ["containers"]), (["--net", "none"], ["containers"]),
+        ([], ["containers", "container-options", "services"]),
+        (["--userns=auto"], ["containers", "container-options", "services"]),
+        (["--network=host"], ["containers", "container-options"]),
+        (["--net", "none"], ["containers", "container-options"]),
     ])
     func `are offered where the owner leaves networks to the attempts`(options: [String], labels: [String]) {
         #expect(ContainerEngine(kind: .podman, path: "/p", options: options).labels == labels)
@@ -390,7 +392,7 @@ import Wire
     @Test(.timeLimit(.minutes(5))) func `ends those that an earlier life of the agent has left`() async throws {
         let fake = try FakeEngine()
         let mark = sleepMark()
-        let engine = fake.engine
+        var engine = fake.engine
         _ = engine.ask(engine.makeNetwork("n"))
         _ = engine.ask(
             engine.serve(.init(order: .init(name: "b", image: "img", processesMax: 9), command: ["sleep", mark])))

@@ -50,6 +50,7 @@ struct CellBuilder {
         cell.concurrency = group(&mistakes)
         let isContained = isContained(&mistakes)
         if isContained, !cell.labels.contains(JobContainer.label) { cell.labels.append(JobContainer.label) }
+        if isContained, job.container?.options != nil { cell.labels.append(JobContainer.optionsLabel) }
         if isServed(&mistakes) {
             for label in [JobContainer.label, JobService.label] where !cell.labels.contains(label) {
                 cell.labels.append(label)

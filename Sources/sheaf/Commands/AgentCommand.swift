@@ -192,8 +192,10 @@ extension Commands {
 
     static let containerOptions: [Command.Option] = [
         .value(
-            "containers", "podman|docker|none", "what starts the containers of jobs; the first that works by default"),
+            "containers", "podman|docker|apptainer|none",
+            "what starts the containers of jobs; the first that works by default"),
         .value("container-option", "WORD", repeats: true, "for every container: --network=host"),
+        .value("container-images", "FOLDER", "where apptainer looks for images first, by their names"),
     ]
 
     static func agentSettings(
@@ -234,11 +236,13 @@ extension Commands {
         settings.sharesGPUs = arguments.has("shared-gpus")
         if let text = arguments.value("containers") {
             guard let engine = AgentSettings.Containers(rawValue: text) else {
-                throw UsageError("--containers \(text): there is no such engine", help: "podman, docker, none or any")
+                throw UsageError(
+                    "--containers \(text): there is no such engine", help: "podman, docker, apptainer, none or any")
             }
             settings.containers = engine
         }
         settings.containerOptions = arguments.all("container-option")
+        settings.containerImages = arguments.value("container-images").map(absolute)
         return settings
     }
 
@@ -250,11 +254,27 @@ extension Commands {
         return size
     }
 
-    /// From the root: attempts run in other folders.
+    /// From the root, for attempts run in other folders; without `.` and `..`, for what lies in a folder is told by its path.
     static func absolute(_ path: String) -> String {
-        guard !path.hasPrefix("/") else { return path }
-        guard let here = getcwd(nil, 0) else { return path }
-        defer { free(here) }
-        return String(cString: here) + "/" + path
+        var path = path
+        if !path.hasPrefix("/"), let here = getcwd(nil, 0) {
+            defer { free(here) }
+            path = String(cString: here) + "/" + path
+        }
+        guard path.hasPrefix("/") else { return path }
+        var plain = ""
+        for part in path.split(separator: "/") where part != "." {
+            guard part == ".." else {
+                plain += "/" + part
+                continue
+            }
+            // What is above a link is above what it leads to.
+            if let real = realpath(plain.isEmpty ? "/" : plain, nil) {
+                defer { free(real) }
+                plain = String(cString: real)
+            }
+            plain = plain.lastIndex(of: "/").map { String(plain[..<$0]) } ?? ""
+        }
+        return plain.isEmpty ? "/" : plain
     }
 }
