@@ -108,21 +108,22 @@ extension Farm {
         }
     }
 
-    /// After a restart: whether the one that it was behind has ended meanwhile.
+    /// After a restart: who waits behind whom, and who has only its report left.
     mutating func restoreOrder(of shard: ShardID) {
         for lease in [leases[shard], twins[shard]] {
-            guard let lease, let former = lease.behind else { continue }
+            guard let lease else { continue }
             let attempt = AttemptID(shard: shard, number: lease.number)
-            let other = record(of: former)
-            if lease.isWaiting, other == nil {
+            if restoredYielded.contains(attempt), lease.holdsRoom {
+                change(attempt) { $0.hasYielded = true }
+                meter(lease.owner, cpus: -lease.cpus, gpus: -lease.devices.count)
+            }
+            guard lease.isWaiting, let former = lease.behind else { continue }
+            if record(of: former) == nil || restoredYielded.contains(former) {
                 change(attempt) { $0.isWaiting = false }
                 meter(lease.owner, cpus: lease.cpus, gpus: lease.devices.count)
-            } else if lease.isWaiting {
+            } else {
                 change(former) { $0.heir = attempt }
                 timers.add(.recall(attempt), at: now.advanced(by: settings.aheadMax * 4))
-            } else if let other, other.holdsRoom {
-                change(former) { $0.hasYielded = true }
-                meter(other.owner, cpus: -other.cpus, gpus: -other.devices.count)
             }
         }
     }

@@ -43,6 +43,10 @@ extension Farm {
             change(attempt) { $0.nextCheck = lease.until }
             return timers.add(.lease(attempt), at: lease.until)
         }
+        if lease.isWaiting {
+            withdraw(attempt, at: place)
+            return effects.append(.forgetAttempt(attempt, on: agent, reason: overdue))
+        }
         effects.append(.forgetAttempt(attempt, on: agent, reason: overdue))
         conclude(attempt, Cause(.agentFault, evidence: "agent \(agent) kept renewing the lease: \(overdue)"))
     }

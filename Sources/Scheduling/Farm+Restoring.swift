@@ -119,6 +119,10 @@ extension Farm {
         let place = known(shard.cell)
         if shard.isListing && self[cell: place].phase == .unopened { self[cell: place].phase = .listing }
         if lease.beside != nil { noteTwin(lease.attempt.number, of: shard.shard, place) }
+        if let former = lease.behind {
+            restoredBehind[lease.attempt] = former
+            if startedAt != nil { restoredYielded.insert(former) }
+        }
         let next = self[cell: place].returned[shard.shard]?.number ?? 1
         guard !isOver(shard, place), lease.attempt.number >= next else { return }
         if lease.beside != nil, self[cell: place].returned[shard.shard] != nil {
@@ -153,6 +157,8 @@ extension Farm {
     private mutating func restoreEnd(of attempt: AttemptID, _ cause: Cause, retryAt: Instant?) {
         let place = known(attempt.shard.cell)
         let shard = attempt.shard.shard
+        // It had begun, so what it waited for had ended.
+        if let former = restoredBehind[attempt] { restoredYielded.insert(former) }
         if retryAt != nil { runs[place.run].retries += 1 }
         if attempt.shard.isListing && self[cell: place].phase == .unopened { self[cell: place].phase = .listing }
         let lease = record(of: attempt)
@@ -194,6 +200,7 @@ extension Farm {
         isRestoring = false
         let slots = runSlots.sorted { $0.key < $1.key }.map(\.value)
         for shard in leases.keys.sorted() { restoreOrder(of: shard) }
+        (restoredBehind, restoredYielded) = ([:], [])
         for run in slots { finishRestoring(run: run) }
         for shard in leases.keys.sorted() {
             for lease in [leases[shard], twins[shard]] {

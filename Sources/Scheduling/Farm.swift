@@ -145,6 +145,9 @@ package struct Farm: Sendable {
     var announced: Instant?
     var pending: [Work] = []
     var isRestoring = false
+    /// While it is restored: which attempts were offered behind which, and behind which of these some have begun.
+    var restoredBehind: [AttemptID: AttemptID] = [:]
+    var restoredYielded: Set<AttemptID> = []
     /// See `Decision.lived`; `nil`: nobody said.
     var livedUntil: Instant?
     var hasAskedToContinue = false

@@ -11,6 +11,10 @@ extension Checker {
         try require(
             cause.kind != .lostAgent || mayEndEarly || lease.until <= now, .lostWhenExpired,
             "\(attempt) until \(lease.until)")
+        // What waited has begun, though nobody heard of that: the one before it has ended.
+        if let former = agents[lease.agent]?.waiting.removeValue(forKey: attempt) {
+            agents[lease.agent]?.yielded.insert(former)
+        }
         giveBack(attempt)
         ends[attempt] = End(cause: cause, agent: lease.agent)
         let ended = max(shards[attempt.shard]?.ended ?? 0, attempt.number)
